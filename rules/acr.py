@@ -8,6 +8,7 @@ from scanner.model.dates import seconds_of
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, spelled, value_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -16,7 +17,9 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host, in_tier
 
-REGISTRY = ResourceType("Microsoft.ContainerRegistry/registries", api="2025-11-01", product="Container registry")
+REGISTRY = ResourceType(
+    "Microsoft.ContainerRegistry/registries", api="2025-11-01", product=Message("Container registry")
+)
 CONNECTIONS = "properties.privateEndpointConnections"
 
 
@@ -46,7 +49,7 @@ ACL = Firewall(
     empty="closed",
     source="azure-mgmt-containerregistry: defaultAction is Allow by default; Azure Policy d0793b48 flags an absent rule set, "
     "0fdf0491 an absent switch",
-    name="Registry firewall",
+    name=Message("Registry firewall"),
     absent="enabled",
     default="properties.networkRuleSet.defaultAction",
     default_absent="allow",
@@ -60,12 +63,12 @@ ACL = Firewall(
 ANONYMOUS_PULL = Switch(
     "properties.anonymousPullEnabled",
     {False: Auth.identity, True: Auth.anonymous},
-    descriptions={Auth.anonymous: "allows anonymous pull"},
+    descriptions={Auth.anonymous: Message("allows anonymous pull")},
 )
 ADMIN = Switch(
     "properties.adminUserEnabled",
     {False: Auth.identity, True: Auth.shared},
-    descriptions={Auth.shared: "accepts the password of the admin user"},
+    descriptions={Auth.shared: Message("accepts the password of the admin user")},
 )
 
 
@@ -116,17 +119,17 @@ def tokens(registry: Resource, reach: Lock, index: Index) -> tuple[Lock, bool]:
         if not found:
             continue
         ends = [spelled(value_at(each, "expiry")) if expires(each) else "never" for each in found]
-        proof = Evidence(path, [f"expires {each}" for each in ends], "no password")
+        proof = Evidence(path, [Message("expires {each}", each=each) for each in ends], Message("no password"))
         if same(token.get("properties.status"), "enabled"):
             cause = Cause(token.id, "properties.status", value="disabled", text=token.name)
-            says = f"accepts a password or certificate of the token {token.name}"
+            says = Message("accepts a password or certificate of the token {name}", name=token.name)
             lock |= grant(Auth.shared, proof, description=says, cause=cause)
         else:
             lock |= possible(Auth.shared, unknown_value(f"tokens/{token.name} properties.status"), proof)
         dated = dated and all(ends_within_a_year(each, index) for each in found)
     missing = children.gap
     if missing is None and not maybe_reached(registry) and _open(reach):
-        missing = Unread("tokens", "not collected, because public network access to the registry is disabled")
+        missing = Unread("tokens", Message("not collected, because public network access to the registry is disabled"))
     if missing is not None:
         lock |= possible(Auth.shared, missing)
     return lock, dated
@@ -159,10 +162,12 @@ def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         reach,
         authentication,
-        display_name="The registry",
+        display_name=Message("The registry"),
         address=host(registry, "properties.loginServer"),
         severity_steps_down=1 if ends else 0,
-        justification="Besides Microsoft Entra ID, only tokens are accepted: each is limited to its scope, and each password expires within a year"
+        justification=Message(
+            "Besides Microsoft Entra ID, only tokens are accepted: each is limited to its scope, and each password expires within a year"
+        )
         if ends
         else "",
     )

@@ -10,6 +10,7 @@ from typing import Any
 from scanner.model.ids import segments, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -41,7 +42,7 @@ ENABLED = "properties.enabled"
 RECEIVERS = "receivers"
 WITH_STATUS = ("emailReceivers", "smsReceivers")
 """The receivers that have a status: one that unsubscribed is Disabled (azure-rest-api-specs, ReceiverStatus)."""
-ADD_RECEIVER = (
+ADD_RECEIVER = Message(
     "Add a receiver to the action group: Monitor > Alerts > Action groups > the group > Edit > Notifications, and set "
     "Enabled. A receiver that unsubscribed must subscribe again by itself."
 )
@@ -67,7 +68,7 @@ def _no_receiver(group: Resource) -> Evidence | None:
         raise malformed("properties")
     lists = {name: each for name, each in properties.items() if name.lower().endswith(RECEIVERS)}
     if not lists:
-        raise not_returned("properties.*Receivers", "the receivers")
+        raise not_returned("properties.*Receivers", Message("the receivers"))
     off: list[Any] = []
     for name, receivers in lists.items():
         if is_absent(receivers):
@@ -84,8 +85,10 @@ def _no_receiver(group: Resource) -> Evidence | None:
             raise malformed(f"properties.{name}")
         off += silent
     if off:
-        return Evidence(RECEIVERS, f"{len(off)}, each with the status Disabled", "one that is enabled")
-    return Evidence(RECEIVERS, "none", "at least one")
+        return Evidence(
+            RECEIVERS, Message("{off}, each with the status Disabled", off=len(off)), Message("one that is enabled")
+        )
+    return Evidence(RECEIVERS, "none", Message("at least one"))
 
 
 def _is_status(value: object) -> bool:
@@ -125,11 +128,11 @@ def unheard(groups: Iterable[str], index: Index) -> Evidence | None:
 
 def _silence_of(id: str, index: Index) -> Evidence | None:
     if not same(type_of(id), GROUP.type):
-        raise unknown_value("action group", id)
+        raise unknown_value(Message("action group"), id)
     group = index.resources.get("/" + "/".join(segments(id)))
     if group is not None:
         fault = silence(group)
         return None if fault is None else Evidence(f"{group.id} {fault.path}", fault.value, fault.expected)
     if index.exists(id):
         raise not_listed(id)
-    return Evidence(id, "it does not exist", "an action group that exists")
+    return Evidence(id, Message("it does not exist"), Message("an action group that exists"))

@@ -4,6 +4,7 @@ from typing import Any
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same, spelled
+from scanner.model.message import Message
 from scanner.model.origins import origin
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
@@ -12,11 +13,11 @@ from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, 
 PATH = "properties.webhookReceivers"
 URL = "serviceUri"
 TOKEN = "useAadAuth"
-NO_WEBHOOK = "it has no webhook"
-TO_HTTPS = (
+NO_WEBHOOK = Message("it has no webhook")
+TO_HTTPS = Message(
     "Set a URL that begins with https:// in the webhook: Monitor > Alerts > Action groups > the group > Edit > Actions."
 )
-TO_TOKEN = (
+TO_TOKEN = Message(
     "Let the webhook sign in: Monitor > Alerts > Action groups > the group > Edit > Actions > Secure webhook, with an application of "
     "Microsoft Entra ID whose tokens the receiver checks."
 )
@@ -31,7 +32,7 @@ def plain_http(group: Resource, index: Index) -> Verdict:
     if plain:
         return Fail(tuple(shown(each, URL, "https://") for each in plain), causes=_causes(group, webhooks, plain, URL))
     if any(scheme(each) != "https" for each in webhooks):
-        return unknown(not_returned(f"{PATH}[].{URL}", "its scheme"))
+        return unknown(not_returned(f"{PATH}[].{URL}", Message("its scheme")))
     return Pass(tuple(shown(each, URL) for each in webhooks))
 
 

@@ -6,6 +6,7 @@ from scanner.model.checks import is_one
 from scanner.model.exposure import Auth, Exposure, Lock, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.reach.firewall import firewall
@@ -15,7 +16,7 @@ from .common import by_perimeter, host, local_auth, network_acls
 ACCOUNT = ResourceType(
     "Microsoft.CognitiveServices/accounts",
     api="2025-09-01",
-    product="AI services account",
+    product=Message("AI services account"),
     unread={
         "capabilityHosts, managedNetworks": "Stable for less than six months. networkInjections tells where agents run.",
         "dates on which models retire": "A list of hundreds of models for each account. foundry-deployment-no-upgrade tells which deployments would stop.",
@@ -32,7 +33,7 @@ WITHOUT_DEPLOYMENTS = (
 # Kinds without deployments of models. Every other kind is read.
 DEPLOYMENTS = ACCOUNT.child("deployments", when=lambda account: not is_one(account.get("kind"), WITHOUT_DEPLOYMENTS))
 ACL = network_acls(
-    name="AI services firewall",
+    name=Message("AI services firewall"),
     source="ai-services/cognitive-services-virtual-networks: by default an account is reachable from all networks; Azure Policy "
     "037eea7a flags an absent switch and everything but Deny",
     configurations=PERIMETERS,
@@ -55,8 +56,8 @@ def authentication(account: Resource) -> Lock:
     nameless = value == "" or (is_absent(value) and not account.api_version_unknown)
     if not nameless or not lock.has(Auth.shared):
         return lock
-    seen = account.evidence(NAME, "a name")
-    return lock | grant(Auth.shared, seen, description="accepts only keys, because it has no custom subdomain")
+    seen = account.evidence(NAME, Message("a name"))
+    return lock | grant(Auth.shared, seen, description=Message("accepts only keys, because it has no custom subdomain"))
 
 
 @ACCOUNT.endpoints(
@@ -76,6 +77,6 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(account, index, ACL),
         authentication(account),
-        display_name="The AI service",
+        display_name=Message("The AI service"),
         address=address,
     )

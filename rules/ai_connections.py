@@ -3,6 +3,7 @@
 from scanner.model.checks import is_one
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -81,21 +82,23 @@ def _keyed(connection: Resource) -> bool:
 
 def stored_credential(connection: Resource, index: Index) -> Verdict:
     """Fail where a connection to a service that accepts Microsoft Entra ID keeps a key or password instead."""
-    seen = connection.evidence(AUTH, "AAD or a managed identity")
+    seen = connection.evidence(AUTH, Message("AAD or a managed identity"))
     if not _keyed(connection):
         return Pass((seen,))
     category = connection.require(CATEGORY)
     if not isinstance(category, str):
         return unknown(malformed(CATEGORY))
     if not is_one(category, TAKES_TOKENS):
-        return NotApplicable("the service takes a credential of its own, and no identity of Microsoft Entra ID")
+        return NotApplicable(
+            Message("the service takes a credential of its own, and no identity of Microsoft Entra ID")
+        )
     return Fail((seen, connection.evidence(CATEGORY)))
 
 
 def shared_credential(connection: Resource, index: Index) -> Verdict:
     """Fail where everyone in the account or hub uses the credential of a connection."""
     if not _keyed(connection):
-        return NotApplicable("it keeps no credential")
+        return NotApplicable(Message("it keeps no credential"))
     value, seen = connection.require(SHARED), connection.evidence(SHARED, False)
     if same(value, True):
         return Fail((seen, connection.evidence(AUTH)))
@@ -109,34 +112,34 @@ def foreign_target(connection: Resource, index: Index) -> Verdict:
         if in_own_tenant(connection, index, id):
             return Pass((connection.evidence(RESOURCE),))
         severity, message = rated(connection, index, [id], "destination")
-        return Fail((connection.evidence(RESOURCE, "a resource in your own tenant"),), message, severity)
+        return Fail((connection.evidence(RESOURCE, Message("a resource in your own tenant")),), message, severity)
     if not is_absent(id) and not isinstance(id, str):
         return unknown(malformed(RESOURCE))
     target = connection.get(TARGET)
     if is_absent(target) and connection.has_no_properties:
         return unknown(not_returned(TARGET))
     if is_absent(target) or target in ("", "_", "-"):
-        return NotApplicable("it names no target")
+        return NotApplicable(Message("it names no target"))
     host = host_of(target)
     if not isinstance(target, str) or "." not in host:
-        return unknown(unknown_value(TARGET, "not a host"))
-    seen = Evidence(TARGET, host, "a service of your own")
+        return unknown(unknown_value(TARGET, Message("not a host")))
+    seen = Evidence(TARGET, host, Message("a service of your own"))
     if host.endswith(AZURE):
-        return NotApplicable("it names a host of Azure, not the resource behind it")
-    return Fail((seen,), f"The connection sends to {host}, which is not a host of Azure.")
+        return NotApplicable(Message("it names a host of Azure, not the resource behind it"))
+    return Fail((seen,), Message("The connection sends to {host}, which is not a host of Azure.", host=host))
 
 
 def plain_target(connection: Resource, index: Index) -> Verdict:
     """Fail where a connection sends its credential and its data without encryption."""
     target = connection.get(TARGET)
     if not is_absent(target) and not isinstance(target, str):
-        return unknown(unknown_value(TARGET, "not a URL"))
+        return unknown(unknown_value(TARGET, Message("not a URL")))
     if is_absent(target) and connection.has_no_properties:
         return unknown(not_returned(TARGET))
     if is_absent(target) or "://" not in target:
-        return NotApplicable("it names no URL")
+        return NotApplicable(Message("it names no URL"))
     scheme = target.partition("://")[0].lower()
     seen = Evidence(TARGET, f"{scheme}://{host_of(target)}", "https")
     if scheme == "http":
         return Fail((seen,))
-    return Pass((seen,)) if scheme == "https" else NotApplicable("it names no web address")
+    return Pass((seen,)) if scheme == "https" else NotApplicable(Message("it names no web address"))

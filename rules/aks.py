@@ -8,6 +8,7 @@ from scanner.model.checks import check_value
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
+from scanner.model.message import Message
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -38,14 +39,16 @@ from .reasons import LOCK_STOPS_SCALING
 CLUSTER = ResourceType(
     "Microsoft.ContainerService/managedClusters",
     api="2025-10-01",
-    product="AKS cluster",
+    product=Message("AKS cluster"),
     no_rule={"lock": LOCK_STOPS_SCALING},
 )
 
 POWER = "properties.powerState.code"
 START_FIRST = Remedy(
     steps=(
-        "A stopped cluster can only be started or deleted (aks/start-stop-cluster): start it and restrict it then, or delete it",
+        Message(
+            "A stopped cluster can only be started or deleted (aks/start-stop-cluster): start it and restrict it then, or delete it"
+        ),
     )
 )
 PRIVATE = "properties.apiServerAccessProfile.enablePrivateCluster"
@@ -55,7 +58,7 @@ RANGES = "properties.apiServerAccessProfile.authorizedIPRanges"
 SERVER = Firewall(
     empty="open",
     source="aks/api-server-authorized-ip-ranges: without ranges the API server is reachable from every address",
-    name="Authorized address ranges",
+    name=Message("Authorized address ranges"),
     public="",
     endpoints=None,
 )
@@ -80,7 +83,7 @@ def authorized(cluster: Resource, index: Index) -> Lock:
     if not isinstance(value, list):
         missing = not_a_list(RANGES)
         return possible(Reach.internet, missing, hops=(Hop("firewall", SERVER.name, missing.why, allows=None),))
-    seen = cluster.evidence(RANGES, "your own address ranges")
+    seen = cluster.evidence(RANGES, Message("your own address ranges"))
     if not value:
         return grant(Reach.internet, seen, hops=(Hop("firewall", SERVER.name, "none"),))
     found: list[AddressSet] = []
@@ -90,18 +93,25 @@ def authorized(cluster: Resource, index: Index) -> Lock:
         if isinstance(entry, str) and entry[:1].isalpha() and ":" not in entry:
             named, tag = grant_from_tag(entry, Evidence(RANGES, entry))
             if named is not None:
-                grants.append(replace(named, description=f"{tag.why} (the service tag {tag.name})"))
+                grants.append(
+                    replace(named, description=Message("{why} (the service tag {name})", why=tag.why, name=tag.name))
+                )
             continue
         try:
             found.append(parse(entry))
         except BadAddress as bad:
             possible_grants.append(PossibleGrant(Reach.internet, Unread(RANGES, str(bad))))
     shown = Evidence(
-        RANGES, value if len(value) <= MAX_LISTED else [*value[:MAX_LISTED], f"and {len(value) - MAX_LISTED} more"]
+        RANGES,
+        value
+        if len(value) <= MAX_LISTED
+        else [*value[:MAX_LISTED], Message("and {value} more", value=len(value) - MAX_LISTED)],
     )
     own = grant_from_addresses(union(found), index, shown, *private_range_evidence(RANGES, union(found)))
     grants += [own] if own is not None else []
-    detail = join_with_and([each.description or each.level.name for each in grants]) or "only the cluster itself"
+    detail = join_with_and([each.description or each.level.name for each in grants]) or Message(
+        "only the cluster itself"
+    )
     hop = Hop("firewall", SERVER.name, detail, allows=True if grants else None if possible_grants else False)
     if not grants and not possible_grants:
         grants = [Grant(Reach.none, (shown,))]
@@ -112,7 +122,7 @@ def reach_of(cluster: Resource, index: Index) -> Lock:
     """Return the network lock of the API server. A private cluster has no public endpoint, whatever its other settings."""
     private = cluster.get(PRIVATE)
     if same(private, True):
-        hop = Hop("private-cluster", "Private cluster", "the API server has a private address")
+        hop = Hop("private-cluster", Message("Private cluster"), Message("the API server has a private address"))
         return private_only(hop, cluster.evidence(PRIVATE, True))
     usual = firewall(cluster, index, SERVER, authorized(cluster, index))
     if is_absent(private) or same(private, False):
@@ -140,7 +150,7 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
         "admin",
         reach_of(cluster, index),
         ACCOUNTS.lock(cluster),
-        display_name="The API server",
+        display_name=Message("The API server"),
         address=address(cluster),
         remedies=dict.fromkeys(("network", "authentication"), START_FIRST) if stopped else {},
     )
@@ -152,12 +162,12 @@ def no_entra(cluster: Resource, index: Index) -> Verdict:
     path = "properties.aadProfile"
     profile = cluster.get(path)
     if is_absent(profile):
-        return Fail((cluster.evidence(path, "a profile"),))
+        return Fail((cluster.evidence(path, Message("a profile")),))
     if not isinstance(profile, dict):
-        return unknown(Unread(path, "not an object"))
+        return unknown(Unread(path, Message("not an object")))
     managed, seen = cluster.get(f"{path}.managed"), cluster.evidence(f"{path}.managed", True)
     if same(managed, True) or cluster.has(f"{path}.serverAppID"):
-        return Pass((Evidence(path, "set", "a profile"),))
+        return Pass((Evidence(path, "set", Message("a profile")),))
     return Fail((seen,)) if same(managed, False) else unknown(not_returned_or_unknown(seen.path), evidence=(seen,))
 
 
@@ -173,7 +183,7 @@ def no_network_policy(cluster: Resource, index: Index) -> Verdict:
     """
     verdict = check_value(cluster, POLICY, good=("azure", "calico", "cilium"), bad=("none", ""), absent="none")
     if isinstance(verdict, Fail) and same(cluster.get(PLUGIN), "none"):
-        missing = Unread(PLUGIN, "the cluster has a network plugin of its own, which may apply policies")
+        missing = Unread(PLUGIN, Message("the cluster has a network plugin of its own, which may apply policies"))
         return unknown(missing, evidence=verdict.evidence)
     return verdict
 
@@ -212,7 +222,7 @@ def unsupported(cluster: Resource, index: Index) -> Verdict:
     long_term = same(cluster.get("properties.supportPlan"), "AKSLongTermSupport")
     day = index.taken[:10]
     if not day:
-        raise Unread("the time of the scan", "not in the snapshot")
+        raise Unread(Message("the time of the scan"), Message("not in the snapshot"))
     places = [("", VERSION, "properties.kubernetesVersion", cluster.body)]
     pools = cluster.require(POOLS)
     if not isinstance(pools, list):
@@ -246,11 +256,11 @@ def _supported(body: Any, prefix: str, current: str, wanted: str, day: str, *, l
         raise unknown_value(f"{prefix}{path}", value)
     first, last = min(CALENDAR), max(CALENDAR)
     end = CALENDAR[min(max(int(minor), first), last)][long_term]
-    seen = Evidence(f"{prefix}{path}", value, f"a version that is supported on {day}")
+    seen = Evidence(f"{prefix}{path}", value, Message("a version that is supported on {day}", day=day))
     if day <= end and path != current:
         raise not_returned(f"{prefix}{current}")
     if day <= end:
         return Pass((seen,))
     if int(minor) > last:
-        raise Unread(seen.path, "this version of the scanner has no date for it")
-    return Fail((seen, Evidence("end of support", end)))
+        raise Unread(seen.path, Message("this version of the scanner has no date for it"))
+    return Fail((seen, Evidence(Message("end of support"), end)))

@@ -6,6 +6,7 @@ from scanner.model.dates import seconds_of
 from scanner.model.ids import id_key
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, member, same, value_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, malformed, not_a_list, unknown_value
 
@@ -29,7 +30,7 @@ def suppression(alert: Resource, categories: tuple[str, ...], subscription: Reso
         try:
             if _suppresses(each, alert, categories, subscription, index):
                 path = "properties.actions[].actionType"
-                return Evidence(f"{each.id} {path}", SUPPRESSION, "no rule that suppresses notifications")
+                return Evidence(f"{each.id} {path}", SUPPRESSION, Message("no rule that suppresses notifications"))
         except Unread as unread:
             missing = missing or Unread(f"{each.id} {unread.what}", unread.why, unread.gap)
     if missing is not None:
@@ -56,9 +57,9 @@ def _suppresses(
     if False in matches:
         return False
     if None in matches:
-        raise Unread(_CONDITIONS, "whether they are met by the alert is not evaluated")
+        raise Unread(_CONDITIONS, Message("whether they are met by the alert is not evaluated"))
     if rule.items("properties.schedule.recurrences"):
-        raise Unread("properties.schedule.recurrences", "it suppresses notifications at certain times")
+        raise Unread("properties.schedule.recurrences", Message("it suppresses notifications at certain times"))
     return True
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, NoPort, Read, ResourceType
@@ -95,7 +96,7 @@ def policy(of: ResourceType | Read) -> Read:
     return of.child("policies/policy", one=True, none=NO_POLICY_CODES, reduce=reduced)
 
 
-BACKENDS = SERVICE.child("backends", always=True, product="API back end")
+BACKENDS = SERVICE.child("backends", always=True, product=Message("API back end"))
 APIS = SERVICE.child("apis", always=True, product="API")
 GLOBAL_POLICY = policy(SERVICE)
 FRAGMENTS = SERVICE.child("policyFragments", reduce=reduced)
@@ -112,7 +113,7 @@ PORTAL = SERVICE.child("portalconfigs", when=has_portal)
 PROVIDERS = SERVICE.child("identityProviders", when=has_portal, reduce=kind_of_provider)
 DIRECT = SERVICE.child("tenant/access", one=True, when=is_classic)
 GIT = SERVICE.child("tenant/gitAccess", one=True, when=is_classic)
-SUBSCRIPTIONS = SERVICE.child("subscriptions", product="API subscription")
+SUBSCRIPTIONS = SERVICE.child("subscriptions", product=Message("API subscription"))
 NAMED_VALUES = SERVICE.child("namedValues")
 
 ACL = Firewall(
@@ -123,7 +124,7 @@ ACL = Firewall(
     absent="enabled",
 )
 INSIDE = replace(ACL, injected=(SUBNET,))
-KEYS = grant(Auth.shared, description="accepts a subscription key")
+KEYS = grant(Auth.shared, description=Message("accepts a subscription key"))
 
 
 # Network
@@ -136,7 +137,9 @@ def network(service: Resource, index: Index, filters: Lock | None = None) -> Loc
     if same(value, "Internal"):
         if injection_subnet(service, SUBNET):
             return firewall(service, index, INSIDE)
-        return private_only(Hop("subnet", "its subnet", "inside a virtual network"), service.evidence(path))
+        return private_only(
+            Hop("subnet", Message("its subnet"), Message("inside a virtual network")), service.evidence(path)
+        )
     if not is_absent(value) and not same(value, "None") and not same(value, "External"):
         return as_possible(firewall(service, index, ACL, filters), unknown_value(path, value))
     # api-management/integrate-vnet-outbound: the network of Standard v2 is for outgoing traffic, its gateway is public.
@@ -166,7 +169,7 @@ def by_security_groups(service: Resource, index: Index) -> Lock | None:
         return None
     lock = Lock()
     for subnet in dict.fromkeys(str(each) for each in subnets):
-        lock |= subnet_port_lock(index, subnet, 443, Hop("switch", "Virtual network", "External"))
+        lock |= subnet_port_lock(index, subnet, 443, Hop("switch", Message("Virtual network"), "External"))
     return lock
 
 
@@ -266,8 +269,8 @@ class Apis:
     def _keyed(self, own: Demands) -> tuple[Lock, Lock | None]:
         """Return the lock of an API that requires a key. Its operations are not read: a key is needed anyhow."""
         whole = own.inside(self.whole)
-        why = "not collected where a key is required; a policy of an operation may leave out that of its API"
-        missing = Unread("the policies of its operations", why)
+        why = Message("not collected where a key is required; a policy of an operation may leave out that of its API")
+        missing = Unread(Message("the policies of its operations"), why)
         filters = self._filters(whole)
         if filters is not None:
             filters |= possible(Reach.internet, missing)
@@ -283,7 +286,9 @@ class Apis:
         """Return the lock of calls without a key. `without`: what requires none, the API or a product."""
         lock, filters, ways = Lock(), Lock(), [own.inside(outer)]
         operations = (
-            api.children(OPERATIONS) if needs_no_key(api) else Children([], Unread("operations", "not collected"))
+            api.children(OPERATIONS)
+            if needs_no_key(api)
+            else Children([], Unread("operations", Message("not collected")))
         )
         if len(operations):
             # Every call is one of an operation.
@@ -310,31 +315,35 @@ class Apis:
         """Return the lock of one way of a call. `then`: that of the API once it requires a key; None for a product."""
         if way.tokens:
             return grant(
-                Auth.identity, *way.tokens, description="requires a token or certificate that its policy checks"
+                Auth.identity,
+                *way.tokens,
+                description=Message("requires a token or certificate that its policy checks"),
             )
         if way.signatures:
-            return grant(Auth.shared, *way.signatures, description="requires a token that is signed with a shared key")
+            return grant(
+                Auth.shared, *way.signatures, description=Message("requires a token that is signed with a shared key")
+            )
         if way.unclear:
             return undecided(way.unclear[0])
         place = f"products/{without.name} " if then is None else ""
         seen = replace(without.evidence(KEYED, True), path=f"{place}{KEYED}")
         cause = Cause(without.id, KEYED, value=True)
-        says = "allows anonymous access: neither a key nor its policies are required"
+        says = Message("allows anonymous access: neither a key nor its policies are required")
         if place:
-            says = f"allows anonymous access through the open product {without.name}"
+            says = Message("allows anonymous access through the open product {name}", name=without.name)
         return grant(Auth.anonymous, seen, description=says, cause=cause, then=then or KEYS)
 
     def _filters(self, way: Demands) -> Lock | None:
         """Return the network lock of the address lists of policies: of several the first; None without any."""
         if not way.filters:
             return None
-        seen = Evidence("ip-filter", "only the addresses that it lists")
+        seen = Evidence("ip-filter", Message("only the addresses that it lists"))
         found = grant_from_addresses(way.filters[0], self.index, seen)
-        hop = Hop("firewall", "ip-filter", found.description if found is not None else "no public address")
+        hop = Hop("firewall", "ip-filter", found.description if found is not None else Message("no public address"))
         return Lock((found,) if found is not None else (), hops=(hop,))
 
 
-GROUPS = (
+GROUPS = Message(
     "anyone can make an account in the developer portal and gets a key of the product without approval, if a group that sees "
     "the product has the account"
 )
@@ -366,13 +375,15 @@ def apis(service: Resource, index: Index) -> Iterator[Exposure]:
         name, what = f"api/{api.name}", f"The API {api.name}"
         if same(api.get("properties.isOnline"), False):
             seen = api.evidence("properties.isOnline")
-            yield replace(closed(name, "app", "this revision is offline", seen, display_name=what), subject=api)
+            yield replace(
+                closed(name, "app", Message("this revision is offline"), seen, display_name=what), subject=api
+            )
         else:
             calls = known.calls(api)
             reach = network(service, index, calls.filters)
             yield Exposure(name, "app", reach, calls.authentication, display_name=what, subject=api, address=address)
     if found.gap is not None:
-        yield unread("api/*", "app", found.gap, display_name="An API of the gateway")
+        yield unread("api/*", "app", found.gap, display_name=Message("An API of the gateway"))
     yield from workspace_apis(service, index, address)
 
 
@@ -380,19 +391,27 @@ def workspace_apis(service: Resource, index: Index, address: str) -> Iterator[Ex
     """Yield the exposure of each API of a workspace. The policies of workspaces are not read."""
     spaces = service.children(WORKSPACES)
     reach = network(service, index)
-    missing = Unread("the policies of workspaces", "not collected")
+    missing = Unread(Message("the policies of workspaces"), Message("not collected"))
     for space in spaces:
         found = space.children(WORKSPACE_APIS)
         for api in found:
             lock = possible(Auth.anonymous, missing, api.evidence(KEYED, True))
             if not same(api.get(KEYED), False):
                 lock |= KEYS if same(api.get(KEYED), True) else KEYS.as_possible(not_returned_or_unknown(KEYED))
-            name, what = f"api/{space.name}/{api.name}", f"The API {api.name} of the workspace {space.name}"
+            name, what = (
+                f"api/{space.name}/{api.name}",
+                Message("The API {name} of the workspace {name2}", name=api.name, name2=space.name),
+            )
             yield Exposure(name, "app", reach, lock, display_name=what, address=address)
         if found.gap is not None:
-            yield unread(f"api/{space.name}/*", "app", found.gap, display_name=f"An API of the workspace {space.name}")
+            yield unread(
+                f"api/{space.name}/*",
+                "app",
+                found.gap,
+                display_name=Message("An API of the workspace {name}", name=space.name),
+            )
     if spaces.gap is not None:
-        yield unread("api/*", "app", spaces.gap, display_name="An API of a workspace")
+        yield unread("api/*", "app", spaces.gap, display_name=Message("An API of a workspace"))
 
 
 def at_gateway(service: Resource, served: list[Exposure]) -> Iterator[Exposure]:
@@ -402,13 +421,13 @@ def at_gateway(service: Resource, served: list[Exposure]) -> Iterator[Exposure]:
         if off is None or each.subject is None or each.disabled_reason:
             yield each
             continue
-        why = "the gateway is disabled in every region"
+        why = Message("the gateway is disabled in every region")
         exposure = closed(each.endpoint, each.kind, why, off, display_name=each.display_name)
         yield replace(exposure, subject=each.subject)
 
 
 # The other endpoints
-ENDED = (
+ENDED = Message(
     "support ended on 15 March 2025 (api-management/breaking-changes/overview); whether an instance that has it enabled still "
     "answers is not documented"
 )
@@ -417,7 +436,7 @@ ENDED = (
 def retired(service: Resource, index: Index, read: Read, name: str, what: str, path: str) -> Exposure:
     """Return the exposure of the direct management API, or of the Git repository. Both accept a password of their own."""
     if not read.needed(service):
-        return closed(name, "admin", "this tier has none", service.evidence("sku.name"), display_name=what)
+        return closed(name, "admin", Message("this tier has none"), service.evidence("sku.name"), display_name=what)
     switch = f"{read.path} properties.enabled"
     try:
         found = service.child(read)
@@ -427,13 +446,13 @@ def retired(service: Resource, index: Index, read: Read, name: str, what: str, p
     value = None if found is None else found.get("properties.enabled")
     if found is not None and same(value, False):
         seen = replace(found.evidence("properties.enabled"), path=switch)
-        return closed(name, "admin", "it is disabled", seen, display_name=what)
+        return closed(name, "admin", Message("it is disabled"), seen, display_name=what)
     if found is None or not same(value, True):
         lock = possible(Auth.shared, not_returned_or_unknown(switch))
         return _ended(name, network(service, index), lock, what, host(service, path))
     seen = replace(found.evidence("properties.enabled", False), path=switch)
     cause = Cause(found.id, "properties.enabled", value=False)
-    lock = grant(Auth.shared, seen, description="accepts a token that is made with its key", cause=cause)
+    lock = grant(Auth.shared, seen, description=Message("accepts a token that is made with its key"), cause=cause)
     return _ended(name, network(service, index), lock, what, host(service, path))
 
 
@@ -443,7 +462,7 @@ def _ended(name: str, reach: Lock, lock: Lock, what: str, address: str) -> Expos
     )
 
 
-VISITORS = "its pages are documentation that its owner publishes; a visitor gets no key"
+VISITORS = Message("its pages are documentation that its owner publishes; a visitor gets no key")
 
 
 def portal(service: Resource, index: Index) -> Exposure:
@@ -451,12 +470,12 @@ def portal(service: Resource, index: Index) -> Exposure:
 
     With the password provider anyone can make an account, even where sign-up is off in the portal: GHSA-vcwf-73jp-r7mv.
     """
-    what, path = "The developer portal", "properties.developerPortalStatus"
+    what, path = Message("The developer portal"), "properties.developerPortalStatus"
     if not has_portal(service):
-        return closed("portal", "app", "it is disabled", service.evidence(path), display_name=what)
+        return closed("portal", "app", Message("it is disabled"), service.evidence(path), display_name=what)
     url = "properties.developerPortalUrl"
     if is_absent(service.get(url)) and not service.why_absent_is_unknown:
-        return closed("portal", "app", "it has none", service.evidence(url), display_name=what)
+        return closed("portal", "app", Message("it has none"), service.evidence(url), display_name=what)
     lock, only_visitors = portal_lock(service)
     exposure = Exposure("portal", "app", network(service, index), lock, display_name=what, address=host(service, url))
     return replace(exposure, severity_steps_down=1, justification=VISITORS) if only_visitors else exposure
@@ -490,12 +509,12 @@ def _portal_of(config: Resource, service: Resource) -> tuple[Lock, bool]:
         return grant(Auth.identity, seen, asked), False
     if same(config.get(sign_in), False):
         cause = Cause(config.id, sign_in, value=True)
-        says = "shows its pages without sign-in"
+        says = Message("shows its pages without sign-in")
         return grant(Auth.anonymous, asked, description=says, cause=cause, then=IDENTITY), True
     return possible(Auth.anonymous, not_returned_or_unknown(asked.path)), True
 
 
-ANYONE = "lets anyone make an account"
+ANYONE = Message("lets anyone make an account")
 # azure-mgmt-apimanagement IdentityProviderType. A tenant of Azure AD B2C is for accounts that its visitors make.
 SOCIAL = ("facebook", "google", "microsoft", "twitter", "aadB2C")
 DELEGATED = "properties.delegation.delegateRegistration"
@@ -505,7 +524,9 @@ def _accounts(config: Resource, service: Resource) -> Lock:
     """Return what the identity providers of the portal allow beside accounts of tenants of Microsoft Entra ID."""
     lock = Lock()
     if same(config.get(DELEGATED), True):
-        missing = Unread(f"{PORTAL.path} {DELEGATED}", "a site of your own signs users in, which Azure does not show")
+        missing = Unread(
+            f"{PORTAL.path} {DELEGATED}", Message("a site of your own signs users in, which Azure does not show")
+        )
         lock |= possible(Auth.anonymous, missing)
     providers = service.children(PROVIDERS)
     for each in providers:
@@ -518,7 +539,7 @@ def _accounts(config: Resource, service: Resource) -> Lock:
     return lock if providers.gap is None else lock | possible(Auth.anonymous, providers.gap)
 
 
-OWN_TOKEN = (
+OWN_TOKEN = Message(
     "each self-hosted gateway has a token of its own, which is valid for 30 days at most "
     "(api-management/self-hosted-gateway-authentication-options)"
 )
@@ -530,11 +551,13 @@ def self_hosted(service: Resource, index: Index, served: list[Exposure]) -> Iter
     A self-hosted gateway runs in a network that Azure does not know. Which APIs it serves is not read: of those of the
     service (`served`) the one that requires least counts.
     """
-    gateways, what = service.children(GATEWAYS), "The configuration endpoint of self-hosted gateways"
+    gateways, what = service.children(GATEWAYS), Message("The configuration endpoint of self-hosted gateways")
     if not len(gateways) and gateways.gap is None:
-        return (yield closed("configuration", "admin", "it has no self-hosted gateway", display_name=what))
+        return (yield closed("configuration", "admin", Message("it has no self-hosted gateway"), display_name=what))
     lock = grant(
-        Auth.shared, Evidence(GATEWAYS.path, [each.name for each in gateways]), description="accepts a gateway's token"
+        Auth.shared,
+        Evidence(GATEWAYS.path, [each.name for each in gateways]),
+        description=Message("accepts a gateway's token"),
     )
     if not len(gateways) and gateways.gap is not None:
         lock = possible(Auth.shared, gateways.gap)
@@ -550,11 +573,11 @@ def self_hosted(service: Resource, index: Index, served: list[Exposure]) -> Iter
         justification=OWN_TOKEN,
     )
     if gateways.gap is not None:
-        yield unread("self-hosted/*", "app", gateways.gap, display_name="A self-hosted gateway")
-    missing = Unread("its address", "a self-hosted gateway runs outside of what Azure describes")
+        yield unread("self-hosted/*", "app", gateways.gap, display_name=Message("A self-hosted gateway"))
+    missing = Unread(Message("its address"), Message("a self-hosted gateway runs outside of what Azure describes"))
     for each in gateways:
-        what = f"The self-hosted gateway {each.name}"
-        hop = Hop("switch", "A self-hosted gateway", missing.why, allows=None)
+        what = Message("The self-hosted gateway {name}", name=each.name)
+        hop = Hop("switch", Message("A self-hosted gateway"), missing.why, allows=None)
         reach = possible(Reach.internet, missing, hops=(hop,))
         yield Exposure(f"self-hosted/{each.name}", "app", reach, least_required(served), display_name=what)
 
@@ -612,7 +635,7 @@ def least_required(served: list[Exposure]) -> Lock:
     Endpoint(
         "self-hosted/*",
         "app",
-        ports=NoPort("the gateway runs on machines of the customer, at ports that no setting shows"),
+        ports=NoPort(Message("the gateway runs on machines of the customer, at ports that no setting shows")),
     ),
     reads=(
         APIS,
@@ -637,7 +660,7 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     served = list(apis(service, index))
     yield from at_gateway(service, served)
     yield portal(service, index)
-    management = "The direct management API"
+    management = Message("The direct management API")
     yield retired(service, index, DIRECT, "management", management, "properties.managementApiUrl")
-    yield retired(service, index, GIT, "scm", "The Git repository of its settings", "properties.scmUrl")
+    yield retired(service, index, GIT, "scm", Message("The Git repository of its settings"), "properties.scmUrl")
     yield from self_hosted(service, index, served)

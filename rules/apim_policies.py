@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from scanner.model.addresses import AddressSet, BadAddress, address_range, parse, union
 from scanner.model.json_paths import member, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, not_returned
 
@@ -216,9 +217,9 @@ class Policies:
         try:
             root = parsed(_kept(value) or UNPARSED)
         except ValueError:
-            return unread_policy(Unread(f"{where} {VALUE}", "it could not be parsed"))
+            return unread_policy(Unread(f"{where} {VALUE}", Message("it could not be parsed")))
         if root.name != "policies":
-            return unread_policy(Unread(f"{where} {VALUE}", "it could not be parsed"))
+            return unread_policy(Unread(f"{where} {VALUE}", Message("it could not be parsed")))
         reading = _Reading(self, where)
         for inbound in root.find("inbound"):
             reading.read(inbound, ())
@@ -259,7 +260,7 @@ class _Reading:
         found = self.policies.fragments.get(name.lower())
         if found is None or name.lower() in inside:
             missing = self.policies.missing
-            why = missing.why if missing is not None else "it is not among those of the service"
+            why = missing.why if missing is not None else Message("it is not among those of the service")
             gap = missing.gap if missing is not None else ""
             self.unclear.append(Unread(f"policyFragments/{name}", why, gap))
             return
@@ -271,18 +272,18 @@ class _Reading:
         if root.name == "fragment":
             self.read(root, (*inside, name.lower()))
         else:
-            self.unclear.append(Unread(f"policyFragments/{name}", "it could not be parsed"))
+            self.unclear.append(Unread(f"policyFragments/{name}", Message("it could not be parsed")))
 
     def _branch(self, element: Element) -> None:
         """Read what applies under a condition: it may refuse a caller, and may leave out the outer policies' part."""
         names = set(_names(element))
         if "base" in names and self.base is not True:
             self.base = None
-            self._doubt("the policies of outer scopes apply under a condition")
+            self._doubt(Message("the policies of outer scopes apply under a condition"))
         if names & {"validate-jwt", "validate-azure-ad-token", "validate-client-certificate", "check-header"}:
-            self._doubt("it checks callers under a condition")
+            self._doubt(Message("it checks callers under a condition"))
         elif names & {"return-response", "include-fragment"}:
-            self._doubt("it may refuse callers under a condition")
+            self._doubt(Message("it may refuse callers under a condition"))
 
     def _check(self, element: Element) -> None:
         if element.name == "validate-jwt":
@@ -295,28 +296,28 @@ class _Reading:
             self._addresses(element)
         elif element.name == "check-header":
             name = element.attributes.get("name", "")
-            self._doubt(f"it is not known whether the header {name} that it checks is a credential")
+            self._doubt(Message("it is not known whether the header {name} that it checks is a credential", name=name))
         elif element.name in ("return-response", "mock-response"):
-            self._doubt("it answers callers itself")
+            self._doubt(Message("it answers callers itself"))
 
     def _token(self, element: Element) -> None:
         if same(element.attributes.get("require-signed-tokens", "true"), "false"):
-            self._doubt("validate-jwt accepts tokens without a signature")
+            self._doubt(Message("validate-jwt accepts tokens without a signature"))
             return
         urls = [each.attributes.get("url", "") for each in element.find("openid-config")]
-        seen = Evidence(f"{self.where}/validate-jwt", urls or "signing keys")
+        seen = Evidence(f"{self.where}/validate-jwt", urls or Message("signing keys"))
         if element.has("issuer-signing-keys", "key"):
             self.signatures.append(seen)
             return
         if not urls:
-            self._doubt("validate-jwt names no issuer's keys")
+            self._doubt(Message("validate-jwt names no issuer's keys"))
             return
         claims, named = _claims(element), element.has("issuers", "issuer")
         why = next(filter(None, (_doubt_of(issuer_of(url), claims, named=named) for url in urls)), "")
         if not why and not claims and not element.has("audiences", "audience"):
             why = ANY_AUDIENCE
         if why:
-            self._doubt(f"validate-jwt {why}")
+            self._doubt(Message("validate-jwt {why}", why=why))
             return
         self.tokens.append(seen)
 
@@ -332,7 +333,7 @@ class _Reading:
         if not why and not claims and not any(element.has(*path) for path in paths):
             why = ANY_AUDIENCE
         if why:
-            self._doubt(f"validate-azure-ad-token {why}")
+            self._doubt(Message("validate-azure-ad-token {why}", why=why))
             return
         self.tokens.append(Evidence(f"{self.where}/validate-azure-ad-token", tenant))
 
@@ -340,15 +341,15 @@ class _Reading:
         """Read a check of a certificate. One of several identities is enough, so each must name some."""
         identities = [each for part in element.find("identities") for each in part.find("identity")]
         if same(element.attributes.get("ignore-error", "false"), "true"):
-            self._doubt("validate-client-certificate ignores errors")
+            self._doubt(Message("validate-client-certificate ignores errors"))
         elif not identities or not all(each.attributes for each in identities):
-            self._doubt("validate-client-certificate names no certificate")
+            self._doubt(Message("validate-client-certificate names no certificate"))
         elif same(element.attributes.get("validate-trust", "true"), "false") and any(
             each.attributes.get("named") != PINNED for each in identities
         ):
-            self._doubt("validate-client-certificate accepts a subject in a certificate that anyone can issue")
+            self._doubt(Message("validate-client-certificate accepts a subject in a certificate that anyone can issue"))
         else:
-            self.tokens.append(Evidence(f"{self.where}/validate-client-certificate", "named certificates"))
+            self.tokens.append(Evidence(f"{self.where}/validate-client-certificate", Message("named certificates")))
 
     def _addresses(self, element: Element) -> None:
         """Read a list of addresses that alone may call. A list of refused ones leaves every other address."""
@@ -362,7 +363,7 @@ class _Reading:
             )
             found += [address_range(first, last) for first, last in ranges]
         except BadAddress:
-            self._doubt("an address of its ip-filter is not known")
+            self._doubt(Message("an address of its ip-filter is not known"))
             return
         self.filters.append(union(found))
 
@@ -382,10 +383,10 @@ def _claims(element: Element) -> set[str]:
 class Issuer(enum.Enum):
     """Who signs the tokens that a policy accepts."""
 
-    one = "one tenant of Microsoft Entra ID"
-    every = "accepts tokens of every tenant"
-    unclear = "names a tenant that is not known"
-    other = "accepts tokens of an issuer where it is not visible whether anyone can sign up"
+    one = Message("one tenant of Microsoft Entra ID")
+    every = Message("accepts tokens of every tenant")
+    unclear = Message("names a tenant that is not known")
+    other = Message("accepts tokens of an issuer where it is not visible whether anyone can sign up")
 
 
 def issuer_of(url: str) -> Issuer:
@@ -417,5 +418,5 @@ def _doubt_of(issuer: Issuer, claims: set[str], *, named: bool = False) -> str:
     return "" if restricts[issuer] else issuer.value
 
 
-ANY_AUDIENCE = "names no audience, application or claim, so it accepts tokens for any application"
+ANY_AUDIENCE = Message("names no audience, application or claim, so it accepts tokens for any application")
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")

@@ -7,6 +7,7 @@ from scanner.model.checks import check_set, check_value
 from scanner.model.dates import seconds_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, same, spelled
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -41,7 +42,7 @@ FIXED_CIPHERS = ("Consumption", *NEWER)
 def allows_old(service: Resource, index: Index, *, names: tuple[str, ...], fixed: tuple[str, ...] = ()) -> Verdict:
     """Fail where one of the protocols or ciphers is on. `fixed`: the tiers that have no such switch."""
     if in_tier(service, fixed):
-        return NotApplicable("its tier has a fixed set of ciphers")
+        return NotApplicable(Message("its tier has a fixed set of ciphers"))
     if service.has_no_properties or (service.api_version_unknown and is_absent(service.get(PROPERTIES))):
         return unknown(Unread(PROPERTIES, service.why_absent_is_unknown))
     found = service.get(PROPERTIES)
@@ -61,7 +62,7 @@ def allows_old(service: Resource, index: Index, *, names: tuple[str, ...], fixed
     if on:
         return Fail((Evidence(PROPERTIES, [each.removeprefix(f"{SECURITY}.") for each in on], expected),))
     if missing:
-        return unknown(Unread(PROPERTIES, f"it is not known whether {', '.join(missing)} is on"))
+        return unknown(Unread(PROPERTIES, Message("it is not known whether {list} is on", list=", ".join(missing))))
     return Pass((Evidence(PROPERTIES, expected, expected),))
 
 
@@ -81,7 +82,7 @@ def plain_protocols(api: Resource, index: Index) -> Verdict:
     """Fail where an API is served over HTTP or WebSocket without encryption."""
     path = "properties.protocols"
     if same(api.get("properties.isOnline"), False):
-        return NotApplicable("this revision is offline")
+        return NotApplicable(Message("this revision is offline"))
     found = rows(api, path)
     seen = api.evidence(path, ["https"])
     if any(same(each, "http") or same(each, "ws") for each in found):
@@ -95,7 +96,7 @@ def plain_backend(backend: Resource, index: Index) -> Verdict:
     """Fail where the URL of a back end has no TLS."""
     path = "properties.url"
     if is_absent(backend.get(path)) and same(backend.get("properties.type"), "Pool"):
-        return NotApplicable("it is a pool of other back ends")
+        return NotApplicable(Message("it is a pool of other back ends"))
     value = backend.require(path)
     if not isinstance(value, str):
         return unknown(unknown_value(path))
@@ -103,12 +104,12 @@ def plain_backend(backend: Resource, index: Index) -> Verdict:
     seen = Evidence(path, f"{scheme}://", "https://")
     if scheme in ("http", "ws"):
         return Fail((seen,))
-    return Pass((seen,)) if scheme in ("https", "wss") else unknown(Unread(path, "its scheme is not known"))
+    return Pass((seen,)) if scheme in ("https", "wss") else unknown(Unread(path, Message("its scheme is not known")))
 
 
 CHECKS = {
-    "properties.tls.validateCertificateChain": "The gateway accepts a certificate of any issuer.",
-    "properties.tls.validateCertificateName": "The gateway accepts a trusted certificate of any host.",
+    "properties.tls.validateCertificateChain": Message("The gateway accepts a certificate of any issuer."),
+    "properties.tls.validateCertificateName": Message("The gateway accepts a trusted certificate of any host."),
 }
 """The two switches of a back end, and what the gateway does while one is off. Both are on by default."""
 
@@ -132,12 +133,12 @@ REFERENCE, STATUS = "properties.keyVault.secretIdentifier", "properties.keyVault
 def outside_vault(value: Resource, index: Index) -> Verdict:
     """Fail where a secret is kept by API Management itself. A reference counts once the vault has answered it."""
     if same(value.get("properties.secret"), False):
-        return NotApplicable("it is not marked as a secret")
-    named = check_set(value, REFERENCE, expected="the identifier of a secret")
+        return NotApplicable(Message("it is not marked as a secret"))
+    named = check_set(value, REFERENCE, expected=Message("the identifier of a secret"))
     status = value.get(STATUS)
     if not isinstance(named, Pass) or is_absent(status) or same(status, "Success"):
         return named
-    why = f"API Management could not read the secret from the vault: {status}"
+    why = Message("API Management could not read the secret from the vault: {status}", status=status)
     return unknown(Unread(STATUS, why), evidence=(value.evidence(STATUS, "Success"),))
 
 
@@ -151,14 +152,14 @@ def for_all_apis(subscription: Resource, index: Index) -> Verdict:
     scope = subscription.require(path)
     if not isinstance(scope, str):
         return unknown(unknown_value(path))
-    seen = Evidence(path, scope.rstrip("/").rsplit("/service/", 1)[-1], "one API or product")
+    seen = Evidence(path, scope.rstrip("/").rsplit("/service/", 1)[-1], Message("one API or product"))
     state = subscription.require("properties.state")
     if not any(same(state, each) for each in STATES):
         return unknown(unknown_value("properties.state", state))
     if not same(state, "active"):
-        return NotApplicable("it is not active")
+        return NotApplicable(Message("it is not active"))
     if same(subscription.name, "master"):
-        return NotApplicable("every service has this one, for its administrators")
+        return NotApplicable(Message("every service has this one, for its administrators"))
     parts = ["", *scope.rstrip("/").lower().split("/")]
     if parts[-1] == "apis" or parts[-2] == "service":
         return Fail((seen,))
@@ -171,7 +172,7 @@ OLDEST = "2021-08-01"
 
 def old_versions(service: Resource, index: Index) -> Verdict:
     """Fail where old versions of the management API are not refused."""
-    value, seen = service.get(MINIMUM), service.evidence(MINIMUM, f"{OLDEST} or later")
+    value, seen = service.get(MINIMUM), service.evidence(MINIMUM, Message("{oldest} or later", oldest=OLDEST))
     if is_absent(value):
         why = service.why_absent_is_unknown
         return unknown(Unread(MINIMUM, why), evidence=(seen,)) if why else Fail((seen,))
@@ -230,22 +231,22 @@ def expiring(service: Resource, index: Index) -> Verdict:
     """Fail where the certificate of a host name expires within 30 days, and no one but its owner renews it."""
     value = service.get(HOSTS)
     if is_absent(value) and not service.why_absent_is_unknown:
-        return NotApplicable("it has no host name of its own")
+        return NotApplicable(Message("it has no host name of its own"))
     found = service.require(HOSTS)
     if not isinstance(found, list):
         raise not_a_list(HOSTS)
     now = seconds_of(index.taken)
     own = [each for each in found if not _is_renewed(each)]
     if not own:
-        return NotApplicable("Azure or a key vault renews its certificates")
+        return NotApplicable(Message("Azure or a key vault renews its certificates"))
     late, ends = [], []
     for each in own:
         end = get_path(each, "certificate.expiry")
         when = seconds_of(end) if isinstance(end, str) else None
         if when is None or now is None:
-            return unknown(Unread(f"{HOSTS}[].certificate.expiry", "Azure did not return it"))
+            return unknown(Unread(f"{HOSTS}[].certificate.expiry", Message("Azure did not return it")))
         ends.append(f"{spelled(get_path(each, 'hostName'))} {str(end)[:10]}")
         if when - now < SOON:
             late.append(ends[-1])
-    path, expected = f"{HOSTS}[].certificate.expiry", "30 days from now, or later"
+    path, expected = f"{HOSTS}[].certificate.expiry", Message("30 days from now, or later")
     return Fail((Evidence(path, late, expected),)) if late else Pass((Evidence(path, ends, expected),))

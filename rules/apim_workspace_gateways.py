@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Exposure, Hop, Lock, Reach, closed, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
@@ -18,7 +19,7 @@ from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
 GATEWAY = ResourceType(
     "Microsoft.ApiManagement/gateways",
     api="2024-05-01",
-    product="Workspace gateway",
+    product=Message("Workspace gateway"),
     unread={
         "configurationApi.hostname": "A host of Microsoft for gateways of the SKU Standard. No setting closes it.",
     },
@@ -27,7 +28,9 @@ GATEWAY = ResourceType(
 CONNECTIONS = GATEWAY.child("configConnections")
 TYPE, SUBNET = "properties.virtualNetworkType", "properties.backend.subnet.id"
 OPEN = ("None", "External")
-POLICIES = Unread("the policies of its APIs", "those of workspaces are not read, and they decide what a call needs")
+POLICIES = Unread(
+    Message("the policies of its APIs"), Message("those of workspaces are not read, and they decide what a call needs")
+)
 
 
 def network(gateway: Resource, index: Index) -> Lock:
@@ -40,9 +43,14 @@ def network(gateway: Resource, index: Index) -> Lock:
     if same(value, "Internal"):
         if injection_subnet(gateway, SUBNET):
             return in_subnet(gateway, index, SUBNET)
-        return private_only(Hop("subnet", "its subnet", "inside a virtual network"), gateway.evidence(TYPE))
+        return private_only(
+            Hop("subnet", Message("its subnet"), Message("inside a virtual network")), gateway.evidence(TYPE)
+        )
     public = grant(Reach.internet, gateway.evidence(TYPE, "Internal"))
-    public = replace(public, hops=(source_hop(public), Hop("switch", "Virtual network", "public inbound", allows=True)))
+    public = replace(
+        public,
+        hops=(source_hop(public), Hop("switch", Message("Virtual network"), Message("public inbound"), allows=True)),
+    )
     if gateway.has_no_properties:
         return perhaps_private(public, not_returned(TYPE))
     if is_absent(value) or any(same(value, each) for each in OPEN):
@@ -68,10 +76,10 @@ def network(gateway: Resource, index: Index) -> Lock:
 )
 def endpoints(gateway: Resource, index: Index) -> Iterator[Exposure]:
     """Yield the one endpoint of a gateway: all APIs of the workspaces that its connections name."""
-    connections, title = gateway.children(CONNECTIONS), "The APIs of the workspace gateway"
+    connections, title = gateway.children(CONNECTIONS), Message("The APIs of the workspace gateway")
     if not len(connections) and connections.gap is None:
         seen = Evidence(CONNECTIONS.path, [])
-        yield closed("apis", "app", "no workspace uses the gateway", seen, display_name=title)
+        yield closed("apis", "app", Message("no workspace uses the gateway"), seen, display_name=title)
         return
     host = gateway.get("properties.frontend.defaultHostname")
     yield Exposure(

@@ -2,6 +2,7 @@
 
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, get_path, is_absent, same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -12,7 +13,7 @@ from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
 ENVIRONMENT = ResourceType(
     "Microsoft.Web/hostingEnvironments",
     api="2025-03-01",
-    product="App Service environment",
+    product=Message("App Service environment"),
     unread={
         "configurations/networking": "It allows FTP and remote debugging for apps. Each app says whether it uses them.",
         "multiRoleFrontEnds, cipher suites": "TLS 1.0 and 1.1 are off, so the order of suites is a matter of taste.",

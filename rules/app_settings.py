@@ -4,6 +4,7 @@ import re
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.unread import Unread
@@ -106,7 +107,7 @@ _VERSION = re.compile(r"~?([0-9]{1,4})(?:\.([0-9]{1,4}))?(?![0-9])")
 def unsupported_runtime(site: Resource, index: Index) -> Verdict:
     """Fail where no one fixes flaws of the runtime of an app any more."""
     if container_environment(site):
-        return NotApplicable("it runs in a container of its own")
+        return NotApplicable(Message("it runs in a container of its own"))
     if site.has_no_properties:
         raise Unread("properties", site.why_absent_is_unknown)
     config = config_of(site)
@@ -126,7 +127,7 @@ def _of_stack(config: Resource, index: Index) -> Verdict:
         raise not_returned_or_unknown(f"config/web {STACK}")
     stack = name.strip().lower()
     if stack in CUSTOM:
-        return NotApplicable("it runs a container image, whose runtime is not a setting of Azure")
+        return NotApplicable(Message("it runs a container image, whose runtime is not a setting of Azure"))
     seen = child_evidence(config, "config/web", STACK, None)
     if stack not in NAMES:
         raise unknown_value(seen.path, value)
@@ -139,7 +140,7 @@ def _of_stack(config: Resource, index: Index) -> Verdict:
     if isinstance(verdict, Fail):
         return verdict
     if stack == "jbosseap":
-        raise Unread(seen.path, "the last days of JBoss EAP are those of its subscription")
+        raise Unread(seen.path, Message("the last days of JBoss EAP are those of its subscription"))
     return _supported("Tomcat", server, seen, index)
 
 
@@ -153,13 +154,17 @@ def _of_windows(site: Resource, config: Resource, index: Index) -> Verdict:
         raise unknown_value(f"config/web {java}", version)
     if runs(site) != "web":
         site.text("kind")
-        return NotApplicable("on Windows, the runtime of a function app is an app setting, which a scan does not read")
+        return NotApplicable(
+            Message("on Windows, the runtime of a function app is an app setting, which a scan does not read")
+        )
     value = config.get(net)
     if not isinstance(value, str) or not value.lower().startswith("v"):
         raise not_returned_or_unknown(f"config/web {net}")
     if value.lower() in ("v2.0", "v4.0"):
         return NotApplicable(
-            "Windows updates .NET Framework; the version of Node.js is an app setting, which a scan does not read"
+            Message(
+                "Windows updates .NET Framework; the version of Node.js is an app setting, which a scan does not read"
+            )
         )
     return _supported(".NET", value[1:], child_evidence(config, "config/web", net, None), index)
 
@@ -173,19 +178,32 @@ def _supported(runtime: str, text: str, seen: Evidence, index: Index) -> Verdict
     version = f"{int(parts[1])}.{int(parts[2] or 0)}" if "." in next(iter(known)) else str(int(parts[1]))
     day = index.taken[:10]
     if not day:
-        raise Unread("the time of the scan", "not in the snapshot")
-    expected = f"a version that is supported on {day}"
+        raise Unread(Message("the time of the scan"), Message("not in the snapshot"))
+    expected = Message("a version that is supported on {day}", day=day)
     shown = Evidence(seen.path, seen.value, expected)
     end = known.get(version)
     if end is None:
         if _order(version) < min(map(_order, known)):
             return Fail((shown,))
-        raise Unread(seen.path, f"this version of the scanner has no date for {runtime} {version}")
+        raise Unread(
+            seen.path,
+            Message(
+                "this version of the scanner has no date for {runtime} {version}", runtime=runtime, version=version
+            ),
+        )
     if day <= end:
         return Pass((shown,))
     if (runtime, version) in AT_LEAST:
-        raise Unread(seen.path, f"this version of the scanner has no last day of {runtime} {version} after {end}")
-    return Fail((shown, Evidence("end of support", end)))
+        raise Unread(
+            seen.path,
+            Message(
+                "this version of the scanner has no last day of {runtime} {version} after {end}",
+                runtime=runtime,
+                version=version,
+                end=end,
+            ),
+        )
+    return Fail((shown, Evidence(Message("end of support"), end)))
 
 
 def _order(version: str) -> tuple[int, ...]:
@@ -202,7 +220,7 @@ def outbound_beside_network(site: Resource, index: Index) -> Verdict:
     if is_absent(subnet):
         if site.why_absent_is_unknown:
             raise not_returned_or_unknown(SUBNET)
-        return NotApplicable("it is not integrated with a virtual network")
+        return NotApplicable(Message("it is not integrated with a virtual network"))
     found = [(path, site.get(path)) for path in (f"{ROUTING}.allTraffic", f"{ROUTING}.applicationTraffic")]
     seen = tuple(Evidence(path, value, True) for path, value in found if not is_absent(value))
     if any(same(value, True) for _, value in found):
@@ -226,20 +244,20 @@ def optional_client_certificate(site: Resource, index: Index) -> Verdict:
     app-service/app-service-web-configure-tls-mutual-auth: a request over HTTP never carries a certificate.
     """
     if same(site.get(ENABLED), False):
-        return NotApplicable("it does not ask for client certificates")
+        return NotApplicable(Message("it does not ask for client certificates"))
     if not same(site.get(ENABLED), True):
         raise not_returned_or_unknown(ENABLED)
     mode, excluded, https = site.get(MODE), site.get(EXCLUDED), site.get(HTTPS)
     found: list[tuple[Evidence, str, Cause]] = []
     if any(same(mode, each) for each in ("Optional", "OptionalInteractiveUser")):
         seen = site.evidence(MODE, "Required")
-        found.append((seen, f"The mode is {mode}.", _setting(MODE, "Required")))
+        found.append((seen, Message("The mode is {mode}.", mode=mode), _setting(MODE, "Required")))
     if isinstance(excluded, str) and excluded:
         seen = Evidence(EXCLUDED, excluded, "none")
-        found.append((seen, f"The paths {excluded} are excluded.", _setting(EXCLUDED, "")))
+        found.append((seen, Message("The paths {excluded} are excluded.", excluded=excluded), _setting(EXCLUDED, "")))
     if same(https, False):
         seen = site.evidence(HTTPS, True)
-        found.append((seen, "Callers over HTTP are not asked for a certificate.", _setting(HTTPS, True)))
+        found.append((seen, Message("Callers over HTTP are not asked for a certificate."), _setting(HTTPS, True)))
     if found:
         evidence, messages, causes = zip(*found, strict=True)
         return Fail(evidence, " ".join(messages), causes=causes)
@@ -261,7 +279,7 @@ def _setting(path: str, value: str | bool) -> Cause:
 def no_managed_identity(site: Resource, index: Index) -> Verdict:
     """Fail where an app has no identity of its own, and so can use other services with keys alone."""
     kind = site.get("identity.type")
-    seen = Evidence("identity.type", kind, "SystemAssigned or UserAssigned")
+    seen = Evidence("identity.type", kind, Message("SystemAssigned or UserAssigned"))
     if is_absent(kind) or same(kind, "None"):
         if is_absent(kind) and site.api_version_unknown:
             raise not_returned_or_unknown("identity.type")
@@ -282,12 +300,12 @@ def no_health_check(site: Resource, index: Index) -> Verdict:
     if not runs(site):
         raise not_returned_or_unknown("kind")
     if runs(site) != "web":
-        return NotApplicable("it is no web app")
+        return NotApplicable(Message("it is no web app"))
     if any(same(site.get(PLAN), each) for each in ONE_INSTANCE):
-        return NotApplicable("plans of its tier have one instance, which App Service does not replace")
+        return NotApplicable(Message("plans of its tier have one instance, which App Service does not replace"))
     config = config_of(site)
     value = config.get(HEALTH)
-    seen = child_evidence(config, "config/web", HEALTH, "a path")
+    seen = child_evidence(config, "config/web", HEALTH, Message("a path"))
     if is_absent(value) or value == "":
         if is_absent(value) and config.api_version_unknown:
             raise not_returned_or_unknown(seen.path)

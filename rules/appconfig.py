@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.reach.firewall import Firewall, firewall
@@ -19,7 +20,7 @@ ACL = Firewall(
     empty="open",
     source="azure-app-configuration/howto-disable-public-access: automatic (null) allows public access until a private endpoint "
     "exists, and disables it from then on; a store has no address rules",
-    name="Network rules",
+    name=Message("Network rules"),
     absent="auto",
     configurations=PERIMETERS,
 )
@@ -28,7 +29,9 @@ KEYS = local_auth(
     source="azure-mgmt-appconfiguration: the default value of disableLocalAuth is false",
     says="accepts access keys",
 )
-MOVE = "The free tier has no private endpoints: move the store to a paid tier, and disable public network access there"
+MOVE = Message(
+    "The free tier has no private endpoints: move the store to a paid tier, and disable public network access there"
+)
 
 
 @STORE.endpoints(
@@ -48,7 +51,7 @@ def endpoints(store: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(store, index, ACL),
         authentication,
-        display_name="The App Configuration store",
+        display_name=Message("The App Configuration store"),
         address=host(store, "properties.endpoint"),
         remedies=moved(store, ("free",), MOVE),
     )

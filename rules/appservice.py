@@ -6,6 +6,7 @@ from typing import Any
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Hop, Lock, Reach, closed, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, is_list_of_texts, member, same, text_at, value_at
+from scanner.model.message import Message
 from scanner.model.origins import is_any_website
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Children, Resource
@@ -46,8 +47,8 @@ SITE = ResourceType(
     "Microsoft.Web/sites/slots",
     api="2025-03-01",
     product=(
-        "App Service app",
-        "App Service slot",
+        Message("App Service app"),
+        Message("App Service slot"),
     ),
     unread={
         "client certificates that are not asked for": "A rule would fail on nearly all apps. app-client-certificate-optional has those that are asked for and not required.",
@@ -119,7 +120,7 @@ WORKFLOWS = SITE.child(
 SWITCH = Firewall(
     empty="open",
     source="app-service/overview-access-restrictions: an unset switch means enabled until a private endpoint is approved",
-    name="Access restrictions",
+    name=Message("Access restrictions"),
     absent="auto",
     endpoints=CONNECTIONS,
 )
@@ -152,12 +153,18 @@ def reach_of(site: Resource, index: Index, *, scm: bool = False) -> Lock:
     containers = container_environment(site)
     if containers:
         # azure-functions/functions-container-apps-hosting: its network is configured at the environment.
-        hop = Hop("firewall", "Access restrictions", "not documented to apply to functions on Container Apps")
+        hop = Hop(
+            "firewall",
+            Message("Access restrictions"),
+            Message("not documented to apply to functions on Container Apps"),
+        )
         return environment_lock(index, containers, grant(Reach.internet, hops=(hop,)))
     try:
         rules = restrictions(site, index, config_of(site), scm=scm)
     except Unread as gap:
-        rules = possible(Reach.internet, gap, hops=(Hop("firewall", "Access restrictions", gap.why, allows=None),))
+        rules = possible(
+            Reach.internet, gap, hops=(Hop("firewall", Message("Access restrictions"), gap.why, allows=None),)
+        )
     return placed(site, index, _by_both_switches(site, firewall(site, index, SWITCH, rules), rules), "web")
 
 
@@ -175,7 +182,7 @@ def _by_both_switches(site: Resource, lock: Lock, rules: Lock) -> Lock:
         return lock
     if not same(second.value, "Enabled") or same(site.get(PUBLIC), "Enabled"):
         return lock
-    missing = Unread(f"{WEB.path} {PUBLIC}", "it is on, and that of the app is not")
+    missing = Unread(f"{WEB.path} {PUBLIC}", Message("it is on, and that of the app is not"))
     return lock | Lock(possible_grants=as_possible(rules, missing).possible_grants)
 
 
@@ -197,7 +204,7 @@ def placed(site: Resource, index: Index, usual: Lock, service: str) -> Lock:
     if service not in internal:
         return usual
     name = environment.rstrip("/").rsplit("/", 1)[-1]
-    hop = Hop("environment", name, "internal load balancer", environment)
+    hop = Hop("environment", name, Message("internal load balancer"), environment)
     return private_only(hop, site.evidence(path), seen)
 
 
@@ -289,13 +296,17 @@ def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
 def app(site: Resource, reach: Lock, sign_in: Lock) -> Exposure:
     kind = runs(site)
     if kind == "functions":
-        why = "a function app is called through its functions and host endpoints"
-        return closed("app", "app", why, site.evidence("kind"), display_name="The app")
+        why = Message("a function app is called through its functions and host endpoints")
+        return closed("app", "app", why, site.evidence("kind"), display_name=Message("The app"))
     if kind == "workflows":
         return closed(
-            "app", "app", "a logic app is called through its triggers", site.evidence("kind"), display_name="The app"
+            "app",
+            "app",
+            Message("a logic app is called through its triggers"),
+            site.evidence("kind"),
+            display_name=Message("The app"),
         )
-    return Exposure("app", "app", reach, sign_in, display_name="The app", address=host(site))
+    return Exposure("app", "app", reach, sign_in, display_name=Message("The app"), address=host(site))
 
 
 def host_keys(site: Resource, reach: Lock, sign_in: Lock) -> Exposure:
@@ -303,13 +314,15 @@ def host_keys(site: Resource, reach: Lock, sign_in: Lock) -> Exposure:
 
     Source: azure-functions/function-keys-how-to."""
     kind = runs(site)
-    what = "The function host"
+    what = Message("The function host")
     if kind in ("web", "workflows"):
-        return closed("host-keys", "app", "only a function app has host keys", site.evidence("kind"), display_name=what)
+        return closed(
+            "host-keys", "app", Message("only a function app has host keys"), site.evidence("kind"), display_name=what
+        )
     seen = site.evidence("kind")
-    key = grant(Auth.shared, seen, description="accepts a host key for /admin and /runtime/webhooks")
+    key = grant(Auth.shared, seen, description=Message("accepts a host key for /admin and /runtime/webhooks"))
     if not kind:
-        key = possible(Auth.shared, Unread("kind", "it is not known whether this is a function app"), seen)
+        key = possible(Auth.shared, Unread("kind", Message("it is not known whether this is a function app")), seen)
     return Exposure("host-keys", "app", reach, behind(sign_in, key), display_name=what, address=host(site))
 
 
@@ -318,7 +331,10 @@ def not_listed(found: Children, read: Read) -> Unread | None:
     if found.gap is not None or found.items:
         return found.gap
     return Unread(
-        read.path, f"the running app returned an empty list, as it also does if it never synced its {read.path}"
+        read.path,
+        Message(
+            "the running app returned an empty list, as it also does if it never synced its {path}", path=read.path
+        ),
     )
 
 
@@ -343,7 +359,7 @@ def functions(site: Resource, reach: Lock, sign_in: Lock) -> Iterator[Exposure]:
     missing = not_listed(found, FUNCTIONS)
     if missing is not None:
         authentication = behind(sign_in, possible(Auth.anonymous, missing) | possible(Auth.shared, missing))
-        yield Exposure("function/*", "app", reach, authentication, display_name="A function of the app")
+        yield Exposure("function/*", "app", reach, authentication, display_name=Message("A function of the app"))
 
 
 # Triggers that no call can start: logic-apps/logic-apps-workflow-actions-triggers, "Trigger types list" (the last two poll).
@@ -363,7 +379,9 @@ def triggers(site: Resource, reach: Lock) -> Iterator[Exposure]:
             )
     missing = not_listed(found, WORKFLOWS)
     if missing is not None:
-        yield Exposure("trigger/*", "app", reach, possible(Auth.shared, missing), display_name="A workflow of the app")
+        yield Exposure(
+            "trigger/*", "app", reach, possible(Auth.shared, missing), display_name=Message("A workflow of the app")
+        )
 
 
 def signature(workflow: Resource) -> Lock | None:
@@ -379,10 +397,10 @@ def signature(workflow: Resource) -> Lock | None:
     types = [value_at(each, "type") for each in triggers.values()]
     seen = Evidence(path, [str(each) for each in types])
     if any(same(each, "Request") for each in types):
-        return grant(Auth.shared, seen, description="accepts every caller that has its signed URL")
+        return grant(Auth.shared, seen, description=Message("accepts every caller that has its signed URL"))
     if all(any(same(each, type_without_call) for type_without_call in NOT_CALLABLE) for each in types):
         return None
-    return possible(Auth.shared, Unread(path, "it is not known whether a call can start it"), seen)
+    return possible(Auth.shared, Unread(path, Message("it is not known whether a call can start it")), seen)
 
 
 def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
@@ -396,7 +414,7 @@ def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
     return policy.get(path), seen, not_returned_or_unknown(seen.path)
 
 
-PROFILE = "accepts the user name and password of the publish profile"
+PROFILE = Message("accepts the user name and password of the publish profile")
 
 
 def scm(site: Resource, index: Index) -> Exposure:
@@ -405,9 +423,9 @@ def scm(site: Resource, index: Index) -> Exposure:
     Flex Consumption deploys through it (api/publish). azure-functions/functions-deployment-technologies says that the
     Consumption plan on Linux has no such site, and that zip deployment, which calls it, works there: rated on both.
     """
-    what = "The deployment site (SCM)"
+    what = Message("The deployment site (SCM)")
     if container_environment(site):
-        why = "function apps on Container Apps are deployed as images, without a deployment site"
+        why = Message("function apps on Container Apps are deployed as images, without a deployment site")
         return closed("scm", "admin", why, site.evidence(CONTAINERS), display_name=what)
     allow, seen, missing = publishing(site, "scm")
     if same(allow, True):
@@ -428,7 +446,7 @@ def ftp(site: Resource, index: Index) -> Exposure:
         return closed("ftp", "admin", lacking[0].format("FTP"), lacking[1], display_name=what)
     allow, seen, missing = publishing(site, "ftp")
     if same(allow, False):
-        why = "FTP accepts only basic authentication, which is disabled"
+        why = Message("FTP accepts only basic authentication, which is disabled")
         return closed("ftp", "admin", why, seen, display_name=what)
     possible_grants = [] if same(allow, True) else [missing]
     path = "config/web properties.ftpsState"
@@ -437,13 +455,13 @@ def ftp(site: Resource, index: Index) -> Exposure:
         state = config_of(site).get("properties.ftpsState")
         proof = Evidence(path, ABSENT if state is MISSING else state, "Disabled")
         if same(state, "Disabled"):
-            return closed("ftp", "admin", "the FTP state is Disabled", proof, display_name=what)
+            return closed("ftp", "admin", Message("the FTP state is Disabled"), proof, display_name=what)
         if not any(same(state, each) for each in ("AllAllowed", "FtpsOnly")):
             possible_grants.append(not_returned_or_unknown(path))
         switch = environment_switch(site, index, "ftpEnabled")
         if switch is not None and not switch[0]:
             return closed(
-                "ftp", "admin", "FTP is disabled in its App Service Environment", switch[1], display_name=what
+                "ftp", "admin", Message("FTP is disabled in its App Service Environment"), switch[1], display_name=what
             )
     except Unread as gap:
         possible_grants.append(gap)
@@ -469,7 +487,7 @@ def ftp_reach(site: Resource, index: Index) -> Lock:
 
 
 def no_restrictions() -> Lock:
-    hop = Hop("firewall", "Access restrictions", "not documented to apply to FTP")
+    hop = Hop("firewall", Message("Access restrictions"), Message("not documented to apply to FTP"))
     return grant(Reach.internet, hops=(hop,))
 
 
@@ -505,7 +523,7 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
         if value_at(each, "headers") not in (MISSING, None, {}) and not same(value_at(each, "action"), "Deny")
     ]
     if not filters:
-        return NotApplicable("no rule allows requests by a header")
+        return NotApplicable(Message("no rule allows requests by a header"))
     weak = [
         sorted(_names(headers))
         for each, headers in filters
@@ -516,7 +534,9 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
         found = [each for each, headers in filters if _names(headers) and not _set_by_front_door(each, _names(headers))]
         deny = (Edit(config.id, f"{path_of_list}DefaultAction", "Deny"),)
         causes = tuple(Cause(config.id, path_of_list, each, place=entries.index(each), effect=deny) for each in found)
-        return Fail((Evidence(path, weak, "x-azure-fdid, with the tag AzureFrontDoor.Backend"),), causes=causes)
+        return Fail(
+            (Evidence(path, weak, Message("x-azure-fdid, with the tag AzureFrontDoor.Backend")),), causes=causes
+        )
     values = [each for _, headers in filters if isinstance(headers, dict) for each in headers.values()]
     if not all(isinstance(headers, dict) for _, headers in filters) or not all(map(is_list_of_texts, values)):
         return unknown(unknown_value(path))
@@ -526,11 +546,11 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
 def remote_debugging_enabled(site: Resource, index: Index) -> Verdict:
     lacking = limited(site)
     if lacking is not None:
-        return NotApplicable(lacking[0].format("remote debugging"))
+        return NotApplicable(lacking[0].format(Message("remote debugging")))
     return remote_debugging(site, index, config_of(site))
 
 
-CORS_WITH_SIGN_IN = "Any website may send requests with the visitor's sign-in, and read the answers."
+CORS_WITH_SIGN_IN = Message("Any website may send requests with the visitor's sign-in, and read the answers.")
 
 
 def cors_any_origin(site: Resource, index: Index) -> Verdict:
@@ -540,13 +560,13 @@ def cors_any_origin(site: Resource, index: Index) -> Verdict:
     if is_absent(cors):
         if config.api_version_unknown:
             return unknown(absent_at_unknown_version(path))
-        return NotApplicable("no other origin is allowed")
+        return NotApplicable(Message("no other origin is allowed"))
     origins = value_at(cors, "allowedOrigins")
     if is_absent(origins) or origins == []:
-        return NotApplicable("no other origin is allowed")
+        return NotApplicable(Message("no other origin is allowed"))
     if not isinstance(origins, list):
         return Unknown(str(not_a_list(path)))
-    seen = Evidence(path, origins, "the intended origins")
+    seen = Evidence(path, origins, Message("the intended origins"))
     if any(isinstance(each, str) and is_any_website(each) for each in origins):
         if value_at(cors, "supportCredentials") is not True:
             return Fail((seen,))

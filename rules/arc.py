@@ -5,6 +5,7 @@ from typing import Any
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -26,7 +27,7 @@ from . import aks
 MACHINE = ResourceType(
     "Microsoft.HybridCompute/machines",
     api="2025-01-13",
-    product="Arc machine",
+    product=Message("Arc machine"),
     unread={
         "extensions": "One request for each machine. What may be installed is evaluated.",
     },
@@ -39,7 +40,7 @@ MACHINE = ResourceType(
 CLUSTER = ResourceType(
     "Microsoft.Kubernetes/connectedClusters",
     api="2026-05-01",
-    product="Arc cluster",
+    product=Message("Arc cluster"),
     unread={
         "privateLinkState": "The path of agents to Azure, outbound.",
     },
@@ -89,7 +90,9 @@ def any_extension(machine: Resource, index: Index) -> Verdict:
         raise unknown_value(f"{AGENT}.extensionsEnabled", enabled)
     if is_absent(machine.get(path)) and machine.api_version_unknown:
         raise absent_at_unknown_version(path)
-    return Fail((Evidence(path, [], "the extensions that you use"), machine.evidence(f"{AGENT}.configMode", "monitor")))
+    return Fail(
+        (Evidence(path, [], Message("the extensions that you use")), machine.evidence(f"{AGENT}.configMode", "monitor"))
+    )
 
 
 def _listed(machine: Resource, path: str, allowed: list[Any]) -> Verdict:
@@ -102,7 +105,7 @@ def _listed(machine: Resource, path: str, allowed: list[Any]) -> Verdict:
     kinds = [str(get_path(each, "type")) for each in allowed if _name_of(each) not in blocked]
     scripts = [each for each in kinds if any(same(each, one) for one in SCRIPTS)]
     if scripts:
-        return Fail((seen,), f"The list allows {', '.join(scripts)}, which runs any program.")
+        return Fail((seen,), Message("The list allows {list}, which runs any program.", list=", ".join(scripts)))
     return Pass((seen,))
 
 
@@ -124,7 +127,7 @@ def incoming_ports(machine: Resource, index: Index) -> Verdict:
 
 SPEC = "properties"
 SOURCES = ("gitRepository", "bucket", "azureBlob", "ociRepository")
-SUSPENDED = NotApplicable("it is suspended")
+SUSPENDED = NotApplicable(Message("it is suspended"))
 """azure-rest-api-specs, FluxConfigurationProperties.suspend: neither sources nor kustomizations are reconciled."""
 
 
@@ -138,7 +141,7 @@ def plain_source(configuration: Resource, index: Index) -> Verdict:
             raise malformed(f"{SPEC}.{name}")
     seen = [_transport(f"{SPEC}.{name}", name, each) for name, each in found if not is_absent(each)]
     if not seen:
-        raise Unread(f"{SPEC}.sourceKind", "Azure returned no source")
+        raise Unread(f"{SPEC}.sourceKind", Message("Azure returned no source"))
     plain = tuple(evidence for evidence, is_plain in seen if is_plain)
     if plain and same(configuration.get(f"{SPEC}.suspend"), True):
         return SUSPENDED
@@ -157,7 +160,7 @@ def _transport(path: str, name: str, source: Any) -> tuple[Evidence, bool]:
         return Evidence(f"{path}.insecure", ABSENT if is_absent(insecure) else insecure, False), True
     scheme = _scheme(get_path(source, "url"))
     if scheme not in ("http", "https", "ssh", "oci") and name != "bucket":
-        raise Unread(f"{path}.url", "its scheme is not known")
+        raise Unread(f"{path}.url", Message("its scheme is not known"))
     return Evidence(f"{path}.url", f"{scheme}://", "https://"), scheme == "http"
 
 

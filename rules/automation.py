@@ -7,6 +7,7 @@ from scanner.model.dates import seconds_of
 from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
 from scanner.model.json_paths import same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned_or_unknown, unknown
@@ -17,7 +18,7 @@ from .common import host, local_auth
 ACCOUNT = ResourceType(
     "Microsoft.Automation/automationAccounts",
     api="2024-10-23",
-    product="Automation account",
+    product=Message("Automation account"),
     unread={
         "connections, credentials": "Run-as accounts were retired on 30 September 2023. A connection names an application, whose roles are role assignments.",
         "hybridRunbookWorkerGroups": "A list says which machines are workers, not whether one may be.",
@@ -48,7 +49,7 @@ ACL = Firewall(
     empty="open",
     source="Azure Policy 955a914f: everything but false is non-compliant; recorded answers of new accounts have no such property; "
     "automation/how-to/private-link-security: with false, only private endpoints are served. An account has no address rules",
-    name="Public network access",
+    name=Message("Public network access"),
     enabled=(True,),
     disabled=(False,),
     absent="enabled",
@@ -92,32 +93,36 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     # automation/how-to/private-link-security: the group ids of private endpoints.
     agents = firewall(account, index, ACL, groups=("DSCAndHybridWorker",))
     reach, keys = firewall(account, index, ACL, groups=("Webhook",)), KEYS.lock(account)
-    title = "The service of hybrid workers"
+    title = Message("The service of hybrid workers")
     yield Exposure("agent", "data", agents, keys, display_name=title, address=host(account, SERVICE))
     webhooks, address = account.children(WEBHOOKS), webhook_host(account)
     for webhook in webhooks:
-        name, what, enabled = f"webhook/{webhook.name}", f"The webhook {webhook.name}", webhook.get(ENABLED)
+        name, what, enabled = (
+            f"webhook/{webhook.name}",
+            Message("The webhook {name}", name=webhook.name),
+            webhook.get(ENABLED),
+        )
         if same(enabled, False):
-            yield closed(name, "app", "it is disabled", webhook.evidence(ENABLED), display_name=what)
+            yield closed(name, "app", Message("it is disabled"), webhook.evidence(ENABLED), display_name=what)
         elif expired(webhook, index):
-            yield closed(name, "app", "it has expired", webhook.evidence(EXPIRY), display_name=what)
+            yield closed(name, "app", Message("it has expired"), webhook.evidence(EXPIRY), display_name=what)
         else:
             lock = keys if same(enabled, True) else keys.as_possible(not_returned_or_unknown(ENABLED))
             yield Exposure(name, "app", reach, lock, display_name=what, address=address)
     if webhooks.gap is not None:
         lock = keys.as_possible(webhooks.gap)
-        yield Exposure("webhook/*", "app", reach, lock, display_name="The webhooks", address=address)
+        yield Exposure("webhook/*", "app", reach, lock, display_name=Message("The webhooks"), address=address)
 
 
 def long_lived(webhook: Resource, index: Index) -> Verdict:
     """Fail where an enabled webhook works for more than a year from the scan on."""
     if same(webhook.get(ENABLED), False):
-        return NotApplicable("it is disabled")
+        return NotApplicable(Message("it is disabled"))
     text = webhook.require(EXPIRY)
     ends, now = seconds_of(text) if isinstance(text, str) else None, seconds_of(index.taken)
     if ends is None or now is None:
-        return unknown(Unread(EXPIRY, "it is no time"))
+        return unknown(Unread(EXPIRY, Message("it is no time")))
     if ends <= now:
-        return NotApplicable("it has expired")
-    seen = Evidence(EXPIRY, text[:10], "a year from now at the latest")
+        return NotApplicable(Message("it has expired"))
+    seen = Evidence(EXPIRY, text[:10], Message("a year from now at the latest"))
     return Fail((seen,)) if ends - now > YEAR else Pass((seen,))

@@ -6,6 +6,7 @@ from typing import Any, Final
 from scanner.model.checks import period_seconds
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, malformed, unknown
 
@@ -18,18 +19,26 @@ LEAST: Final = 30
 _DAY: Final = 86400
 _DAYS: Final = {"days": 1, "weeks": 7, "months": 30, "years": 365}
 """azure-mgmt-recoveryservicesbackup RetentionDurationType."""
-_UNUSED: Final = NotApplicable("nothing is backed up by the policy")
+_UNUSED: Final = NotApplicable(Message("nothing is backed up by the policy"))
 _RULES: Final = "properties.policyRules"
 _POLICY_ID: Final = "properties.policyInfo.policyId"
 
 
 def _decided(kept: list[int], missing: list[Unread]) -> Verdict:
     """Return the verdict on the days that kinds of recovery points are kept: the longest one counts."""
-    seen = (Evidence("days until the last recovery point is deleted", max(kept, default=None), f"{LEAST} or more"),)
+    seen = (
+        Evidence(
+            Message("days until the last recovery point is deleted"),
+            max(kept, default=None),
+            Message("{least} or more", least=LEAST),
+        ),
+    )
     if kept and max(kept) >= LEAST:
         return Pass(seen)
     if missing or not kept:
-        return unknown(*(missing or [Unread("retention", "Azure did not return it")]), evidence=seen if kept else ())
+        return unknown(
+            *(missing or [Unread("retention", Message("Azure did not return it"))]), evidence=seen if kept else ()
+        )
     return Fail(seen)
 
 
@@ -107,7 +116,7 @@ def of_instances(policy: Resource, index: Index) -> Verdict:
         gap = instances.gap if instances is not None else None
         if gap is None and strange is not None:
             gap = malformed(f"{strange.name} {_POLICY_ID}")
-        return unknown(gap or Unread("backup instances", "not collected"), evidence=verdict.evidence)
+        return unknown(gap or Unread(Message("backup instances"), Message("not collected")), evidence=verdict.evidence)
     return verdict
 
 

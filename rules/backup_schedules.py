@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from scanner.model.json_paths import get_path, is_absent, member, objects_at, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import ABSENT, Evidence, Unread, malformed
 
@@ -42,20 +43,26 @@ def no_schedule(policy: Resource) -> Evidence | None:
     """
     own = policy.get(_SCHEDULE)
     if is_absent(own) and policy.why_absent_is_unknown:
-        raise Unread(f"policy {policy.name}: {_SCHEDULE}", policy.why_absent_is_unknown)
+        raise Unread(
+            Message("policy {name}: {schedule}", name=policy.name, schedule=_SCHEDULE), policy.why_absent_is_unknown
+        )
     full = [each for each in policy.items("properties.subProtectionPolicy") if same(member(each, "policyType"), "Full")]
     found = [own] if not is_absent(own) else [get_path(each, "schedulePolicy") for each in full]
     frequencies = [_frequency(each) for each in found if not is_absent(each)]
     if any(each in _FREQUENCIES for each in frequencies):
         return None
     seen = ", ".join(frequencies) or ABSENT
-    return Evidence(f"policy {policy.name}: {_SCHEDULE}.scheduleRunFrequency", seen, "Daily, Hourly or Weekly")
+    return Evidence(
+        Message("policy {name}: {schedule}.scheduleRunFrequency", name=policy.name, schedule=_SCHEDULE),
+        seen,
+        Message("Daily, Hourly or Weekly"),
+    )
 
 
 def _frequency(schedule: Any) -> str:
     value = get_path(schedule, "scheduleRunFrequency")
     if get_path(schedule, "scheduleRunTimes") == [] and all(is_absent(get_path(schedule, each)) for each in _PARTS):
-        return "no times"
+        return Message("no times")
     known = next((each for each in (*_FREQUENCIES, "Invalid") if same(value, each)), None)
     if known is None:
         raise malformed(f"{_SCHEDULE}.scheduleRunFrequency")
@@ -70,7 +77,7 @@ def no_trigger(policy: Resource, *, is_continuous: bool) -> Evidence | None:
     """
     path = "properties.policyRules"
     if not policy.items(path):
-        raise Unread(f"policy {policy.name}: {path}", "Azure did not return it")
+        raise Unread(Message("policy {name}: {path}", name=policy.name, path=path), Message("Azure did not return it"))
     rules = [each for each in objects_at(policy.body, path) if same(get_path(each, "objectType"), "AzureBackupRule")]
     if is_continuous and not rules:
         return None
@@ -79,4 +86,8 @@ def no_trigger(policy: Resource, *, is_continuous: bool) -> Evidence | None:
         return None
     if not all(same(each, "AdhocBasedTriggerContext") for each in triggers):
         raise malformed(f"{path}[].trigger.objectType")
-    return Evidence(f"policy {policy.name}: {path}[].trigger", [str(each) for each in triggers], "a schedule")
+    return Evidence(
+        Message("policy {name}: {path}[].trigger", name=policy.name, path=path),
+        [str(each) for each in triggers],
+        Message("a schedule"),
+    )

@@ -8,6 +8,7 @@ from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import IDENTITY, SHARED, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoPort, ResourceType
@@ -21,7 +22,7 @@ from .port_rules import EVERYWHERE, PortRule, port_lock
 from .reasons import FROM_TEMPLATE
 
 ACCOUNT = ResourceType(
-    "Microsoft.Batch/batchAccounts", api="2025-06-01", product="Batch account", no_rule={"lock": FROM_TEMPLATE}
+    "Microsoft.Batch/batchAccounts", api="2025-06-01", product=Message("Batch account"), no_rule={"lock": FROM_TEMPLATE}
 )
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 POOLS = ACCOUNT.child("pools", graph=GraphRows("batchresources"))
@@ -47,12 +48,12 @@ def _acl(part: str, name: str) -> Firewall:
     )
 
 
-ACCOUNT_ACL = _acl("accountAccess", "Rules of the account endpoint")
-NODE_ACL = _acl("nodeManagementAccess", "Rules of the node management endpoint")
-OWN_SIGN_IN = (
+ACCOUNT_ACL = _acl("accountAccess", Message("Rules of the account endpoint"))
+NODE_ACL = _acl("nodeManagementAccess", Message("Rules of the node management endpoint"))
+OWN_SIGN_IN = Message(
     "no setting changes how users sign in to a node, so a port that chosen networks alone reach counts as closed"
 )
-NODES_ONLY = "nodes of the account's pools alone sign in there, with a credential of each node, so low at most"
+NODES_ONLY = Message("nodes of the account's pools alone sign in there, with a credential of each node, so low at most")
 
 
 def sign_in(account: Resource) -> Lock:
@@ -62,7 +63,7 @@ def sign_in(account: Resource) -> Lock:
     Entra ID alone: batch/batch-account-create-portal.
     """
     value = account.get(MODES)
-    seen = Evidence(MODES, ABSENT if is_absent(value) else value, "AAD alone")
+    seen = Evidence(MODES, ABSENT if is_absent(value) else value, Message("AAD alone"))
     if is_absent(value) and account.has_no_properties:
         return possible(Auth.shared, Unread(MODES, account.why_absent_is_unknown), seen)
     if same(account.get("properties.poolAllocationMode"), "UserSubscription"):
@@ -82,7 +83,9 @@ def sign_in(account: Resource) -> Lock:
     # A task that signs in with the token of its task keeps doing so.
     tokens = [each for each in value if same(each, "TaskAuthenticationToken")] if isinstance(value, list) else []
     cause = Cause("", MODES, value=["AAD", *tokens])
-    return grant(Auth.shared, seen, description="accepts the account's shared keys", cause=cause, then=IDENTITY)
+    return grant(
+        Auth.shared, seen, description=Message("accepts the account's shared keys"), cause=cause, then=IDENTITY
+    )
 
 
 @ACCOUNT.endpoints(
@@ -106,7 +109,7 @@ def sign_in(account: Resource) -> Lock:
     Endpoint(
         "pool/*",
         "admin",
-        ports=NoPort("the ports that a pool forwards to are those of its endpoint configuration"),
+        ports=NoPort(Message("the ports that a pool forwards to are those of its endpoint configuration")),
         no_rule={
             "anonymous-access": "every call carries a key, a token of Microsoft Entra ID or a credential of a node",
             "authentication": "users of nodes are made in the data plane: no setting of ARM refuses their passwords",
@@ -120,7 +123,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(account, index, ACCOUNT_ACL, groups=("batchAccount",)),
         sign_in(account),
-        display_name="The Batch account",
+        display_name=Message("The Batch account"),
         address=host(account, "properties.accountEndpoint"),
     )
     yield Exposure(
@@ -128,14 +131,14 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(account, index, NODE_ACL, groups=("nodeManagement",)),
         IDENTITY,
-        display_name="The node management endpoint",
+        display_name=Message("The node management endpoint"),
         address=host(account, "properties.nodeManagementEndpoint"),
         max_severity=Severity.low,
         justification=NODES_ONLY,
     )
     pools = account.children(POOLS)
     if pools.gap is not None:
-        yield unread("pool/*", "admin", pools.gap, display_name="The ports of pools")
+        yield unread("pool/*", "admin", pools.gap, display_name=Message("The ports of pools"))
     for pool in pools:
         yield from pool_ports(pool, index)
 
@@ -145,7 +148,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
 PROVISION = "properties.networkConfiguration.publicIPAddressConfiguration.provision"
 NAT = "properties.networkConfiguration.endpointConfiguration.inboundNatPools"
 RULES = "networkSecurityGroupRules"
-OLD_POOL = (
+OLD_POOL = Message(
     "a pool that was made before 30 November 2025 may answer SSH or RDP without a port of its own in its settings"
 )
 LAST_DEFAULT = "2025-11-30"
@@ -161,7 +164,7 @@ def pool_ports(pool: Resource, index: Index) -> Iterator[Exposure]:
     if is_private(pool):
         return
     value = pool.get(NAT)
-    title = f"The nodes of the pool {_name(pool)}"
+    title = Message("The nodes of the pool {pool}", pool=_name(pool))
     if is_absent(value):
         missing = _perhaps_by_default(pool)
         if missing is not None:
@@ -174,8 +177,12 @@ def pool_ports(pool: Resource, index: Index) -> Iterator[Exposure]:
     for each in value:
         port = get_path(each, "backendPort")
         found = known("tcp", port) if isinstance(port, int) else None
-        label = f"{found.name} of the nodes" if found is not None else f"Port {port} of the nodes"
-        title = f"{label} of the pool {_name(pool)}"
+        label = (
+            Message("{name} of the nodes", name=found.name)
+            if found is not None
+            else Message("Port {port} of the nodes", port=port)
+        )
+        title = Message("{label} of the pool {pool}", label=label, pool=_name(pool))
         made = _port(f"pool/{_name(pool)}/{port}", _nat_lock(each, index), title, pool)
         yield replace(made, ports=_outside(each))
 
@@ -228,4 +235,4 @@ def _nat_lock(entry: Any, index: Index) -> Lock:
         for each in value or ()
     ]
     rest = NO_ADDRESSES if rules else EVERYWHERE
-    return port_lock(rules, path, index, rest=rest, name="Rules of the port")
+    return port_lock(rules, path, index, rest=rest, name=Message("Rules of the port"))

@@ -6,6 +6,7 @@ from typing import Any
 from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
+from scanner.model.message import Message
 from scanner.model.origins import is_any_website
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -24,7 +25,7 @@ CHANNELS = BOT.child("channels")
 SWITCH = Firewall(
     empty="open",
     source="bicep-types-az and azure-mgmt-botservice 2.0.0 BotProperties: public network access is enabled by default",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
 )
 KEYS = local_auth(
@@ -48,11 +49,15 @@ CLIENTS = ("directline", "webchat")
     ),
 )
 def endpoints(bot: Resource, index: Index) -> Iterator[Exposure]:
-    what = "The bot's Direct Line"
+    what = Message("The bot's Direct Line")
     enabled = bot.get(ENABLED)
     if is_list_of_texts(enabled) and not any(same(each, one) for each in enabled for one in CLIENTS):
         yield closed(
-            "bot", "app", "neither Direct Line nor Web Chat is enabled", bot.evidence(ENABLED), display_name=what
+            "bot",
+            "app",
+            Message("neither Direct Line nor Web Chat is enabled"),
+            bot.evidence(ENABLED),
+            display_name=what,
         )
         return
     # bot-service/dl-network-isolation-how-to: the group `Token` leads to the token service alone.
@@ -66,30 +71,30 @@ def plain_endpoint(bot: Resource, index: Index) -> Verdict:
     path = "properties.endpoint"
     value = bot.require(path)
     if value == "":
-        return NotApplicable("the bot has no address")
+        return NotApplicable(Message("the bot has no address"))
     scheme = str(value).partition("://")[0].lower()
     seen = Evidence(path, f"{scheme}://{host(bot, path)}", "https://")
     if scheme == "https":
         return Pass((seen,))
     if scheme == "http":
         return Fail((seen,))
-    raise Unread(path, "it is no address of HTTP or HTTPS")
+    raise Unread(path, Message("it is no address of HTTP or HTTPS"))
 
 
 def insecure_sites(channel: Resource, index: Index) -> Verdict:
     """Fail where an enabled Direct Line or Web Chat site lets any origin in."""
     kind = channel.name.rsplit("/", 1)[-1]
     if not any(same(kind, each) for each in ("DirectLineChannel", "WebChatChannel")):
-        return NotApplicable("only Direct Line and Web Chat have sites")
+        return NotApplicable(Message("only Direct Line and Web Chat have sites"))
     path = "properties.properties.sites"
     sites = [each for each in rows(channel, path) if not same(get_path(each, "isEnabled"), False)]
     if not sites:
-        return NotApplicable("no site is enabled")
+        return NotApplicable(Message("no site is enabled"))
     open_sites = [_name(each) for each in sites if _is_off(get_path(each, "isSecureSiteEnabled"))]
     where = f"{path}[].isSecureSiteEnabled"
     if open_sites:
-        seen = Evidence(where, [f"false for {each}" for each in open_sites], True)
-        return Fail((seen,), "Enhanced authentication is off, so a user may give the ID of another one too.")
+        seen = Evidence(where, [Message("false for {each}", each=each) for each in open_sites], True)
+        return Fail((seen,), Message("Enhanced authentication is off, so a user may give the ID of another one too."))
     strange = next((each for each in sites if not same(get_path(each, "isSecureSiteEnabled"), True)), None)
     if strange is not None:
         raise unknown_value(where, get_path(strange, "isSecureSiteEnabled"))
@@ -99,8 +104,12 @@ def insecure_sites(channel: Resource, index: Index) -> Verdict:
             raise not_a_list(f"{path}[].trustedOrigins")
         if is_list_of_texts(origins) and any(map(is_any_website, origins)):
             shown = next(each for each in origins if is_any_website(each))
-            seen = Evidence(f"{path}[].trustedOrigins", f"{shown} for {_name(site)}", "the origins of your pages")
-            return Fail((seen,), "The trusted origins include every website.")
+            seen = Evidence(
+                f"{path}[].trustedOrigins",
+                Message("{shown} for {site}", shown=shown, site=_name(site)),
+                Message("the origins of your pages"),
+            )
+            return Fail((seen,), Message("The trusted origins include every website."))
     return Pass((Evidence(where, True),))
 
 

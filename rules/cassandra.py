@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, closed, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_returned_or_unknown, unknown
@@ -12,16 +13,21 @@ from scanner.reach.sources import source_hop
 
 from .common import in_subnet, when_started
 
-CLUSTER = ResourceType("Microsoft.DocumentDB/cassandraClusters", api="2026-03-15", product="Cassandra cluster")
+CLUSTER = ResourceType("Microsoft.DocumentDB/cassandraClusters", api="2026-03-15", product=Message("Cassandra cluster"))
 DATA_CENTERS = CLUSTER.child("dataCenters")
 METHOD = Switch(
     "properties.authenticationMethod",
     {"Cassandra": Auth.shared, "Ldap": Auth.shared, "None": Auth.anonymous},
     absent="Cassandra",
     source="azure-mgmt-cosmosdb AuthenticationMethod: None turns authentication off; Cassandra is the default",
-    descriptions={Auth.shared: "accepts user passwords", Auth.anonymous: "requires no authentication"},
+    descriptions={
+        Auth.shared: Message("accepts user passwords"),
+        Auth.anonymous: Message("requires no authentication"),
+    },
 )
-PASSWORDS_ONLY = "Cassandra knows passwords alone, so a cluster that chosen networks alone reach counts as closed"
+PASSWORDS_ONLY = Message(
+    "Cassandra knows passwords alone, so a cluster that chosen networks alone reach counts as closed"
+)
 
 
 def reach(cluster: Resource, index: Index) -> Lock | None:
@@ -51,9 +57,9 @@ def reach(cluster: Resource, index: Index) -> Lock | None:
     reads=(DATA_CENTERS,),
 )
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
-    what, lock = "The Cassandra cluster", reach(cluster, index)
+    what, lock = Message("The Cassandra cluster"), reach(cluster, index)
     if lock is None:
-        yield closed("cassandra", "data", "the cluster has no data center", display_name=what)
+        yield closed("cassandra", "data", Message("the cluster has no data center"), display_name=what)
         return
     authentication = METHOD.lock(cluster)
     with_passwords = all(level is Auth.shared for level in authentication.levels)
@@ -96,5 +102,5 @@ def not_backed_up(cluster: Resource, index: Index) -> Verdict:
     if isinstance(hours, int) and not isinstance(hours, bool) and hours > 0:
         return Pass((cluster.evidence("properties.hoursBetweenBackups"),))
     if schedules == [] and (is_absent(hours) or same(hours, 0)):
-        return Fail((Evidence(path, "none", "a schedule"),))
+        return Fail((Evidence(path, "none", Message("a schedule")),))
     return unknown(not_returned_or_unknown(path))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Auth, Exposure, Switch, closed, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
@@ -15,7 +16,7 @@ from .common import unless_running
 # cosmos-db/postgresql/concepts-private-access: a private endpoint leads to one node, usually the coordinator.
 # 2022-11-08, the only stable version, has neither authConfig nor dataEncryption.
 CLUSTER = ResourceType(
-    "Microsoft.DBforPostgreSQL/serverGroupsv2", api="2023-03-02-preview", product="PostgreSQL cluster"
+    "Microsoft.DBforPostgreSQL/serverGroupsv2", api="2023-03-02-preview", product=Message("PostgreSQL cluster")
 )
 COORDINATOR = "properties.coordinatorEnablePublicIpAccess"
 NODES = "properties.nodeEnablePublicIpAccess"
@@ -31,7 +32,7 @@ ACL = Firewall(
     empty="closed",
     source="cosmos-db/postgresql/concepts-firewall-rules: the firewall blocks all access until a rule allows it; an absent switch counts as "
     "on, because no source says what it means",
-    name="Firewall of the cluster",
+    name=Message("Firewall of the cluster"),
     public=COORDINATOR,
     enabled=(True,),
     disabled=(False,),
@@ -46,7 +47,7 @@ PASSWORDS = Switch(
     {"disabled": Auth.identity, "enabled": Auth.shared},
     absent="enabled",
     source="cosmos-db/postgresql/concepts-authentication: each cluster is created with PostgreSQL authentication enabled",
-    descriptions={Auth.shared: "accepts role passwords"},
+    descriptions={Auth.shared: Message("accepts role passwords")},
 )
 
 
@@ -65,20 +66,22 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(cluster, index, ACL, groups=("coordinator",)),
         PASSWORDS.lock(cluster),
-        display_name="The coordinator of the cluster",
+        display_name=Message("The coordinator of the cluster"),
         address=_host(cluster, coordinator=True),
     )
     yield unless_running(made, cluster, state)
     if same(cluster.get("properties.nodeCount"), 0):
         seen = cluster.evidence("properties.nodeCount")
-        yield closed("nodes", "data", "the cluster has no worker node", seen, display_name="The worker nodes")
+        yield closed(
+            "nodes", "data", Message("the cluster has no worker node"), seen, display_name=Message("The worker nodes")
+        )
         return
     nodes = Exposure(
         "nodes",
         "data",
         firewall(cluster, index, NODE_ACL, groups=("!coordinator",)),
         PASSWORDS.lock(cluster),
-        display_name="The worker nodes of the cluster",
+        display_name=Message("The worker nodes of the cluster"),
         address=_host(cluster, coordinator=False),
     )
     yield unless_running(nodes, cluster, state)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Auth, Exposure, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned
@@ -13,7 +14,7 @@ from scanner.reach.firewall import Firewall, firewall
 CLUSTER = ResourceType(
     "Microsoft.HardwareSecurityModules/cloudHsmClusters",
     api="2025-03-31",
-    product="Cloud HSM cluster",
+    product=Message("Cloud HSM cluster"),
     unread={
         "activationState": "A cluster that is not activated holds no keys.",
         "backups": "Listed by a POST only.",
@@ -24,10 +25,10 @@ SWITCH = Firewall(
     empty="open",
     source="azure-rest-api-specs, Microsoft.HardwareSecurityModules 2025-03-31 PublicNetworkAccess: the one known value is "
     "Disabled. What an absent value means is not documented",
-    name="Public network access",
+    name=Message("Public network access"),
 )
 MODULES = "properties.hsms"
-PASSWORDS_ONLY = (
+PASSWORDS_ONLY = Message(
     "The users of a cluster are in the cluster, with passwords or certificates of their own; no setting asks for Microsoft Entra ID, so "
     "behind private endpoints there is nothing left to fix"
 )
@@ -47,26 +48,26 @@ PASSWORDS_ONLY = (
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     modules = cluster.get(MODULES)
     if not isinstance(modules, list):
-        yield unread("hsm/*", "data", not_returned(MODULES), display_name="The modules of the cluster")
+        yield unread("hsm/*", "data", not_returned(MODULES), display_name=Message("The modules of the cluster"))
         return
     reach = firewall(cluster, index, SWITCH)
     users = grant(
         Auth.shared,
-        Evidence("users of the cluster", "passwords or certificates"),
-        description="accepts passwords of the cluster's own users",
+        Evidence(Message("users of the cluster"), Message("passwords or certificates")),
+        description=Message("accepts passwords of the cluster's own users"),
     )
     for place, module in enumerate(modules, start=1):
         name = get_path(module, "fqdn")
         if not isinstance(name, str) or not name:
-            missing = Unread(f"{MODULES}[].fqdn", "Azure did not return it")
-            yield unread("hsm/*", "data", missing, display_name="The modules of the cluster")
+            missing = Unread(f"{MODULES}[].fqdn", Message("Azure did not return it"))
+            yield unread("hsm/*", "data", missing, display_name=Message("The modules of the cluster"))
             continue
         yield Exposure(
             f"hsm/{place}",
             "data",
             reach,
             users,
-            f"Module {place} of the cluster",
+            Message("Module {place} of the cluster", place=place),
             address=name,
             counts_as_closed_up_to=Reach.selected,
             justification=PASSWORDS_ONLY,

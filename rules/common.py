@@ -6,6 +6,7 @@ from scanner.model.exposure import Auth, Exposure, Hop, Level, Lock, Reach, Swit
 from scanner.model.ids import subnet_name
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
+from scanner.model.message import Message
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -114,10 +115,10 @@ def in_subnet(resource: Resource, index: Index, path: str) -> Lock:
     if not subnet:
         value = resource.get(path)
         missing = not_returned(path) if is_absent(value) else unknown_value(path, value)
-        seen = resource.evidence(path, "a subnet")
+        seen = resource.evidence(path, Message("a subnet"))
         return possible(Reach.selected, missing, seen, hops=(Hop("subnet", "Subnet", missing.why, allows=None),))
-    inside = Lock(grants_from_ids(resource, index, path, (subnet,), "a subnet"))
-    hop = Hop("subnet", subnet_name(subnet), "inside a virtual network", subnet)
+    inside = Lock(grants_from_ids(resource, index, path, (subnet,), Message("a subnet")))
+    hop = Hop("subnet", subnet_name(subnet), Message("inside a virtual network"), subnet)
     return replace(inside, hops=(source_hop(inside), hop))
 
 
@@ -132,8 +133,8 @@ def perhaps_off(reach: Lock, on: Lock, level: Level, what: str) -> Lock:
 
 # What is stopped (decision 0048)
 
-STOPPED = "stopped: would be reachable when started, so it is rated one step lower"
-NOT_FORWARDING = "it is stopped, and forwards nothing"
+STOPPED = Message("stopped: would be reachable when started, so it is rated one step lower")
+NOT_FORWARDING = Message("it is stopped, and forwards nothing")
 """Why a rule on what a gateway or a CDN endpoint forwards does not apply."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown, unknown_value
@@ -24,7 +25,7 @@ SMTP_USERS = SERVICE.child("smtpUsernames")
 EMAIL = ResourceType(
     "Microsoft.Communication/emailServices",
     api=API,
-    product="E-mail service",
+    product=Message("E-mail service"),
     unread={
         "domains": "No endpoint; its geography is that of the service. Tracking of recipients is a question of privacy.",
     },
@@ -34,7 +35,7 @@ ACL = Firewall(
     empty="open",
     source="bicep-types-az Microsoft.Communication 2026-03-18: the value of publicNetworkAccess is optional. Versions before "
     "it had no network setting at all, so an absent one counts as enabled",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
     # The type has neither private endpoints nor address rules: a network security perimeter alone allows callers.
     endpoints=None,
@@ -74,7 +75,7 @@ def foreign_application(user: Resource, index: Index) -> Verdict:
         return unknown(unknown_value("properties.tenantId", tenant))
     home = index.subscriptions.get(user.subscription, "")
     if not home:
-        return unknown(Unread("the tenant of the subscription", "not collected"))
+        return unknown(Unread(Message("the tenant of the subscription"), Message("not collected")))
     if index.same_owner(tenant, home):
         return Pass((user.evidence("properties.tenantId"),))
     return Fail((user.evidence("properties.tenantId", home), user.evidence("properties.entraApplicationId")))

@@ -4,6 +4,7 @@ from scanner.model.exposure import Hop, Lock, replace
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, unknown_value
 from scanner.reach.firewall import Firewall, firewall
@@ -13,11 +14,11 @@ from .common import find, perhaps_private, private_only
 ENVIRONMENT_FIREWALL = Firewall(
     empty="open",
     source="container-apps/networking: the switch may be Enabled or Disabled; the meaning of an absent switch is not documented",
-    name="Address restrictions",
+    name=Message("Address restrictions"),
 )
 
 
-ARC = "an Arc-enabled Kubernetes cluster; Azure does not show who can reach it, so it counts as open"
+ARC = Message("an Arc-enabled Kubernetes cluster; Azure does not show who can reach it, so it counts as open")
 
 
 def named_environment(app: Resource, *paths: str) -> str:
@@ -43,7 +44,7 @@ def lock_in(environment: Resource, index: Index, rules: Lock) -> Lock:
     path = f"environment {environment.name} properties.vnetConfiguration.internal"
     internal = environment.get("properties.vnetConfiguration.internal")
     if same(internal, True):
-        hop = Hop("environment", environment.name, "internal: no public address", environment.id)
+        hop = Hop("environment", environment.name, Message("internal: no public address"), environment.id)
         return private_only(hop, Evidence(path, internal, True))
     usual = _named(firewall(environment, index, ENVIRONMENT_FIREWALL, rules), environment)
     if is_absent(internal) or same(internal, False):
@@ -63,7 +64,9 @@ def _named(lock: Lock, environment: Resource) -> Lock:
 
     def named(seen: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
         return tuple(
-            replace(each, path=f"environment {environment.name} {each.path}") if each.path in own else each
+            replace(each, path=Message("environment {name} {path}", name=environment.name, path=each.path))
+            if each.path in own
+            else each
             for each in seen
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
+from scanner.model.message import Message
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, ResourceType
@@ -28,11 +29,11 @@ JOB = ResourceType(
 SESSION_POOL = ResourceType(
     "Microsoft.App/sessionPools",
     api="2026-01-01",
-    product="Session pool",
+    product=Message("Session pool"),
     no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
 )
-BEHIND = "the sign-in of the apps behind it decides: see their own endpoints"
-NO_RULE = "the route has no rule, so it leads to no app"
+BEHIND = Message("the sign-in of the apps behind it decides: see their own endpoints")
+NO_RULE = Message("the route has no rule, so it leads to no app")
 FQDN = "properties.fqdn"
 DASHBOARD = "properties.ingress.fqdn"
 
@@ -64,26 +65,32 @@ def _open(environment: Resource, index: Index, seen: Evidence) -> Lock:
 def endpoints(environment: Resource, index: Index) -> Iterator[Exposure]:
     routes = environment.children(ROUTES)
     if routes.gap is not None:
-        yield unread("route/*", "app", routes.gap, display_name="The routes of the environment")
+        yield unread("route/*", "app", routes.gap, display_name=Message("The routes of the environment"))
     for route in routes:
         name = route.name.rsplit("/", 1)[-1]
         seen = Evidence(f"httpRouteConfigs/{name} {FQDN}", text_at(route.body, FQDN))
         if route.get("properties.rules") == []:
             none = Evidence(f"httpRouteConfigs/{name} properties.rules", "none")
-            yield closed(f"route/{name}", "app", NO_RULE, none, display_name=f"The route {name} of the environment")
+            yield closed(
+                f"route/{name}",
+                "app",
+                NO_RULE,
+                none,
+                display_name=Message("The route {name} of the environment", name=name),
+            )
             continue
         yield Exposure(
             f"route/{name}",
             "app",
             _open(environment, index, seen),
             possible(Auth.anonymous, Unread("properties.rules[].targets", BEHIND), seen),
-            display_name=f"The route {name} of the environment",
+            display_name=Message("The route {name} of the environment", name=name),
             subject=route,
             address=text_at(route.body, FQDN),
         )
     components = environment.children(JAVA)
     if components.gap is not None:
-        yield unread("java/*", "admin", components.gap, display_name="The Java dashboards of the environment")
+        yield unread("java/*", "admin", components.gap, display_name=Message("The Java dashboards of the environment"))
     for component in components:
         # A component without a dashboard, such as a configuration server, has no host name.
         if not component.has(DASHBOARD) and not component.why_absent_is_unknown:
@@ -96,17 +103,17 @@ def endpoints(environment: Resource, index: Index) -> Iterator[Exposure]:
             "admin",
             _open(environment, index, seen),
             IDENTITY,
-            display_name=f"The dashboard of the Java component {name}",
+            display_name=Message("The dashboard of the Java component {name}", name=name),
             subject=component,
             address=text_at(component.body, DASHBOARD),
         )
 
 
-NO_SWITCH = "a session pool has no network settings: its management endpoint answers the internet"
-TOKENS = (
+NO_SWITCH = Message("a session pool has no network settings: its management endpoint answers the internet")
+TOKENS = Message(
     "every call carries a token of Microsoft Entra ID with a role on the pool, and no setting closes it, so low at most"
 )
-MOVE = (
+MOVE = Message(
     "A session pool has no network settings: where no one outside may call it, run the code in a job or an app of an internal environment "
     "instead, and delete the pool"
 )
@@ -119,13 +126,13 @@ MOVE = (
 def session_endpoints(pool: Resource, index: Index) -> Iterator[Exposure]:
     path = "properties.poolManagementEndpoint"
     reach = grant(Reach.internet, pool.evidence(path))
-    hop = Hop("switch", "Public network access", NO_SWITCH, allows=True)
+    hop = Hop("switch", Message("Public network access"), NO_SWITCH, allows=True)
     yield Exposure(
         "sessions",
         "data",
         replace(reach, hops=(source_hop(reach), hop)),
         IDENTITY,
-        display_name="The sessions of the pool",
+        display_name=Message("The sessions of the pool"),
         address=host(pool, path),
         max_severity=Severity.low,
         justification=TOKENS,

@@ -7,6 +7,7 @@ from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Lock, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, copied, is_absent, same, value_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoPort, ResourceType
@@ -42,20 +43,20 @@ REGISTRIES = "properties.configuration.registries"
 APP = ResourceType(
     "Microsoft.App/containerApps",
     api="2025-07-01",
-    product="Container app",
+    product=Message("Container app"),
     no_rule={"key": NO_CUSTOMER_KEY, "log": "its logs are those of its environment", "lock": FROM_TEMPLATE},
 )
 ENVIRONMENT = ResourceType(
     "Microsoft.App/managedEnvironments",
     api="2025-07-01",
     names=("properties.appLogsConfiguration.logAnalyticsConfiguration.customerId",),
-    product="Container Apps environment",
+    product=Message("Container Apps environment"),
     no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
 )
 
 # container-apps/ingress-how-to: without ingress the app is not reachable from outside; `external` is false by default.
-NO_INGRESS = "it has no ingress"
-INTERNAL = "its ingress serves only the environment"
+NO_INGRESS = Message("it has no ingress")
+INTERNAL = Message("its ingress serves only the environment")
 
 
 def ingress_of(app: Resource) -> Any:
@@ -66,7 +67,7 @@ def ingress_of(app: Resource) -> Any:
     if not isinstance(app.get("properties.configuration"), dict):
         raise not_returned("properties.configuration")
     if not is_absent(value) and not isinstance(value, dict):
-        raise Unread(INGRESS, "not an object")
+        raise Unread(INGRESS, Message("not an object"))
     return None if value is MISSING else value
 
 
@@ -109,11 +110,11 @@ def sign_in_of(app: Resource, ingress: Any, index: Index) -> Lock:
     return sign_in | possible(Auth.anonymous, missing, seen)
 
 
-OVER_TCP = "requires no platform sign-in over TCP"
+OVER_TCP = Message("requires no platform sign-in over TCP")
 INTERNAL_ONLY = Remedy(
     commands=("az containerapp ingress update --ids {id} --type internal",),
     changes=(Edit("", f"{INGRESS}.external", False),),
-    impact="Callers outside of the environment lose access.",
+    impact=Message("Callers outside of the environment lose access."),
 )
 """What closes an ingress over TCP, which has no sign-in."""
 
@@ -142,12 +143,12 @@ NO_RULE = {"authentication": "in front of a container app stands Easy Auth or no
         ),
         no_rule=NO_RULE,
     ),
-    Endpoint("ingress/*", "app", ports=NoPort("the number of the port is not known"), no_rule=NO_RULE),
+    Endpoint("ingress/*", "app", ports=NoPort(Message("the number of the port is not known")), no_rule=NO_RULE),
     reads=(LOGIN,),
 )
 def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
     ingress = ingress_of(app)
-    what = "The container app"
+    what = Message("The container app")
     if ingress is None:
         yield closed("ingress", "app", NO_INGRESS, app.evidence(INGRESS), display_name=what)
         return
@@ -171,12 +172,12 @@ def served(app: Resource, ingress: Any, index: Index) -> Iterator[Exposure]:
             "app",
             as_possible(reach, missing),
             possible(Auth.anonymous, missing),
-            display_name="An additional port of the container app",
+            display_name=Message("An additional port of the container app"),
         )
 
 
 def main_port(app: Resource, ingress: Any, reach: Lock, index: Index) -> Exposure:
-    what = "The container app"
+    what = Message("The container app")
     external = value_at(ingress, "external")
     path = f"{INGRESS}.external"
     absent = is_absent(external)
@@ -215,7 +216,7 @@ def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
         "app",
         reach,
         authentication,
-        display_name=f"Port {name} of the container app",
+        display_name=Message("Port {name} of the container app", name=name),
         ports=_ports(number),
     )
 
@@ -239,11 +240,11 @@ def plain_http(app: Resource, index: Index) -> Verdict:
     if ingress is None:
         return NotApplicable(NO_INGRESS)
     if same(value_at(ingress, "transport"), "tcp"):
-        return NotApplicable("its ingress uses TCP")
+        return NotApplicable(Message("its ingress uses TCP"))
     return check_value(app, f"{INGRESS}.allowInsecure", good=(False,), bad=(True,), absent=False)
 
 
-IMPORT = (
+IMPORT = Message(
     "{server} accepts no managed identity: import its images into an Azure Container Registry (`az acr import`), pull them from there with "
     "an identity, and remove this registry"
 )
@@ -267,16 +268,16 @@ def registry_password(app: Resource, index: Index) -> Verdict:
     if not registries:
         if app.api_version_unknown:
             return unknown(absent_at_unknown_version(REGISTRIES))
-        return NotApplicable("it pulls from no registry that requires sign-in")
+        return NotApplicable(Message("it pulls from no registry that requires sign-in"))
     named = [
         (str(value_at(each, "server")), value_at(each, "passwordSecretRef"), value_at(each, "identity"))
         for each in registries
     ]
     weak = [server for server, secret, _ in named if isinstance(secret, str) and secret]
     if weak:
-        return Fail((Evidence(path, weak, "a managed identity"),), causes=tuple(_identified(registries, weak)))
+        return Fail((Evidence(path, weak, Message("a managed identity")),), causes=tuple(_identified(registries, weak)))
     if not all(is_absent(secret) or secret == "" for _, secret, _ in named):
         return unknown(malformed(path))
     if not all(isinstance(identity, str) and identity for *_, identity in named):
-        return unknown(Unread(path, "Azure returned neither a password nor an identity"))
+        return unknown(Unread(path, Message("Azure returned neither a password nor an identity")))
     return Pass((Evidence(f"{REGISTRIES}[].identity", [identity for _, _, identity in named]),))

@@ -6,6 +6,7 @@ from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
+from scanner.model.message import Message
 from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -15,8 +16,10 @@ from scanner.reach.sources import as_possible
 
 from .common import by_perimeter, host, local_auth, unless_running
 
-ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15", product="Cosmos DB account")
-CLUSTER = ResourceType("Microsoft.DocumentDB/mongoClusters", api="2026-06-01", product="Cosmos DB cluster (vCore)")
+ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15", product=Message("Cosmos DB account"))
+CLUSTER = ResourceType(
+    "Microsoft.DocumentDB/mongoClusters", api="2026-06-01", product=Message("Cosmos DB cluster (vCore)")
+)
 PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"
 FILTER = "properties.isVirtualNetworkFilterEnabled"
 
@@ -39,7 +42,7 @@ WITHOUT_FILTER = Firewall(
     empty="open",
     source="cosmos-db/how-to-configure-firewall: without a rule the account accepts requests from the whole internet; Azure Policy "
     "Cosmos_PrivateNetworkAccess flags an absent switch",
-    name="Cosmos DB firewall",
+    name=Message("Cosmos DB firewall"),
     absent="enabled",
     addresses=(RuleList("properties.ipRules", address="ipAddressOrRange"),),
     instances=(RuleList("properties.networkAclBypassResourceIds", id=""),),
@@ -64,7 +67,7 @@ CLUSTER_ACL = Firewall(
     empty="closed",
     source='cosmos-db/mongodb/vcore/how-to-public-access: "If no firewall rules are added ... public network access is '
     'disabled"',
-    name="MongoDB cluster firewall",
+    name=Message("MongoDB cluster firewall"),
     addresses=(RuleList(child=CLUSTER_RULES, start="properties.startIpAddress", end="properties.endIpAddress"),),
     zero=True,
     bypass="properties.networkBypassMode",
@@ -87,7 +90,9 @@ GROUPS = ("Sql", "MongoDB", "Cassandra", "Gremlin", "Table")
 GATEWAY_GROUPS = ("SqlDedicated",)
 OTHER_STORE = Unread(
     "properties.privateEndpointConnections",
-    "whether a private endpoint of the analytical store or of a dedicated gateway closes the public network is not documented",
+    Message(
+        "whether a private endpoint of the analytical store or of a dedicated gateway closes the public network is not documented"
+    ),
 )
 
 
@@ -129,14 +134,14 @@ def without_filter(account: Resource) -> str | None:
         return None
     absent = is_absent(value)
     if (absent and account.api_version_unknown) or not (absent or same(value, False)):
-        raise Unread(FILTER, "the response does not show whether virtual network rules are used")
-    return "its virtual network filter is off, so virtual network rules are not used"
+        raise Unread(FILTER, Message("the response does not show whether virtual network rules are used"))
+    return Message("its virtual network filter is off, so virtual network rules are not used")
 
 
 def periodic_backup(account: Resource, index: Index) -> Verdict:
     """Fail where an account has periodic backups alone. The API for Cassandra has no others."""
     if "enablecassandra" in (capabilities(account) or []):
-        return NotApplicable("the API for Cassandra supports no continuous backup")
+        return NotApplicable(Message("the API for Cassandra supports no continuous backup"))
     return check_value(account, "properties.backupPolicy.type", good=("Continuous",), bad=("Periodic",))
 
 
@@ -161,28 +166,30 @@ def authentication(account: Resource) -> Lock:
         return lock
     stay = keys_stay(account)
     if stay is None:
-        missing = Unread("kind and properties.capabilities", "the account's API is not known")
+        missing = Unread(Message("kind and properties.capabilities"), Message("the account's API is not known"))
         return lock | possible(
             Auth.shared, missing, account.evidence("kind"), account.evidence("properties.capabilities")
         )
     if not stay:
         return lock
     seen = (account.evidence(KEYS.path), account.evidence("kind"), account.evidence("properties.capabilities"))
-    return grant(Auth.shared, *seen, description="accepts account keys, because this API cannot disable them")
+    return grant(Auth.shared, *seen, description=Message("accepts account keys, because this API cannot disable them"))
 
 
 WITHOUT_PUBLIC_ACCESS = Remedy(
     commands=("az cosmosdb update --ids {id} --public-network-access DISABLED",),
     changes=(Edit("", PUBLIC_NETWORK_ACCESS, "Disabled"),),
-    impact="Clients without a private endpoint lose access.",
+    impact=Message("Clients without a private endpoint lose access."),
 )
 """What is left where an API always accepts keys."""
 
 
 OTHER_SERVICES = ("DataTransfer", "MaterializedViewsBuilder")
 """Services of an account that answer no caller of their own: azure-mgmt-cosmosdb ServiceType."""
-WITHOUT_GATEWAY = "Move the clients of the gateway to the account's own address, and delete the gateway: `az resource delete --ids {id}`."
-NOT_DOCUMENTED = "whether the network rules of the account hold for its dedicated gateway is not documented"
+WITHOUT_GATEWAY = Message(
+    "Move the clients of the gateway to the account's own address, and delete the gateway: `az resource delete --ids {id}`."
+)
+NOT_DOCUMENTED = Message("whether the network rules of the account hold for its dedicated gateway is not documented")
 
 
 NO_RULE = {"anonymous-access": "every request requires a key, a resource token or a Microsoft Entra ID token"}
@@ -214,7 +221,7 @@ def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         reach(account, index),
         authentication(account),
-        display_name="The Cosmos DB account",
+        display_name=Message("The Cosmos DB account"),
         address=host(account, "properties.documentEndpoint"),
         remedies={"authentication": WITHOUT_PUBLIC_ACCESS} if keys_stay(account) else {},
         ports=_ports(account),
@@ -234,7 +241,7 @@ def gateways(account: Resource, index: Index) -> Iterator[Exposure]:
     """Yield the dedicated gateway of an account, a front end with an address of its own and the keys of the account."""
     found = account.children(SERVICES)
     if found.gap is not None:
-        yield unread("gateway/*", "data", found.gap, display_name="The dedicated gateway of the account")
+        yield unread("gateway/*", "data", found.gap, display_name=Message("The dedicated gateway of the account"))
     for service in found:
         kind = service.get("properties.serviceType")
         if any(same(kind, each) for each in OTHER_SERVICES):
@@ -251,7 +258,7 @@ def gateways(account: Resource, index: Index) -> Iterator[Exposure]:
                 service.evidence("properties.serviceType"),
             ),
             authentication(account),
-            display_name="The dedicated gateway of the account",
+            display_name=Message("The dedicated gateway of the account"),
             subject=service,
             address=host(service, "properties.sqlDedicatedGatewayEndpoint"),
             remedies={"network": Remedy(steps=(WITHOUT_GATEWAY,))},
@@ -261,12 +268,12 @@ def gateways(account: Resource, index: Index) -> Iterator[Exposure]:
 def cluster_authentication(cluster: Resource) -> Lock:
     path = "properties.authConfig.allowedModes"
     value, seen = cluster.get(path), cluster.evidence(path, ["MicrosoftEntraID"])
-    description = "accepts user passwords"
+    description = Message("accepts user passwords")
     if is_absent(value):
         # terraform-provider-azurerm mongo_cluster: NativeAuth where authConfig is not set.
         return grant(Auth.shared, seen, description=description)
     if not isinstance(value, list) or not value:
-        return possible(Auth.shared, Unread(path, "it names no authentication mode"), seen)
+        return possible(Auth.shared, Unread(path, Message("it names no authentication mode")), seen)
     if any(same(each, "NativeAuth") for each in value):
         return grant(Auth.shared, seen, description=description)
     if all(same(each, "MicrosoftEntraID") for each in value):
@@ -282,7 +289,9 @@ def cluster_authentication(cluster: Resource) -> Lock:
 )
 def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     lock = firewall(cluster, index, CLUSTER_ACL)
-    exposure = Exposure("mongo", "data", lock, cluster_authentication(cluster), display_name="The MongoDB cluster")
+    exposure = Exposure(
+        "mongo", "data", lock, cluster_authentication(cluster), display_name=Message("The MongoDB cluster")
+    )
     # azure-mgmt-mongocluster MongoClusterStatus.
     yield unless_running(exposure, cluster, "properties.clusterStatus")
 
@@ -290,5 +299,5 @@ def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
 def key_metadata_writes(account: Resource, index: Index) -> Verdict:
     lock = authentication(account)
     if lock.widest is not None and lock.widest.level is Auth.identity and lock.widest_possible is None:
-        return NotApplicable("the account does not accept keys")
+        return NotApplicable(Message("the account does not accept keys"))
     return check_value(account, "properties.disableKeyBasedMetadataWriteAccess", good=(True,), bad=(False,))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
+from scanner.model.message import Message
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -28,26 +29,30 @@ RULE = ResourceType(
     api="2024-03-11",
     no_rule={"key": NO_DATA_AT_REST, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
 )
-CONFIGURATION_ONLY = "a caller reads which logs its own machine is to send, and no logs, so low at most"
+CONFIGURATION_ONLY = Message("a caller reads which logs its own machine is to send, and no logs, so low at most")
 HOSTS = {
-    "configuration": ("properties.configurationAccess.endpoint", CONFIGURATION_ONLY, "The configuration of agents"),
-    "logs": ("properties.logsIngestion.endpoint", WRITE_ONLY, "Log ingestion"),
-    "metrics": ("properties.metricsIngestion.endpoint", WRITE_ONLY, "Metrics ingestion"),
+    "configuration": (
+        "properties.configurationAccess.endpoint",
+        CONFIGURATION_ONLY,
+        Message("The configuration of agents"),
+    ),
+    "logs": ("properties.logsIngestion.endpoint", WRITE_ONLY, Message("Log ingestion")),
+    "metrics": ("properties.metricsIngestion.endpoint", WRITE_ONLY, Message("Metrics ingestion")),
 }
 ACL = Firewall(
     empty="open",
     source="azurerm_monitor_data_collection_endpoint: public_network_access_enabled is true by default, and all recorded answers "
     "have the property; an endpoint has no address rules",
-    name="Public network access",
+    name=Message("Public network access"),
     public="properties.networkAcls.publicNetworkAccess",
     absent="enabled",
     endpoints=None,
 )
 DIRECT = {
-    "direct/logs": ("properties.endpoints.logsIngestion", "Direct log ingestion"),
-    "direct/metrics": ("properties.endpoints.metricsIngestion", "Direct metrics ingestion"),
+    "direct/logs": ("properties.endpoints.logsIngestion", Message("Direct log ingestion")),
+    "direct/metrics": ("properties.endpoints.metricsIngestion", Message("Direct metrics ingestion")),
 }
-MOVE = (
+MOVE = Message(
     "A rule's own endpoints have no network settings: send to a data collection endpoint in a private link scope instead, with a rule "
     "that names it, and delete this one"
 )
@@ -86,7 +91,12 @@ def public(rule: Resource, path: str) -> Lock | None:
         why = rule.why_absent_is_unknown
         return possible(Reach.internet, Unread(path, why), rule.evidence(path)) if why else None
     open_ = grant(Reach.internet, rule.evidence(path))
-    hop = Hop("switch", "Public network access", "a rule's own endpoints have no network settings", allows=True)
+    hop = Hop(
+        "switch",
+        Message("Public network access"),
+        Message("a rule's own endpoints have no network settings"),
+        allows=True,
+    )
     return replace(open_, hops=(source_hop(open_), hop))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Auth, Exposure, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread
@@ -13,7 +14,7 @@ from scanner.reach.firewall import Firewall, firewall
 WORKSPACE = ResourceType(
     "Microsoft.Databricks/workspaces",
     api="2026-01-01",
-    product="Databricks workspace",
+    product=Message("Databricks workspace"),
     unread={
         "IP access lists, tokens, cluster policies": "Inside the workspace, with another API and login.",
         "requiredNsgRules, enhancedSecurityCompliance": "Rules that Databricks asks for, and an add-on that costs extra.",
@@ -24,11 +25,11 @@ ACL = Firewall(
     empty="open",
     source="Azure Policy 0e7849de: everything but Disabled is non-compliant; databricks/security/network/classic/private-link: a "
     "workspace without private connectivity is public. IP access lists are settings of the workspace, which ARM does not show",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
 )
-TOKENS = "personal access tokens"
-HIDDEN_TOKENS = (
+TOKENS = Message("personal access tokens")
+HIDDEN_TOKENS = Message(
     "only the workspace shows whether personal access tokens are enabled, as they are by default "
     "(databricks/admin/access-control/tokens)"
 )
@@ -38,12 +39,12 @@ HIDDEN_TOKENS = (
     Endpoint("workspace", "data", ports=HTTPS, no_rule={"anonymous-access": "every call carries a token"}),
 )
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
-    tokens = possible(Auth.shared, Unread(TOKENS, HIDDEN_TOKENS), Evidence(TOKENS, "not visible", "disabled"))
+    tokens = possible(Auth.shared, Unread(TOKENS, HIDDEN_TOKENS), Evidence(TOKENS, Message("not visible"), "disabled"))
     yield Exposure(
         "workspace",
         "data",
         firewall(workspace, index, ACL, groups=("databricks_ui_api",)),
         grant(Auth.identity) | tokens,
-        display_name="The Databricks workspace",
+        display_name=Message("The Databricks workspace"),
         address=text_at(workspace.body, "properties.workspaceUrl"),
     )

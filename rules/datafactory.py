@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Auth, Exposure, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
@@ -22,7 +23,7 @@ from scanner.reach.firewall import Firewall, firewall
 FACTORY = ResourceType(
     "Microsoft.DataFactory/factories",
     api="2018-06-01",
-    product="Data factory",
+    product=Message("Data factory"),
     unread={
         "linkedservices, globalParameters": "They hold credentials, masked or not. No rule reads them, so no snapshot keeps them.",
         "repoConfiguration": "Whether pipelines are in Git is a choice of development.",
@@ -41,11 +42,11 @@ ACL = Firewall(
     empty="open",
     source="Azure Policy 1cf164be: everything but Disabled is non-compliant; data-factory/data-factory-private-link: a factory has no "
     "address rules, and the switch is for self-hosted integration runtimes alone",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
     endpoints=CONNECTIONS,
 )
-KEYS_STAY = (
+KEYS_STAY = Message(
     "the authentication keys of a self-hosted runtime cannot be disabled (data-factory/create-self-hosted-integration-runtime), so once "
     "the network is restricted there is nothing left to fix"
 )
@@ -73,7 +74,7 @@ def is_self_hosted(runtime: Resource) -> bool:
 def endpoints(factory: Resource, index: Index) -> Iterator[Exposure]:
     runtimes = factory.children(RUNTIMES)
     if runtimes.gap is not None:
-        yield unread("runtime/*", "data", runtimes.gap, display_name="The integration runtimes")
+        yield unread("runtime/*", "data", runtimes.gap, display_name=Message("The integration runtimes"))
     found = [each for each in runtimes if is_self_hosted(each)]
     reach = firewall(factory, index, ACL, groups=("dataFactory",)) if found else None
     for runtime in found:
@@ -81,15 +82,15 @@ def endpoints(factory: Resource, index: Index) -> Iterator[Exposure]:
             continue
         keys = grant(
             Auth.shared,
-            Evidence("authentication keys", "cannot be disabled"),
-            description="accepts the authentication keys of the runtime, which cannot be disabled",
+            Evidence(Message("authentication keys"), Message("cannot be disabled")),
+            description=Message("accepts the authentication keys of the runtime, which cannot be disabled"),
         )
         yield Exposure(
             f"runtime/{runtime.name}",
             "data",
             reach,
             keys,
-            display_name=f"The integration runtime {runtime.name}",
+            display_name=Message("The integration runtime {name}", name=runtime.name),
             address=f"{factory.name}.{factory.location}.datafactory.azure.net".lower(),
             counts_as_closed_up_to=Reach.private,
             justification=KEYS_STAY,
@@ -108,7 +109,7 @@ def without_network(runtime: Resource, index: Index) -> Verdict:
     """Fail where a runtime of Azure is in no virtual network: not a managed one, and not the customer's."""
     kind = runtime.require("properties.type")
     if same(kind, "SelfHosted"):
-        return NotApplicable("it runs on machines of its owner")
+        return NotApplicable(Message("it runs on machines of its owner"))
     if not same(kind, "Managed"):
         return unknown(unknown_value("properties.type", kind))
     for path in NETWORKS:
@@ -117,4 +118,4 @@ def without_network(runtime: Resource, index: Index) -> Verdict:
             return Pass((runtime.evidence(path),))
         if not is_absent(value) and value != "":
             return unknown(not_returned_or_unknown(path), evidence=(runtime.evidence(path),))
-    return Fail((runtime.evidence(NETWORKS[0], "a managed virtual network"),))
+    return Fail((runtime.evidence(NETWORKS[0], Message("a managed virtual network")),))

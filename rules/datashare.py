@@ -2,6 +2,7 @@
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_one, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Fail, NotApplicable, Verdict, unknown, unknown_value
@@ -11,7 +12,7 @@ from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
 ACCOUNT = ResourceType(
     "Microsoft.DataShare/accounts",
     api="2021-08-01",
-    product="Data Share account",
+    product=Message("Data Share account"),
     unread={
         "shares/invitations": "It gives nothing until it is accepted, and it has e-mail addresses of people.",
     },
@@ -31,8 +32,8 @@ def receiver_outside(receiver: Resource, index: Index) -> Verdict:
     """Fail where a share has an active receiver. Azure names the receiver's tenant, but not the one that shares."""
     status = receiver.require(STATUS)
     if is_one(status, ENDED):
-        return NotApplicable("nothing is sent any more")
+        return NotApplicable(Message("nothing is sent any more"))
     if not same(status, "Active"):
         return unknown(unknown_value(STATUS, status))
-    tenant = receiver.evidence("properties.consumerTenantName", "a tenant that you agreed to share with")
+    tenant = receiver.evidence("properties.consumerTenantName", Message("a tenant that you agreed to share with"))
     return Fail((tenant, receiver.evidence("properties.consumerName")))

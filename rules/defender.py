@@ -4,6 +4,7 @@ from typing import Any
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_one, member, same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -35,7 +36,7 @@ SOURCE_TYPE = "properties.notificationsSources"
 ROLES = "properties.notificationsByRole"
 
 
-ON_RESOURCES = (
+ON_RESOURCES = Message(
     "Enable the plan on the resources that it is switched off for: Defender for Cloud > Environment settings lists them, "
     "or remove the policy or setting that switches it off there."
 )
@@ -50,7 +51,7 @@ def plan_off(subscription: Resource, index: Index, *, read: Read, plan: tuple[st
     plans = subscription.children(read)
     found = next((each for each in plans if same(each.name, plan[0])), None)
     if found is None:
-        missing = plans.gap or not_returned(f"pricings/{plan[0]}", "the plan")
+        missing = plans.gap or not_returned(f"pricings/{plan[0]}", Message("the plan"))
         return unknown(missing)
     tier = found.require(TIER)
     seen = Evidence(f"pricings/{found.name} {TIER}", tier, "Standard")
@@ -63,7 +64,7 @@ def plan_off(subscription: Resource, index: Index, *, read: Read, plan: tuple[st
     of_resources = Evidence(f"pricings/{found.name} {COVERAGE}", coverage, "FullyCovered")
     if any(same(coverage, each) for each in ("PartiallyCovered", "NotCovered")):
         cause = Cause(found.id, COVERAGE, words=(ON_RESOURCES,))
-        return Fail((*facts, of_resources), "The plan is switched off on resources.", causes=(cause,))
+        return Fail((*facts, of_resources), Message("The plan is switched off on resources."), causes=(cause,))
     return unknown(unknown_value(of_resources.path, coverage))
 
 
@@ -100,7 +101,11 @@ def extension_off(
         off += [] if state is None else [state]
     if missing:
         return unknown(*missing, evidence=off)
-    return Fail(tuple(off)) if off else NotApplicable(f"no plan that has it is on: {', '.join(_names(plans))}")
+    return (
+        Fail(tuple(off))
+        if off
+        else NotApplicable(Message("no plan that has it is on: {list}", list=", ".join(_names(plans))))
+    )
 
 
 def _names(plans: tuple[str, ...]) -> list[str]:
@@ -110,7 +115,7 @@ def _names(plans: tuple[str, ...]) -> list[str]:
 def _extension(plan: Resource | None, name: str, without: str, extension: str, gap: Unread | None) -> Evidence | None:
     """Return whether an extension of a plan is on; None where the plan is off, or has none. Raises Unread."""
     if plan is None:
-        raise not_returned(f"pricings/{name}", "the plan") if gap is None else gap.again()
+        raise not_returned(f"pricings/{name}", Message("the plan")) if gap is None else gap.again()
     tier = plan.require(TIER)
     if not is_one(tier, ("Standard", "Free")):
         raise unknown_value(f"pricings/{name} {TIER}", tier)
@@ -126,13 +131,13 @@ def _extension(plan: Resource | None, name: str, without: str, extension: str, g
     if not same(enabled, True):
         raise unknown_value(path, enabled)
     if same(member(member(found, "operationStatus"), "code"), "Failed"):
-        raise Unread(path, "it is enabled, and Azure says that enabling it failed")
+        raise Unread(path, Message("it is enabled, and Azure says that enabling it failed"))
     return Evidence(path, enabled)
 
 
 # Parts of Defender for Servers that are no extensions of its plan
 
-SERVERS_OFF = "Defender for Servers is off"
+SERVERS_OFF = Message("Defender for Servers is off")
 
 
 def no_vulnerability_assessment(subscription: Resource, index: Index) -> Verdict:
@@ -151,7 +156,9 @@ def no_vulnerability_assessment(subscription: Resource, index: Index) -> Verdict
             )
     if settings.gap is not None:
         return unknown(settings.gap)
-    return Fail((Evidence("serverVulnerabilityAssessmentsSettings", "none", "AzureServersSetting with MdeTvm"),))
+    return Fail(
+        (Evidence("serverVulnerabilityAssessmentsSettings", "none", Message("AzureServersSetting with MdeTvm")),)
+    )
 
 
 def no_endpoint_protection(subscription: Resource, index: Index) -> Verdict:
@@ -163,7 +170,7 @@ def no_endpoint_protection(subscription: Resource, index: Index) -> Verdict:
     settings = subscription.children(SETTINGS)
     found = next((each for each in settings if same(each.name, "WDATP")), None)
     if found is None:
-        return unknown(settings.gap or not_returned("settings/WDATP", "the setting"))
+        return unknown(settings.gap or not_returned("settings/WDATP", Message("the setting")))
     enabled = found.require("properties.enabled")
     seen = Evidence("settings/WDATP properties.enabled", enabled, "True")
     if same(enabled, True):
@@ -176,7 +183,7 @@ def _has_servers(subscription: Resource) -> bool:
     plans = subscription.children(PRICINGS)
     plan = next((each for each in plans if same(each.name, "VirtualMachines")), None)
     if plan is None:
-        raise plans.gap or not_returned("pricings/VirtualMachines", "the plan")
+        raise plans.gap or not_returned("pricings/VirtualMachines", Message("the plan"))
     tier = plan.require(TIER)
     if not any(same(tier, each) for each in ("Standard", "Free")):
         raise unknown_value(f"pricings/VirtualMachines {TIER}", tier)
@@ -203,18 +210,23 @@ def no_email(subscription: Resource, index: Index, *, read: Read) -> Verdict:
     """Fail where alerts go to no address beside those of roles."""
     contact, gap = contact_of(subscription, read)
     if contact is None:
-        return unknown(gap) if gap is not None else Fail((Evidence("securityContacts", "none", "an e-mail address"),))
+        return (
+            unknown(gap)
+            if gap is not None
+            else Fail((Evidence("securityContacts", "none", Message("an e-mail address")),))
+        )
     emails = contact.get("properties.emails")
     # An address is personal data: the evidence says that there is one, not which.
     if isinstance(emails, str) and "@" in emails:
         return Pass((Evidence("properties.emails", "set"),))
     if emails == "" or is_absent(emails):
-        return Fail((Evidence("properties.emails", "none", "an e-mail address"),))
+        return Fail((Evidence("properties.emails", "none", Message("an e-mail address")),))
     return unknown(unknown_value("properties.emails"))
 
 
 DEFAULT = Unread(
-    "securityContacts", "no contact is set, and what Azure sends then is not in ARM (documented: high alerts to owners)"
+    "securityContacts",
+    Message("no contact is set, and what Azure sends then is not in ARM (documented: high alerts to owners)"),
 )
 
 

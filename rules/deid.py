@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.reach.firewall import Firewall, firewall
@@ -14,7 +15,7 @@ from .reasons import NO_CALLER_LOG, NO_CUSTOMER_KEY
 SERVICE = ResourceType(
     "Microsoft.HealthDataAIServices/deidServices",
     api="2024-09-20",
-    product="De-identification service",
+    product=Message("De-identification service"),
     no_rule={
         "key": NO_CUSTOMER_KEY,
         "log": NO_CALLER_LOG,
@@ -24,7 +25,7 @@ SERVICE = ResourceType(
 ACL = Firewall(
     empty="open",
     source="Azure Policy c5f34731: an absent switch is non-compliant, as everything but Disabled",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
 )
 
@@ -39,6 +40,6 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(service, index, ACL),
         IDENTITY,
-        display_name="The de-identification service",
+        display_name=Message("The de-identification service"),
         address=host(service, "properties.serviceUrl"),
     )

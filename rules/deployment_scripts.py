@@ -2,6 +2,7 @@
 
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown_value
@@ -11,7 +12,7 @@ from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
 SCRIPT = ResourceType(
     "Microsoft.Resources/deploymentScripts",
     api="2023-08-01",
-    product="Deployment script",
+    product=Message("Deployment script"),
     unread={
         "outputs, environment variables": "They may hold secrets. No rule reads them, so no snapshot keeps them.",
     },
@@ -29,5 +30,5 @@ def outside_network(script: Resource, index: Index) -> Verdict:
     if strange:
         raise unknown_value(f"{SUBNETS}[].id", strange[0])
     subnets = [str(each) for each in ids]
-    seen = Evidence(SUBNETS, subnets, "a subnet of yours")
+    seen = Evidence(SUBNETS, subnets, Message("a subnet of yours"))
     return Pass((seen,)) if subnets else Fail((seen,))

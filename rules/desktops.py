@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity
@@ -14,7 +15,7 @@ from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_DATA_AT_REST
 HOST_POOL = ResourceType(
     "Microsoft.DesktopVirtualization/hostPools",
     api="2025-10-10",
-    product="Host pool",
+    product=Message("Host pool"),
     unread={
         "customRdpProperty": "What is redirected by default is decided by the client and the session host.",
         "session hosts": "They are machines, and evaluated as such.",
@@ -24,7 +25,7 @@ HOST_POOL = ResourceType(
 WORKSPACE = ResourceType(
     "Microsoft.DesktopVirtualization/workspaces",
     api="2025-10-10",
-    product="Desktop workspace",
+    product=Message("Desktop workspace"),
     no_rule={
         "region": "it is a list of applications; the host pools behind it are evaluated",
         "key": NO_DATA_AT_REST,
@@ -36,13 +37,13 @@ SOURCE = "Azure Policy c25dcf31, 87ac3038: everything but Disabled is non-compli
 DESKTOPS = Firewall(
     empty="open",
     source=SOURCE,
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
     enabled=("Enabled", "EnabledForClientsOnly"),
     disabled=("Disabled", "EnabledForSessionHostsOnly"),
 )
-FEED = Firewall(empty="open", source=SOURCE, name="Public network access", absent="enabled")
-NAMES = "the feed has names of desktops alone, and opens none, so low at most"
+FEED = Firewall(empty="open", source=SOURCE, name=Message("Public network access"), absent="enabled")
+NAMES = Message("the feed has names of desktops alone, and opens none, so low at most")
 GATEWAY = "rdweb.wvd.microsoft.com"
 
 
@@ -55,7 +56,9 @@ ALWAYS = "users sign in with Microsoft Entra ID"
 )
 def desktops(pool: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(pool, index, DESKTOPS, groups=("connection",))
-    yield Exposure("desktops", "data", reach, IDENTITY, display_name="The desktops of the host pool", address=GATEWAY)
+    yield Exposure(
+        "desktops", "data", reach, IDENTITY, display_name=Message("The desktops of the host pool"), address=GATEWAY
+    )
 
 
 @WORKSPACE.endpoints(
@@ -67,7 +70,7 @@ def feed(workspace: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(workspace, index, FEED, groups=("feed",)),
         IDENTITY,
-        display_name="The feed of the workspace",
+        display_name=Message("The feed of the workspace"),
         address=GATEWAY,
         max_severity=Severity.low,
         justification=NAMES,

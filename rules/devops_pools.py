@@ -2,6 +2,7 @@
 
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown_value
@@ -11,7 +12,7 @@ from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
 POOL = ResourceType(
     "Microsoft.DevOpsInfrastructure/pools",
     api="2025-09-20",
-    product="DevOps pool",
+    product=Message("DevOps pool"),
     no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
 )
 KIND = "properties.organizationProfile.kind"
@@ -25,12 +26,12 @@ def open_access(pool: Resource, index: Index) -> Verdict:
     """
     kind = pool.require(KIND)
     if same(kind, "GitHub"):
-        return NotApplicable("it is a pool of GitHub")
+        return NotApplicable(Message("it is a pool of GitHub"))
     if not same(kind, "AzureDevOps"):
         raise unknown_value(KIND, kind)
     organizations = pool.objects(ORGANIZATIONS)
     if not organizations:
-        raise Unread(ORGANIZATIONS, "Azure returned no organization")
+        raise Unread(ORGANIZATIONS, Message("Azure returned no organization"))
     path = f"{ORGANIZATIONS}[].openAccess"
     values = [get_path(each, "openAccess") for each in organizations]
     if any(same(each, True) for each in values):

@@ -6,6 +6,7 @@ from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
@@ -28,7 +29,7 @@ from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
 DISK = ResourceType(
     "Microsoft.Compute/disks",
     api="2025-01-02",
-    product="Managed disk",
+    product=Message("Managed disk"),
     no_rule={"log": NO_CALLER_LOG, "lock": "a backup vault protects it, or it is a copy itself"},
 )
 SNAPSHOT = ResourceType(
@@ -40,7 +41,7 @@ ACCESSES = "Microsoft.Compute/diskAccesses"
 ACCESS = ResourceType(
     ACCESSES,
     api="2025-01-02",
-    product="Disk access",
+    product=Message("Disk access"),
     no_rule={
         "region": "it is a way to disks, whose region is evaluated",
         "key": NO_DATA_AT_REST,
@@ -51,7 +52,7 @@ ACCESS = ResourceType(
 GALLERY = ResourceType(
     "Microsoft.Compute/galleries",
     api="2025-12-03",
-    product="Compute gallery",
+    product=Message("Compute gallery"),
     unread={
         "sharingProfile.groups": "A list does not return them: the rule says that it may be shared, and its first command shows with whom.",
     },
@@ -67,7 +68,7 @@ VERSIONS = IMAGES.child("versions", graph=GraphRows(holds=("properties.publishin
 RESTORE_POINTS = ResourceType(
     "Microsoft.Compute/restorePointCollections",
     api="2025-11-01",
-    product="Restore point collection",
+    product=Message("Restore point collection"),
     unread={
         "restorePoints": "One request for each restore point. A running export is a state of a disk or snapshot, which is evaluated.",
     },
@@ -85,7 +86,7 @@ SWITCH = Firewall(
     empty="closed",
     source="azure-mgmt-compute PublicNetworkAccess: Disabled allows no public access even with AllowAll, and AllowPrivate allows private "
     "endpoints alone; Azure Policy 8405fdab: an absent value of either is non-compliant",
-    name="Network access of exports",
+    name=Message("Network access of exports"),
     absent="enabled",
     default=POLICY,
     allow=("AllowAll",),
@@ -98,7 +99,7 @@ SIGN_IN = Switch(
     {"AzureActiveDirectory": Auth.identity, "None": Auth.shared},
     "None",
     "azure-mgmt-compute DataAccessAuthMode: None asks for no more than the URL; Azure Policy flags everything but AzureActiveDirectory",
-    {Auth.shared: "accepts the signed URL of a running export or upload"},
+    {Auth.shared: Message("accepts the signed URL of a running export or upload")},
 )
 # azure-mgmt-compute DiskState. The URL of an upload can read what was written too, so it counts as one of an export.
 SIGNED = ("ActiveSAS", "ActiveSASFrozen", "ActiveUpload")
@@ -120,7 +121,7 @@ def exported(disk: Resource, index: Index) -> Lock:
     try:
         private = private_endpoints(find(index, named, ACCESSES), index, "properties.privateEndpointConnections")
     except Unread as missing:
-        hop = Hop("private-endpoint", "Disk access", missing.why, named, allows=None)
+        hop = Hop("private-endpoint", Message("Disk access"), missing.why, named, allows=None)
         private = possible(Reach.selected, missing, disk.evidence(ACCESS_ID), hops=(hop,))
     if private.grants:
         public = replace(public, grants=tuple(each for each in public.grants if each.level))
@@ -137,7 +138,7 @@ def _export(disk: Resource, index: Index, what: str) -> Iterator[Exposure]:
         missing = not_returned(STATE) if is_absent(state) else unknown_value(STATE, state)
         reach = reach.as_possible(missing)
     else:
-        seen = (disk.evidence(STATE, "no export"),)
+        seen = (disk.evidence(STATE, Message("no export")),)
         reach = replace(reach, grants=tuple(each.with_evidence(seen) for each in reach.grants))
     yield Exposure("export/url", "data", reach, SIGN_IN.lock(disk), display_name=what, address=HOST)
 
@@ -149,14 +150,14 @@ NO_RULE = {"anonymous-access": "without a signed URL nothing is answered"}
     Endpoint("export/*", "data", ports=HTTPS, no_rule=NO_RULE),
 )
 def disk_export(disk: Resource, index: Index) -> Iterator[Exposure]:
-    yield from _export(disk, index, "The export of the disk")
+    yield from _export(disk, index, Message("The export of the disk"))
 
 
 @SNAPSHOT.endpoints(
     Endpoint("export/*", "data", ports=HTTPS, no_rule=NO_RULE),
 )
 def snapshot_export(snapshot: Resource, index: Index) -> Iterator[Exposure]:
-    yield from _export(snapshot, index, "The export of the snapshot")
+    yield from _export(snapshot, index, Message("The export of the snapshot"))
 
 
 PERMISSIONS = "properties.sharingProfile.permissions"
@@ -174,7 +175,7 @@ def published(gallery: Resource, index: Index) -> Verdict:
         raise unknown_value(PERMISSIONS, value)
     on = gallery.require(PUBLISHED)
     if same(on, False):
-        return NotApplicable("it is a community gallery that is not published")
+        return NotApplicable(Message("it is a community gallery that is not published"))
     if not same(on, True):
         raise unknown_value(PUBLISHED, on)
     return Fail((seen, Evidence(PUBLISHED, on, False)))

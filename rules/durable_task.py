@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
@@ -14,7 +15,7 @@ from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
 SCHEDULER = ResourceType(
     "Microsoft.DurableTask/schedulers",
     api="2026-02-01",
-    product="Durable Task scheduler",
+    product=Message("Durable Task scheduler"),
     unread={
         "taskHubs, retentionPolicies": "Hubs have the locks of their scheduler. Retention is a choice of the application.",
     },
@@ -25,7 +26,7 @@ ACL = Firewall(
     source="durable-task/scheduler/durable-task-scheduler-private-endpoints: apps connect over a public address by default, and "
     "public access can be disabled; versions before 2026-02-01 have no switch. That a list without an entry denies everyone is not "
     "in the documentation of the service, so it counts as open",
-    name="IP allowlist",
+    name=Message("IP allowlist"),
     absent="enabled",
     addresses=(RuleList("properties.ipAllowlist"),),
 )
@@ -41,6 +42,6 @@ def endpoints(scheduler: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(scheduler, index, ACL),
         IDENTITY,
-        display_name="The Durable Task scheduler",
+        display_name=Message("The Durable Task scheduler"),
         address=host(scheduler, "properties.endpoint"),
     )

@@ -14,6 +14,7 @@ from scanner.model.exposure import Auth, Lock, grant, possible
 from scanner.model.ids import subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned_or_unknown, unknown_value
 
@@ -38,13 +39,13 @@ SOCIAL = ("apple", "facebook", "gitHub", "google", "legacyMicrosoftAccount", "tw
 # Members of a provider's entry once it is set up. An export shows the others as enabled, with an empty registration.
 CLIENT = ("clientId", "appId", "consumerKey")
 
-NO_LOGIN = "requires no platform sign-in (whether the app has its own sign-in is not visible)"
-ANY_ACCOUNT = "accepts accounts that anyone can create"
-ANOTHER_TENANT = "accepts accounts of another tenant"
+NO_LOGIN = Message("requires no platform sign-in (whether the app has its own sign-in is not visible)")
+ANY_ACCOUNT = Message("accepts accounts that anyone can create")
+ANOTHER_TENANT = Message("accepts accounts of another tenant")
 STATIC_WEB_APP = "azureStaticWebApps"
 ISSUER_OF_ENTRA = "registration.openIdIssuer"
 AUDIENCES = "validation.allowedAudiences"
-NO_CLIENT = "the provider names neither a client nor an audience, so it is not known what it accepts"
+NO_CLIENT = Message("the provider names neither a client nor an audience, so it is not known what it accepts")
 # azure-mgmt-web CustomOpenIdConnectProvider: the issuer and the document of a provider's endpoints.
 OPEN_ID = "registration.openIdConnectConfiguration"
 ISSUERS_OF_CUSTOM = (f"{OPEN_ID}.issuer", f"{OPEN_ID}.wellKnownOpenIdConfiguration")
@@ -57,7 +58,9 @@ def easy_auth(config: Resource, where: str, index: Index) -> Lock:
         return grant(Auth.anonymous, on, description=NO_LOGIN)
     file = config.get("properties.platform.configFilePath")
     if isinstance(file, str) and file:
-        missing = Unread(f"{where} properties.platform.configFilePath", "the settings are in a file of the app")
+        missing = Unread(
+            f"{where} properties.platform.configFilePath", Message("the settings are in a file of the app")
+        )
         return possible(Auth.anonymous, missing, Evidence(missing.what, file))
     if on.value in (ABSENT, None):
         return grant(Auth.anonymous, on, description=NO_LOGIN)
@@ -83,7 +86,10 @@ def _requirement(config: Resource, where: str, on: Evidence) -> Lock | None:
         return grant(Auth.anonymous, on, required, description=NO_LOGIN)
     if same(required.value, False) and refuses:
         return possible(
-            Auth.anonymous, Unread(required.path, "it contradicts unauthenticatedClientAction"), required, action
+            Auth.anonymous,
+            Unread(required.path, Message("it contradicts unauthenticatedClientAction")),
+            required,
+            action,
         )
     known = refuses or (unset and same(required.value, True))
     if known and (required.value in (ABSENT, None) or same(required.value, True)):
@@ -101,7 +107,9 @@ def _excluded_paths(config: Resource, where: str) -> Lock | None:
     seen = Evidence(f"{where} {path}", value, [])
     if isinstance(value, list):
         return grant(
-            Auth.anonymous, seen, description=f"requires no platform sign-in on {', '.join(map(str, value[:3]))}"
+            Auth.anonymous,
+            seen,
+            description=Message("requires no platform sign-in on {list}", list=", ".join(map(str, value[:3]))),
         )
     return possible(Auth.anonymous, not_a_list(seen.path), seen)
 
@@ -125,23 +133,25 @@ def _providers(config: Resource, where: str, on: Evidence, tenant: str) -> Lock:
             continue
         lock |= _switch(entry, f"{path}.{name}.enabled")
         if name.lower() in (each.lower() for each in SOCIAL) and _malformed(entry):
-            lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "it is not known whether it is set up"))
+            lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", Message("it is not known whether it is set up")))
         elif name.lower() in (each.lower() for each in SOCIAL) and _set_up(entry):
             lock |= grant(
-                Auth.anonymous, Evidence(f"{path}.{name}", "set up", "no social login"), description=ANY_ACCOUNT
+                Auth.anonymous,
+                Evidence(f"{path}.{name}", Message("set up"), Message("no social login")),
+                description=ANY_ACCOUNT,
             )
         elif name.lower() == "azureactivedirectory":
             lock |= _entra(entry, f"{path}.{name}.{ISSUER_OF_ENTRA}", on, tenant)
         elif name.lower() == "customopenidconnectproviders" and isinstance(entry, dict):
             lock |= _custom(entry, f"{path}.{name}", on, tenant)
         elif name.lower() == STATIC_WEB_APP.lower() and (_set_up(entry) or _malformed(entry)):
-            missing = Unread(f"{path}.{name}", "what the static web app asks of its visitors is not visible")
+            missing = Unread(f"{path}.{name}", Message("what the static web app asks of its visitors is not visible"))
             lock |= possible(Auth.anonymous, missing)
         elif name.lower() not in (each.lower() for each in (*SOCIAL, STATIC_WEB_APP)):
-            lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "unrecognized provider"))
+            lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", Message("unrecognized provider")))
     if lock.grants or lock.possible_grants:
         return lock
-    return possible(Auth.anonymous, Unread(path, "no identity provider was found"), on)
+    return possible(Auth.anonymous, Unread(path, Message("no identity provider was found")), on)
 
 
 def _is_off(entry: Any) -> bool:
@@ -192,20 +202,24 @@ def _names_client(entry: Any) -> bool:
 
 def _issued(issuer: Any, path: str, on: Evidence, tenant: str) -> Lock:
     """Return the lock of an issuer: whose accounts it signs in."""
-    seen = Evidence(path, ABSENT if issuer is MISSING else issuer, f"the issuer of the tenant {tenant}".rstrip())
+    seen = Evidence(
+        path,
+        ABSENT if issuer is MISSING else issuer,
+        Message("the issuer of the tenant {tenant}", tenant=tenant).rstrip(),
+    )
     parts = [each for each in issuer.lower().split("/") if each] if isinstance(issuer, str) else []
     host, theirs = (parts[1], parts[2]) if len(parts) > 2 and parts[0] == "https:" else ("", "")
     if host not in ISSUERS or theirs in ("{tenantid}", "v2.0"):
-        return possible(Auth.anonymous, Unread(path, "the tenant that issues the tokens is not known"), seen)
+        return possible(Auth.anonymous, Unread(path, Message("the tenant that issues the tokens is not known")), seen)
     if theirs in EVERY_TENANT:
         return grant(Auth.anonymous, seen, description=ANY_ACCOUNT)
     if not TENANT_ID.fullmatch(theirs):
         missing = Unread(
-            path, "it names a tenant by its domain, which cannot be compared with the subscription's tenant"
+            path, Message("it names a tenant by its domain, which cannot be compared with the subscription's tenant")
         )
         return possible(Auth.anonymous, missing, seen)
     if not tenant:
-        return possible(Auth.anonymous, Unread(path, "the tenant of the subscription is not known"), seen)
+        return possible(Auth.anonymous, Unread(path, Message("the tenant of the subscription is not known")), seen)
     if theirs != tenant.lower():
         return grant(Auth.anonymous, seen, description=ANOTHER_TENANT)
     return grant(Auth.identity, on, seen)
@@ -222,7 +236,7 @@ def _custom(entries: dict[str, Any], path: str, on: Evidence, tenant: str) -> Lo
         for each, issuer in known:
             lock |= _issued(issuer, f"{path}.{name}.{each}", on, tenant)
         if len(known) < sum(value not in (MISSING, None, "") for _, value in named) or not known:
-            missing = Unread(f"{path}.{name}", "it is not visible whether anyone can sign up there")
+            missing = Unread(f"{path}.{name}", Message("it is not visible whether anyone can sign up there"))
             lock |= possible(Auth.anonymous, missing)
     return lock
 

@@ -18,6 +18,7 @@ from scanner.model.json_paths import (
     spelled,
     value_at,
 )
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -46,7 +47,7 @@ def is_cdn(profile: Resource) -> bool:
 CDN_ENDPOINTS = network.PROFILE.child("endpoints", when=is_cdn, always=True, graph=GraphRows())
 CDN_DOMAINS = CDN_ENDPOINTS.child("customDomains")
 
-DISABLED = "it is disabled"
+DISABLED = Message("it is disabled")
 STATE = "properties.enabledState"
 PROTOCOLS = "properties.supportedProtocols"
 REDIRECT = "properties.httpsRedirect"
@@ -99,9 +100,9 @@ def why_not_served(route: Resource) -> str:
         return DISABLED
     endpoint = route.bundle.resources.get(route.key.rpartition("/routes/")[0])
     if endpoint is not None and same(endpoint.get(STATE), "Disabled"):
-        return "its endpoint is disabled"
+        return Message("its endpoint is disabled")
     if same(route.get(DEFAULT_DOMAIN), "Disabled") and route.get("properties.customDomains") == []:
-        return "no domain leads to it"
+        return Message("no domain leads to it")
     return ""
 
 
@@ -135,7 +136,7 @@ def rules_of(route: Resource) -> tuple[list[Resource], Unread | None]:
         id = known_text(named, "id")
         rule_set = route.bundle.resources.get(id_key(id)) if id else None
         if rule_set is None:
-            return found, Unread(SETS, f"the rule set {name_of(id)} was not collected")
+            return found, Unread(SETS, Message("the rule set {id} was not collected", id=name_of(id)))
         rules = rule_set.children(DELIVERY_RULES)
         if rules.gap is not None:
             return found, rules.gap
@@ -175,16 +176,23 @@ def route_plain_http(route: Resource, index: Index) -> Verdict:
     rules, gap = rules_of(route)
     bad = to_http(rules)
     if bad:
-        causes = tuple(Cause(each.id, TO_HTTP, words=(f"Let the rule {each.name} redirect to HTTPS.",)) for each in bad)
+        causes = tuple(
+            Cause(each.id, TO_HTTP, words=(Message("Let the rule {name} redirect to HTTPS.", name=each.name),))
+            for each in bad
+        )
         names = [each.name for each in bad]
-        return Fail((Evidence(TO_HTTP, names, "Https"),), f"Redirects to HTTP: {', '.join(names)}.", causes=causes)
+        return Fail(
+            (Evidence(TO_HTTP, names, "Https"),),
+            Message("Redirects to HTTP: {list}.", list=", ".join(names)),
+            causes=causes,
+        )
     seen: tuple[Evidence, ...]
     if not accepts_http(route, PROTOCOLS):
         seen = (route.evidence(PROTOCOLS, ["Https"]),)
     elif redirects(route):
         seen = (route.evidence(REDIRECT, "Enabled"),)
     elif (rule := redirects_http(rules)) is not None:
-        seen = (Evidence(SETS, rule.name, "a redirect to HTTPS"),)
+        seen = (Evidence(SETS, rule.name, Message("a redirect to HTTPS")),)
     else:
         seen = (route.evidence(REDIRECT, "Enabled"), route.evidence(PROTOCOLS))
         return Fail(seen) if gap is None else unknown(gap, evidence=seen)
@@ -200,7 +208,7 @@ def origin_name_unchecked(origin: Resource, index: Index) -> Verdict:
         return NotApplicable(DISABLED)
     verdict = check_value(origin, NAME_CHECK, good=(True,), bad=(False,))
     if isinstance(verdict, Fail) and not _is_called(origin):
-        return NotApplicable("no enabled route leads to its origin group")
+        return NotApplicable(Message("no enabled route leads to its origin group"))
     return verdict
 
 
@@ -238,11 +246,12 @@ def route_plain_origin(route: Resource, index: Index) -> Verdict:
     if plain:
         names = [each.name for each in plain]
         causes = tuple(
-            Cause(each.id, OVERRIDE, words=(f"Let the rule {each.name} forward over HTTPS only.",)) for each in plain
+            Cause(each.id, OVERRIDE, words=(Message("Let the rule {name} forward over HTTPS only.", name=each.name),))
+            for each in plain
         )
         return Fail(
             (Evidence(f"{SETS}[].{OVERRIDE}", names, "HttpsOnly"),),
-            f"A rule calls origins over HTTP: {', '.join(names)}.",
+            Message("A rule calls origins over HTTP: {list}.", list=", ".join(names)),
             causes=causes,
         )
     if same(value, "HttpOnly"):
@@ -324,10 +333,10 @@ def classic_plain_http(front_door: Resource, index: Index) -> Verdict:
         return Fail((Evidence(f"{RULES}[].{TO}", [_named(each) for each in back], "HttpsOnly"),))
     if not plain:
         return Pass((Evidence(path, [_named(each) for each in live]),))
-    seen = (Evidence(path, [_named(each) for each in plain], "Https, or a redirect to HTTPS"),)
+    seen = (Evidence(path, [_named(each) for each in plain], Message("Https, or a redirect to HTTPS")),)
     sure = [each for each in plain if is_absent(value_at(each, "properties.rulesEngine"))]
     if not sure:
-        return unknown(Unread(f"{RULES}[].{ENGINE}", "a rules engine may redirect to HTTPS"), evidence=seen)
+        return unknown(Unread(f"{RULES}[].{ENGINE}", Message("a rules engine may redirect to HTTPS")), evidence=seen)
     return Fail(seen)
 
 
@@ -338,7 +347,7 @@ def classic_plain_origin(front_door: Resource, index: Index) -> Verdict:
         return NotApplicable(DISABLED)
     live = [each for each in classic_live_rules(front_door) if forwards(each)]
     if not live:
-        return NotApplicable("no routing rule forwards")
+        return NotApplicable(Message("no routing rule forwards"))
     plain, strange = [], []
     for each in live:
         value = value_at(each, path)
@@ -374,7 +383,9 @@ def cdn_plain_http(endpoint: Resource, index: Index) -> Verdict:
         endpoint.require(DELIVERY)
     back = [spelled(value_at(each, "name")) for each in delivery if _redirects_to(each, "Http")]
     if back:
-        return Fail((Evidence(DELIVERY, back, "redirects to HTTPS"),), causes=(Cause("", DELIVERY, words=(TO_HTTPS,)),))
+        return Fail(
+            (Evidence(DELIVERY, back, Message("redirects to HTTPS")),), causes=(Cause("", DELIVERY, words=(TO_HTTPS,)),)
+        )
     if value is False:
         return Pass((seen,))
     # azure-mgmt-cdn Endpoint.isHttpAllowed: true by default.
@@ -382,11 +393,11 @@ def cdn_plain_http(endpoint: Resource, index: Index) -> Verdict:
         return unknown(unknown_value(HTTP_ALLOWED, value), evidence=(seen,))
     for each in delivery:
         if _redirects_all(each):
-            return Pass((seen, Evidence(DELIVERY, spelled(value_at(each, "name")), "a redirect to HTTPS")))
+            return Pass((seen, Evidence(DELIVERY, spelled(value_at(each, "name")), Message("a redirect to HTTPS"))))
     return Fail((seen,))
 
 
-TO_HTTPS = "Let the delivery rules that the finding names redirect to HTTPS."
+TO_HTTPS = Message("Let the delivery rules that the finding names redirect to HTTPS.")
 HTTPS = "properties.customHttpsProvisioningState"
 
 
@@ -394,7 +405,7 @@ def cdn_domain_plain(domain: Resource, index: Index) -> Verdict:
     """Fail where no certificate is deployed for a custom domain. While one is issued, the verdict is unknown."""
     endpoint = domain.bundle.resources.get(domain.key.rpartition("/customdomains/")[0])
     if endpoint is not None and is_stopped(endpoint):
-        return NotApplicable("its endpoint is stopped")
+        return NotApplicable(Message("its endpoint is stopped"))
     return check_value(domain, HTTPS, good=("Enabled",), bad=("Disabled", "Disabling", "Failed"))
 
 

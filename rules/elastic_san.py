@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
@@ -29,13 +30,13 @@ SAN_ACL = Firewall(
     empty="closed",
     source="storage/elastic-san/elastic-san-networking: a volume group answers the subnets of its rules and its private endpoints alone; "
     "Azure Policy 6a92fe1f flags an absent publicNetworkAccess",
-    name="Rules of the volume group",
+    name=Message("Rules of the volume group"),
     absent="enabled",
 )
 GROUP_ACL = Firewall(
     empty="closed",
     source="storage/elastic-san/elastic-san-networking: without a rule no subnet has access to the volumes of a group",
-    name="Rules of the volume group",
+    name=Message("Rules of the volume group"),
     public="",
     acl="properties.networkAcls",
     subnets=(RuleList(SUBNETS, id="id", action="action"),),
@@ -66,7 +67,7 @@ def rules_of(group: Resource, index: Index) -> Lock:
 def endpoints(san: Resource, index: Index) -> Iterator[Exposure]:
     groups = san.children(GROUPS)
     if groups.gap is not None:
-        yield unread("group/*", "data", groups.gap, display_name="The volume groups of the SAN")
+        yield unread("group/*", "data", groups.gap, display_name=Message("The volume groups of the SAN"))
     for group in groups:
         name = group.name.rsplit("/", 1)[-1]
         if same(group.get("properties.protocolType"), "None"):
@@ -76,8 +77,8 @@ def endpoints(san: Resource, index: Index) -> Iterator[Exposure]:
             "data",
             # The group id of a private endpoint is the name of a volume group: storage/elastic-san/elastic-san-networking.
             firewall(san, index, SAN_ACL, rules_of(group, index), (name,)),
-            grant(Auth.anonymous, description="requires no authentication"),
-            display_name=f"Volume group {name}",
+            grant(Auth.anonymous, description=Message("requires no authentication")),
+            display_name=Message("Volume group {name}", name=name),
             subject=group,
             counts_as_closed_up_to=Reach.private,
             justification=NO_SIGN_IN,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, closed, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown_value
@@ -25,9 +26,9 @@ TOPIC = ResourceType(
     PARTNER,
     api=API,
     product=(
-        "Event Grid topic",
-        "Event Grid domain",
-        "Event Grid partner namespace",
+        Message("Event Grid topic"),
+        Message("Event Grid domain"),
+        Message("Event Grid partner namespace"),
     ),
     no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
 )
@@ -35,7 +36,7 @@ TOPIC = ResourceType(
 NAMESPACE = ResourceType(
     "Microsoft.EventGrid/namespaces",
     api=API,
-    product="Event Grid namespace",
+    product=Message("Event Grid namespace"),
     no_rule={
         "key": NO_CUSTOMER_KEY,
         "log": "categories are those of a protocol, and none is an audit trail",
@@ -46,7 +47,7 @@ NAMESPACE = ResourceType(
 SYSTEM_TOPIC = ResourceType(
     "Microsoft.EventGrid/systemTopics",
     api=API,
-    product="Event Grid system topic",
+    product=Message("Event Grid system topic"),
     no_rule={"key": NO_CUSTOMER_KEY, "log": "deliveries that fail are its only log", "lock": FROM_TEMPLATE},
 )
 SUBSCRIPTIONS = SYSTEM_TOPIC.child(
@@ -63,7 +64,7 @@ ACL = Firewall(
     empty="open",
     source="event-grid/network-security: by default topics and domains are reachable from the internet; azure-mgmt-eventgrid: "
     "public network access is enabled by default, inbound rules restrict it",
-    name="Inbound IP rules",
+    name=Message("Inbound IP rules"),
     absent="enabled",
     addresses=(RuleList("properties.inboundIpRules", address="ipMask", action="action"),),
 )
@@ -82,9 +83,9 @@ MQTT = Switch(
 
 
 NAMES = {
-    "topics": "The Event Grid topic",
-    "domains": "The Event Grid domain",
-    "partnernamespaces": "The Event Grid partner namespace",
+    "topics": Message("The Event Grid topic"),
+    "domains": Message("The Event Grid domain"),
+    "partnernamespaces": Message("The Event Grid partner namespace"),
 }
 
 
@@ -101,7 +102,7 @@ def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
     what = NAMES[topic.type.lower().rsplit("/", 1)[-1]]
     # Azure Policy 1adadefe excludes topics of this kind: they run in the customer's Kubernetes cluster.
     if same(topic.get("kind"), "AzureArc"):
-        why = "a topic of kind AzureArc runs in the customer's Kubernetes cluster, not in Azure"
+        why = Message("a topic of kind AzureArc runs in the customer's Kubernetes cluster, not in Azure")
         yield closed("publish", "data", why, topic.evidence("kind"), display_name=what)
         return
     address = host(topic, "properties.endpoint")
@@ -109,7 +110,7 @@ def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure("publish", "data", firewall(topic, index, row), KEYS.lock(topic), display_name=what, address=address)
 
 
-KEYS_STAY = (
+KEYS_STAY = Message(
     "The access keys of a namespace cannot be disabled (azure-mgmt-eventgrid NamespaceProperties has no disableLocalAuth), "
     "so once its network is restricted there is nothing left to fix"
 )
@@ -131,15 +132,15 @@ def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]
     reach = firewall(namespace, index, ACL, groups=("topic",))
     keys = grant(
         Auth.shared,
-        Evidence("access keys", "cannot be disabled on a namespace"),
-        description="accepts access keys, which cannot be disabled on a namespace",
+        Evidence(Message("access keys"), Message("cannot be disabled on a namespace")),
+        description=Message("accepts access keys, which cannot be disabled on a namespace"),
     )
     yield Exposure(
         "publish",
         "data",
         reach,
         keys,
-        display_name="The Event Grid namespace",
+        display_name=Message("The Event Grid namespace"),
         address=host(namespace, "properties.topicsConfiguration.hostname"),
         counts_as_closed_up_to=Reach.selected,
         justification=KEYS_STAY,
@@ -149,14 +150,16 @@ def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]
 
 def mqtt(namespace: Resource, reach: Lock) -> Exposure:
     """Return the exposure of the MQTT broker on port 8883. Each client is registered with a certificate or token of its own."""
-    what = "The MQTT broker"
+    what = Message("The MQTT broker")
     on = MQTT.lock(namespace)
     if on.widest is not None and on.widest.level == Reach.none:
-        return closed("mqtt", "data", "topic spaces are disabled", *on.widest.evidence, display_name=what)
+        return closed("mqtt", "data", Message("topic spaces are disabled"), *on.widest.evidence, display_name=what)
     reach = perhaps_off(reach, on, Reach.internet, what)
-    says = "requires each client's own certificate or token"
+    says = Message("requires each client's own certificate or token")
     authentication = grant(
-        Auth.identity, Evidence("clients", "are registered, each with a certificate or a token"), description=says
+        Auth.identity,
+        Evidence("clients", Message("are registered, each with a certificate or a token")),
+        description=says,
     )
     address = host(namespace, "properties.topicSpacesConfiguration.hostname")
     return Exposure("mqtt", "data", reach, authentication, display_name=what, address=address)
@@ -195,14 +198,16 @@ def delivers_outside(subscription: Resource, index: Index) -> Verdict:
         raise unknown_value(f"{path}.endpointType", kind)
     if not paths:
         return NotApplicable(
-            "it delivers to no resource" if same(kind, "WebHook") else "it raises alerts in Azure Monitor"
+            Message("it delivers to no resource")
+            if same(kind, "WebHook")
+            else Message("it raises alerts in Azure Monitor")
         )
     ids = [subscription.require(each) for each in paths]
     strange = next((each for each, id in zip(paths, ids, strict=True) if not isinstance(id, str) or not id), None)
     if strange is not None:
         raise unknown_value(strange, subscription.get(strange))
     others = [id for id in ids if not in_own_tenant(subscription, index, id)]
-    seen = tuple(subscription.evidence(each, "a resource in your own tenant") for each in paths)
+    seen = tuple(subscription.evidence(each, Message("a resource in your own tenant")) for each in paths)
     if others:
         severity, message = rated(subscription, index, others, "destination")
         return Fail(seen, message, severity)
@@ -213,10 +218,13 @@ def delivers_to_webhook(subscription: Resource, index: Index) -> Verdict:
     """Fail where events go to a webhook, with its host. The base URL has no query, so no secret."""
     path, kind = _destination(subscription)
     if not same(kind, "WebHook"):
-        return NotApplicable("it delivers to no webhook")
+        return NotApplicable(Message("it delivers to no webhook"))
     url = f"{path}.properties.endpointBaseUrl"
     subscription.require(url)
     found = host(subscription, url)
     if not found:
         raise unknown_value(url, subscription.get(url))
-    return Fail((Evidence(f"host of {url}", found, "a host of your own"),), f"Events are sent to {found}.")
+    return Fail(
+        (Evidence(Message("host of {url}", url=url), found, Message("a host of your own")),),
+        Message("Events are sent to {found}.", found=found),
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.reach.firewall import firewall
@@ -11,7 +12,7 @@ from scanner.reach.firewall import firewall
 from .common import by_perimeter, host, in_tier, moved
 from .messaging import acl, alias_hosts, keys, keys_on, rule_set_of
 
-NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2026-01-01", product="Event Hubs namespace")
+NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2026-01-01", product=Message("Event Hubs namespace"))
 # event-hubs/event-hubs-ip-filtering: "This feature isn't supported in the basic tier."
 WITHOUT_FIREWALL = ("Basic",)
 
@@ -30,7 +31,7 @@ ACL = acl(
     PERIMETERS,
 )
 KEYS = keys(NAMESPACE, "Azure Policy 5d4e3c65: every value except true is non-compliant")
-MOVE = (
+MOVE = Message(
     "The Basic tier has no firewall and no private endpoint: move to a namespace of the Standard tier or above, and restrict "
     "its network there"
 )
@@ -52,10 +53,10 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(namespace, index, ACL),
         authentication,
-        display_name="The Event Hubs namespace",
+        display_name=Message("The Event Hubs namespace"),
         address=host(namespace, "properties.serviceBusEndpoint"),
         hosts=alias_hosts(namespace, ALIASES),
         remedies=moved(
-            namespace, WITHOUT_FIREWALL, MOVE, "Senders and receivers need the address of the new namespace."
+            namespace, WITHOUT_FIREWALL, MOVE, Message("Senders and receivers need the address of the new namespace.")
         ),
     )

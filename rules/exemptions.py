@@ -12,6 +12,7 @@ from scanner.model.dates import seconds_of
 from scanner.model.ids import name_of, segments, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_text, same
+from scanner.model.message import Message
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import Evidence, Unread, malformed, not_returned, unknown_value
 
@@ -46,9 +47,13 @@ class Exempted(Struct, frozen=True):
         for each in self.listed:
             try:
                 if self._is_from(each, reference):
-                    return Evidence(f"exemption {each.name}", _scope(each), "no exemption that holds")
+                    return Evidence(
+                        Message("exemption {name}", name=each.name), _scope(each), Message("no exemption that holds")
+                    )
             except Unread as unread:
-                missing = missing or Unread(f"exemption {each.name}: {unread.what}", unread.why, unread.gap)
+                missing = missing or Unread(
+                    Message("exemption {name}: {what}", name=each.name, what=unread.what), unread.why, unread.gap
+                )
         if missing is not None:
             raise missing
         return None
@@ -79,7 +84,7 @@ class Exempted(Struct, frozen=True):
             raise malformed(_EXPIRES)
         now = seconds_of(self.taken)
         if now is None:
-            raise Unread(_EXPIRES, "the date of the scan is not known")
+            raise Unread(_EXPIRES, Message("the date of the scan is not known"))
         return end <= now
 
 
@@ -101,6 +106,6 @@ def _scope(each: Resource) -> str:
     """Return where an exemption is set: the name of a resource group, resource or management group."""
     above, _, _ = each.name.rpartition(":")
     if above:
-        return f"management group {above}"
+        return Message("management group {above}", above=above)
     parts = [part for part in each.id.split("/") if part][:-_TAIL]
-    return parts[-1] if len(parts) > len(("subscriptions", "id")) else "the subscription"
+    return parts[-1] if len(parts) > len(("subscriptions", "id")) else Message("the subscription")

@@ -1,5 +1,6 @@
 """Microsoft Fabric: capacities. Networks and sign-in are settings of the Fabric tenant, which ARM does not show."""
 
+from scanner.model.message import Message
 from scanner.model.resource_type import ResourceType
 
 from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_LOG_CATEGORY
@@ -7,7 +8,7 @@ from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_LOG_CATEGORY
 CAPACITY = ResourceType(
     "Microsoft.Fabric/capacities",
     api="2023-11-01",
-    product="Fabric capacity",
+    product=Message("Fabric capacity"),
     unread={
         "administration.members": "Who administers a capacity is a question of rights. Networks and sign-in are settings of the Fabric tenant, which are not in ARM.",
     },

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import not_a_list
@@ -16,7 +17,7 @@ from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
 SHARE = ResourceType(
     "Microsoft.FileShares/fileShares",
     api="2026-06-01",
-    product="File share",
+    product=Message("File share"),
     no_rule={"key": NO_CUSTOMER_KEY, "log": NO_LOG_CATEGORY},
 )
 SUBNETS = "properties.publicAccessProperties.allowedSubnets"
@@ -24,11 +25,11 @@ ACL = Firewall(
     empty="open",
     source="bicep-types-az, FileShares 2026-06-01: allowedSubnets restricts access, and nothing says that an empty list allows no one; Azure "
     "Policy edfb40e6 flags an absent publicNetworkAccess",
-    name="Rules of the file share",
+    name=Message("Rules of the file share"),
     absent="enabled",
     subnets=(RuleList(SUBNETS, id=""),),
 )
-NO_SIGN_IN = "the protocol has no sign-in, so a private network is all that is left to close"
+NO_SIGN_IN = Message("the protocol has no sign-in, so a private network is all that is left to close")
 
 
 def reach(share: Resource, index: Index) -> Lock:
@@ -49,8 +50,8 @@ def endpoints(share: Resource, index: Index) -> Iterator[Exposure]:
         "share",
         "data",
         reach(share, index),
-        grant(Auth.anonymous, description="requires no authentication"),
-        display_name="The file share",
+        grant(Auth.anonymous, description=Message("requires no authentication")),
+        display_name=Message("The file share"),
         address=text_at(share.body, "properties.hostName"),
         counts_as_closed_up_to=Reach.private,
         justification=NO_SIGN_IN,

@@ -4,6 +4,7 @@ from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import is_one
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -70,7 +71,7 @@ def weak_filter(deployment: Resource, index: Index) -> Verdict:
     if is_absent(name) or name == "":
         if deployment.why_absent_is_unknown:
             return unknown(Unread(POLICY, deployment.why_absent_is_unknown))
-        return NotApplicable("it names no policy, so Azure's own filters apply")
+        return NotApplicable(Message("it names no policy, so Azure's own filters apply"))
     if not isinstance(name, str):
         return unknown(unknown_value(POLICY, name))
     seen = deployment.evidence(POLICY)
@@ -78,11 +79,11 @@ def weak_filter(deployment: Resource, index: Index) -> Verdict:
         return Pass((seen,))
     account = deployment.bundle.top
     if account is None:
-        return unknown(Unread("raiPolicies", "not collected"), evidence=(seen,))
+        return unknown(Unread("raiPolicies", Message("not collected")), evidence=(seen,))
     found = account.children(POLICIES)
     policy = next((each for each in found if same(each.name, name)), None)
     if policy is None:
-        return unknown(found.gap or Unread(f"raiPolicies/{name}", "Azure did not return it"), evidence=(seen,))
+        return unknown(found.gap or Unread(f"raiPolicies/{name}", Message("Azure did not return it")), evidence=(seen,))
     return _judged(policy, seen)
 
 
@@ -99,7 +100,7 @@ def _judged(policy: Resource, seen: Evidence) -> Verdict:
     where = f"raiPolicies/{policy.name} {FILTERS}[].name"
     if off:
         names = [f"{spelled(get_path(each, 'name'))} ({spelled(get_path(each, 'source'))})" for each in off]
-        return Fail((seen, Evidence(where, names, "no filter of these that is off")))
+        return Fail((seen, Evidence(where, names, Message("no filter of these that is off"))))
     if not all(isinstance(get_path(each, "name"), str) for each in filters):
         return unknown(malformed(f"{FILTERS}[].name"), evidence=(seen,))
     for each in guarded:
@@ -107,12 +108,14 @@ def _judged(policy: Resource, seen: Evidence) -> Verdict:
             if not same(get_path(each, member), True):
                 path = f"{FILTERS}[].{member}"
                 return unknown(
-                    Unread(path, f"not known for the filter {spelled(get_path(each, 'name'))}"), evidence=(seen,)
+                    Unread(path, Message("not known for the filter {each}", each=spelled(get_path(each, "name")))),
+                    evidence=(seen,),
                 )
     names = [f"{spelled(get_path(each, 'name'))} ({spelled(get_path(each, 'source'))})" for each in guarded]
     if not is_one(policy.get(BASE), MANAGED) and not all(is_one(each, tuple(names)) for each in COMPLETE):
         return unknown(
-            Unread(where, "it does not name every filter, and its base is no policy of Azure's own"), evidence=(seen,)
+            Unread(where, Message("it does not name every filter, and its base is no policy of Azure's own")),
+            evidence=(seen,),
         )
     return Pass((seen, Evidence(where, names)))
 
@@ -130,9 +133,9 @@ def agents_outside(account: Resource, index: Index) -> Verdict:
     """
     projects = account.get(PROJECTS_ALLOWED)
     if same(projects, False) or (is_absent(projects) and not account.why_absent_is_unknown):
-        return NotApplicable("it has no projects, so it has no agents")
+        return NotApplicable(Message("it has no projects, so it has no agents"))
     value = account.get(INJECTIONS)
-    seen = Evidence(f"{INJECTIONS}[].subnetArmId", None, "a subnet of yours")
+    seen = Evidence(f"{INJECTIONS}[].subnetArmId", None, Message("a subnet of yours"))
     if is_absent(value):
         why = account.why_absent_is_unknown
         return unknown(Unread(INJECTIONS, why)) if why else Fail((seen,))
@@ -146,7 +149,7 @@ def agents_outside(account: Resource, index: Index) -> Verdict:
     if all(isinstance(each, str) and each.startswith("/subscriptions/") for each in subnets):
         return Pass((Evidence(f"{INJECTIONS}[].subnetArmId", [str(each) for each in subnets]),))
     if any(same(get_path(each, "useMicrosoftManagedNetwork"), True) for each in agents):
-        return NotApplicable("agents are in a managed network, whose rules no stable API version shows")
+        return NotApplicable(Message("agents are in a managed network, whose rules no stable API version shows"))
     return unknown(unknown_value(f"{INJECTIONS}[].subnetArmId"))
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from scanner.model.exposure import Auth, Lock, grant, possible
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_returned, unknown_value
 
@@ -24,7 +25,7 @@ def function_lock(function: Resource) -> Lock | None:
         elif same(type, "httpTrigger"):
             lock = (lock or Lock()) | _level(get_path(binding, "authLevel"), f"{path}[].authLevel")
     if lock is None and not any(str(get_path(each, "type")).lower().endswith("trigger") for each in bindings):
-        missing = Unread(path, "it contains no trigger")
+        missing = Unread(path, Message("it contains no trigger"))
         return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
     return lock
 
@@ -32,13 +33,13 @@ def function_lock(function: Resource) -> Lock | None:
 def _level(level: Any, path: str) -> Lock:
     seen = Evidence(path, ABSENT if level is MISSING else level, "function")
     if same(level, "anonymous"):
-        return grant(Auth.anonymous, seen, description="requires no key")
-    key = grant(Auth.shared, seen, description="accepts a function key, which is copied along with the URL")
+        return grant(Auth.anonymous, seen, description=Message("requires no key"))
+    key = grant(Auth.shared, seen, description=Message("accepts a function key, which is copied along with the URL"))
     if same(level, "function") or same(level, "admin"):
         return key
     if is_absent(level):
         # The default is "function" in function.json and "anonymous" in the newer model of Node.js
         # (azure-functions/functions-bindings-http-webhook-trigger).
-        return key | possible(Auth.anonymous, Unread(path, "its default depends on the language"), seen)
+        return key | possible(Auth.anonymous, Unread(path, Message("its default depends on the language")), seen)
     missing = unknown_value(path, level)
     return possible(Auth.anonymous, missing, seen) | possible(Auth.shared, missing, seen)

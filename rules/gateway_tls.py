@@ -5,6 +5,7 @@ from typing import Any
 
 from scanner.model.checks import is_one
 from scanner.model.json_paths import is_absent, same, value_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.verdict import Fail, Pass, Verdict, absent_at_unknown_version, unknown, unknown_value
@@ -28,7 +29,9 @@ def old_policies(gateway: Resource, profiles: list[Any], minimums: list[bool | N
         if new is False:
             value, name = changed(profile, Edit("", OWN_TLS, NEW_POLICY)), value_at(profile, "name")
             words = (
-                () if isinstance(name, str) else (f"Set a new TLS policy in TLS profile {place + 1} of the gateway.",)
+                ()
+                if isinstance(name, str)
+                else (Message("Set a new TLS policy in TLS profile {value} of the gateway.", value=place + 1),)
             )
             effect = (Edit(gateway.id, path, value, profile),) if words else ()
             yield Cause("", path, profile, value, UPDATE_PROFILE, str(name), place=place, words=words, effect=effect)

@@ -7,6 +7,7 @@ from typing import Any
 from scanner.model.ids import is_subscription, name_of, segments, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_text, member, same
+from scanner.model.message import Message
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import (
     Evidence,
@@ -78,31 +79,43 @@ def budget(resource: Resource, index: Index) -> Verdict:
             missing.append(unread.with_traceback(None))
             continue
         if not why:
-            return Pass((Evidence(f"budget {each.name}: notifications", "enabled, with a recipient"),))
-        seen.append(Evidence(f"budget {each.name}", why, "whole subscription, with an enabled notification"))
-    return _none(found, missing, seen, Evidence("budgets", "none", "one with an enabled notification"))
+            return Pass(
+                (
+                    Evidence(
+                        Message("budget {name}: notifications", name=each.name), Message("enabled, with a recipient")
+                    ),
+                )
+            )
+        seen.append(
+            Evidence(
+                Message("budget {name}", name=each.name),
+                why,
+                Message("whole subscription, with an enabled notification"),
+            )
+        )
+    return _none(found, missing, seen, Evidence("budgets", "none", Message("one with an enabled notification")))
 
 
 def _why_no_budget(each: Resource, index: Index) -> str:
     """Return why a budget does not report the cost of the subscription; "" where it does. Raises Unread."""
     category = each.require("properties.category")
     if not same(category, "Cost"):
-        return f"its category is {category}"
+        return Message("its category is {category}", category=category)
     filtered = each.get("properties.filter")
     if not is_absent(filtered) and filtered != {}:
-        return "it has a filter, and counts a part of the cost"
+        return Message("it has a filter, and counts a part of the cost")
     amount = each.require("properties.amount")
     if isinstance(amount, bool) or not isinstance(amount, int | float):
         raise malformed("properties.amount")
     if amount <= 0:
-        return f"its amount is {amount}"
+        return Message("its amount is {amount}", amount=amount)
     if begins(each, "properties.timePeriod.startDate", index):
-        return "its period has not begun"
+        return Message("its period has not begun")
     if ended(each, "properties.timePeriod.endDate", index):
-        return "its period has ended"
+        return Message("its period has ended")
     notifications = each.get("properties.notifications")
     if is_absent(notifications):
-        return "it has no notification"
+        return Message("it has no notification")
     if not isinstance(notifications, dict):
         raise malformed("properties.notifications")
     return _why_silent(notifications.values(), index)
@@ -111,7 +124,7 @@ def _why_no_budget(each: Resource, index: Index) -> str:
 def _why_silent(notifications: Iterable[Any], index: Index) -> str:
     """Return why none of these notifications reaches anyone; "" where one does. Raises Unread."""
     missing: Unread | None = None
-    why = "no notification is enabled and has a recipient"
+    why = Message("no notification is enabled and has a recipient")
     for notification in notifications:
         try:
             silent = _silence(notification, index)
@@ -141,7 +154,13 @@ def _silence(notification: Any, index: Index) -> str | None:
     if people:
         return None
     fault = unheard(groups, index)
-    return None if fault is None else f"its action group notifies no one: {fault.path} is {display_value(fault.value)}"
+    return (
+        None
+        if fault is None
+        else Message(
+            "its action group notifies no one: {path} is {value}", path=fault.path, value=display_value(fault.value)
+        )
+    )
 
 
 def _named(notification: Any, name: str) -> list[str]:
@@ -171,7 +190,7 @@ def begins(resource: Resource, path: str, index: Index) -> bool:
 def _days_left(resource: Resource, path: str, index: Index) -> int:
     text = resource.require(path)
     if not index.taken:
-        raise Unread(path, "the date of the scan is not known")
+        raise Unread(path, Message("the date of the scan is not known"))
     if not isinstance(text, str):
         raise malformed(path)
     try:
@@ -192,10 +211,14 @@ def anomaly_alert(resource: Resource, index: Index) -> Verdict:
             missing.append(unread.with_traceback(None))
             continue
         if not why:
-            return Pass((Evidence(f"cost alert {each.name}: status", "Enabled"),))
+            return Pass((Evidence(Message("cost alert {name}: status", name=each.name), "Enabled"),))
         if why != ANOMALIES:
-            seen.append(Evidence(f"cost alert {each.name}", why, "Enabled, with a recipient"))
-    return _none(found, missing, seen, Evidence("cost alerts on anomalies", "none", "one that is enabled"))
+            seen.append(
+                Evidence(Message("cost alert {name}", name=each.name), why, Message("Enabled, with a recipient"))
+            )
+    return _none(
+        found, missing, seen, Evidence(Message("cost alerts on anomalies"), "none", Message("one that is enabled"))
+    )
 
 
 def _why_no_alert(each: Resource, index: Index) -> str:
@@ -207,12 +230,16 @@ def _why_no_alert(each: Resource, index: Index) -> str:
         return ANOMALIES
     status = each.require("properties.status")
     if not same(status, "Enabled"):
-        return f"its status is {status}"
+        return Message("its status is {status}", status=status)
     if begins(each, "properties.schedule.startDate", index):
-        return "its schedule has not begun"
+        return Message("its schedule has not begun")
     if ended(each, "properties.schedule.endDate", index):
-        return "its schedule has ended"
-    return "" if _texts(each.get("properties.notification.to"), "properties.notification.to") else "it has no recipient"
+        return Message("its schedule has ended")
+    return (
+        ""
+        if _texts(each.get("properties.notification.to"), "properties.notification.to")
+        else Message("it has no recipient")
+    )
 
 
 def allowed_only(resource: Resource, index: Index, *, subject: Subject) -> Verdict:
@@ -234,7 +261,11 @@ def allowed_only(resource: Resource, index: Index, *, subject: Subject) -> Verdi
             return verdict
         if verdict is not None:
             seen.append(verdict)
-    none = Evidence("policy assignments on the subscription or above it", "none", f"one with {subject.parameter}")
+    none = Evidence(
+        Message("policy assignments on the subscription or above it"),
+        "none",
+        Message("one with {parameter}", parameter=subject.parameter),
+    )
     return _none(found, missing, seen, none)
 
 
@@ -260,7 +291,7 @@ def _limits(use: Exempted, subject: Subject, known: Catalogue) -> Pass | Evidenc
     """Return the Pass of an assignment that limits a subject, why it does not although it would, or None where it is
     about something else. Raises Unread.
     """
-    name = f"policy assignment {use.assigned.name}"
+    name = Message("policy assignment {name}", name=use.assigned.name)
     try:
         outcome = _outcome(use, name, subject, known)
     except Unread:
@@ -269,7 +300,9 @@ def _limits(use: Exempted, subject: Subject, known: Catalogue) -> Pass | Evidenc
             raise
         return why
     if isinstance(outcome, tuple):
-        return _in_part(use.assigned, name) or Pass((Evidence(f"{name}: {subject.field} allowed", list(outcome)),))
+        return _in_part(use.assigned, name) or Pass(
+            (Evidence(Message("{name}: {field} allowed", name=name, field=subject.field), list(outcome)),)
+        )
     return None if outcome is None else Evidence(f"{name}: {outcome.path}", outcome.value, outcome.expected)
 
 
@@ -300,11 +333,11 @@ def _of_microsoft(
     may = not is_absent(values.get(subject.parameter.lower()))
     if of is not subject:
         if may:
-            raise Unread(name, "what the initiative limits is not read")
+            raise Unread(name, Message("what the initiative limits is not read"))
         return None
     effect = values.get("effect")
     if not (is_absent(effect) or same(effect, "Deny")):
-        raise Unread(name, "which of its definitions have the effect of its parameter is not read")
+        raise Unread(name, Message("which of its definitions have the effect of its parameter is not read"))
     built_in = f"/{'/'.join(BUILT_IN)}/{subject.built_in}"
     allowed = of_definition(built_in, values, subject, known, Use(effect=overridden(use.assigned, reference)))
     return use.why(reference) or allowed if isinstance(allowed, tuple) else allowed

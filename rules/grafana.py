@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.reach.firewall import Firewall, firewall
@@ -14,7 +15,7 @@ from .reasons import NO_CUSTOMER_KEY
 GRAFANA = ResourceType(
     "Microsoft.Dashboard/grafana",
     api="2025-08-01",
-    product="Grafana workspace",
+    product=Message("Grafana workspace"),
     unread={
         "deterministicOutboundIP": "A choice of the data source, whose firewall can name Grafana where it is enabled.",
         "viewersCanEdit, editorsCanAdmin, csrfAlwaysCheck": "Off by default, and within the rights of someone who signed in.",
@@ -31,7 +32,7 @@ ACL = Firewall(
     empty="open",
     source="azure-mgmt-dashboard 1.1.0 ManagedGrafanaProperties: publicNetworkAccess is Enabled by default; Azure Policy e8775d5a: "
     "everything but Disabled is non-compliant; a workspace has no address rules",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
 )
 # No `absent`: all recorded answers have the property.

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
@@ -22,7 +23,7 @@ from .common import private_only
 CLUSTER = ResourceType(
     "Microsoft.HDInsight/clusters",
     api="2021-06-01",
-    product="HDInsight cluster",
+    product=Message("HDInsight cluster"),
     unread={
         "gateway settings, configurations": "A POST that returns the password.",
     },
@@ -36,13 +37,15 @@ DIRECTION = "properties.networkProperties.resourceProviderConnection"
 ROLES = "properties.computeProfile.roles"
 SUBNETS = f"{ROLES}[].virtualNetworkProfile.subnet"
 CONNECTIONS = "properties.privateEndpointConnections"
-PASSWORDS = "no setting of ARM refuses the passwords of a cluster, so once its networks are restricted there is nothing left to fix"
-GATEWAY = grant(Auth.shared, description="accepts the password of the cluster login or of a domain user")
-SHELL = grant(Auth.shared, description="accepts the password or key of the SSH user")
+PASSWORDS = Message(
+    "no setting of ARM refuses the passwords of a cluster, so once its networks are restricted there is nothing left to fix"
+)
+GATEWAY = grant(Auth.shared, description=Message("accepts the password of the cluster login or of a domain user"))
+SHELL = grant(Auth.shared, description=Message("accepts the password or key of the SSH user"))
 SIGN_IN = Switch(
     "disableGatewayAuth",
     {False: Auth.shared, True: Auth.anonymous},
-    descriptions={Auth.shared: "accepts the password of the cluster login or of a domain user"},
+    descriptions={Auth.shared: Message("accepts the password of the cluster login or of a domain user")},
 )
 
 
@@ -54,7 +57,7 @@ def subnets(cluster: Resource) -> list[str]:
     found = [get_path(each, "virtualNetworkProfile.subnet") for each in roles]
     named = [each for each in found if not is_absent(each)]
     if not is_list_of_texts(named) or not all(named):
-        raise Unread(SUBNETS, "Azure returned an unrecognized value")
+        raise Unread(SUBNETS, Message("Azure returned an unrecognized value"))
     return list(dict.fromkeys(each.lower() for each in named))
 
 
@@ -70,7 +73,12 @@ def network(cluster: Resource, index: Index, port: int) -> Lock:
     own = private_endpoints(cluster, index, CONNECTIONS, ("headnode",) if port == 22 else ("gateway",))
     value, seen = cluster.get(DIRECTION), cluster.evidence(DIRECTION, "Outbound")
     if same(value, "Outbound"):
-        return private_only(Hop("switch", "Resource provider connection", "outbound: no public addresses"), seen) | own
+        return (
+            private_only(
+                Hop("switch", Message("Resource provider connection"), Message("outbound: no public addresses")), seen
+            )
+            | own
+        )
     if not is_absent(value) and not same(value, "Inbound"):
         return possible(Reach.internet, unknown_value(DIRECTION, value), seen) | own
     try:
@@ -79,9 +87,9 @@ def network(cluster: Resource, index: Index, port: int) -> Lock:
         return possible(Reach.internet, missing, seen) | own
     if not inside:
         reach = grant(Reach.internet, seen, Evidence(SUBNETS, "none"))
-        return replace(reach, hops=(source_hop(reach), Hop("switch", "Virtual network", "none"))) | own
+        return replace(reach, hops=(source_hop(reach), Hop("switch", Message("Virtual network"), "none"))) | own
     # The gateway and the head nodes are in one subnet each; what any of them allows counts.
-    hop = Hop("switch", "Virtual network", "public addresses in a subnet")
+    hop = Hop("switch", Message("Virtual network"), Message("public addresses in a subnet"))
     found = [subnet_port_lock(index, each, port, hop) for each in inside]
     widest = max(found, key=lambda each: max(each.levels, default=0))
     others = (Lock(each.grants, each.possible_grants) for each in found if each is not widest)
@@ -137,18 +145,20 @@ NO_SSH_RULE = {
 )
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     gateway, shell = network(cluster, index, 443), network(cluster, index, 22)
-    yield _endpoint("gateway", gateway, GATEWAY, "The cluster gateway", _address(cluster, "HTTPS", ""))
-    yield _endpoint("ssh", shell, SHELL, "SSH of the cluster", _address(cluster, "SSH", "-ssh"))
+    yield _endpoint("gateway", gateway, GATEWAY, Message("The cluster gateway"), _address(cluster, "HTTPS", ""))
+    yield _endpoint("ssh", shell, SHELL, Message("SSH of the cluster"), _address(cluster, "SSH", "-ssh"))
     for name, host, port in _ports(cluster):
         if port == 22:
-            yield _endpoint(f"shell/{name}", shell, SHELL, f"SSH of the cluster ({name})", host)
+            yield _endpoint(f"shell/{name}", shell, SHELL, Message("SSH of the cluster ({name})", name=name), host)
         else:
             reach = gateway if port == 443 else network(cluster, index, port)
-            made = _endpoint(f"more/{name}", reach, GATEWAY, f"The endpoint {name} of the cluster", host)
+            made = _endpoint(
+                f"more/{name}", reach, GATEWAY, Message("The endpoint {name} of the cluster", name=name), host
+            )
             yield replace(made, ports=(f"tcp/{port}",))
     applications = cluster.children(APPLICATIONS)
     if applications.gap is not None:
-        yield unread("application/*", "app", applications.gap, display_name="The applications of the cluster")
+        yield unread("application/*", "app", applications.gap, display_name=Message("The applications of the cluster"))
     for application in applications:
         yield from application_endpoints(application, gateway)
 
@@ -170,7 +180,7 @@ def application_endpoints(application: Resource, reach: Lock) -> Iterator[Exposu
     """Yield the web endpoints of an application on an edge node; the gateway may let callers in without a password."""
     path = "properties.httpsEndpoints"
     value = application.get(path)
-    title = f"The application {application.name.rsplit('/', 1)[-1]}"
+    title = Message("The application {value}", value=application.name.rsplit("/", 1)[-1])
     name = f"application/{application.name.rsplit('/', 1)[-1]}"
     if not isinstance(value, list):
         if not is_absent(value) or application.has_no_properties:

@@ -9,6 +9,7 @@ from scanner.model.checks import check_value
 from scanner.model.exposure import IDENTITY, Exposure, Lock, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, Read, ResourceType
@@ -34,7 +35,7 @@ from .common import host
 WORKSPACE = ResourceType(
     "Microsoft.HealthcareApis/workspaces",
     api="2024-03-31",
-    product="Health Data Services workspace",
+    product=Message("Health Data Services workspace"),
     unread={
         "acrConfiguration of FHIR": "Outbound: registries that hold templates.",
         "audiences of FHIR and DICOM": "For whom a token is made. Who makes it is evaluated (authority).",
@@ -43,14 +44,14 @@ WORKSPACE = ResourceType(
         "smartProxyEnabled": "Retired on 21 September 2026.",
     },
 )
-FHIR = WORKSPACE.child("fhirservices", graph=GraphRows(), product="FHIR service")
-DICOM = WORKSPACE.child("dicomservices", graph=GraphRows(), product="DICOM service")
+FHIR = WORKSPACE.child("fhirservices", graph=GraphRows(), product=Message("FHIR service"))
+DICOM = WORKSPACE.child("dicomservices", graph=GraphRows(), product=Message("DICOM service"))
 SWITCH = Firewall(
     empty="open",
     source="azure-rest-api-specs, Microsoft.HealthcareApis 2024-03-31 FhirServiceProperties: publicNetworkAccess is optional; "
     "healthcare-apis/healthcare-apis-configure-private-link: an approved private endpoint disables it, which the value then "
     "says. An absent value counts as enabled",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
     endpoints=None,
 )
@@ -79,8 +80,8 @@ NO_RULE = {
     reads=(FHIR, DICOM),
 )
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
-    yield from _of(workspace, index, FHIR, "fhir", ("FHIR service", "The FHIR services"))
-    yield from _of(workspace, index, DICOM, "dicom", ("DICOM service", "The DICOM services"))
+    yield from _of(workspace, index, FHIR, "fhir", (Message("FHIR service"), Message("The FHIR services")))
+    yield from _of(workspace, index, DICOM, "dicom", (Message("DICOM service"), Message("The DICOM services")))
 
 
 def _of(workspace: Resource, index: Index, read: Read, kind: str, what: tuple[str, str]) -> Iterator[Exposure]:
@@ -123,16 +124,16 @@ def foreign_authority(service: Resource, index: Index) -> Verdict:
     if found is None:
         return unknown(unknown_value(AUTHORITY, value))
     tenant, home = found[1].lower(), index.subscriptions.get(service.subscription, "")
-    seen = service.evidence(AUTHORITY, home or "the tenant of the subscription")
+    seen = service.evidence(AUTHORITY, home or Message("the tenant of the subscription"))
     if tenant in EVERY_TENANT:
         return Fail((seen,))
     if not home:
-        return unknown(Unread("the tenant of the subscription", "not collected"), evidence=(seen,))
+        return unknown(Unread(Message("the tenant of the subscription"), Message("not collected")), evidence=(seen,))
     if index.same_owner(tenant, home):
         return Pass((seen,))
     if "." in tenant:
         return unknown(
-            Unread(AUTHORITY, "it names a tenant by a domain, of which the id is not known"), evidence=(seen,)
+            Unread(AUTHORITY, Message("it names a tenant by a domain, of which the id is not known")), evidence=(seen,)
         )
     return Fail((seen,))
 
@@ -141,18 +142,18 @@ def other_providers(service: Resource, index: Index) -> Verdict:
     """Fail where tokens of an identity provider beside Microsoft Entra ID are accepted."""
     value = service.get(PROVIDERS)
     if is_absent(value) and not service.why_absent_is_unknown:
-        return NotApplicable("no other identity provider is configured")
+        return NotApplicable(Message("no other identity provider is configured"))
     entries = service.require(PROVIDERS)
     if not isinstance(entries, list):
         return unknown(not_a_list(PROVIDERS))
     if not entries:
         return Pass((service.evidence(PROVIDERS),))
     hosts = [_host(get_path(each, "authority")) for each in entries]
-    return Fail((Evidence(f"hosts of {PROVIDERS}[].authority", hosts, "none"),))
+    return Fail((Evidence(Message("hosts of {providers}[].authority", providers=PROVIDERS), hosts, "none"),))
 
 
 def _host(value: Any) -> str:
-    return value.split("://", 1)[-1].split("/", 1)[0] if isinstance(value, str) else "not known"
+    return value.split("://", 1)[-1].split("/", 1)[0] if isinstance(value, str) else Message("not known")
 
 
 # Earlier versions
@@ -176,7 +177,11 @@ def without_history(service: Resource, index: Index) -> Verdict:
     if not isinstance(own, dict):
         return unknown(malformed(path))
     if without:
-        return Fail((Evidence(path, without, "none"),), f"No history is kept of {', '.join(without)}.", causes=causes)
+        return Fail(
+            (Evidence(path, without, "none"),),
+            Message("No history is kept of {list}.", list=", ".join(without)),
+            causes=causes,
+        )
     strange = next((name for name, value in own.items() if not is_one(value, KEEPS)), None)
     return unknown(unknown_value(f"{path}.{strange}", own[strange])) if strange is not None else verdict
 
@@ -190,11 +195,11 @@ def foreign_store(service: Resource, index: Index) -> Verdict:
     """Fail where a DICOM service keeps its images in a storage account of an external subscription."""
     value = service.get(STORES)
     if is_absent(value) and not service.why_absent_is_unknown:
-        return NotApplicable("it keeps its images itself")
+        return NotApplicable(Message("it keeps its images itself"))
     id = service.require(STORES)
     if not isinstance(id, str) or not id.startswith("/subscriptions/"):
         return unknown(unknown_value(STORES, id))
-    seen = service.evidence(STORES, "a storage account in your own tenant")
+    seen = service.evidence(STORES, Message("a storage account in your own tenant"))
     if in_own_tenant(service, index, id):
         return Pass((seen,))
     severity, message = rated(service, index, [id], "destination")

@@ -7,6 +7,7 @@ from typing import Any
 
 from scanner.model.index import Index
 from scanner.model.json_paths import same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned_or_unknown, unknown
 from scanner.reach.service_tags import service_tag
@@ -32,11 +33,11 @@ def limited(site: Resource) -> tuple[str, Evidence] | None:
     Source: azure-functions/functions-deployment-technologies, the table of technologies by plan.
     """
     if container_environment(site):
-        return "function apps on Container Apps have no {}", site.evidence(CONTAINERS)
+        return Message("function apps on Container Apps have no {}"), site.evidence(CONTAINERS)
     if same(site.get(PLAN), "FlexConsumption"):
-        return "the Flex Consumption plan has no {}", site.evidence(PLAN)
+        return Message("the Flex Consumption plan has no {}"), site.evidence(PLAN)
     if same(site.get(PLAN), "Dynamic") and same(site.get("properties.reserved"), True):
-        return "the Consumption plan on Linux has no {}", site.evidence(PLAN)
+        return Message("the Consumption plan on Linux has no {}"), site.evidence(PLAN)
     return None
 
 
@@ -70,7 +71,7 @@ def remote_debugging(site: Resource, index: Index, config: Resource) -> Verdict:
     except Unread as missing:
         return unknown(missing, evidence=(seen,))
     if switch is not None and not switch[0]:
-        return NotApplicable("remote debugging is disabled in its App Service Environment")
+        return NotApplicable(Message("remote debugging is disabled in its App Service Environment"))
     if same(config.get(path), True):
         return Fail((seen,))
     return unknown(not_returned_or_unknown(seen.path), evidence=(seen,))

@@ -9,6 +9,7 @@ from scanner.model.dates import seconds_of
 from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
@@ -36,7 +37,7 @@ HUB = ResourceType(
     "Microsoft.Devices/IotHubs",
     api="2023-06-30",
     keep=("properties.routing.fallbackRoute.isEnabled", "properties.routing.fallbackRoute.endpointNames"),
-    product="IoT hub",
+    product=Message("IoT hub"),
     unread={
         "cloudToDevice, retentionTimeInDays": "How long a message waits.",
         "encryption": "In preview versions alone.",
@@ -50,7 +51,7 @@ HUB_CERTIFICATES = HUB.child("certificates")
 PROVISIONING = ResourceType(
     "Microsoft.Devices/provisioningServices",
     api="2022-12-12",
-    product="Provisioning service",
+    product=Message("Provisioning service"),
     unread={
         "allocationPolicy": "Which hub a device gets is a choice. Where the hubs are is evaluated.",
         "encryption": "In preview versions alone.",
@@ -64,14 +65,14 @@ HUB_SWITCH = Firewall(
     empty="open",
     source="Azure Policy 2d6830fb: everything but Disabled is non-compliant; iot-hub/virtual-network-support: by default a hub "
     "is reachable from the internet",
-    name="IP filter",
+    name=Message("IP filter"),
     absent="enabled",
 )
 SETS = "properties.networkRuleSets"
 RULE_SET = Firewall(
     empty="closed",
     source="iot-hub/iot-hub-ip-filtering: without a rule every address is blocked",
-    name="IP filter",
+    name=Message("IP filter"),
     public="",
     default=f"{SETS}.defaultAction",
     acl=SETS,
@@ -82,13 +83,13 @@ FILTERS = "properties.ipFilterRules"
 # iot-hub/iot-hub-ip-filtering: rules are about IPv4 addresses; a hub has no other.
 EVERY_ADDRESS = parse("0.0.0.0/0")
 BUILT_IN = "properties.networkRuleSets.applyToBuiltInEventHubEndpoint"
-TWO_SYSTEMS = "which of the two rule systems decides where both have rules is not documented"
+TWO_SYSTEMS = Message("which of the two rule systems decides where both have rules is not documented")
 POLICIES = local_auth(
     HUB,
     source="Azure Policy 672d56b3: everything but true is non-compliant",
     says="accepts the keys of its shared access policies",
 )
-_SAS = "azure-rest-api-specs, Microsoft.Devices 2023-06-30 IotHubProperties: keys are refused where it is true"
+_SAS = Message("azure-rest-api-specs, Microsoft.Devices 2023-06-30 IotHubProperties: keys are refused where it is true")
 DEVICES = HUB.local_auth(
     "properties.disableDeviceSAS", off=(True,), on=(False,), absent=False, source=_SAS, says="accepts keys of devices"
 )
@@ -109,16 +110,18 @@ def hub_endpoints(hub: Resource, index: Index) -> Iterator[Exposure]:
     reach, address = hub_network(hub, index), host(hub, "properties.hostName")
     policies = POLICIES.lock(hub).with_name("policies")
     devices = DEVICES.lock(hub).with_name("devices") | MODULES.lock(hub).with_name("devices")
-    yield Exposure("service", "data", reach, policies, "The service API of the IoT hub", address=address)
+    yield Exposure("service", "data", reach, policies, Message("The service API of the IoT hub"), address=address)
     yield Exposure(
         "events",
         "data",
         hub_network(hub, index, built_in=True),
         policies,
-        "The built-in event endpoint",
+        Message("The built-in event endpoint"),
         address=host(hub, "properties.eventHubEndpoints.events.endpoint"),
     )
-    yield Exposure("device", "app", reach, policies | devices, "The device endpoint of the IoT hub", address=address)
+    yield Exposure(
+        "device", "app", reach, policies | devices, Message("The device endpoint of the IoT hub"), address=address
+    )
 
 
 # Network
@@ -136,7 +139,7 @@ def hub_network(hub: Resource, index: Index, built_in: bool = False) -> Lock:
 def _hub_rules(hub: Resource, index: Index, built_in: bool) -> Lock:
     sets = hub.get(SETS)
     if is_absent(sets):
-        return _open(hub.evidence(SETS, "a rule set")) if built_in else filtered(hub, index)
+        return _open(hub.evidence(SETS, Message("a rule set"))) if built_in else filtered(hub, index)
     if not isinstance(sets, dict):
         return _maybe(unknown_value(SETS))
     inner = firewall(hub, index, RULE_SET)
@@ -154,7 +157,7 @@ def _hub_rules(hub: Resource, index: Index, built_in: bool) -> Lock:
 
 
 def _open(*seen: Evidence) -> Lock:
-    return grant(Reach.internet, *seen, hops=(Hop("firewall", HUB_SWITCH.name, "no rule holds for it"),))
+    return grant(Reach.internet, *seen, hops=(Hop("firewall", HUB_SWITCH.name, Message("no rule holds for it")),))
 
 
 def _maybe(missing: Unread, *seen: Evidence) -> Lock:
@@ -186,11 +189,16 @@ def filtered(resource: Resource, index: Index, target: str = "") -> Lock:
             continue
         allowed = allowed | (addresses & rest) if same(action, "Accept") else allowed
         rest = rest - addresses
-    shown = Evidence(FILTERS, texts, "Reject 0.0.0.0/0 last") if texts else resource.evidence(FILTERS)
+    shown = Evidence(FILTERS, texts, Message("Reject 0.0.0.0/0 last")) if texts else resource.evidence(FILTERS)
     found = grant_from_addresses(allowed | rest, index, shown)
     grants = (found,) if found is not None else () if strange else (Grant(Reach.none, (shown,)),)
     allows = True if found is not None else None if strange else False
-    hop = Hop("firewall", HUB_SWITCH.name, f"{len(texts)} rules, in their order" if texts else "no rule", allows=allows)
+    hop = Hop(
+        "firewall",
+        HUB_SWITCH.name,
+        Message("{texts} rules, in their order", texts=len(texts)) if texts else Message("no rule"),
+        allows=allows,
+    )
     return Lock(grants, strange, (hop,))
 
 
@@ -213,14 +221,14 @@ PROVISIONING_SWITCH = Firewall(
     empty="open",
     source="Azure Policy d82101f3: everything but Disabled is non-compliant; iot-dps/iot-dps-ip-filtering: by default every "
     "address is accepted",
-    name="IP filter",
+    name=Message("IP filter"),
     absent="enabled",
 )
-KEYS_STAY = (
+KEYS_STAY = Message(
     "The keys of the shared access policies cannot be disabled (azure-rest-api-specs, IotDpsPropertiesDescription 2022-12-12 has "
     "no disableLocalAuth), so once its network is restricted there is nothing left to fix"
 )
-ENROLLED = (
+ENROLLED = Message(
     "each device has the key, certificate or TPM of its enrollment, which ARM does not show, and no setting refuses keys: devices "
     "connect from wherever they are"
 )
@@ -253,10 +261,10 @@ def provisioning_endpoints(service: Resource, index: Index) -> Iterator[Exposure
         provisioning_network(service, index, "serviceApi"),
         grant(
             Auth.shared,
-            Evidence("shared access policies", "cannot be disabled"),
-            description="accepts the keys of its shared access policies, which cannot be disabled",
+            Evidence(Message("shared access policies"), Message("cannot be disabled")),
+            description=Message("accepts the keys of its shared access policies, which cannot be disabled"),
         ),
-        "The service API of the provisioning service",
+        Message("The service API of the provisioning service"),
         address=host(service, "properties.serviceOperationsHostName"),
         counts_as_closed_up_to=Reach.selected,
         justification=KEYS_STAY,
@@ -267,10 +275,10 @@ def provisioning_endpoints(service: Resource, index: Index) -> Iterator[Exposure
         provisioning_network(service, index, "deviceApi"),
         grant(
             Auth.shared,
-            Evidence("keys of enrollments", "cannot be refused"),
-            description="accepts the keys of enrollments",
+            Evidence(Message("keys of enrollments"), Message("cannot be refused")),
+            description=Message("accepts the keys of enrollments"),
         ),
-        "The device endpoint of the provisioning service",
+        Message("The device endpoint of the provisioning service"),
         address=host(service, "properties.deviceProvisioningHostName"),
         counts_as_closed_up_to=Reach.internet,
         justification=ENROLLED,
@@ -340,15 +348,19 @@ def key_based_routes(hub: Resource, index: Index) -> Verdict:
     ]
     container = hub.get(UPLOADS)
     if not is_absent(container) and container != "":
-        kinds.append((UPLOADS_AUTH, hub.get(UPLOADS_AUTH), "file uploads"))
+        kinds.append((UPLOADS_AUTH, hub.get(UPLOADS_AUTH), Message("file uploads")))
     if not kinds:
-        return NotApplicable("it sends messages and files nowhere else")
+        return NotApplicable(Message("it sends messages and files nowhere else"))
     keyed = [(path, name) for path, kind, name in kinds if is_absent(kind) or same(kind, "keyBased")]
     if keyed:
         paths = dict.fromkeys(path for path, _ in keyed)
         return Fail(
             tuple(
-                Evidence(path, [f"keyBased for {name}" for at, name in keyed if at == path], "identityBased")
+                Evidence(
+                    path,
+                    [Message("keyBased for {name}", name=name) for at, name in keyed if at == path],
+                    "identityBased",
+                )
                 for path in paths
             )
         )
@@ -360,7 +372,7 @@ def key_based_routes(hub: Resource, index: Index) -> Verdict:
 
 def _name(entry: Any) -> str:
     name = get_path(entry, "name")
-    return name if isinstance(name, str) else "an endpoint"
+    return name if isinstance(name, str) else Message("an endpoint")
 
 
 def routes_outside(hub: Resource, index: Index) -> Verdict:
@@ -368,7 +380,7 @@ def routes_outside(hub: Resource, index: Index) -> Verdict:
     used = _used(hub)
     routes = [(path, each) for path, each in _routes(hub) if used is None or _name(each).lower() in used]
     if not routes:
-        return NotApplicable("it routes messages to its built-in endpoint alone")
+        return NotApplicable(Message("it routes messages to its built-in endpoint alone"))
     others: list[str] = []
     seen: list[Evidence] = []
     for path, entry in routes:
@@ -376,7 +388,7 @@ def routes_outside(hub: Resource, index: Index) -> Verdict:
         where = f"{path}[].subscriptionId"
         if not isinstance(subscription, str) or not subscription:
             return unknown(not_returned_or_unknown(where))
-        seen.append(Evidence(where, subscription, "a subscription of your own tenant"))
+        seen.append(Evidence(where, subscription, Message("a subscription of your own tenant")))
         id = f"/subscriptions/{subscription.lower()}/endpoints/{_name(entry)}"
         if not in_own_tenant(hub, index, id):
             others.append(id)
@@ -398,13 +410,17 @@ def certificate_expires(certificate: Resource, index: Index) -> Verdict:
     `expiry` is a date of RFC 7231: "Sat, 07 May 2022 00:12:34 GMT".
     """
     value, now = certificate.require(EXPIRY), seconds_of(index.taken)
-    seen = certificate.evidence(EXPIRY, "30 days from now, or later")
+    seen = certificate.evidence(EXPIRY, Message("30 days from now, or later"))
     end = _seconds(value)
     if end is None or now is None:
-        return unknown(unknown_value(EXPIRY, value) if end is None else Unread("the time of the scan", "not known"))
+        return unknown(
+            unknown_value(EXPIRY, value)
+            if end is None
+            else Unread(Message("the time of the scan"), Message("not known"))
+        )
     if end - now >= SOON:
         return Pass((seen,))
-    return Fail((seen,), "The certificate has expired." if end < now else "")
+    return Fail((seen,), Message("The certificate has expired.") if end < now else "")
 
 
 def _seconds(value: Any) -> float | None:

@@ -7,6 +7,7 @@ from scanner.model.dates import date_of, seconds_of
 from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, value_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -28,7 +29,10 @@ from scanner.reach.firewall import firewall
 from .common import host, network_acls
 
 VAULT = ResourceType(
-    "Microsoft.KeyVault/vaults", api="2026-02-01", product="Key vault", no_rule={"key": "it is itself a store of keys"}
+    "Microsoft.KeyVault/vaults",
+    api="2026-02-01",
+    product=Message("Key vault"),
+    no_rule={"key": "it is itself a store of keys"},
 )
 # Each key is read by itself too: the list has neither the version nor the rotation policy (Azure/azure-rest-api-specs,
 # example listKeys of Microsoft.KeyVault).
@@ -47,7 +51,7 @@ HSM_KEYS = HSM.child("keys", each=True, alone=KEYS.alone)
 # listKeyVersions).
 VERSIONS = KEYS.child("versions", joined=True)
 HSM_VERSIONS = HSM_KEYS.child("versions", joined=True)
-FIREWALL = "Key Vault firewall"
+FIREWALL = Message("Key Vault firewall")
 VAULT_ACL = network_acls(
     FIREWALL,
     "azure-mgmt-keyvault VaultProperties: publicNetworkAccess is enabled by default; key-vault/general/network-security: "
@@ -58,7 +62,7 @@ HSM_ACL = network_acls(
     "azure-mgmt-keyvault ManagedHsmProperties: publicNetworkAccess is Enabled by default; Azure Policy "
     "ManagedHsm_FirewallEnabled flags a firewall that is not Deny",
 )
-TOKEN = grant(Auth.identity, Evidence("every call", "requires a Microsoft Entra ID token"))
+TOKEN = grant(Auth.identity, Evidence(Message("every call"), Message("requires a Microsoft Entra ID token")))
 
 # azure-mgmt-keyvault KeyPermissions, SecretPermissions, CertificatePermissions, StoragePermissions, without those of
 # later years (release, rotate and the rotation policy): a policy that was given everything before them lacks these.
@@ -79,7 +83,9 @@ ALWAYS = "every request requires a Microsoft Entra ID token"
 )
 def vault_endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
     address = host(vault, "properties.vaultUri")
-    yield Exposure("vault", "data", firewall(vault, index, VAULT_ACL), TOKEN, display_name="The vault", address=address)
+    yield Exposure(
+        "vault", "data", firewall(vault, index, VAULT_ACL), TOKEN, display_name=Message("The vault"), address=address
+    )
 
 
 @HSM.endpoints(
@@ -87,7 +93,9 @@ def vault_endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
 )
 def hsm_endpoints(hsm: Resource, index: Index) -> Iterator[Exposure]:
     address = host(hsm, "properties.hsmUri")
-    yield Exposure("hsm", "data", firewall(hsm, index, HSM_ACL), TOKEN, display_name="The managed HSM", address=address)
+    yield Exposure(
+        "hsm", "data", firewall(hsm, index, HSM_ACL), TOKEN, display_name=Message("The managed HSM"), address=address
+    )
 
 
 def granted(permissions: dict[str, Any], *, purge_works: bool) -> list[str]:
@@ -102,20 +110,20 @@ def granted(permissions: dict[str, Any], *, purge_works: bool) -> list[str]:
         if "all" in held:
             found.append("all")
         elif "purge" in held and every and held.issuperset(every):
-            found.append(f"every permission on {group.lower()}")
+            found.append(Message("every permission on {lower}", lower=group.lower()))
         elif "purge" in held and purge_works:
-            found.append(f"purge of {group.lower()}")
+            found.append(Message("purge of {lower}", lower=group.lower()))
     return found
 
 
 def policy_grants_all(vault: Resource, index: Index) -> Verdict:
     if same(vault.get("properties.enableRbacAuthorization"), True):
-        return NotApplicable("the vault uses Azure RBAC, so its access policies have no effect")
+        return NotApplicable(Message("the vault uses Azure RBAC, so its access policies have no effect"))
     path = "properties.accessPolicies"
     vault.require(path)
     policies = vault.items(path)
     if not policies:
-        return NotApplicable("it has no access policy")
+        return NotApplicable(Message("it has no access policy"))
     # key-vault/general/soft-delete-overview: with purge protection, nothing can be purged before its retention ends.
     purge_works = not same(vault.get("properties.enablePurgeProtection"), True)
     wide, unrecognized, causes = [], [], []
@@ -125,7 +133,7 @@ def policy_grants_all(vault: Resource, index: Index) -> Verdict:
         who = str(value_at(policy, "objectId"))
         too_much = granted(groups, purge_works=purge_works)
         if too_much:
-            wide.append(f"{', '.join(dict.fromkeys(too_much))} for {who}")
+            wide.append(Message("{list} for {who}", list=", ".join(dict.fromkeys(too_much)), who=who))
             value = {
                 **copied(policy),
                 "permissions": {key: ["get", "list"] for key in ("keys", "secrets", "certificates")},
@@ -134,11 +142,18 @@ def policy_grants_all(vault: Resource, index: Index) -> Verdict:
         elif any(not is_absent(group) and not _is_list_of_names(group) for group in groups.values()):
             unrecognized.append(who)
     if wide:
-        seen = Evidence(f"{path}[].permissions", wide, "the permissions in use")
+        seen = Evidence(f"{path}[].permissions", wide, Message("the permissions in use"))
         return Fail((seen,), causes=tuple(causes))
     if unrecognized:
-        return unknown(not_returned(f"{path}[].permissions", "lists of permissions"))
-    return Pass((Evidence(f"{path}[].permissions", f"{len(policies)} policies, none grants all or purge"),))
+        return unknown(not_returned(f"{path}[].permissions", Message("lists of permissions")))
+    return Pass(
+        (
+            Evidence(
+                f"{path}[].permissions",
+                Message("{policies} policies, none grants all or purge", policies=len(policies)),
+            ),
+        )
+    )
 
 
 def _is_list_of_names(group: Any) -> bool:
@@ -161,12 +176,12 @@ def deployment_access(vault: Resource, index: Index) -> Verdict:
 def expiry(item: Resource, index: Index) -> Verdict:
     """Fail where a key or secret has no expiry date: seconds since 1970, absent on one that never expires."""
     if not isinstance(item.require("properties.attributes"), dict):
-        return Unknown("properties.attributes: not an object")
+        return Unknown(Message("properties.attributes: not an object"))
     if same(item.get("properties.attributes.enabled"), False):
-        return NotApplicable("it is disabled")
+        return NotApplicable(Message("it is disabled"))
     path = "properties.attributes.exp"
     value = item.get(path)
-    seen = item.evidence(path, "a date")
+    seen = item.evidence(path, Message("a date"))
     if is_absent(value):
         return Fail((seen,))
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
@@ -180,18 +195,18 @@ SOON = 30 * 86400
 def secret_expires(secret: Resource, index: Index) -> Verdict:
     """Fail where a secret that is enabled has expired, or expires within 30 days."""
     if not isinstance(secret.require("properties.attributes"), dict):
-        return Unknown("properties.attributes: not an object")
+        return Unknown(Message("properties.attributes: not an object"))
     if same(secret.get("properties.attributes.enabled"), False):
-        return NotApplicable("it is disabled")
+        return NotApplicable(Message("it is disabled"))
     path = "properties.attributes.exp"
     value, now = secret.get(path), seconds_of(index.taken)
     if is_absent(value):
-        return NotApplicable("it has no expiry date")
-    seen = Evidence(path, date_of(value), "30 days from now, or later")
+        return NotApplicable(Message("it has no expiry date"))
+    seen = Evidence(path, date_of(value), Message("30 days from now, or later"))
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
         return unknown(unknown_value(path, value))
     if now is None:
-        return unknown(Unread("the time of the scan", "not in the snapshot"))
+        return unknown(Unread(Message("the time of the scan"), Message("not in the snapshot")))
     if value - now >= SOON:
         return Pass((seen,))
-    return Fail((seen,), f"The secret expired on {date_of(value)}." if value < now else "")
+    return Fail((seen,), Message("The secret expired on {value}.", value=date_of(value)) if value < now else "")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.message import Message
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -29,7 +30,7 @@ from .common import host, unless_running
 CLUSTER = ResourceType(
     "Microsoft.Kusto/clusters",
     api="2025-02-14",
-    product="Data Explorer cluster",
+    product=Message("Data Explorer cluster"),
     unread={
         "attachedDatabaseConfigurations": "They name the leader of a follower. Who follows is listed by a POST.",
         "databases": "One list for each cluster. Rights in the whole cluster are evaluated.",
@@ -43,7 +44,7 @@ ACL = Firewall(
     empty="open",
     source="azure-mgmt-kusto Cluster.publicNetworkAccess: enabled by default; data-explorer/security-network-restrict-public-access: "
     "addresses may be named, without any every address is allowed (data-explorer/security-network-overview)",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
     addresses=(RuleList("properties.allowedIpRangeList"),),
 )
@@ -52,13 +53,15 @@ SUBNET = f"{INJECTION}.subnetId"
 TENANTS = "properties.trustedExternalTenants"
 LEAVE = Remedy(
     steps=(
-        "Filter port 443 of the subnet with its network security group, or take the cluster out of the subnet and disable "
-        "public network access",
+        Message(
+            "Filter port 443 of the subnet with its network security group, or take the cluster out of the subnet and disable "
+            "public network access"
+        ),
     )
 )
 NAMES = {
-    "query": ("The query endpoint", "properties.uri"),
-    "ingest": ("The ingestion endpoint", "properties.dataIngestionUri"),
+    "query": (Message("The query endpoint"), "properties.uri"),
+    "ingest": (Message("The ingestion endpoint"), "properties.dataIngestionUri"),
 }
 
 
@@ -74,7 +77,9 @@ def network(cluster: Resource, index: Index) -> Lock:
         return firewall(cluster, index, ACL)
     if not isinstance(subnet, str) or not subnet:
         return possible(Reach.internet, not_returned_or_unknown(SUBNET), cluster.evidence(SUBNET))
-    inside = subnet_port_lock(index, subnet, 443, Hop("switch", "Virtual network", "public addresses in a subnet"))
+    inside = subnet_port_lock(
+        index, subnet, 443, Hop("switch", Message("Virtual network"), Message("public addresses in a subnet"))
+    )
     return inside | private_endpoints(cluster, index, ACL.endpoints)
 
 
@@ -107,7 +112,7 @@ def _home(resource: Resource, index: Index) -> str:
     """Return the tenant of the subscription. Raise Unread where it is not known."""
     home = index.subscriptions.get(resource.subscription, "")
     if not home:
-        raise Unread("the tenant of the subscription", "not collected")
+        raise Unread(Message("the tenant of the subscription"), Message("not collected"))
     return home
 
 
@@ -135,7 +140,7 @@ def trusted_tenants(cluster: Resource, index: Index) -> Verdict:
     home = _home(cluster, index)
     if all(index.same_owner(each, home) for each in names):
         return Pass((seen,))
-    return Fail((seen,), "The cluster trusts users of external tenants", Severity.low)
+    return Fail((seen,), Message("The cluster trusts users of external tenants"), Severity.low)
 
 
 def foreign_principal(assignment: Resource, index: Index) -> Verdict:

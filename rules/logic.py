@@ -6,6 +6,7 @@ from typing import Any
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, known_text, same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -29,7 +30,7 @@ from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
 TRIGGERS = "properties.definition.triggers"
 CONTROL = "properties.accessControl"
 SAS = f"{CONTROL}.triggers.sasAuthenticationPolicy.state"
-NO_SIGNATURES = (
+NO_SIGNATURES = Message(
     "Add an authorization policy with issuer and audience (Logic app > Settings > Authorization), move the callers to tokens, "
     "and then set accessControl.triggers.sasAuthenticationPolicy.state to Disabled (Development Tools > Logic app code view). "
     "No command: one that writes the workflow back loses its secure parameters, which Azure does not return."
@@ -47,7 +48,7 @@ WORKFLOW = ResourceType(
         f"{POLICIES}.*.type",
         f"{POLICIES}.*.claims[].name",
     ),
-    product="Logic app",
+    product=Message("Logic app"),
     no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
 )
 
@@ -66,7 +67,7 @@ def acl(part: str, empty: Any) -> Firewall:
     return Firewall(
         empty=empty,
         source=SOURCE,
-        name="Allowed inbound IP addresses",
+        name=Message("Allowed inbound IP addresses"),
         public="",
         addresses=(RuleList(f"{CONTROL}.{part}.{LIST}", address="addressRange"),),
         endpoints=None,
@@ -93,10 +94,10 @@ def authentication(workflow: Resource) -> Lock:
     if is_absent(value) or same(value, "Enabled"):
         if workflow.why_absent_is_unknown and is_absent(value):
             return possible(Auth.shared, Unread(SAS, workflow.why_absent_is_unknown), seen)
-        also = (Evidence(POLICIES, "tokens are accepted too"),) if workflow.has(POLICIES) else ()
+        also = (Evidence(POLICIES, Message("tokens are accepted too")),) if workflow.has(POLICIES) else ()
         effect = (Edit(workflow.id, SAS, "Disabled"),)
         cause = Cause("", SAS, value="Disabled", words=(NO_SIGNATURES,), effect=effect)
-        says = "accepts every caller that has its signed URL"
+        says = Message("accepts every caller that has its signed URL")
         return grant(Auth.shared, seen, *also, description=says, cause=cause, then=IDENTITY)
     return possible(Auth.shared, unknown_value(SAS, value), seen)
 
@@ -117,7 +118,9 @@ def callable_triggers(workflow: Resource, index: Index) -> Iterator[Exposure]:
     except Unread as missing:
         lock = possible(Auth.shared, missing)
         reach, address = network(workflow, index, "triggers"), host(workflow, "properties.accessEndpoint")
-        yield Exposure("trigger/*", "app", reach, lock, display_name="A trigger of the logic app", address=address)
+        yield Exposure(
+            "trigger/*", "app", reach, lock, display_name=Message("A trigger of the logic app"), address=address
+        )
         return
     for name, trigger in found.items():
         kind = get_path(trigger, "type")
@@ -125,15 +128,17 @@ def callable_triggers(workflow: Resource, index: Index) -> Iterator[Exposure]:
             continue
         lock = authentication(workflow)
         if not any(same(kind, each) for each in CALLABLE):
-            lock = lock.as_possible(Unread(f"{TRIGGERS}.{name}.type", "it is not known whether a call can start it"))
+            lock = lock.as_possible(
+                Unread(f"{TRIGGERS}.{name}.type", Message("it is not known whether a call can start it"))
+            )
         address = host(workflow, "properties.accessEndpoint")
-        what = f"The trigger {name}"
+        what = Message("The trigger {name}", name=name)
         yield Exposure(
             f"trigger/{name}", "app", network(workflow, index, "triggers"), lock, display_name=what, address=address
         )
 
 
-LINKS = (
+LINKS = Message(
     "a link to inputs and outputs is made for whoever may read the run, and expires (logic-apps-securing-a-logic-app, run "
     "history)"
 )
@@ -163,7 +168,7 @@ def endpoints(workflow: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         network(workflow, index, "contents"),
         IDENTITY,
-        display_name="The inputs and outputs of runs",
+        display_name=Message("The inputs and outputs of runs"),
         address=host(workflow, "properties.accessEndpoint"),
         max_severity=Severity.low,
         justification=LINKS,
@@ -175,7 +180,7 @@ def shows_outputs(workflow: Resource, index: Index) -> Verdict:
     kinds = {name: known_text(each, "type") for name, each in triggers(workflow).items()}
     found = {name: each for name, each in triggers(workflow).items() if is_one(kinds[name], CALLABLE)}
     if not found:
-        return NotApplicable("no call can start it")
+        return NotApplicable(Message("no call can start it"))
     path = "runtimeConfiguration.secureData.properties"
     shown = []
     for name, each in found.items():

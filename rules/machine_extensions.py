@@ -3,6 +3,7 @@
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, peek, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.unread import Unread, malformed
 from scanner.model.verdict import (
@@ -28,11 +29,11 @@ SCRIPTS = ("CustomScriptExtension", "CustomScript", "CustomScriptForLinux", "Run
 def no_entra_login(machine: Resource, index: Index) -> Verdict:
     """Fail where users sign in to a machine with its own accounts alone: entra/identity/devices/howto-vm-sign-in-azure-ad-windows."""
     if not is_vm(machine):
-        return NotApplicable("instances of a scale set are not signed in to one by one")
+        return NotApplicable(Message("instances of a scale set are not signed in to one by one"))
     if machine.has_no_properties:
         raise Unread("properties", machine.why_absent_is_unknown)
     if is_absent(machine.get("properties.osProfile")):
-        return NotApplicable("it was not made from an image with accounts of its own")
+        return NotApplicable(Message("it was not made from an image with accounts of its own"))
     found = machine.children(EXTENSIONS)
     types = [peek(each.body, TYPE) for each in found]
     logins = [each for each in found if any(same(peek(each.body, TYPE), one) for one in LOGIN)]
@@ -65,11 +66,11 @@ def _signs_in(machine: Resource, logins: list[Resource]) -> Verdict:
     failed = [each for each in logins if same(each.get(STATE), "Failed")]
     if len(failed) == len(logins):
         seen = tuple(child_evidence(each, f"extensions/{each.name}", STATE, "Succeeded") for each in failed)
-        return Fail(seen, "The extension could not be installed.")
+        return Fail(seen, Message("The extension could not be installed."))
     raise not_returned_or_unknown(f"extensions/{logins[0].name} {STATE}")
 
 
-NO_IDENTITY = "The extension for it has no system-assigned identity of the machine, which it needs."
+NO_IDENTITY = Message("The extension for it has no system-assigned identity of the machine, which it needs.")
 
 
 def _kind(extension: Resource) -> str:
@@ -83,7 +84,7 @@ def _kind(extension: Resource) -> str:
 def runs_scripts(extension: Resource, index: Index) -> Verdict:
     """Fail where an extension runs a script of someone's on the machine, as its highest account."""
     if not extension.type.lower().startswith(f"{VM}/".lower()):
-        return NotApplicable("it is of a scale set")
+        return NotApplicable(Message("it is of a scale set"))
     kind = _kind(extension)
-    seen = extension.evidence(TYPE, "no script")
+    seen = extension.evidence(TYPE, Message("no script"))
     return Fail((seen,)) if any(same(kind, each) for each in SCRIPTS) else Pass((seen,))

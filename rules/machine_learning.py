@@ -10,6 +10,7 @@ from scanner.model.checks import is_one
 from scanner.model.exposure import Hop, Lock, Reach, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -36,7 +37,7 @@ from .connections import without_credentials
 WORKSPACE = ResourceType(
     "Microsoft.MachineLearningServices/workspaces",
     api="2026-05-01",
-    product="Machine Learning workspace",
+    product=Message("Machine Learning workspace"),
     unread={
         "computes of the type AKS": "Version 1, retired. Clusters are evaluated as such.",
         "enableRootAccess of compute instances": "In preview versions alone.",
@@ -55,7 +56,7 @@ ACL = Firewall(
     empty="open",
     source="Azure Policy 438c38d2: an absent switch is non-compliant, as everything but Disabled; "
     "machine-learning/how-to-configure-private-link: a workspace is public unless its public network access is disabled",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
 )
 
@@ -122,7 +123,7 @@ def _own(workspace: Resource, index: Index) -> Lock:
     """
     lock = closed_by_switch(firewall(workspace, index, ACL, _named_addresses(workspace)), workspace)
     if same(workspace.get(PUBLIC), "Disabled") and same(workspace.get(LEGACY), True):
-        missing = Unread(LEGACY, "the older switch allows public access, which the newer one refuses")
+        missing = Unread(LEGACY, Message("the older switch allows public access, which the newer one refuses"))
         return lock | possible(Reach.internet, missing, workspace.evidence(LEGACY, False))
     return lock
 
@@ -142,8 +143,8 @@ def _named_addresses(workspace: Resource) -> Lock | None:
         named = named or (ACLS, workspace.get(ACLS))
     if named is None:
         return None
-    missing = Unread(named[0], "it names addresses in a property that no stable API version defines")
-    hop = Hop("rules", "Allowed addresses", missing.why, allows=None)
+    missing = Unread(named[0], Message("it names addresses in a property that no stable API version defines"))
+    hop = Hop("rules", Message("Allowed addresses"), missing.why, allows=None)
     return possible(Reach.internet, missing, workspace.evidence(named[0], []), hops=(hop,))
 
 
@@ -162,7 +163,7 @@ def hub_of(workspace: Resource, index: Index) -> Resource:
         raise unknown_value(HUB, hub)
     found = find(index, hub, WORKSPACE.type)
     if found.key == workspace.key or is_project(found):
-        raise Unread(HUB, "it names a project")
+        raise Unread(HUB, Message("it names a project"))
     return found
 
 
@@ -174,7 +175,7 @@ def _of_hub(project: Resource, index: Index) -> Lock:
         return possible(Reach.internet, missing, project.evidence(HUB), hops=(hop,))
     lock = _own(hub, index)
     first, *rest = lock.hops or (Hop("source", "Internet"),)
-    return replace(lock, hops=(first, Hop("hub", hub.name, "the hub of the project", hub.id), *rest))
+    return replace(lock, hops=(first, Hop("hub", hub.name, Message("the hub of the project"), hub.id), *rest))
 
 
 # Outbound traffic
@@ -183,12 +184,12 @@ def _of_hub(project: Resource, index: Index) -> Lock:
 def unlimited_outbound(workspace: Resource, index: Index) -> Verdict:
     """Fail where the managed network of a workspace lets data out to every address."""
     if is_project(workspace):
-        return NotApplicable("a project has the network of its hub")
+        return NotApplicable(Message("a project has the network of its hub"))
     value, seen = workspace.get(ISOLATION), workspace.evidence(ISOLATION, "AllowOnlyApprovedOutbound")
     if is_absent(value) or same(value, "Disabled"):
         if is_absent(value) and workspace.why_absent_is_unknown:
             return unknown(Unread(ISOLATION, workspace.why_absent_is_unknown), evidence=(seen,))
-        return NotApplicable("it has no managed network, which another rule reports")
+        return NotApplicable(Message("it has no managed network, which another rule reports"))
     if same(value, "AllowOnlyApprovedOutbound"):
         return Pass((seen,))
     return Fail((seen,)) if same(value, "AllowInternetOutbound") else unknown(unknown_value(ISOLATION, value))
@@ -220,14 +221,14 @@ def foreign_target(rule: Resource, index: Index) -> Verdict:
     if not isinstance(kind, str):
         raise malformed("properties.type")
     if not same(kind, "PrivateEndpoint"):
-        return NotApplicable("it names no resource")
+        return NotApplicable(Message("it names no resource"))
     target = rule.require(TARGET)
     if not isinstance(target, str) or not target.startswith("/"):
         return unknown(unknown_value(TARGET, target))
     if in_own_tenant(rule, index, target):
         return Pass((rule.evidence(TARGET),))
     severity, message = rated(rule, index, [target], "destination")
-    return Fail((rule.evidence(TARGET, "a resource in your own tenant"),), message, severity)
+    return Fail((rule.evidence(TARGET, Message("a resource in your own tenant")),), message, severity)
 
 
 def wide_target(rule: Resource, index: Index) -> Verdict:
@@ -236,9 +237,9 @@ def wide_target(rule: Resource, index: Index) -> Verdict:
     if not isinstance(kind, str):
         raise malformed("properties.type")
     if same(kind, "PrivateEndpoint"):
-        return NotApplicable("it names one resource")
+        return NotApplicable(Message("it names one resource"))
     if not _is_own_rule(rule):
-        return NotApplicable("Azure needs the rule")
+        return NotApplicable(Message("Azure needs the rule"))
     if same(kind, "FQDN"):
         return _wide_name(rule, "properties.destination")
     return _wide_tag(rule, index) if same(kind, "ServiceTag") else unknown(unknown_value("properties.type", kind))
@@ -248,7 +249,7 @@ def _wide_name(rule: Resource, path: str) -> Verdict:
     value = rule.require(path)
     if not isinstance(value, str) or not value:
         return unknown(unknown_value(path, value))
-    seen = rule.evidence(path, "the names of single hosts")
+    seen = rule.evidence(path, Message("the names of single hosts"))
     if value.startswith("*"):
         return Fail((seen,))
     return Pass((seen,)) if _NAME.fullmatch(value) else unknown(unknown_value(path, value))
@@ -266,7 +267,7 @@ def _wide_tag(rule: Resource, index: Index) -> Verdict:
     value = rule.require(tag)
     if not isinstance(value, str) or not value:
         return unknown(unknown_value(tag, value))
-    seen = rule.evidence(tag, "a service of your own, by a private endpoint")
+    seen = rule.evidence(tag, Message("a service of your own, by a private endpoint"))
     # A tag of one region (Storage.NorwayEast) has the resources of every customer there.
     names = (value, value.partition(".")[0])
     if any(is_one(each, WIDE_TAGS) for each in names):
@@ -281,8 +282,8 @@ def _wide_ranges(rule: Resource, index: Index, path: str, listed: list[str]) -> 
     except BadAddress as bad:
         return unknown(Unread(path, str(bad)))
     if found is not None and found.level >= Reach.wide:
-        return Fail((rule.evidence(path, "the addresses of single services"),))
-    return NotApplicable("it names addresses instead of a service")
+        return Fail((rule.evidence(path, Message("the addresses of single services")),))
+    return NotApplicable(Message("it names addresses instead of a service"))
 
 
 # Data and deployments
@@ -295,7 +296,7 @@ SYSTEM_STORES = ("workspaceblobstore", "workspacefilestore", "workspaceartifacts
 def stored_key(store: Resource, index: Index) -> Verdict:
     """Fail where a datastore signs in with a key, a signature or a secret that the workspace keeps."""
     if is_one(store.name, SYSTEM_STORES):
-        return NotApplicable("a setting of the workspace decides how its own datastores sign in")
+        return NotApplicable(Message("a setting of the workspace decides how its own datastores sign in"))
     value, seen = store.require(CREDENTIALS), store.evidence(CREDENTIALS, "None")
     if same(value, "None"):
         return Pass((seen,))
@@ -316,13 +317,13 @@ def public_egress(deployment: Resource, index: Index) -> Verdict:
     if not is_one(kind, ("Managed", "Kubernetes", "AzureMLCompute")):
         return unknown(unknown_value("properties.endpointComputeType", kind))
     if not same(kind, "Managed"):
-        return NotApplicable("it runs in a cluster of your own")
+        return NotApplicable(Message("it runs in a cluster of your own"))
     workspace = deployment.bundle.top
     if workspace is None or is_project(workspace):
-        return NotApplicable("the network of its hub decides")
+        return NotApplicable(Message("the network of its hub decides"))
     workspace.text(ISOLATION)
     if is_isolated(workspace):
-        return NotApplicable("the managed network of the workspace decides")
+        return NotApplicable(Message("the managed network of the workspace decides"))
     value, seen = deployment.get(EGRESS), deployment.evidence(EGRESS, "Disabled")
     if is_absent(value):
         return unknown(absent_at_unknown_version(EGRESS)) if deployment.why_absent_is_unknown else Fail((seen,))

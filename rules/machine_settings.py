@@ -2,6 +2,7 @@
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_one, known_objects, known_text, same, value_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.unread import Unread
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned_or_unknown, unknown_value
@@ -26,11 +27,11 @@ def password_sign_in(machine: Resource, index: Index) -> Verdict:
     _readable(machine)
     profile = machine.get(_inner(machine, "osProfile"))
     if is_absent(profile):
-        return NotApplicable("it was not made from an image with accounts of its own")
+        return NotApplicable(Message("it was not made from an image with accounts of its own"))
     if not isinstance(profile, dict):
         raise unknown_value(_inner(machine, "osProfile"), profile)
     if not is_absent(machine.get(_inner(machine, "osProfile.windowsConfiguration"))):
-        return NotApplicable("it has Windows")
+        return NotApplicable(Message("it has Windows"))
     path = _inner(machine, PASSWORDS)
     value = machine.get(path)
     seen = Evidence(path, value, True)
@@ -74,17 +75,17 @@ HEALTH = ("ApplicationHealthLinux", "ApplicationHealthWindows")
 def plain_health_probe(machine: Resource, index: Index) -> Verdict:
     """Fail where the health of a scale set's machines is asked for over HTTP."""
     if is_vm(machine):
-        return NotApplicable("it is no scale set")
+        return NotApplicable(Message("it is no scale set"))
     _readable(machine)
     every = known_objects(machine.body, EXTENSIONS)
     types = [known_text(each, "properties.type") for each in every]
     found = [each for each, kind in zip(every, types, strict=True) if is_one(kind, HEALTH)]
     if not found:
-        return NotApplicable("no extension asks for its health")
+        return NotApplicable(Message("no extension asks for its health"))
     path = f"{EXTENSIONS}[].properties.settings.protocol"
     values = [value_at(each, "properties.settings.protocol") for each in found]
     if any(same(each, "http") for each in values):
-        return Fail((Evidence(path, "http", "https or tcp"),))
+        return Fail((Evidence(path, "http", Message("https or tcp")),))
     if not all(same(each, "https") or same(each, "tcp") for each in values):
         raise not_returned_or_unknown(path)
-    return Pass((Evidence(path, values, "https or tcp"),))
+    return Pass((Evidence(path, values, Message("https or tcp")),))

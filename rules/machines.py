@@ -19,6 +19,7 @@ from scanner.model.exposure import (
 )
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
+from scanner.model.message import Message
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
@@ -107,8 +108,8 @@ NICS = MACHINE.child(
 )
 ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,), alone=NICS.alone)
 
-OTHER = "a port with an unknown service is rated one step lower than a management or data port"
-WORST = "no port of a machine is rated higher"
+OTHER = Message("a port with an unknown service is rated one step lower than a management or data port")
+WORST = Message("no port of a machine is rated higher")
 ALL_ADDRESSES = "everything"
 
 
@@ -116,7 +117,7 @@ def listed(machine: Resource, path: str) -> list[object]:
     """Return the list at a path. Raise Unread if it is not a list or is empty, because a machine has a network interface."""
     value = machine.require(path)
     if not isinstance(value, list) or not value:
-        raise Unread(path, "Azure returned no network interface")
+        raise Unread(path, Message("Azure returned no network interface"))
     return value
 
 
@@ -143,7 +144,7 @@ def paths(
         nic = found.fabric.nics.get(key_of(id)) if isinstance(id, str) else None
         if nic is None:
             gap = found.index.missing_in("Microsoft.Network/networkInterfaces", str(id))
-            missing.append(gap or Unread(str(id), "the network interface was not collected"))
+            missing.append(gap or Unread(str(id), Message("the network interface was not collected")))
             continue
         network_paths += found.paths(nic)
         nics.append(nic)
@@ -170,7 +171,7 @@ def senders(machine: Resource, found: Topology) -> Caller | None:
         in_set = not is_absent(machine.get("properties.virtualMachineScaleSet"))
         return caller_of_resource(machine.name, machine.id, found, interfaces(machine), bare=not in_set)
     if not is_uniform(machine):
-        missing = Unread(machine.name, "its instances are virtual machines of their own: ask for one of them")
+        missing = Unread(machine.name, Message("its instances are virtual machines of their own: ask for one of them"))
         return Caller(machine.name, missing=(missing,))
     ends = scale_set_senders(found, listed(machine, MODEL), machine.children(NICS))
     return caller_of_resource(machine.name, machine.id, found, more=ends)
@@ -225,22 +226,22 @@ def stopped(machine: Resource) -> bool:
 def login(machine: Resource, port: KnownPort | None) -> Lock:
     """Return the authentication lock of a port, named by the port's group."""
     if port is not None and port.kind == "app":
-        return grant(Auth.anonymous, Evidence("the port", f"{port.name}: {port.why}")).with_name(port.group)
+        return grant(Auth.anonymous, Evidence(Message("the port"), f"{port.name}: {port.why}")).with_name(port.group)
     if port is None:
         return SHARED
-    lock = grant(Auth.shared, Evidence("the port", f"{port.name}: {port.why}"))
+    lock = grant(Auth.shared, Evidence(Message("the port"), f"{port.name}: {port.why}"))
     inner = "properties" if is_vm(machine) else "properties.virtualMachineProfile"
     path = f"{inner}.{LINUX}"
     if port.name == "SSH" and same(machine.get(path), True):
-        lock = grant(Auth.shared, machine.evidence(path, True), description="accepts SSH keys")
+        lock = grant(Auth.shared, machine.evidence(path, True), description=Message("accepts SSH keys"))
     return lock.with_name(port.group)
 
 
-ENTRA_SSH = (
+ENTRA_SSH = Message(
     "Let people sign in to the machine with Microsoft Entra ID, and remove the passwords and keys of its local accounts; no "
     "setting of Azure shows them, so this check remains until the port is closed."
 )
-OWN_LOGIN = (
+OWN_LOGIN = Message(
     "Have the service behind the port require Microsoft Entra ID or client certificates; no setting of Azure shows it, so "
     "this check remains until the port is closed."
 )
@@ -251,7 +252,8 @@ def sign_in(machine: Resource, open_port: OpenPorts) -> Remedy:
     port = open_port.known_port
     if port is None or port.name != "SSH":
         return Remedy(
-            steps=(OWN_LOGIN,), impact="Clients that sign in with a password or a key of the service lose access."
+            steps=(OWN_LOGIN,),
+            impact=Message("Clients that sign in with a password or a key of the service lose access."),
         )
     if not is_vm(machine) or not isinstance(machine.get(f"properties.{LINUX}"), bool):
         return Remedy(steps=(ENTRA_SSH,))
@@ -273,14 +275,18 @@ def what(open_port: OpenPorts) -> str:
     port = open_port.known_port
     if port is None:
         return (
-            "Every port"
+            Message("Every port")
             if open_port.every_port
             else f"Port {open_port.label}"
             if "-" not in open_port.label
             else f"Ports {open_port.label}"
         )
     usual = f"{port.protocol}/{port.port}"
-    return f"The {port.name} port" if usual == open_port.label else f"The {port.name} port behind {open_port.label}"
+    return (
+        Message("The {name} port", name=port.name)
+        if usual == open_port.label
+        else Message("The {name} port behind {label}", name=port.name, label=open_port.label)
+    )
 
 
 def exposure(
@@ -329,13 +335,15 @@ def with_names(exposures: Iterable[Exposure], index: Index) -> Iterator[Exposure
 
 def unreachable(why: str, hops: Iterable[Hop] = (), admits: tuple[str, ...] = ()) -> Exposure:
     """Return the one exposure of a machine that is not reachable from outside."""
-    reach = grant(Reach.none, Evidence("paths from outside", why), hops=tuple(hops))
-    return Exposure("*/*", "admin", reach, SHARED, display_name="Every port", admits=admits)
+    reach = grant(Reach.none, Evidence(Message("paths from outside"), why), hops=tuple(hops))
+    return Exposure("*/*", "admin", reach, SHARED, display_name=Message("Every port"), admits=admits)
 
 
 def not_assessed(missing: Unread) -> Exposure:
     """Return the exposure of a machine if a part of the network path was not read."""
-    return replace(unread("*/*", "admin", missing, "Every port"), max_severity=Severity.high, justification=WORST)
+    return replace(
+        unread("*/*", "admin", missing, Message("Every port")), max_severity=Severity.high, justification=WORST
+    )
 
 
 # An address without any certain grant is one row for all its ports.
@@ -383,7 +391,7 @@ def _endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
         return
     if not is_vm(machine) and not is_uniform(machine):
         return
-    why = "none allows traffic" if network_paths else "there is none"
+    why = Message("none allows traffic") if network_paths else Message("there is none")
     hops = [hop for path in network_paths[:1] for hop in closed_path_hops(path, found.fabric)]
     yield published(unreachable(why, hops, published_by), chains)
 
@@ -408,10 +416,10 @@ def group_ports(group: Resource) -> list[tuple[str, int]]:
     for each in rows(group, f"{ADDRESS}.ports"):
         port, transport = value_at(each, "port"), value_at(each, "protocol")
         if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
-            raise Unread(f"{ADDRESS}.ports[].port", "not a port number")
+            raise Unread(f"{ADDRESS}.ports[].port", Message("not a port number"))
         found.append(("udp" if same(transport, "UDP") else "tcp", port))
     if not found:
-        raise Unread(f"{ADDRESS}.ports", "Azure returned no port")
+        raise Unread(f"{ADDRESS}.ports", Message("Azure returned no port"))
     return found
 
 
@@ -427,15 +435,18 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
     address, kind = group.get(ADDRESS), group.get(f"{ADDRESS}.type")
     # terraform-provider-azurerm container_group: with ip_address_type None there is no ipAddress, and no endpoint.
     if is_absent(address) and not group.api_version_unknown:
-        yield unreachable("the group has no address")
+        yield unreachable(Message("the group has no address"))
         return
     if same(kind, "Private"):
-        yield unreachable("the address is private")
+        yield unreachable(Message("the address is private"))
         return
     host = group.get(f"{ADDRESS}.ip")
     where = host if isinstance(host, str) else ""
     seen = group.evidence(f"{ADDRESS}.type", "Private")
-    hops = (Hop("source", "Internet", "every address"), Hop("public-ip", "Public address", where or "Public"))
+    hops = (
+        Hop("source", "Internet", Message("every address")),
+        Hop("public-ip", Message("Public address"), where or "Public"),
+    )
     reach = grant(Reach.internet, seen, hops=hops)
     if not same(kind, "Public"):
         reach = possible(Reach.internet, unknown_value(f"{ADDRESS}.type", kind), seen)

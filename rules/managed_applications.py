@@ -2,6 +2,7 @@
 
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -22,7 +23,7 @@ from .reasons import FROM_TEMPLATE, NO_CALLER_LOG
 APPLICATION = ResourceType(
     "Microsoft.Solutions/applications",
     api="2021-07-01",
-    product="Managed application",
+    product=Message("Managed application"),
     no_rule={
         "region": "what it made are resources of their own",
         "key": "what it made are resources of their own",
@@ -40,7 +41,7 @@ PUBLISHER = "properties.publisherTenantId"
 def publisher_rights(application: Resource, index: Index) -> Verdict:
     """Fail where a publisher of another tenant has standing rights in the application's resource group."""
     if same(application.get(MODE), "Unmanaged"):
-        return NotApplicable("its publisher does not manage it")
+        return NotApplicable(Message("its publisher does not manage it"))
     rights = application.items(RIGHTS)
     if not rights:
         if is_absent(application.get(RIGHTS)) and application.api_version_unknown:
@@ -51,11 +52,11 @@ def publisher_rights(application: Resource, index: Index) -> Verdict:
     publisher = application.require(PUBLISHER)
     home = index.subscriptions.get(application.subscription, "")
     if not home:
-        raise Unread("the tenant of the subscription", "not collected")
+        raise Unread(Message("the tenant of the subscription"), Message("not collected"))
     if not isinstance(publisher, str):
         raise unknown_value(PUBLISHER, publisher)
     if index.same_owner(publisher, home):
-        return NotApplicable("its publisher is of your own tenant")
+        return NotApplicable(Message("its publisher is of your own tenant"))
     if same(application.get(JIT), True):
         return _approved(application)
     roles = Evidence(f"{RIGHTS}[].roleDefinitionId", [spelled(get_path(each, "roleDefinitionId")) for each in rights])
@@ -68,5 +69,5 @@ def _approved(application: Resource) -> Verdict:
     if same(mode, "ManualApprove"):
         return Pass((application.evidence(JIT), seen))
     if same(mode, "AutoApprove"):
-        return Fail((seen,), "Each request of the publisher is approved by itself.")
+        return Fail((seen,), Message("Each request of the publisher is approved by itself."))
     raise not_returned_or_unknown(APPROVAL)

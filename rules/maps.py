@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Exposure, Reach, grant
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence
@@ -14,7 +15,7 @@ from .reasons import FROM_TEMPLATE, NO_CALLER_LOG
 ACCOUNT = ResourceType(
     "Microsoft.Maps/accounts",
     api="2023-06-01",
-    product="Azure Maps account",
+    product=Message("Azure Maps account"),
     unread={
         "CORS": "What an absent list means is documented nowhere, and no recorded account has one.",
     },
@@ -26,7 +27,7 @@ KEYS = local_auth(
     says="accepts shared keys and signatures made with them",
 )
 HOST = "atlas.microsoft.com"
-OPEN = Evidence("network", "no setting of the account limits it", None)
+OPEN = Evidence("network", Message("no setting of the account limits it"), None)
 
 
 # Maps serve reference data to browsers, where keys are visible: an app. Uploaded data was a feature of Maps Creator,
@@ -38,4 +39,6 @@ OPEN = Evidence("network", "no setting of the account limits it", None)
 )
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     keys = KEYS.lock(account)
-    yield Exposure("maps", "app", grant(Reach.internet, OPEN), keys, display_name="The Maps account", address=HOST)
+    yield Exposure(
+        "maps", "app", grant(Reach.internet, OPEN), keys, display_name=Message("The Maps account"), address=HOST
+    )

@@ -3,6 +3,7 @@
 from scanner.model.exposure import Auth, Switch, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -13,8 +14,8 @@ from .common import DISABLE_LOCAL_AUTH, host, in_tier, local_auth
 
 NAMESPACE_KEYS = grant(
     Auth.shared,
-    Evidence("shared access keys", "cannot be disabled on a namespace"),
-    description="accepts shared access keys, which cannot be disabled on a namespace",
+    Evidence(Message("shared access keys"), Message("cannot be disabled on a namespace")),
+    description=Message("accepts shared access keys, which cannot be disabled on a namespace"),
 )
 """The authentication lock of services whose namespaces have no switch for keys."""
 RIGHTS = "properties.rights"
@@ -37,7 +38,7 @@ def acl(
     tiers: tuple[str, ...],
     source: str,
     configurations: Read | None = None,
-    lacks: str = "has no firewall",
+    lacks: str = Message("has no firewall"),
 ) -> Firewall:
     """Return the firewall row of a namespace: its rule set `default`, which does not count on the tiers `tiers`.
 
@@ -46,7 +47,7 @@ def acl(
     return Firewall(
         empty="open",
         source=source,
-        name="Namespace firewall",
+        name=Message("Namespace firewall"),
         absent="enabled",
         second="properties.publicNetworkAccess",
         holder=holder,
@@ -66,7 +67,7 @@ def acl(
 
 def keys(kind: ResourceType, source: str) -> Switch:
     """Return the switch of the shared access keys."""
-    return local_auth(kind, source, "accepts shared access keys and signatures made with them")
+    return local_auth(kind, source, Message("accepts shared access keys and signatures made with them"))
 
 
 def keys_on(namespace: Resource) -> bool:
@@ -96,7 +97,7 @@ def manages(rule: Resource) -> bool | None:
 def extra_manage_rule(namespace: Resource, index: Index, *, rules: Read) -> Verdict:
     """Fail if an authorization rule other than the default one has the Manage right."""
     if not keys_on(namespace):
-        return NotApplicable("shared access keys are disabled")
+        return NotApplicable(Message("shared access keys are disabled"))
     children = namespace.children(rules)
     others = [each for each in children if each.name.lower() != ROOT.lower()]
     wide_rules = [each for each in others if manages(each) is True]
@@ -104,12 +105,24 @@ def extra_manage_rule(namespace: Resource, index: Index, *, rules: Read) -> Verd
     strange = [each.name for each in others if manages(each) is None]
     path = f"{rules.path}[].properties.rights"
     if wide:
-        seen = Evidence(path, [f"Manage for {name}" for name in wide], f"Manage only for {ROOT}")
+        seen = Evidence(
+            path,
+            [Message("Manage for {name}", name=name) for name in wide],
+            Message("Manage only for {root}", root=ROOT),
+        )
         return Fail((seen,), causes=tuple(Cause(each.id, RIGHTS, value=["Listen", "Send"]) for each in wide_rules))
     if children.gap is not None:
         return unknown(children.gap)
     if strange:
         return unknown(
-            Unread(path, f"Azure did not return them, or returned unrecognized values, for {', '.join(strange[:5])}")
+            Unread(
+                path,
+                Message(
+                    "Azure did not return them, or returned unrecognized values, for {list}",
+                    list=", ".join(strange[:5]),
+                ),
+            )
         )
-    return Pass((Evidence(path, f"{len(children)} rules, none except {ROOT} has Manage"),))
+    return Pass(
+        (Evidence(path, Message("{children} rules, none except {root} has Manage", children=len(children), root=ROOT)),)
+    )

@@ -1,6 +1,7 @@
 """Authorization rules of single event hubs, queues and topics: costly, one list for each of them."""
 
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Fail, NotApplicable, Pass, Verdict, not_returned_or_unknown, unknown
 
@@ -19,8 +20,8 @@ def grants_manage(rule: Resource, index: Index) -> Verdict:
     """Fail where a key of one hub, queue or topic may manage it."""
     namespace = rule.bundle.top
     if namespace is not None and not keys_on(namespace):
-        return NotApplicable("shared access keys are disabled")
-    seen = rule.evidence(RIGHTS, "Listen or Send")
+        return NotApplicable(Message("shared access keys are disabled"))
+    seen = rule.evidence(RIGHTS, Message("Listen or Send"))
     found = manages(rule)
     if found is None:
         return unknown(not_returned_or_unknown(RIGHTS))

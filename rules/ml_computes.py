@@ -6,6 +6,7 @@ from scanner.model.checks import is_one
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, unknown_value
 from scanner.reach.firewall import injection_subnet
@@ -22,12 +23,12 @@ INSTANCE_SSH = f"{INNER}.sshSettings.sshPublicAccess"
 CLUSTER_SSH = f"{INNER}.remoteLoginPortPublicAccess"
 APPLICATIONS = f"{INNER}.applications"
 STATE = f"{INNER}.state"
-OWN_SIGN_IN = (
+OWN_SIGN_IN = Message(
     "SSH of a compute takes the key or password that was chosen for it, and no setting asks for Microsoft Entra ID, so once its "
     "networks are restricted there is nothing left to fix"
 )
-KEY = grant(Auth.shared, description="accepts an SSH key")
-PASSWORD = grant(Auth.shared, description="accepts the password or key of the administrator")
+KEY = grant(Auth.shared, description=Message("accepts an SSH key"))
+PASSWORD = grant(Auth.shared, description=Message("accepts the password or key of the administrator"))
 
 
 def address_lock(compute: Resource, index: Index, port: int) -> Lock:
@@ -43,15 +44,15 @@ def address_lock(compute: Resource, index: Index, port: int) -> Lock:
     if not is_absent(value) and not same(value, True):
         return possible(Reach.internet, unknown_value(PUBLIC_ADDRESS, value), seen)
     if subnet:
-        hop = Hop("switch", "Public address", "in a virtual network")
+        hop = Hop("switch", Message("Public address"), Message("in a virtual network"))
         return subnet_port_lock(index, subnet, port, hop) | in_subnet(compute, index, f"{SUBNET}.id")
     if not is_absent(given) and given != {}:
-        return possible(Reach.internet, unknown_value(SUBNET, "not a subnet"), seen)
-    return grant(Reach.internet, seen, hops=(Hop("source", "Internet", "every address"), PUBLIC))
+        return possible(Reach.internet, unknown_value(SUBNET, Message("not a subnet")), seen)
+    return grant(Reach.internet, seen, hops=(Hop("source", "Internet", Message("every address")), PUBLIC))
 
 
-NO_ADDRESS = Hop("switch", "Public address", "none")
-PUBLIC = Hop("switch", "Public address", "without a virtual network")
+NO_ADDRESS = Hop("switch", Message("Public address"), "none")
+PUBLIC = Hop("switch", Message("Public address"), Message("without a virtual network"))
 
 
 def _shell(compute: Resource, endpoint: str, title: str, reach: Lock, sign_in: Lock) -> Exposure:
@@ -77,7 +78,7 @@ def _instance(compute: Resource, index: Index, workspace: Lock) -> Iterator[Expo
     """Yield SSH of an instance, where it is on (absent is Disabled: azure-mgmt-machinelearningservices), and its applications."""
     name = compute.name
     value, seen = compute.get(INSTANCE_SSH), compute.evidence(INSTANCE_SSH, "Disabled")
-    title = f"SSH of the compute instance {name}"
+    title = Message("SSH of the compute instance {name}", name=name)
     reach: Lock | None = None
     if same(value, "Enabled"):
         reach = address_lock(compute, index, _instance_port(compute))
@@ -94,7 +95,7 @@ def _instance(compute: Resource, index: Index, workspace: Lock) -> Iterator[Expo
         "data",
         workspace,
         IDENTITY,
-        display_name=f"The applications of the compute instance {name}",
+        display_name=Message("The applications of the compute instance {name}", name=name),
         subject=compute,
         address=next((host.split("://", 1)[-1].split("/", 1)[0] for host in hosts if host), ""),
     )
@@ -114,16 +115,18 @@ def _cluster(compute: Resource, index: Index) -> Iterator[Exposure]:
     reach = address_lock(compute, index, 22)
     if not unsaid and not same(value, "Enabled"):
         reach = possible(Reach.internet, unknown_value(CLUSTER_SSH, value), seen)
-    yield _shell(compute, f"nodes/{name}", f"SSH of the nodes of the cluster {name}", reach, PASSWORD)
+    yield _shell(
+        compute, f"nodes/{name}", Message("SSH of the nodes of the cluster {name}", name=name), reach, PASSWORD
+    )
 
 
 def compute_endpoints(workspace: Resource, index: Index, reach: Lock) -> Iterator[Exposure]:
     """Yield the endpoints of all computes. What is attached (machines, clusters) is a resource of its own."""
     computes = workspace.children(COMPUTES)
     if computes.gap is not None:
-        yield unread("ssh/*", "admin", computes.gap, display_name="SSH of the compute instances")
-        yield unread("nodes/*", "admin", computes.gap, display_name="SSH of the compute clusters")
-        yield unread("apps/*", "data", computes.gap, display_name="The applications of compute instances")
+        yield unread("ssh/*", "admin", computes.gap, display_name=Message("SSH of the compute instances"))
+        yield unread("nodes/*", "admin", computes.gap, display_name=Message("SSH of the compute clusters"))
+        yield unread("apps/*", "data", computes.gap, display_name=Message("The applications of compute instances"))
     for compute in computes:
         kind = compute.get(TYPE)
         if same(kind, "ComputeInstance"):
@@ -133,7 +136,13 @@ def compute_endpoints(workspace: Resource, index: Index, reach: Lock) -> Iterato
         elif not is_one(kind, ATTACHED):
             missing = unknown_value(TYPE, kind)
             name = compute.name
-            yield _shell(compute, f"ssh/{name}", f"SSH of the compute {name}", possible(Reach.internet, missing), KEY)
+            yield _shell(
+                compute,
+                f"ssh/{name}",
+                Message("SSH of the compute {name}", name=name),
+                possible(Reach.internet, missing),
+                KEY,
+            )
 
 
 ATTACHED = (

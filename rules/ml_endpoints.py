@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, Switch, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import same
+from scanner.model.message import Message
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoPort
@@ -27,28 +28,28 @@ from .machine_learning import (
 from .ml_computes import compute_endpoints
 
 OF_HUB = Remedy(
-    steps=("Disable public network access of the hub: that applies to all its projects",),
-    impact="Callers of every project of the hub lose access unless they use a private endpoint.",
+    steps=(Message("Disable public network access of the hub: that applies to all its projects"),),
+    impact=Message("Callers of every project of the hub lose access unless they use a private endpoint."),
 )
-PROJECT = "a project has the network of its hub, which is assessed by itself"
+PROJECT = Message("a project has the network of its hub, which is assessed by itself")
 ONLINE_ACL = Firewall(
     empty="open",
     source="machine-learning/concept-secure-online-endpoint: public network access of an endpoint is enabled unless it is "
     "disabled, whatever the workspace says",
-    name="Public network access of the endpoint",
+    name=Message("Public network access of the endpoint"),
     absent="enabled",
     endpoints=None,
 )
 ONLINE_SIGN_IN = Switch(
     "properties.authMode",
     {"AADToken": Auth.identity, "AMLToken": Auth.identity, "Key": Auth.shared},
-    descriptions={Auth.shared: "accepts one of two keys"},
+    descriptions={Auth.shared: Message("accepts one of two keys")},
 )
 """A token of Azure Machine Learning is given to an identity, and expires: machine-learning/how-to-authenticate-online-endpoint."""
 SERVERLESS_SIGN_IN = Switch(
     "properties.authMode",
     {"AAD": Auth.identity, "Key": Auth.shared, "KeyAndAAD": Auth.shared},
-    descriptions={Auth.shared: "accepts one of two keys"},
+    descriptions={Auth.shared: Message("accepts one of two keys")},
 )
 
 
@@ -72,7 +73,8 @@ def online_network(endpoint: Resource, workspace: Resource, index: Index) -> Loc
     kind = endpoint.get("kind")
     if not same(kind, "Managed"):
         missing = Unread(
-            "kind", "an endpoint of a cluster has the networks of the cluster, which the workspace does not show"
+            "kind",
+            Message("an endpoint of a cluster has the networks of the cluster, which the workspace does not show"),
         )
         return possible(Reach.internet, missing, endpoint.evidence("kind", "Managed"), hops=(_cluster_hop(missing),))
     own = closed_by_switch(firewall(endpoint, index, ONLINE_ACL), endpoint)
@@ -84,20 +86,20 @@ def online_network(endpoint: Resource, workspace: Resource, index: Index) -> Loc
 
 
 def _cluster_hop(missing: Unread) -> Hop:
-    return Hop("switch", "Kubernetes cluster", missing.why, allows=None)
+    return Hop("switch", Message("Kubernetes cluster"), missing.why, allows=None)
 
 
 def _online(workspace: Resource, index: Index) -> Iterator[Exposure]:
     found = workspace.children(ONLINE)
     if found.gap is not None:
-        yield unread("online/*", "data", found.gap, display_name="The online endpoints of the workspace")
+        yield unread("online/*", "data", found.gap, display_name=Message("The online endpoints of the workspace"))
     for endpoint in found:
         yield Exposure(
             f"online/{endpoint.name}",
             "data",
             online_network(endpoint, workspace, index),
             _sign_in(endpoint, ONLINE_SIGN_IN),
-            display_name=f"The online endpoint {endpoint.name}",
+            display_name=Message("The online endpoint {name}", name=endpoint.name),
             subject=endpoint,
             address=host(endpoint, "properties.scoringUri"),
         )
@@ -107,14 +109,14 @@ def _batch(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
     """Yield the batch endpoints. They are private where the workspace is: machine-learning/how-to-secure-batch-endpoint."""
     found = workspace.children(BATCH)
     if found.gap is not None:
-        yield unread("batch/*", "data", found.gap, display_name="The batch endpoints of the workspace")
+        yield unread("batch/*", "data", found.gap, display_name=Message("The batch endpoints of the workspace"))
     for endpoint in found:
         yield Exposure(
             f"batch/{endpoint.name}",
             "data",
             reach,
             _sign_in(endpoint, ONLINE_SIGN_IN),
-            display_name=f"The batch endpoint {endpoint.name}",
+            display_name=Message("The batch endpoint {name}", name=endpoint.name),
             subject=endpoint,
             address=host(endpoint, "properties.scoringUri"),
         )
@@ -124,14 +126,16 @@ def _serverless(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
     """Yield the serverless endpoints. They follow the switch of the workspace or hub: machine-learning/concept-model-catalog."""
     found = workspace.children(SERVERLESS)
     if found.gap is not None:
-        yield unread("serverless/*", "data", found.gap, display_name="The serverless endpoints of the workspace")
+        yield unread(
+            "serverless/*", "data", found.gap, display_name=Message("The serverless endpoints of the workspace")
+        )
     for endpoint in found:
         yield Exposure(
             f"serverless/{endpoint.name}",
             "data",
             reach,
             _sign_in(endpoint, SERVERLESS_SIGN_IN),
-            display_name=f"The serverless endpoint {endpoint.name}",
+            display_name=Message("The serverless endpoint {name}", name=endpoint.name),
             subject=endpoint,
             address=host(endpoint, "properties.inferenceEndpoint.uri"),
         )
@@ -167,8 +171,18 @@ BY_USERS_OF_NODES = {
     Endpoint("batch/*", "data", ports=HTTPS, no_rule=BY_CALLERS),
     Endpoint("serverless/*", "data", ports=HTTPS, no_rule=BY_CALLERS),
     Endpoint("apps/*", "data", ports=HTTPS, no_rule=NO_RULE),
-    Endpoint("ssh/*", "admin", ports=NoPort("the SSH port of the compute was not returned"), no_rule=BY_USERS_OF_NODES),
-    Endpoint("nodes/*", "admin", ports=NoPort("each node has its own port in front of SSH"), no_rule=BY_USERS_OF_NODES),
+    Endpoint(
+        "ssh/*",
+        "admin",
+        ports=NoPort(Message("the SSH port of the compute was not returned")),
+        no_rule=BY_USERS_OF_NODES,
+    ),
+    Endpoint(
+        "nodes/*",
+        "admin",
+        ports=NoPort(Message("each node has its own port in front of SSH")),
+        no_rule=BY_USERS_OF_NODES,
+    ),
     reads=(ONLINE, BATCH, SERVERLESS, COMPUTES),
 )
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
@@ -178,7 +192,7 @@ def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         reach,
         IDENTITY,
-        display_name="The Machine Learning workspace",
+        display_name=Message("The Machine Learning workspace"),
         address=host(workspace, "properties.discoveryUrl"),
     )
     yield _of_project(studio, workspace)

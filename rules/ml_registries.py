@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, known_objects, same, value_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
@@ -27,7 +28,7 @@ from .reasons import NO_CUSTOMER_KEY
 REGISTRY = ResourceType(
     "Microsoft.MachineLearningServices/registries",
     api="2026-05-01",
-    product="ML registry",
+    product=Message("ML registry"),
     no_rule={"key": NO_CUSTOMER_KEY},
 )
 REGIONS = "properties.regionDetails"
@@ -36,7 +37,7 @@ ANONYMOUS = "systemCreatedStorageAccount.allowBlobPublicAccess"
 ACL = Firewall(
     empty="open",
     source="machine-learning/how-to-registry-network-isolation: a registry is public unless its public network access is disabled",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
     endpoints=OF_REGISTRY,
 )
@@ -57,7 +58,7 @@ def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(registry, index, ACL),
         IDENTITY,
-        display_name="The Machine Learning registry",
+        display_name=Message("The Machine Learning registry"),
         address=host(registry, "properties.mlFlowRegistryUri"),
     )
 
@@ -74,7 +75,7 @@ def anonymous_storage(registry: Resource, index: Index) -> Verdict:
     stores = [store for region in registry.objects(REGIONS) for store in known_objects(region, STORES)]
     made = [store for store in stores if not is_absent(get_path(store, "systemCreatedStorageAccount"))]
     if not made:
-        return NotApplicable("Azure made no storage account for it")
+        return NotApplicable(Message("Azure made no storage account for it"))
     path = f"{REGIONS}[].{STORES}[].{ANONYMOUS}"
     values = [value_at(store, ANONYMOUS) for store in made]
     seen = Evidence(path, [each if isinstance(each, bool) else None for each in values], False)
@@ -82,9 +83,11 @@ def anonymous_storage(registry: Resource, index: Index) -> Verdict:
         return Fail((seen,))
     strange = [each for each in values if not is_absent(each) and not same(each, False)]
     if strange:
-        return unknown(Unread(path, "Azure returned an unrecognized value"), evidence=(seen,))
+        return unknown(Unread(path, Message("Azure returned an unrecognized value")), evidence=(seen,))
     if all(is_absent(each) for each in values):
-        return NotApplicable("Azure returned no switch of its storage accounts, which are resources of their own")
+        return NotApplicable(
+            Message("Azure returned no switch of its storage accounts, which are resources of their own")
+        )
     if any(is_absent(each) for each in values):
-        return unknown(Unread(path, "Azure returned it for some of the accounts alone"), evidence=(seen,))
+        return unknown(Unread(path, Message("Azure returned it for some of the accounts alone")), evidence=(seen,))
     return Pass((seen,))

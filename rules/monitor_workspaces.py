@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.reach.firewall import Firewall, firewall
@@ -14,14 +15,14 @@ from .reasons import NO_CALLER_LOG, NO_CUSTOMER_KEY
 WORKSPACE = ResourceType(
     "Microsoft.Monitor/accounts",
     api="2025-10-03",
-    product="Monitor workspace",
+    product=Message("Monitor workspace"),
     no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG},
 )
 ACL = Firewall(
     empty="open",
     source="azurerm_monitor_workspace: public_network_access_enabled is true by default, and all recorded answers have the property; "
     "a workspace has no address rules",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
 )
 
@@ -36,6 +37,6 @@ def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(workspace, index, ACL),
         IDENTITY,
-        display_name="The query API of the Monitor workspace",
+        display_name=Message("The query API of the Monitor workspace"),
         address=host(workspace, "properties.metrics.prometheusQueryEndpoint"),
     )

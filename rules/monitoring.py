@@ -8,6 +8,7 @@ from scanner.model.diagnostic_settings import DESTINATIONS, WORKSPACES, fault
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ReadOptions, ResourceType
@@ -66,10 +67,10 @@ from .tables.resource_logs import Further
 
 STORAGE = "properties.storageId"
 ANALYTICS = "properties.flowAnalyticsConfiguration.networkWatcherFlowAnalyticsConfiguration"
-OTHER_ACCOUNT = (
+OTHER_ACCOUNT = Message(
     "Choose a storage account of the same region: Network Watcher > Flow logs > the flow log > Storage accounts."
 )
-FLOW_OFF = "the flow log is disabled: see flow-log-disabled"
+FLOW_OFF = Message("the flow log is disabled: see flow-log-disabled")
 DAYS = 90
 """How long logs are kept at least: CIS, flow logs and activity log."""
 SETTINGS = "providers/Microsoft.Insights/diagnosticSettings"
@@ -395,10 +396,10 @@ def kept_too_short(flow: Resource, index: Index) -> Verdict:
         return unknown(unknown_value(STORAGE, account))
     why = fault(account, index)
     if why is not None:
-        said = "no longer exists" if why.value == account else "has a firewall that keeps the log out"
+        said = Message("no longer exists") if why.value == account else Message("has a firewall that keeps the log out")
         cause = Cause(flow.id, STORAGE, words=(OTHER_ACCOUNT,))
-        seen = flow.evidence(STORAGE, "a storage account that exists") if why.value == account else why
-        return Fail((seen,), f"Its storage account {said}.", causes=(cause,))
+        seen = flow.evidence(STORAGE, Message("a storage account that exists")) if why.value == account else why
+        return Fail((seen,), Message("Its storage account {said}.", said=said), causes=(cause,))
     return Pass((*verdict.evidence, flow.evidence(STORAGE)))
 
 
@@ -408,12 +409,14 @@ def _retention(flow: Resource) -> Verdict:
     days, on = flow.require(f"{path}.days"), flow.require(f"{path}.enabled")
     if isinstance(days, bool) or not isinstance(days, int):
         return unknown(unknown_value(f"{path}.days", days))
-    seen = (flow.evidence(f"{path}.days", "90, or 0 without expiry"), flow.evidence(f"{path}.enabled"))
+    seen = (flow.evidence(f"{path}.days", Message("90, or 0 without expiry")), flow.evidence(f"{path}.enabled"))
     if days == 0 and (same(on, True) or same(on, False)):
         return Pass(seen)
     if same(on, True):
         return Pass(seen) if days >= DAYS else Fail(seen)
-    return unknown(Unread(f"{path}.enabled", "what a policy that is off does is not documented"), evidence=seen)
+    return unknown(
+        Unread(f"{path}.enabled", Message("what a policy that is off does is not documented")), evidence=seen
+    )
 
 
 def no_traffic_analytics(flow: Resource, index: Index) -> Verdict:
@@ -435,7 +438,8 @@ def _to_workspace(resource: Resource, index: Index, path: str, seen: tuple[Evide
     if why is None:
         return Pass((*seen, resource.evidence(path)))
     return Fail(
-        (*seen, why), "Its workspace no longer exists." if why.value == id else "Its workspace receives nothing."
+        (*seen, why),
+        Message("Its workspace no longer exists.") if why.value == id else Message("Its workspace receives nothing."),
     )
 
 
@@ -457,7 +461,9 @@ def of_security_group(flow: Resource, index: Index) -> Verdict:
     target = flow.require("properties.targetResourceId")
     kind = type_of(target).lower() if isinstance(target, str) else ""
     if kind == network.GROUP.type.lower():
-        return Fail((flow.evidence("properties.targetResourceId", "a virtual network, a subnet or an interface"),))
+        return Fail(
+            (flow.evidence("properties.targetResourceId", Message("a virtual network, a subnet or an interface")),)
+        )
     known = ("microsoft.network/virtualnetworks", "microsoft.network/networkinterfaces")
     if kind.startswith(known):
         return Pass((flow.evidence("properties.targetResourceId"),))

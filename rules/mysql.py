@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Auth, Exposure, Lock, Switch, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
@@ -14,7 +15,7 @@ from .common import unless_running
 from .flexible_servers import STATE, acl, named, rules_count
 from .tables.server_parameters import pending_restart
 
-SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30", product="MySQL server")
+SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30", product=Message("MySQL server"))
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 PARAMETERS = SERVER.child(
     "configurations",
@@ -34,13 +35,13 @@ TLS_VERSION = SERVER.child("configurations/tls_version", one=True, within=PARAME
 
 ACL = acl(
     FIREWALL,
-    name="MySQL firewall",
+    name=Message("MySQL firewall"),
     source="mysql/flexible-server/concepts-networking-public: without a firewall rule no address is allowed",
 )
 LOGINS = Switch(
     "properties.value",
     {"ON": Auth.identity, "OFF": Auth.shared},
-    descriptions={Auth.shared: "accepts user passwords"},
+    descriptions={Auth.shared: Message("accepts user passwords")},
 )
 
 
@@ -51,7 +52,7 @@ def authentication(server: Resource) -> Lock:
     except Unread as missing:
         return possible(Auth.shared, missing)
     if parameter is None:
-        return possible(Auth.shared, Unread(ENTRA_ONLY.path, "Azure reports that it does not exist"))
+        return possible(Auth.shared, Unread(ENTRA_ONLY.path, Message("Azure reports that it does not exist")))
     pending = pending_restart(parameter) if same(parameter.get(LOGINS.path), "ON") else None
     return (
         LOGINS.lock(parameter) if pending is None else possible(Auth.shared, pending, parameter.evidence(LOGINS.path))
@@ -68,7 +69,7 @@ def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(server, index, ACL),
         authentication(server),
-        display_name="The MySQL server",
+        display_name=Message("The MySQL server"),
         address=text_at(server.body, "properties.fullyQualifiedDomainName"),
     )
     yield unless_running(exposure, server, STATE)
@@ -77,7 +78,7 @@ def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
 def old_tls(server: Resource, index: Index) -> Verdict:
     parameter = server.child(TLS_VERSION)
     if parameter is None:
-        return unknown(Unread(TLS_VERSION.path, "Azure reports that it does not exist"))
+        return unknown(Unread(TLS_VERSION.path, Message("Azure reports that it does not exist")))
     value = parameter.require("properties.value")
     seen = Evidence(f"{TLS_VERSION.path} properties.value", value, "TLSv1.2, TLSv1.3")
     versions = [each.strip().lower() for each in str(value).split(",")]

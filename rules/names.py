@@ -12,6 +12,7 @@ from scanner.model.bulk_reads import GraphRows
 from scanner.model.ids import name_of, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, spelled, text_at, value_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
@@ -35,7 +36,7 @@ from .reasons import FROM_TEMPLATE, METRICS_ONLY, NO_DATA_AT_REST
 ZONE = ResourceType(
     "Microsoft.Network/dnsZones",
     api="2018-05-01",
-    product="DNS zone",
+    product=Message("DNS zone"),
     no_rule={"region": "names are global, and hold no customer data", "key": NO_DATA_AT_REST, "log": METRICS_ONLY},
 )
 ALIASES = ZONE.child("CNAME", graph=GraphRows("dnsresources"))
@@ -43,7 +44,7 @@ MANAGER = ResourceType(
     "Microsoft.Network/trafficManagerProfiles",
     api="2022-04-01",
     keep=("properties.dnsConfig.fqdn",),
-    product="Traffic Manager profile",
+    product=Message("Traffic Manager profile"),
     unread={
         "monitorConfig.protocol": "A probe carries no data.",
     },
@@ -104,8 +105,10 @@ OTHER_CLOUDS: Final = (
 )  # fmt: skip
 # app-service/overview-hosting: a host with a hash and a region belongs to one tenant.
 _UNIQUE: Final = re.compile(r".+-[a-z0-9]{16}\.[a-z0-9]+-\d\d\.azurewebsites\.net")
-NOT_OF_THE_SCAN = "No resource of the scan has this host. A subscription that this scan does not see may have it."
-CREATED_BY_OTHERS = "it names no host of Azure that someone else could create"
+NOT_OF_THE_SCAN = Message(
+    "No resource of the scan has this host. A subscription that this scan does not see may have it."
+)
+CREATED_BY_OTHERS = Message("it names no host of Azure that someone else could create")
 
 
 def namespace_of(host: str) -> Namespace | None:
@@ -153,7 +156,7 @@ def _app(host: str, index: Index) -> str:
     label = host.partition(".")[0]
     for name in (_ANY_GROUP if host.endswith(".azurecontainer.io") else "", label, *(host[:end] for end in ends)):
         if name in apps:
-            raise Unread(apps[name], "Azure did not return its hosts")
+            raise Unread(apps[name], Message("Azure did not return its hosts"))
     return ""
 
 
@@ -187,7 +190,9 @@ def _by_host(host: str, space: Namespace, index: Index) -> str:
     if network.PROFILE.type in space.types and (gap := cached(index, "endpoints that were not read", _gap)) is not None:
         raise gap
     if space.suffix == ".cloudapp.azure.com" and host.removesuffix(space.suffix).count(".") != 1:
-        raise Unread("the addresses of scale sets", "the name may be that of an instance of a scale set")
+        raise Unread(
+            Message("the addresses of scale sets"), Message("the name may be that of an instance of a scale set")
+        )
     return ""
 
 
@@ -220,7 +225,7 @@ def dangling(host: str, path: str, index: Index) -> Verdict:
     space = namespace_of(name)
     seen = Evidence(path, name)
     if name.endswith(OTHER_CLOUDS):
-        return unknown(Unread(path, "hosts of other clouds of Azure are not compared"), evidence=(seen,))
+        return unknown(Unread(path, Message("hosts of other clouds of Azure are not compared")), evidence=(seen,))
     if space is None or any(each in f".{name}" for each in CHOSEN):
         return NotApplicable(CREATED_BY_OTHERS)
     try:
@@ -230,10 +235,10 @@ def dangling(host: str, path: str, index: Index) -> Verdict:
     if found:
         return Pass((seen, Evidence("resource", found)))
     if _UNIQUE.fullmatch(name):
-        return NotApplicable("Azure keeps the host for the tenant that had it")
+        return NotApplicable(Message("Azure keeps the host for the tenant that had it"))
     if not space.free:
-        return unknown(Unread(path, "no resource of the scan has this host"), evidence=(seen,))
-    return Fail((Evidence(path, name, "a host that a resource has"),), NOT_OF_THE_SCAN)
+        return unknown(Unread(path, Message("no resource of the scan has this host")), evidence=(seen,))
+    return Fail((Evidence(path, name, Message("a host that a resource has")),), NOT_OF_THE_SCAN)
 
 
 CNAME = "properties.CNAMERecord.cname"
@@ -257,7 +262,7 @@ ENDPOINTS = "properties.endpoints"
 def dangling_target(profile: Resource, index: Index) -> Verdict:
     """Fail where an endpoint of a profile names a resource or host that is gone."""
     if same(profile.get("properties.profileStatus"), "Disabled"):
-        return NotApplicable("the profile is disabled")
+        return NotApplicable(Message("the profile is disabled"))
     profile.require(ENDPOINTS)
     listed = [
         each
@@ -265,7 +270,7 @@ def dangling_target(profile: Resource, index: Index) -> Verdict:
         if not same(value_at(each, "properties.endpointStatus"), "Disabled")
     ]
     if not listed:
-        return NotApplicable("it has no enabled endpoint")
+        return NotApplicable(Message("it has no enabled endpoint"))
     gone: list[str] = []
     known: list[str] = []
     missing: list[Unread] = []
@@ -280,7 +285,7 @@ def dangling_target(profile: Resource, index: Index) -> Verdict:
         else:
             missing.append(Unread(f"{ENDPOINTS}[{name}]", verdict.why))
     if gone:
-        seen = Evidence(f"{ENDPOINTS}[].properties.target", gone, "targets that exist")
+        seen = Evidence(f"{ENDPOINTS}[].properties.target", gone, Message("targets that exist"))
         return Fail((seen,), "" if sure else NOT_OF_THE_SCAN, Severity.high if sure else None)
     if missing:
         return unknown(*missing)
@@ -296,12 +301,14 @@ def _target(endpoint: object, index: Index) -> Verdict:
         if _exists(id, index):
             return Pass((Evidence(path, id),))
         if not index.is_visible(id):
-            return unknown(Unread(path, f"{name_of(id)} is in a subscription that this scan did not see"))
+            return unknown(
+                Unread(path, Message("{id} is in a subscription that this scan did not see", id=name_of(id)))
+            )
         missing = index.incomplete(type_of(id))
         if missing is not None:
             return unknown(missing)
         # Its subscription was read, so it is gone.
-        return Fail((Evidence(path, id, "a resource that exists"),), severity=Severity.high)
+        return Fail((Evidence(path, id, Message("a resource that exists")),), severity=Severity.high)
     if not isinstance(host, str) or not host:
         return unknown(not_returned(host_path) if is_absent(host) else unknown_value(host_path, host))
     return dangling(host, host_path, index)

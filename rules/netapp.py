@@ -9,6 +9,7 @@ from scanner.model.checks import check_value
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, Read, ResourceType
@@ -31,7 +32,10 @@ from .common import in_subnet
 from .reasons import NO_LOG_CATEGORY
 
 ACCOUNT = ResourceType(
-    "Microsoft.NetApp/netAppAccounts", api="2025-12-01", product="NetApp account", no_rule={"log": NO_LOG_CATEGORY}
+    "Microsoft.NetApp/netAppAccounts",
+    api="2025-12-01",
+    product=Message("NetApp account"),
+    no_rule={"log": NO_LOG_CATEGORY},
 )
 POOLS = ACCOUNT.child("capacityPools", graph=GraphRows(holds=()))
 VOLUMES = POOLS.child("volumes", graph=GraphRows())
@@ -42,8 +46,10 @@ KERBEROS = "properties.kerberosEnabled"
 RULES = "properties.exportPolicy.rules"
 EVERYONE = 8
 """An IPv4 prefix that is shorter names more than one private network, so it counts as every client."""
-NFS_ARGUMENT = "NFS 3 has no sign-in, and a volume has an address in one virtual network alone, so low where each machine there may mount it"
-NAMED = "the export policy names the clients, and an address in one virtual network is all that a volume has"
+NFS_ARGUMENT = Message(
+    "NFS 3 has no sign-in, and a volume has an address in one virtual network alone, so low where each machine there may mount it"
+)
+NAMED = Message("the export policy names the clients, and an address in one virtual network is all that a volume has")
 
 
 def protocols(volume: Resource) -> list[str]:
@@ -92,12 +98,12 @@ def exported_to_everyone(volume: Resource) -> Evidence | None:
     """
     rules = volume.get(RULES)
     if is_absent(rules):
-        raise Unread(RULES, volume.why_absent_is_unknown or "Azure did not return it")
+        raise Unread(RULES, volume.why_absent_is_unknown or Message("Azure did not return it"))
     if not isinstance(rules, list) or not rules:
-        raise not_a_list(RULES) if not isinstance(rules, list) else Unread(RULES, "it has no rule")
+        raise not_a_list(RULES) if not isinstance(rules, list) else Unread(RULES, Message("it has no rule"))
     wide = [get_path(each, "allowedClients") for each in rules if not _allows_nothing(each)]
     wide = [each for each in wide if is_everyone(each)]
-    return Evidence(f"{RULES}[].allowedClients", wide, "the addresses of clients") if wide else None
+    return Evidence(f"{RULES}[].allowedClients", wide, Message("the addresses of clients")) if wide else None
 
 
 def sign_in(volume: Resource) -> Lock:
@@ -106,16 +112,16 @@ def sign_in(volume: Resource) -> Lock:
         names = protocols(volume)
     except Unread as missing:
         return possible(Auth.anonymous, missing)
-    domain = grant(Auth.identity, volume.evidence(PROTOCOLS), description="requires an account of the domain")
+    domain = grant(Auth.identity, volume.evidence(PROTOCOLS), description=Message("requires an account of the domain"))
     if "nfsv3" not in names and "nfsv4.1" not in names:
         return domain
     value = volume.get(KERBEROS)
     seen = (volume.evidence(PROTOCOLS), volume.evidence(KERBEROS, True))
-    open_to_all = grant(Auth.anonymous, *seen, description="requires no authentication")
+    open_to_all = grant(Auth.anonymous, *seen, description=Message("requires no authentication"))
     if "nfsv3" in names or same(value, False):
         return open_to_all
     if same(value, True):
-        return grant(Auth.identity, *seen, description="requires an account of the domain")
+        return grant(Auth.identity, *seen, description=Message("requires an account of the domain"))
     # Azure Policy 7c6c7139 flags an absent value.
     return open_to_all if is_absent(value) else possible(Auth.anonymous, unknown_value(KERBEROS, value), *seen)
 
@@ -135,12 +141,17 @@ def sign_in(volume: Resource) -> Lock:
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     pools = account.children(POOLS)
     if pools.gap is not None:
-        yield unread("volume/*", "data", pools.gap, display_name="The volumes of the account")
+        yield unread("volume/*", "data", pools.gap, display_name=Message("The volumes of the account"))
     for pool in pools:
         volumes = pool.children(VOLUMES)
         if volumes.gap is not None:
             name = _last(pool)
-            yield unread(f"volume/{name}/*", "data", volumes.gap, display_name=f"The volumes of the pool {name}")
+            yield unread(
+                f"volume/{name}/*",
+                "data",
+                volumes.gap,
+                display_name=Message("The volumes of the pool {name}", name=name),
+            )
         for volume in volumes:
             yield _exposure(volume, _last(pool), index)
 
@@ -197,9 +208,11 @@ def _narrows(volume: Resource) -> Cause:
         for place, each in enumerate(volume.items(RULES))
         if not _allows_nothing(each) and is_everyone(get_path(each, "allowedClients"))
     )
-    words = (
-        f"Name the clients in each export rule that is open: `az resource update --ids {shlex.quote(volume.id)} "
-        f"--set {settings}`. Kerberos is chosen when a volume is created."
+    words = Message(
+        "Name the clients in each export rule that is open: `az resource update --ids {id} "
+        "--set {settings}`. Kerberos is chosen when a volume is created.",
+        id=shlex.quote(volume.id),
+        settings=settings,
     )
     return Cause("", RULES, words=(words,))
 
@@ -213,9 +226,9 @@ def root_for_everyone(volume: Resource, index: Index) -> Verdict:
     """Fail where clients that no rule narrows act as root. Absent hasRootAccess is true: REST specification."""
     names = protocols(volume)
     if names == ["cifs"]:
-        return NotApplicable("the volume has no NFS")
+        return NotApplicable(Message("the volume has no NFS"))
     if exported_to_everyone(volume) is None:
-        return NotApplicable("the export policy names the clients")
+        return NotApplicable(Message("the export policy names the clients"))
     rules = [each for each in volume.items(RULES) if not _allows_nothing(each)]
     wide = [get_path(each, "hasRootAccess") for each in rules if is_everyone(get_path(each, "allowedClients"))]
     seen = Evidence(f"{RULES}[].hasRootAccess", [True if is_absent(each) else each for each in wide], False)
@@ -256,8 +269,10 @@ def without_copies(volume: Resource, index: Index) -> Verdict:
         return Pass((volume.evidence(REPLICA),))
     if missing:
         return unknown(*missing, evidence=off)
-    none = Evidence("properties.dataProtection", "no policy", "a snapshot policy, a backup or a replica")
-    return Fail(tuple(off) or (none,), "Its policies make no copies." if off else "")
+    none = Evidence(
+        "properties.dataProtection", Message("no policy"), Message("a snapshot policy, a backup or a replica")
+    )
+    return Fail(tuple(off) or (none,), Message("Its policies make no copies.") if off else "")
 
 
 def _not_enforced(volume: Resource, read: Read) -> Evidence | None:
@@ -281,7 +296,7 @@ def _makes_none(volume: Resource, read: Read, id: str) -> Evidence | None:
     policy = next((each for each in found if same(_last(each), name)), None)
     if policy is None:
         found.all()
-        return Evidence(f"{read.path}/{name}", "it does not exist", "a policy that exists")
+        return Evidence(f"{read.path}/{name}", Message("it does not exist"), Message("a policy that exists"))
     enabled = policy.require("properties.enabled")
     if same(enabled, False):
         return Evidence(f"{read.path}/{name} properties.enabled", enabled, True)
@@ -292,13 +307,15 @@ def _makes_none(volume: Resource, read: Read, id: str) -> Evidence | None:
         return None
     if not all(is_absent(each) or each == 0 for each in kept):
         raise malformed(f"{read.path}/{name} properties.{_KEPT[read][0]}")
-    return Evidence(f"{read.path}/{name}: copies that are kept", 0, "one or more")
+    return Evidence(
+        Message("{path}/{name}: copies that are kept", path=read.path, name=name), 0, Message("one or more")
+    )
 
 
 def smb_not_encrypted(volume: Resource, index: Index) -> Verdict:
     """Fail where a volume with SMB accepts traffic without encryption. Absent is false: REST specification."""
     if "cifs" not in protocols(volume):
-        return NotApplicable("the volume has no SMB")
+        return NotApplicable(Message("the volume has no SMB"))
     return check_value(volume, "properties.smbEncryption", good=(True,), bad=(False,), absent=False)
 
 
@@ -309,7 +326,7 @@ def domain_setting(account: Resource, index: Index, settings: tuple[str, ...]) -
         return unknown(Unread(path, account.why_absent_is_unknown))
     domains = account.items(path)
     if not domains:
-        return NotApplicable("no domain is connected")
+        return NotApplicable(Message("no domain is connected"))
     where = f"{path}[].{settings[0]}"
     values = [[get_path(each, name) for name in settings] for each in domains]
     off = [each for each in values if all(is_absent(value) or same(value, False) for value in each)]

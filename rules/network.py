@@ -8,6 +8,7 @@ from scanner.model.checks import check_value
 from scanner.model.ids import name_of as id_name
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, known_text, same, spelled, value_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -50,7 +51,7 @@ VNET = ResourceType(
 ADDRESS = ResourceType(
     "Microsoft.Network/publicIPAddresses",
     api=API,
-    product="Public IP address",
+    product=Message("Public IP address"),
     no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
 )
 BALANCER = ResourceType(
@@ -102,13 +103,13 @@ FRONT = ResourceType(
     "Microsoft.Network/frontDoors",
     api="2025-10-01",
     keep=("properties.backendPools[].properties.backends[].privateEndpointStatus",),
-    product="Front Door (classic)",
+    product=Message("Front Door (classic)"),
     no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
 )
 PROFILE = ResourceType(
     "Microsoft.Cdn/profiles",
     api="2025-12-01",
-    product="Front Door profile",
+    product=Message("Front Door profile"),
     unread={
         "customDomains minimumTlsVersion": "Front Door and CDN serve no TLS below 1.2 since 1 March 2025.",
         "urlSigningKeys": "A feature of retired Verizon tiers.",
@@ -128,7 +129,7 @@ def gone(resource: Resource, path: str) -> bool:
 
 # Security groups
 
-REPORTED_BEHIND = "the traffic that it allows is reported on the resources behind it"
+REPORTED_BEHIND = Message("the traffic that it allows is reported on the resources behind it")
 
 
 def unused_internet_rule(nsg: Resource, index: Index) -> Verdict:
@@ -136,7 +137,7 @@ def unused_internet_rule(nsg: Resource, index: Index) -> Verdict:
     nsg.objects("properties.securityRules")
     group = fabric_of(index).groups.get(nsg.key)
     if group is None:
-        raise Unread("properties.securityRules", "they could not be parsed")
+        raise Unread("properties.securityRules", Message("they could not be parsed"))
     seen = broad_allow_rules(group, index)
     if not seen:
         return (
@@ -148,7 +149,10 @@ def unused_internet_rule(nsg: Resource, index: Index) -> Verdict:
     unseen = [each for each in gaps if each is not None]
     if not unseen and nsg.key in groups_on_paths(topology(index), certain=False):
         unseen.append(
-            Unread("the paths from outside", "a load balancer or firewall on a network path could not be assessed")
+            Unread(
+                Message("the paths from outside"),
+                Message("a load balancer or firewall on a network path could not be assessed"),
+            )
         )
     if unseen or group.missing:
         return unknown(*unseen, *group.missing, evidence=seen)
@@ -243,11 +247,11 @@ def subnet_without_nsg(network: Resource, index: Index) -> Verdict:
     subnets = [each for each in rows(network, "properties.subnets") if name_of(each).lower() not in SUBNETS_WITHOUT_NSG]
     bare = [each for each in subnets if not known_text(each, "properties.networkSecurityGroup.id")]
     if bare:
-        seen = Evidence(path, [name_of(each) for each in bare], "no subnet")
+        seen = Evidence(path, [name_of(each) for each in bare], Message("no subnet"))
         return Fail((seen,), causes=tuple(guarded(network, each) for each in bare))
     if not subnets:
-        return NotApplicable("it has no subnet that supports a network security group")
-    return Pass((Evidence(path, "on every subnet"),))
+        return NotApplicable(Message("it has no subnet that supports a network security group"))
+    return Pass((Evidence(path, Message("on every subnet")),))
 
 
 def guarded(network: Resource, subnet: Any) -> Cause:
@@ -268,10 +272,10 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
         raise not_returned(path)
     found = rows(network, path)
     if not found:
-        return NotApplicable("it has no peering")
+        return NotApplicable(Message("it has no peering"))
     live = [each for each in found if is_connected(each)]
     if not live:
-        return NotApplicable("none of its peerings is connected, so no traffic flows over them")
+        return NotApplicable(Message("none of its peerings is connected, so no traffic flows over them"))
     remote = "properties.remoteVirtualNetwork.id"
     ids = [value_at(each, remote) for each in live]
     managed = [isinstance(id, str) and is_hub_network(id) for id in ids]
@@ -281,12 +285,14 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
         if isinstance(id, str) and not hub and not in_own_tenant(network, index, id)
     ]
     if foreign:
-        seen = Evidence(f"{path}[].{remote}", [value_at(each, remote) for each in foreign], "networks of this tenant")
+        seen = Evidence(
+            f"{path}[].{remote}", [value_at(each, remote) for each in foreign], Message("networks of this tenant")
+        )
         causes = tuple(
             Cause.in_list(network.id, path, each, found.index(each), "virtualNetworkPeerings") for each in foreign
         )
         severity, message = rated(
-            network, index, [spelled(value_at(each, remote)) for each in foreign], "peered network"
+            network, index, [spelled(value_at(each, remote)) for each in foreign], Message("peered network")
         )
         return Fail((seen, *peering_evidence(foreign, path)), message, severity, causes=causes)
     if not all(isinstance(each, str) for each in ids):
@@ -294,7 +300,10 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
     # Azure manages the network of a virtual hub in a subscription of its own.
     strange = [str(id) for id, hub in zip(ids, managed, strict=True) if hub and not hubs_named(index, str(id))]
     if strange:
-        raise Unread(f"{path}[].{remote}", f"{id_name(strange[0])} belongs to a virtual hub that this scan did not see")
+        raise Unread(
+            f"{path}[].{remote}",
+            Message("{strange} belongs to a virtual hub that this scan did not see", strange=id_name(strange[0])),
+        )
     return Pass((Evidence(f"{path}[].{remote}", ids), *peering_evidence(live, path)))
 
 
@@ -320,14 +329,14 @@ def without_ddos_plan(network: Resource, index: Index) -> Verdict:
         return Pass((*verdict.evidence, network.evidence(plan)))
     if network.api_version_unknown:
         raise absent_at_unknown_version(plan)
-    return Fail((network.evidence(plan, "a plan"),), "Protection is enabled without a plan.")
+    return Fail((network.evidence(plan, Message("a plan")),), Message("Protection is enabled without a plan."))
 
 
 def without_flow_logs(network: Resource, index: Index) -> Verdict:
     """Fail where no enabled flow log covers a network: neither one of its own, nor one of every subnet's group."""
     own, own_missing = _enabled_logs(network.objects(LOGS), index)
     if own:
-        return Pass((Evidence(f"{LOGS}[].id", own, "an enabled flow log"),))
+        return Pass((Evidence(f"{LOGS}[].id", own, Message("an enabled flow log")),))
     missing = [own_missing] if own_missing is not None else []
     if network.why_absent_is_unknown and is_absent(network.get(LOGS)):
         missing.append(absent_at_unknown_version(LOGS))
@@ -338,11 +347,16 @@ def without_flow_logs(network: Resource, index: Index) -> Verdict:
         covered[name_of(each)] = bool(logs)
         missing += [unread] if unread is not None else []
     if covered and all(covered.values()):
-        return Pass((Evidence(f"networkSecurityGroup.{LOGS}", "of every subnet", "an enabled flow log"),))
+        return Pass(
+            (Evidence(f"networkSecurityGroup.{LOGS}", Message("of every subnet"), Message("an enabled flow log")),)
+        )
     if missing:
-        return unknown(*missing, evidence=(network.evidence(LOGS, "an enabled flow log"),))
+        return unknown(*missing, evidence=(network.evidence(LOGS, Message("an enabled flow log")),))
     bare = [name for name, is_logged in covered.items() if not is_logged]
-    seen = (network.evidence(LOGS, "an enabled flow log"), Evidence("subnets without a flow log", bare))
+    seen = (
+        network.evidence(LOGS, Message("an enabled flow log")),
+        Evidence(Message("subnets without a flow log"), bare),
+    )
     return Fail(seen if any(covered.values()) else seen[:1], causes=tuple(_disabled(network.objects(LOGS))))
 
 
@@ -379,7 +393,7 @@ def address_unattached(address: Resource, index: Index) -> Verdict:
         value = address.get(path)
         if isinstance(value, str) and value:
             return Pass((address.evidence(path),))
-    return Fail((address.evidence("properties.ipConfiguration", "an attached resource"),))
+    return Fail((address.evidence("properties.ipConfiguration", Message("an attached resource")),))
 
 
 # Application gateways
@@ -449,13 +463,13 @@ def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
         elif not same(protocol, "Http"):
             unread.append(name_of(each))
         elif all(_redirects_to_https(gateway, rule) for rule in mine):
-            seen.append(f"{name_of(each)}: a redirect to HTTPS")
+            seen.append(Message("{each}: a redirect to HTTPS", each=name_of(each)))
         else:
             open_ones.append(name_of(each))
     if open_ones:
-        return Fail((Evidence(path, open_ones, "Https, or a redirect to HTTPS"),))
+        return Fail((Evidence(path, open_ones, Message("Https, or a redirect to HTTPS")),))
     if unread:
-        raise Unread(path, f"missing or unrecognized for {', '.join(unread)}")
+        raise Unread(path, Message("missing or unrecognized for {list}", list=", ".join(unread)))
     return Pass((Evidence(path, seen),))
 
 
@@ -519,17 +533,17 @@ def vpn_without_entra(gateway: Resource, index: Index) -> Verdict:
     if not isinstance(kind, str):
         return unknown(unknown_value("properties.gatewayType", kind))
     if same(kind, "ExpressRoute"):
-        return NotApplicable("an ExpressRoute gateway has no point-to-site users")
+        return NotApplicable(Message("an ExpressRoute gateway has no point-to-site users"))
     # azure-policy 21a6bc25 flags gateways with a client configuration only.
     if gone(gateway, "properties.vpnClientConfiguration"):
-        return NotApplicable("point-to-site is not configured: there is no client configuration")
+        return NotApplicable(Message("point-to-site is not configured: there is no client configuration"))
     client = "properties.vpnClientConfiguration"
     path = f"{client}.vpnAuthenticationTypes"
     if (
         gone(gateway, f"{client}.vpnClientAddressPool")
         or gateway.get(f"{client}.vpnClientAddressPool.addressPrefixes") == []
     ):
-        return NotApplicable("point-to-site is not configured: there is no address pool for clients")
+        return NotApplicable(Message("point-to-site is not configured: there is no address pool for clients"))
     certificates = gateway.get(f"{client}.vpnClientRootCertificates")
     if not gateway.has(path) and isinstance(certificates, list) and certificates:
         return Fail((Evidence(f"{client}.vpnClientRootCertificates", [name_of(each) for each in certificates]),))
@@ -551,7 +565,7 @@ def approves_external_subscriptions(service: Resource, index: Index) -> Verdict:
     foreign = [each for each in found if each == "*" or not in_own_tenant(service, index, f"/subscriptions/{each}")]
     if foreign:
         causes = tuple(Cause("", path, each, text=str(each), place=found.index(each)) for each in foreign)
-        seen = Evidence(path, foreign, "subscriptions of this tenant")
+        seen = Evidence(path, foreign, Message("subscriptions of this tenant"))
         if "*" in foreign:
             return Fail((seen,), causes=causes)
         severity, message = rated(service, index, [f"/subscriptions/{each}" for each in foreign], "subscription")

@@ -7,6 +7,7 @@ from scanner.model.exposure import SHARED, Auth, Exposure, Hop, Reach, closed, p
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, malformed, not_returned
@@ -16,7 +17,7 @@ from .reasons import ONLY_TRAFFIC
 APPLIANCE = ResourceType(
     "Microsoft.Network/networkVirtualAppliances",
     api="2025-09-01",
-    product="Network virtual appliance",
+    product=Message("Network virtual appliance"),
     no_rule=ONLY_TRAFFIC,
 )
 NICS = "properties.virtualApplianceNics"
@@ -25,11 +26,11 @@ RULES = "properties.inboundSecurityRules"
 
 # azure-mgmt-network: InboundSecurityRuleOperations has get and create_or_update, and no list.
 OF_THE_VENDOR = Unread(
-    "the filters of the appliance",
-    "they are in the appliance, and of its inbound security rules ARM lists the ids alone",
+    Message("the filters of the appliance"),
+    Message("they are in the appliance, and of its inbound security rules ARM lists the ids alone"),
 )
-NOTHING = "no inbound security rule forwards traffic"
-FORWARDED = Unread("the translation rules of the appliance", "they are in the appliance")
+NOTHING = Message("no inbound security rule forwards traffic")
+FORWARDED = Unread(Message("the translation rules of the appliance"), Message("they are in the appliance"))
 
 
 @APPLIANCE.endpoints(
@@ -51,7 +52,9 @@ def _nics(appliance: Resource) -> Iterator[Exposure]:
     nics = appliance.get(NICS)
     if not isinstance(nics, list) or not all(_is_interface(each) for each in nics):
         missing = not_returned(NICS) if is_absent(nics) else malformed(NICS)
-        yield Exposure("nic/*", "admin", possible(Reach.internet, missing), SHARED, "The interfaces of the appliance")
+        yield Exposure(
+            "nic/*", "admin", possible(Reach.internet, missing), SHARED, Message("The interfaces of the appliance")
+        )
         return
     for each in nics:
         address, name = text_at(each, "publicIpAddress"), text_at(each, "name") or text_at(each, "nicType")
@@ -60,9 +63,11 @@ def _nics(appliance: Resource) -> Iterator[Exposure]:
         instance = text_at(each, "instanceName")
         label = f"{instance}-{name}" if instance else name or address
         seen = Evidence(f"{NICS}[].publicIpAddress", address)
-        hops = (Hop("public-ip", name or label, address), Hop("nsg", "Filters of the appliance", allows=None))
+        hops = (Hop("public-ip", name or label, address), Hop("nsg", Message("Filters of the appliance"), allows=None))
         reach = possible(Reach.internet, OF_THE_VENDOR, seen, hops=hops)
-        yield Exposure(f"nic/{label}", "admin", reach, SHARED, f"The interface {label}", address=address)
+        yield Exposure(
+            f"nic/{label}", "admin", reach, SHARED, Message("The interface {label}", label=label), address=address
+        )
 
 
 def _is_interface(nic: Any) -> bool:
@@ -80,9 +85,9 @@ def _ingress(appliance: Resource, index: Index) -> Iterator[Exposure]:
     for each in addresses:
         id = text_at(each, "id")
         name = name_of(id)
-        what = f"What the appliance publishes at {name}"
+        what = Message("What the appliance publishes at {name}", name=name)
         if rules == []:
-            hop = Hop("switch", "Inbound security rules", NOTHING, allows=False)
+            hop = Hop("switch", Message("Inbound security rules"), NOTHING, allows=False)
             off = closed(f"ingress/{name}", "app", NOTHING, display_name=what)
             yield replace(off, reach=replace(off.reach, hops=(hop,)))
             continue

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, breadth, parse, union
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, known_objects, known_text, same, text_at, value_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
@@ -72,7 +73,7 @@ def filters(group: Resource) -> tuple[list[Filter], list[str]]:
             found.append(_filter(each, place))
         except (BadAddress, BadPort, ValueError):
             name = value_at(each, "name") if isinstance(each, dict) else None
-            unread.append(name if isinstance(name, str) else f"rule {place + 1}")
+            unread.append(name if isinstance(name, str) else Message("rule {value}", value=place + 1))
     return found, unread
 
 
@@ -172,7 +173,11 @@ def _verdict(group: Resource, *, deny: bool) -> Verdict:
     mine = [(each, above) for each, above in pairs if (not each.allow and above.allow) == deny]
     if mine:
         listed = rows(group, RULES)
-        seen = Evidence(f"{RULES}[].name", [f"{each.name}, after {above.name}" for each, above in mine], "no such rule")
+        seen = Evidence(
+            f"{RULES}[].name",
+            [Message("{name}, after {name2}", name=each.name, name2=above.name) for each, above in mine],
+            Message("no such rule"),
+        )
         causes = tuple(
             Cause("", RULES, listed[each.place], text=f"{group.id}/securityRules/{each.name}", place=each.place)
             for each, _ in mine
@@ -180,10 +185,10 @@ def _verdict(group: Resource, *, deny: bool) -> Verdict:
         # Of a deny rule the order is wrong, or the rule: removing it is no fix by itself.
         return Fail((seen,), causes=() if deny else causes)
     if unread:
-        return unknown(Unread(RULES, f"not understood: {', '.join(unread[:3])}"))
+        return unknown(Unread(RULES, Message("not understood: {list}", list=", ".join(unread[:3]))))
     if not rows(group, RULES):
-        return NotApplicable("it has no rules of its own")
-    return Pass((Evidence(f"{RULES}[].name", "each decides something"),))
+        return NotApplicable(Message("it has no rules of its own"))
+    return Pass((Evidence(f"{RULES}[].name", Message("each decides something")),))
 
 
 # What data services may call
@@ -204,7 +209,7 @@ def data_outbound(network: Resource, index: Index) -> Verdict:
     """
     subnets = [each for each in rows(network, SUBNETS) if _holds_data(each)]
     if not subnets:
-        return NotApplicable("no subnet is delegated to a data service whose users can call the internet")
+        return NotApplicable(Message("no subnet is delegated to a data service whose users can call the internet"))
     open_ones: list[str] = []
     closed: list[str] = []
     missing: list[Unread] = []
@@ -216,7 +221,7 @@ def data_outbound(network: Resource, index: Index) -> Verdict:
             missing.append(unread.with_traceback(None))
     path = f"{SUBNETS}[].properties"
     if open_ones:
-        return Fail((Evidence(path, open_ones, "a route to a firewall, or a rule that denies the internet"),))
+        return Fail((Evidence(path, open_ones, Message("a route to a firewall, or a rule that denies the internet")),))
     if missing:
         return unknown(*missing)
     return Pass((Evidence(path, closed),))
@@ -233,7 +238,7 @@ def _may_call_out(subnet: Any, index: Index) -> bool:
     if table:
         found = fabric_of(index).tables.get(key_of(table))
         if found is None:
-            raise index.missing_in("Microsoft.Network/routeTables", table) or Unread(table, "not collected")
+            raise index.missing_in("Microsoft.Network/routeTables", table) or Unread(table, Message("not collected"))
         if not _goes_out(found, index):
             if found.unclear:
                 raise Unread(table, found.unclear)
@@ -243,12 +248,12 @@ def _may_call_out(subnet: Any, index: Index) -> bool:
         return True
     group = index.resources.get(key_of(id))
     if group is None:
-        raise index.missing_in("Microsoft.Network/networkSecurityGroups", id) or Unread(id, "not collected")
+        raise index.missing_in("Microsoft.Network/networkSecurityGroups", id) or Unread(id, Message("not collected"))
     found_rules, unread = filters(group)
     for each in sorted(found_rules, key=lambda one: one.priority):
         if not each.inbound and not each.allow and _denies_internet(each):
             if unread:
-                raise Unread(RULES, f"not understood: {', '.join(unread[:3])}")
+                raise Unread(RULES, Message("not understood: {list}", list=", ".join(unread[:3])))
             return _allowed_before(each, found_rules, index)
     return True
 
@@ -309,9 +314,9 @@ def ddos_disabled(address: Resource, index: Index) -> Verdict:
     if same(value, "Disabled"):
         return Fail((seen,))
     if same(value, "VirtualNetworkInherited"):
-        return NotApplicable("the plan of its network decides")
+        return NotApplicable(Message("the plan of its network decides"))
     if is_absent(value) and not address.why_absent_is_unknown:
-        return NotApplicable("the plan of its network decides")
+        return NotApplicable(Message("the plan of its network decides"))
     return unknown(
         unknown_value(MODE, value) if not is_absent(value) else Unread(MODE, address.why_absent_is_unknown),
         evidence=(seen,),

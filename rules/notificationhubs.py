@@ -6,6 +6,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Unread, not_a_list, unknown_value
@@ -20,17 +21,17 @@ from .reasons import NO_CUSTOMER_KEY
 NAMESPACE = ResourceType(
     "Microsoft.NotificationHubs/namespaces",
     api="2023-09-01",
-    product="Notification Hubs namespace",
+    product=Message("Notification Hubs namespace"),
     no_rule={"key": NO_CUSTOMER_KEY},
 )
 RULES = NAMESPACE.child("authorizationRules")
 SWITCH = Firewall(
     empty="open",
     source="recorded answers of new namespaces have publicNetworkAccess Enabled and no rule: an absent value counts as enabled",
-    name="Network rules",
+    name=Message("Network rules"),
     absent="enabled",
 )
-KEYS_STAY = (
+KEYS_STAY = Message(
     "The shared access keys of a namespace cannot be disabled (bicep-types-az NamespaceProperties 2023-09-01 has no "
     "disableLocalAuth), so once its network is restricted there is nothing left to fix"
 )
@@ -55,7 +56,7 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(namespace, index, SWITCH, rights_lock(namespace, index)),
         NAMESPACE_KEYS,
-        display_name="The Notification Hubs namespace",
+        display_name=Message("The Notification Hubs namespace"),
         address=host(namespace, "properties.serviceBusEndpoint"),
         counts_as_closed_up_to=Reach.selected,
         justification=KEYS_STAY,
@@ -69,18 +70,18 @@ def rights_lock(namespace: Resource, index: Index) -> Lock:
     of its addresses. A rule without rights allows no one. Without any rule a namespace is open.
     """
     entries, rights = namespace.get(f"{ACLS}.ipRules"), namespace.get(PUBLIC)
-    seen = (namespace.evidence(PUBLIC, "no rights"),)
+    seen = (namespace.evidence(PUBLIC, Message("no rights")),)
     missing: list[Unread] = []
     if is_absent(rights) and is_absent(entries):
         return _lock((Grant(Reach.internet, seen),), ())
     if is_absent(rights):
-        missing.append(Unread(PUBLIC, "which rights the internet has without it is not documented"))
+        missing.append(Unread(PUBLIC, Message("which rights the internet has without it is not documented")))
     elif not isinstance(rights, list):
         missing.append(not_a_list(PUBLIC))
     elif rights:
         return _lock((Grant(Reach.internet, seen),), ())
     if is_absent(entries) and namespace.api_version_unknown:
-        missing.append(Unread(f"{ACLS}.ipRules", "missing from a record of unknown API version"))
+        missing.append(Unread(f"{ACLS}.ipRules", Message("missing from a record of unknown API version")))
     allowed, more = _addresses(namespace)
     missing += more
     found = grant_from_addresses(allowed, index, *seen)
@@ -113,5 +114,5 @@ def _addresses(namespace: Resource) -> tuple[AddressSet, list[Unread]]:
 
 def _lock(grants: tuple[Grant, ...], possible: tuple[PossibleGrant, ...]) -> Lock:
     allows = any(each.level for each in grants) or (None if possible else False)
-    detail = {True: "rights for callers", False: "no rights", None: "not read"}[allows]
+    detail = {True: Message("rights for callers"), False: Message("no rights"), None: Message("not read")}[allows]
     return Lock(grants, possible, (Hop("firewall", SWITCH.name, detail, allows=allows),))

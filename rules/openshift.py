@@ -6,6 +6,7 @@ from typing import Any
 from scanner.model.exposure import ANONYMOUS, SHARED, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
@@ -17,14 +18,16 @@ from .reasons import LOCK_STOPS_SCALING
 CLUSTER = ResourceType(
     "Microsoft.RedHatOpenShift/openShiftClusters",
     api="2025-07-25",
-    product="OpenShift cluster",
+    product=Message("OpenShift cluster"),
     no_rule={"log": "the log is inside the cluster or the machine", "lock": LOCK_STOPS_SCALING},
 )
 API = "properties.apiserverProfile.visibility"
 INGRESS = "properties.ingressProfiles"
-KUBEADMIN = "whether kubeadmin was removed is not visible, and a private address is all that a cluster can have, so it counts as closed"
-PRIVATE = "a private address in the virtual network of the cluster"
-PUBLIC = "a public address without address rules"
+KUBEADMIN = Message(
+    "whether kubeadmin was removed is not visible, and a private address is all that a cluster can have, so it counts as closed"
+)
+PRIVATE = Message("a private address in the virtual network of the cluster")
+PUBLIC = Message("a public address without address rules")
 
 
 def visible(path: str, value: Any) -> Lock:
@@ -66,7 +69,7 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
         "admin",
         visible(API, cluster.get(API)),
         SHARED,
-        display_name="The API server",
+        display_name=Message("The API server"),
         address=host(cluster, "properties.apiserverProfile.url"),
         counts_as_closed_up_to=Reach.private,
         justification=KUBEADMIN,
@@ -82,7 +85,7 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
             if is_absent(profiles) or profiles == []
             else not_a_list(INGRESS)
         )
-        yield unread("ingress/*", "app", missing, display_name="The ingress of the cluster")
+        yield unread("ingress/*", "app", missing, display_name=Message("The ingress of the cluster"))
         return
     for profile in profiles:
         name = text_at(profile, "name") or "default"
@@ -91,6 +94,6 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
             "app",
             visible(f"{INGRESS}[{name}].visibility", get_path(profile, "visibility")),
             ANONYMOUS,
-            display_name=f"The ingress {name} of the cluster",
+            display_name=Message("The ingress {name} of the cluster", name=name),
             address=text_at(profile, "ip"),
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import SHARED, Exposure, Lock, Reach, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import not_a_list
@@ -15,13 +16,13 @@ from .common import host, unless_running
 DATABASE = ResourceType(
     "Oracle.Database/autonomousDatabases",
     api="2025-09-01",
-    product="Oracle database",
+    product=Message("Oracle database"),
     no_rule={"key": "the keys are in Oracle's cloud, not in ARM", "log": "the logs are in Oracle's cloud, not in ARM"},
 )
 VM_CLUSTER = ResourceType(
     "Oracle.Database/cloudVmClusters",
     api="2025-09-01",
-    product="Exadata VM cluster",
+    product=Message("Exadata VM cluster"),
     no_rule={"key": "the keys are in Oracle's cloud, not in ARM", "log": "the logs are in Oracle's cloud, not in ARM"},
 )
 SUBNET = "properties.subnetId"
@@ -30,13 +31,13 @@ ACL = Firewall(
     empty="open",
     source="docs.oracle.com, Autonomous Database, Configure Network Access: a database is reachable from everywhere unless it has a private "
     "endpoint or an access control list",
-    name="Access control list",
+    name=Message("Access control list"),
     public="",
     addresses=(RuleList(ALLOWED, address=""),),
     endpoints=None,
     injected=(SUBNET,),
 )
-PASSWORDS_ONLY = (
+PASSWORDS_ONLY = Message(
     "no setting of Azure refuses passwords of database users, so what chosen networks alone reach counts as closed"
 )
 
@@ -67,7 +68,7 @@ def endpoints(database: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         reach(database, index),
         SHARED,
-        display_name="The Oracle database",
+        display_name=Message("The Oracle database"),
         address=text_at(database.body, "properties.privateEndpoint")
         or host(database, "properties.connectionUrls.ordsUrl"),
         counts_as_closed_up_to=Reach.selected,

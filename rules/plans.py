@@ -2,6 +2,7 @@
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_one
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Fail, NotApplicable, Pass, Verdict, unknown_value
@@ -28,10 +29,10 @@ def empty_plan(plan: Resource, index: Index) -> Verdict:
     if not isinstance(tier, str):
         raise unknown_value("sku.tier", tier)
     if is_one(tier, UNBILLED):
-        return NotApplicable("a plan of this tier costs nothing without apps")
+        return NotApplicable(Message("a plan of this tier costs nothing without apps"))
     path = "properties.numberOfSites"
     count = plan.require(path)
     if not isinstance(count, int) or isinstance(count, bool) or count < 0:
         raise unknown_value(path, count)
-    seen = plan.evidence(path, "one or more")
+    seen = plan.evidence(path, Message("one or more"))
     return Pass((seen,)) if count else Fail((seen,))

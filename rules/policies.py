@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from scanner.model.ids import name_of, segments
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, same
+from scanner.model.message import Message
 from scanner.model.regions import TABLE as REGION_TABLE
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import Evidence, Unread, malformed, not_a_list, not_returned, unknown_value
@@ -22,7 +23,7 @@ from .subscription import SUBSCRIPTION
 RULE = "properties.policyRule"
 MEMBERS = "properties.policyDefinitions"
 VERSIONS = "properties.versions"
-CUSTOM = "policyType eq 'Custom'"
+CUSTOM = Message("policyType eq 'Custom'")
 ABOVE: Final = ("providers", "microsoft.management", "managementgroups")
 BUILT_IN: Final = ("providers", "microsoft.authorization", "policydefinitions")
 BUILT_IN_SETS: Final = ("providers", "microsoft.authorization", "policysetdefinitions")
@@ -146,7 +147,7 @@ class Values(Struct, frozen=True):
             return value[1:]
         found = _PARAMETER.fullmatch(value)
         if found is None:
-            raise Unread(value, "the expression is not evaluated")
+            raise Unread(value, Message("the expression is not evaluated"))
         return self.named(found[1])
 
     def named(self, name: str) -> Any:
@@ -158,7 +159,7 @@ class Values(Struct, frozen=True):
             return given if self.outer is None else self.outer.of(given)
         default = get_path(self.declared, f"{name}.defaultValue") if "." not in name else MISSING
         if is_absent(default):
-            raise not_returned(f"parameters.{name}", "a value")
+            raise not_returned(Message("parameters.{name}", name=name), Message("a value"))
         return default
 
 
@@ -209,9 +210,9 @@ def _found(listed: Children, id: str, version: Any) -> Resource:
     name = f"{parts[len(ABOVE)]}:{name_of(id)}" if parts[: len(ABOVE)] == ABOVE else name_of(id)
     found = next((each for each in listed if same(each.name, name)), None)
     if found is None:
-        raise listed.gap or Unread(name_of(id), "Azure did not list it with the policies of the subscription")
+        raise listed.gap or Unread(name_of(id), Message("Azure did not list it with the policies of the subscription"))
     if not is_absent(version) and len(found.items(VERSIONS)) > 1:
-        raise Unread(name_of(id), "the version that is assigned was not read")
+        raise Unread(name_of(id), Message("the version that is assigned was not read"))
     return found
 
 
@@ -224,7 +225,7 @@ def of_definition(id: str, values: Mapping[str, Any], subject: Subject, known: C
     if name_of(id).lower() != subject.built_in:
         return None
     if is_absent(values.get(subject.parameter.lower())):
-        return Evidence(subject.parameter, "no values", "the values that are allowed")
+        return Evidence(subject.parameter, Message("no values"), Message("the values that are allowed"))
     effect = use.effect or "Deny"
     if not same(effect, "Deny"):
         return Evidence("effect", effect, "Deny")
@@ -377,13 +378,13 @@ def _conditions(condition: Any, *, negated: bool) -> Iterator[Condition]:
             if not isinstance(several, list):
                 raise not_a_list(f"{RULE}.if")
             if not all_hold and len(several) > 1:
-                raise Unread(f"{RULE}.if", "one of several conditions is enough, which is not evaluated")
+                raise Unread(f"{RULE}.if", Message("one of several conditions is enough, which is not evaluated"))
             for each in several:
                 yield from _conditions(each, negated=negated)
             return
     field = parts.pop("field", None)
     if not isinstance(field, str) or field.startswith("[") or len(parts) != 1:
-        raise Unread(f"{RULE}.if", "a condition without a field is not evaluated")
+        raise Unread(f"{RULE}.if", Message("a condition without a field is not evaluated"))
     operator, operand = parts.popitem()
     yield Condition(field.lower(), _opposite(operator) if negated else operator, operand)
 
@@ -404,7 +405,11 @@ def _of_conditions(conditions: Iterable[Condition], values: Values, subject: Sub
             if each.operator in ("notin", "notequals"):
                 allowed = [*(allowed or ()), *_operand(each, values)]
             elif each.operator in ("in", "equals"):
-                return Evidence(subject.field, "only the values that it names are denied", "all other values denied")
+                return Evidence(
+                    subject.field,
+                    Message("only the values that it names are denied"),
+                    Message("all other values denied"),
+                )
             elif not _is_there(each, values):
                 further = each.field
         elif each.field == "type":
@@ -413,7 +418,7 @@ def _of_conditions(conditions: Iterable[Condition], values: Values, subject: Sub
         else:
             further = each.field
     if further:
-        raise Unread(f"{RULE}.if", f"its condition on {further} is not evaluated")
+        raise Unread(f"{RULE}.if", Message("its condition on {further} is not evaluated", further=further))
     return None if allowed is None else _allowed(allowed, subject)
 
 
@@ -429,7 +434,9 @@ def _is_of_others(condition: Condition, values: Values, subject: Subject) -> boo
     Raises Unread where it leaves out some of them.
     """
     if condition.operator not in ("in", "equals", "notin", "notequals"):
-        raise Unread(f"{RULE}.if", f"its condition on type is not evaluated: {condition.operator}")
+        raise Unread(
+            f"{RULE}.if", Message("its condition on type is not evaluated: {operator}", operator=condition.operator)
+        )
     types = [each.lower() for each in _operand(condition, values)]
     if condition.operator in ("in", "equals"):
         return not subject.of or subject.of not in types
@@ -437,7 +444,7 @@ def _is_of_others(condition: Condition, values: Values, subject: Subject) -> boo
         return subject.of in types
     left_out = [each for each in types if each not in subject.free]
     if left_out:
-        raise Unread(f"{RULE}.if", f"it leaves out types: {', '.join(left_out)}")
+        raise Unread(f"{RULE}.if", Message("it leaves out types: {list}", list=", ".join(left_out)))
     return False
 
 
@@ -459,7 +466,7 @@ def _allowed(values: list[str], subject: Subject) -> Outcome:
     """Return the values that are allowed; why a list without one is no limit. Raises Unread where none is known."""
     wanted = [each for each in values if not any(same(each, name) for name in subject.aside)]
     if not wanted:
-        return Evidence(subject.parameter, "no values", "the values that are allowed")
+        return Evidence(subject.parameter, Message("no values"), Message("the values that are allowed"))
     if subject is REGIONS and not any(each.lower().replace(" ", "") in REGION_TABLE for each in wanted):
         raise unknown_value(subject.parameter, wanted[0])
     return tuple(values)

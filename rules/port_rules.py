@@ -6,6 +6,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse,
 from scanner.model.exposure import Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
+from scanner.model.message import Message
 from scanner.model.verdict import Evidence, Unread, malformed, unknown_value
 from scanner.reach.sources import grant_from_addresses, source_hop
 
@@ -34,20 +35,20 @@ def port_lock(rules: list[PortRule], path: str, index: Index, *, rest: AddressSe
     found = grant_from_addresses(allowed, index, seen)
     lock = Lock((found,)) if found is not None else grant(Reach.none, seen)
     level = lock.grants[0].level
-    hop = Hop("firewall", name, "no rule allows access" if not level else "", allows=bool(level))
+    hop = Hop("firewall", name, Message("no rule allows access") if not level else "", allows=bool(level))
     return replace(lock, hops=(source_hop(lock), hop))
 
 
 def _allowed(rules: list[PortRule], path: str, rest: AddressSet) -> AddressSet:
     """Return the addresses that are allowed. Raises Unread for a rule that is not known."""
     if not all(isinstance(each.priority, int) and not isinstance(each.priority, bool) for each in rules):
-        raise Unread(f"{path}[].priority", "it is no number")
+        raise Unread(f"{path}[].priority", Message("it is no number"))
     allowed = decided = NO_ADDRESSES
     for rule in sorted(rules, key=lambda each: each.priority):
         if not any(same(rule.access, each) for each in ("Allow", "Deny")):
             raise unknown_value(f"{path}[].access", rule.access)
         if not is_absent(rule.source_ports) and rule.source_ports not in (["*"], [], "*"):
-            raise Unread(f"{path}[].sourcePortRanges", "a rule by source port")
+            raise Unread(f"{path}[].sourcePortRanges", Message("a rule by source port"))
         here = union(_source(each, path) for each in rule.sources) - decided
         allowed |= here if same(rule.access, "Allow") else NO_ADDRESSES
         decided |= here

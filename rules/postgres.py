@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Auth, Exposure, Switch
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.reach.firewall import firewall
@@ -12,7 +13,9 @@ from scanner.reach.firewall import firewall
 from .common import unless_running
 from .flexible_servers import STATE, acl, named, rules_count
 
-SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01", product="PostgreSQL server")
+SERVER = ResourceType(
+    "Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01", product=Message("PostgreSQL server")
+)
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 PARAMETERS = SERVER.child(
     "configurations",
@@ -30,7 +33,7 @@ TLS_VERSION = SERVER.child("configurations/ssl_min_protocol_version", one=True, 
 
 ACL = acl(
     FIREWALL,
-    name="PostgreSQL firewall",
+    name=Message("PostgreSQL firewall"),
     source="postgresql/flexible-server/concepts-networking-public: without a firewall rule no address is allowed",
 )
 PASSWORDS = Switch(
@@ -38,7 +41,7 @@ PASSWORDS = Switch(
     {"Disabled": Auth.identity, "Enabled": Auth.shared},
     absent="Enabled",
     source="azure-mgmt-postgresqlflexibleservers AuthConfig: password authentication is on by default; Azure Policy fa498b91",
-    descriptions={Auth.shared: "accepts role passwords"},
+    descriptions={Auth.shared: Message("accepts role passwords")},
 )
 
 
@@ -57,7 +60,7 @@ def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(server, index, ACL),
         PASSWORDS.lock(server),
-        display_name="The PostgreSQL server",
+        display_name=Message("The PostgreSQL server"),
         address=text_at(server.body, "properties.fullyQualifiedDomainName"),
     )
     yield unless_running(exposure, server, STATE)

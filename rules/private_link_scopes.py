@@ -5,6 +5,7 @@ from typing import Any
 
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
+from scanner.model.message import Message
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -36,7 +37,7 @@ SETTINGS = "properties.accessModeSettings"
 EXCLUSIONS = f"{SETTINGS}.exclusions"
 CONNECTION = "privateEndpointConnectionName"
 OPEN, CLOSED = "Open", "PrivateOnly"
-CLOSE_EXCLUSION = (
+CLOSE_EXCLUSION = Message(
     "In the private link scope, open Access modes and set the private endpoint connection to Private Only."
 )
 

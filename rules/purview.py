@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.reach.firewall import Firewall, firewall
@@ -14,7 +15,7 @@ from .reasons import NO_CUSTOMER_KEY
 ACCOUNT = ResourceType(
     "Microsoft.Purview/accounts",
     api="2021-12-01",
-    product="Purview account",
+    product=Message("Purview account"),
     unread={
         "kafkaConfigurations, listkeys": "Outbound, and a POST with keys. What Purview scans is in its data plane.",
     },
@@ -24,11 +25,15 @@ ACL = Firewall(
     empty="open",
     source="azure-mgmt-purview Account.publicNetworkAccess: Enabled by default; an account has no address rules. What NotSpecified "
     "means is not documented, so it counts as Enabled",
-    name="Public network access",
+    name=Message("Public network access"),
     enabled=("Enabled", "NotSpecified"),
     absent="enabled",
 )
-NAMES = {"catalog": "The Purview catalog", "scan": "The Purview scans", "guardian": "The Purview access policies"}
+NAMES = {
+    "catalog": Message("The Purview catalog"),
+    "scan": Message("The Purview scans"),
+    "guardian": Message("The Purview access policies"),
+}
 
 
 ALWAYS = "every call carries a token of Microsoft Entra ID"

@@ -11,6 +11,7 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, is_one, objects_at, same, text_at, value_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, Read, ResourceType
 from scanner.model.verdict import (
@@ -102,7 +103,7 @@ ACL = Firewall(
     empty="open",
     source="azure-mgmt-recoveryservices VaultProperties: publicNetworkAccess is Enabled or Disabled; backup/private-endpoints: "
     "denying public access is a setting of its own, so an absent one counts as enabled",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="enabled",
 )
 
@@ -126,7 +127,7 @@ def endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(vault, index, ACL, groups=("AzureBackup",)),
         IDENTITY,
-        display_name="The vault's backup service",
+        display_name=Message("The vault's backup service"),
     )
 
 
@@ -211,7 +212,7 @@ def why_none(item: Resource, index: Index) -> Evidence | None:
     made, now = seconds_of(point) if isinstance(point, str) else None, seconds_of(index.taken)
     if made is None or now is None or now - made <= OLD:
         return None
-    return Evidence(f"{vault_of(item)}: {POINT}", point, "in the last 8 days")
+    return Evidence(f"{vault_of(item)}: {POINT}", point, Message("in the last 8 days"))
 
 
 def _policy(item: Resource) -> Resource | None:
@@ -256,7 +257,7 @@ class Backups(Struct):
             elif read is INSTANCES or not any(
                 same(item.get("properties.backupManagementType"), each) for each in WITHOUT_SOURCE
             ):
-                self.missing.append(Unread(f"{vault.name}: {path}", "Azure did not return it"))
+                self.missing.append(Unread(f"{vault.name}: {path}", Message("Azure did not return it")))
 
 
 def backups(index: Index) -> Backups:
@@ -268,13 +269,13 @@ def backups(index: Index) -> Backups:
         for vault in vaults:
             found.add(vault, index)
         if missing is not None or not index.live:
-            found.missing.append(missing or Unread(type, "not collected"))
+            found.missing.append(missing or Unread(type, Message("not collected")))
     return found
 
 
 # Whether a vault protects a resource
 
-NO_VAULT = "protected items of the scanned vaults"
+NO_VAULT = Message("protected items of the scanned vaults")
 
 
 def found_backups(index: Index) -> Backups:
@@ -300,10 +301,12 @@ def protected(resource: Resource, index: Index, items: Iterable[Resource]) -> Ve
     missing = list(dict.fromkeys(found_backups(index).missing))
     if None in states:
         missing.append(
-            Unread(seen[states.index(None)].path, "Azure did not return it, or returned an unrecognized value")
+            Unread(seen[states.index(None)].path, Message("Azure did not return it, or returned an unrecognized value"))
         )
     if resource.subscription.lower() in index.partial:
-        missing.append(Unread("vaults of the subscription", "this identity cannot read everything in it"))
+        missing.append(
+            Unread(Message("vaults of the subscription"), Message("this identity cannot read everything in it"))
+        )
     if not found and (trace := _trace(resource, index)) is not None:
         missing.append(trace)
     if missing:
@@ -314,7 +317,7 @@ def protected(resource: Resource, index: Index, items: Iterable[Resource]) -> Ve
 def _why(items: list[Resource]) -> str:
     """Return why items of a vault are no backup, where it is one reason."""
     is_pending = bool(items) and all(is_item(each) and same(each.get(STATE), PENDING) for each in items)
-    return "No backup has been made yet." if is_pending else ""
+    return Message("No backup has been made yet.") if is_pending else ""
 
 
 # Vaults that the scan does not see
@@ -327,7 +330,7 @@ _COLLECTIONS = "/providers/microsoft.compute/restorepointcollections/azurebackup
 (azure-resource-manager/management/move-limitations, virtual machines). The vault may be in another one: azure-cli 2.90
 backs up machines of other subscriptions.
 """
-_ELSEWHERE = "Azure Backup protects it, from a vault that this scan does not see"
+_ELSEWHERE = Message("Azure Backup protects it, from a vault that this scan does not see")
 
 
 def _trace(resource: Resource, index: Index) -> Unread | None:
@@ -337,11 +340,15 @@ def _trace(resource: Resource, index: Index) -> Unread | None:
     if resource.type.lower() == "microsoft.compute/virtualmachines":
         names = cached(index, "collections of Azure Backup", _collections)
         is_known = (resource.subscription, resource.name.lower()) in names
-        return Unread(f"restore point collection AzureBackup_{resource.name}", _ELSEWHERE) if is_known else None
+        return (
+            Unread(Message("restore point collection AzureBackup_{name}", name=resource.name), _ELSEWHERE)
+            if is_known
+            else None
+        )
     subscription = index.resources.get(f"/subscriptions/{resource.subscription}")
     for lock in subscription.children(LOCKS) if subscription is not None else ():
         if lock.key.startswith(f"{resource.key}/") and lock.name.lower().startswith(LOCK.lower()):
-            return Unread(f"lock {lock.name}", _ELSEWHERE)
+            return Unread(Message("lock {name}", name=lock.name), _ELSEWHERE)
     return None
 
 
@@ -361,13 +368,13 @@ CHOSEN = "properties.extendedProperties.diskExclusionProperties"
 def machine(resource: Resource, index: Index) -> Verdict:
     """Fail where no vault protects a machine, nor all of its disks."""
     if resource.type.lower() != "microsoft.compute/virtualmachines":
-        return NotApplicable("instances of a scale set are made from its model")
+        return NotApplicable(Message("instances of a scale set are made from its model"))
     if resource.text("properties.virtualMachineScaleSet.id"):
-        return NotApplicable("it belongs to a scale set, and is made from its model")
+        return NotApplicable(Message("it belongs to a scale set, and is made from its model"))
     resource.require(DISKS)
     is_ephemeral = same(resource.get(f"{DISKS}.osDisk.diffDiskSettings.option"), "Local")
     if is_ephemeral and not rows(resource, DATA):
-        return NotApplicable("its only disk is ephemeral, and holds nothing that a restart keeps")
+        return NotApplicable(Message("its only disk is ephemeral, and holds nothing that a restart keeps"))
     items = items_of(index, resource.id)
     whole = [each for each in items if is_item(each) and same(each.get("properties.workloadType"), "VM")]
     active = [each for each in whole if is_active(each) and why_none(each, index) is None]
@@ -385,7 +392,7 @@ def machine(resource: Resource, index: Index) -> Verdict:
             Evidence(f"{vault_of(each)}: properties.friendlyName", each.get("properties.friendlyName"))
             for each in databases
         )
-        return Fail((*verdict.evidence, *names), "Its databases are in a vault, the machine is not.")
+        return Fail((*verdict.evidence, *names), Message("Its databases are in a vault, the machine is not."))
     return verdict
 
 
@@ -413,13 +420,15 @@ def _whole(machine: Resource, index: Index, active: list[Resource]) -> Verdict:
         verdict = protected(machine, index, items_of(index, id) if id else ())
         if isinstance(verdict, Fail):
             luns = [value_at(each, "lun") for each in left]
-            return Fail((*seen, Evidence(f"{vault}: disks that are left out (LUN)", luns, [])), PARTIAL)
+            return Fail(
+                (*seen, Evidence(Message("{vault}: disks that are left out (LUN)", vault=vault), luns, [])), PARTIAL
+            )
         if not isinstance(verdict, Pass):
             return verdict
     return Pass(seen)
 
 
-PARTIAL = "The backup of the machine leaves out data disks."
+PARTIAL = Message("The backup of the machine leaves out data disks.")
 
 
 def _left_out(machine: Resource, item: Resource) -> list[Any]:
@@ -455,7 +464,7 @@ def blobs(resource: Resource, index: Index, *, service: Read, containers: Read) 
     `service`, `containers`: the reads of the blob service and of its containers.
     """
     if not service.needed(resource):
-        return NotApplicable("the account has no blob service")
+        return NotApplicable(Message("the account has no blob service"))
     items = [
         each
         for each in items_of(index, resource.id)
@@ -472,7 +481,7 @@ def blobs(resource: Resource, index: Index, *, service: Read, containers: Read) 
     found = resource.child(service)
     if found is not None and same(found.get(RESTORE), True):
         return Pass((Evidence(f"{service.path} {RESTORE}", True, True),))
-    return NotApplicable("the account has no blob service") if found is None else verdict
+    return NotApplicable(Message("the account has no blob service")) if found is None else verdict
 
 
 def _containers(items: list[Resource]) -> set[str] | None:
@@ -496,15 +505,15 @@ def _containers(items: list[Resource]) -> set[str] | None:
 
 def _of_containers(account: Resource, read: Read, named: set[str]) -> Verdict:
     """Fail where an account has containers that no backup names."""
-    seen = Evidence("containers in a vault", sorted(named))
+    seen = Evidence(Message("containers in a vault"), sorted(named))
     if not read.needed(account):
         return unknown(
-            Unread("containers", "a vault has some by name, and the account's were not read"), evidence=(seen,)
+            Unread("containers", Message("a vault has some by name, and the account's were not read")), evidence=(seen,)
         )
     found = account.children(read)
     lacking = [each.name for each in found if each.name.lower() not in named and not each.name.startswith("$")]
     if lacking:
-        return Fail((Evidence("containers in no vault", lacking, []), seen))
+        return Fail((Evidence(Message("containers in no vault"), lacking, []), seen))
     return Pass((seen,)) if found.gap is None else unknown(found.gap, evidence=(seen,))
 
 
@@ -512,19 +521,19 @@ def shares(resource: Resource, index: Index, *, premium: Read, standard: Read) -
     """Fail where no vault protects a file share of an account. `premium`, `standard`: the reads that list its shares."""
     read = premium if premium.needed(resource) else standard
     if not read.needed(resource):
-        return NotApplicable("the account has no file service")
+        return NotApplicable(Message("the account has no file service"))
     known = resource.children(read)
     verdicts = {each.name: protected(resource, index, _of_share(each, resource, index)) for each in known}
     failing = {name: verdict.evidence for name, verdict in verdicts.items() if isinstance(verdict, Fail)}
     if failing:
         seen = tuple(fact for facts in failing.values() for fact in facts if fact.path != NO_VAULT)
-        return Fail((Evidence("file shares in no vault", list(failing), []), *seen))
+        return Fail((Evidence(Message("file shares in no vault"), list(failing), []), *seen))
     known.all()
     unread = [verdict for verdict in verdicts.values() if isinstance(verdict, Unknown)]
     if unread:
         return unread[0]
     if not verdicts:
-        return NotApplicable("the account has no file share")
+        return NotApplicable(Message("the account has no file share"))
     return Pass(tuple(fact for verdict in verdicts.values() if isinstance(verdict, Pass) for fact in verdict.evidence))
 
 
@@ -548,24 +557,26 @@ NOT_SHOWN = ("DPM", "AzureBackupServer")
 def last_backup(item: Resource, index: Index) -> Verdict:
     """Fail where the last backup of an item failed, or none was made yet."""
     if is_deleted(item):
-        return NotApplicable("the item is deleted, and kept by soft delete")
+        return NotApplicable(Message("the item is deleted, and kept by soft delete"))
     if _not_known_whether_deleted(item):
         raise unknown_value(DELETED, item.get(DELETED))
     if any(same(item.get("properties.backupManagementType"), each) for each in NOT_SHOWN):
-        return NotApplicable("the backup server has the state of this item, not the vault")
+        return NotApplicable(Message("the backup server has the state of this item, not the vault"))
     state = item.get(STATE)
     if is_active(item) is False and not any(same(state, each) for each in ("ProtectionError", PENDING)):
-        return NotApplicable("backups of this item are stopped")
+        return NotApplicable(Message("backups of this item are stopped"))
     path = "properties.lastBackupStatus"
     status = item.get(path)
     seen = (item.evidence(path, "Completed"), item.evidence("properties.lastBackupTime"), item.evidence(STATE))
     if same(state, "ProtectionError") or any(same(status, each) for each in ("Failed", "Unhealthy")):
         return Fail(seen)
     if same(state, "IRPending") or any(same(status, each) for each in ("IRPending", "")):
-        return Fail(seen, "No backup has been made yet.")
+        return Fail(seen, Message("No backup has been made yet."))
     if any(same(status, each) for each in ("Completed", "Healthy", "CompletedWithWarnings")):
         return Pass(seen) if is_absent(state) or isinstance(state, str) else unknown(unknown_value(STATE, state))
-    return unknown(Unread(path, "Azure did not return it") if is_absent(status) else unknown_value(path, status))
+    return unknown(
+        Unread(path, Message("Azure did not return it")) if is_absent(status) else unknown_value(path, status)
+    )
 
 
 # How a vault is protected

@@ -6,6 +6,7 @@ from scanner.model.checks import is_one
 from scanner.model.exposure import IDENTITY, NO_GRANT, Auth, Exposure, Lock, Reach, Switch, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
@@ -18,7 +19,7 @@ from .reasons import NO_CUSTOMER_KEY
 CACHE = ResourceType(
     "Microsoft.Cache/redis",
     api="2024-11-01",
-    product="Redis cache",
+    product=Message("Redis cache"),
     no_rule={"key": NO_CUSTOMER_KEY, "lock": "a cache: what it holds is stored elsewhere"},
 )
 CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01", product="Managed Redis")
@@ -37,7 +38,7 @@ ACL = Firewall(
     empty="open",
     source="azure-cache-for-redis/cache-network-isolation: without firewall rules every address is allowed; "
     "azure-mgmt-redis: publicNetworkAccess is Enabled by default",
-    name="Redis firewall",
+    name=Message("Redis firewall"),
     absent="enabled",
     addresses=(RuleList(child=RULES, start="properties.startIP", end="properties.endIP"),),
     # What a rule from 0.0.0.0 to 0.0.0.0 means here is not documented. It is evaluated as for SQL.
@@ -70,7 +71,7 @@ def without_password(cache: Resource) -> Lock:
             return possible(Auth.anonymous, not_returned(NO_PASSWORD), seen)
         return NO_GRANT
     if same(value, True):
-        return grant(Auth.anonymous, seen, description="requires no authentication")
+        return grant(Auth.anonymous, seen, description=Message("requires no authentication"))
     if same(value, False):
         return NO_GRANT
     return possible(Auth.anonymous, unknown_value(NO_PASSWORD, value), seen)
@@ -85,16 +86,18 @@ def cache_endpoints(cache: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(cache, index, ACL)
     authentication = IDENTITY | KEYS.lock(cache) | without_password(cache)
     address = host(cache, "properties.hostName")
-    yield Exposure("redis", "data", reach, authentication, display_name="The cache", address=address)
+    yield Exposure("redis", "data", reach, authentication, display_name=Message("The cache"), address=address)
     yield plain(cache, reach, authentication, address)
 
 
 def plain(cache: Resource, reach: Lock, authentication: Lock, address: str) -> Exposure:
     """Return the exposure of port 6379, which has no TLS."""
-    what = "The cache's non-TLS port"
+    what = Message("The cache's non-TLS port")
     on = PLAIN.lock(cache)
     if on.widest is not None and on.widest.level == Reach.none:
-        return closed("redis-plain", "data", "the non-TLS port is disabled", *on.widest.evidence, display_name=what)
+        return closed(
+            "redis-plain", "data", Message("the non-TLS port is disabled"), *on.widest.evidence, display_name=what
+        )
     reach = perhaps_off(reach, on, max(reach.levels, default=Reach.internet), what)
     authentication = authentication.with_switch(Cause("", PLAIN.path, value=False))
     return Exposure("redis-plain", "data", reach, authentication, display_name=what, address=address)
@@ -146,7 +149,7 @@ def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
             "data",
             reach,
             DATABASE_KEYS.lock(database),
-            display_name=f"The Redis database {database.name}",
+            display_name=Message("The Redis database {name}", name=database.name),
             subject=database,
             address=address,
             ports=_ports(database.get("properties.port")),
@@ -154,5 +157,5 @@ def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     if databases.gap is not None:
         authentication = possible(Auth.shared, databases.gap)
         yield Exposure(
-            "redis/*", "data", reach, authentication, display_name="The cluster's databases", address=address
+            "redis/*", "data", reach, authentication, display_name=Message("The cluster's databases"), address=address
         )

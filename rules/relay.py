@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, replace, unread
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.reach.firewall import firewall
@@ -16,7 +17,7 @@ from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
 NAMESPACE = ResourceType(
     "Microsoft.Relay/namespaces",
     api="2026-01-01",
-    product="Relay namespace",
+    product=Message("Relay namespace"),
     no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
 )
 RULE_SET = rule_set_of(NAMESPACE, ())
@@ -30,22 +31,22 @@ ACL = acl(
     "network access is enabled by default. That a rule set which denies without a rule is enforced is not documented "
     "(event-hubs/event-hubs-ip-filtering says of Event Hubs that it is not)",
 )
-KEYS_STAY = (
+KEYS_STAY = Message(
     "The shared access keys of a namespace cannot be disabled (bicep-types-az RelayNamespaceProperties 2026-01-01 has no "
     "disableLocalAuth), so once its network is restricted there is nothing left to fix"
 )
-KEYS_OF_NAMESPACE = "its keys are those of the namespace, whose own endpoint says who can use them"
+KEYS_OF_NAMESPACE = Message("its keys are those of the namespace, whose own endpoint says who can use them")
 SENDERS = Switch(
     "properties.requiresClientAuthorization",
     {True: Auth.shared, False: Auth.anonymous},
     descriptions={
-        Auth.shared: "accepts shared access keys and signatures made with them",
-        Auth.anonymous: "allows anonymous senders",
+        Auth.shared: Message("accepts shared access keys and signatures made with them"),
+        Auth.anonymous: Message("allows anonymous senders"),
     },
 )
 SUBJECTS = (
-    (HYBRID, "hybrid", "The hybrid connection", "The hybrid connections"),
-    (WCF, "wcf", "The WCF relay", "The WCF relays"),
+    (HYBRID, "hybrid", Message("The hybrid connection"), Message("The hybrid connections")),
+    (WCF, "wcf", Message("The WCF relay"), Message("The WCF relays")),
 )
 
 
@@ -75,7 +76,7 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         reach,
         NAMESPACE_KEYS,
-        display_name="The Relay namespace",
+        display_name=Message("The Relay namespace"),
         address=address,
         counts_as_closed_up_to=Reach.selected,
         justification=KEYS_STAY,

@@ -5,6 +5,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from scanner.model.ids import segments
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, known_text, same, value_at
+from scanner.model.message import Message
 from scanner.model.resource import Children, Resource
 from scanner.model.unread import Unread, malformed
 
@@ -127,12 +128,14 @@ def _custom_role(definition: Resource) -> CustomRole:
         name = known_text(definition.body, "properties.roleName") or name
         permissions = known_objects(definition.body, PERMISSIONS)
         if not permissions:
-            raise Unread(PERMISSIONS, "Azure did not return them")
+            raise Unread(PERMISSIONS, Message("Azure did not return them"))
         allows = frozenset[str]().union(*(allowed(each) for each in permissions))
         if allows and any(known_text(each, "condition") for each in permissions):
-            return CustomRole(name, NO_ONE, "its condition is not evaluated")
+            return CustomRole(name, NO_ONE, Message("its condition is not evaluated"))
     except Unread as unread:
-        return CustomRole(name, NO_ONE, f"what the role {name} allows is not known: {unread.why}")
+        return CustomRole(
+            name, NO_ONE, Message("what the role {name} allows is not known: {why}", name=name, why=unread.why)
+        )
     return CustomRole(name, allows)
 
 
@@ -222,5 +225,5 @@ def refused(known: ByScope[Denial], principal: str, places: tuple[str | None, ..
     for each in known.at(places):
         is_named = each.refuses is None or principal in each.refuses
         if is_named and principal not in each.spares:
-            return f"deny assignment {each.name} may refuse it the key"
+            return Message("deny assignment {name} may refuse it the key", name=each.name)
     return ""

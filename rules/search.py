@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
@@ -13,7 +14,7 @@ from .common import by_perimeter, host, local_auth, moved, unless_running
 SERVICE = ResourceType(
     "Microsoft.Search/searchServices",
     api="2025-05-01",
-    product="AI Search service",
+    product=Message("AI Search service"),
     unread={
         "CORS, customer-managed keys of indexes": "They are set on each index, in the data plane.",
     },
@@ -33,7 +34,7 @@ ACL = Firewall(
     empty="open",
     source="Azure Policy 037eea7a: a service without IP rules is not restricted; azure-mgmt-search: publicNetworkAccess is "
     "enabled by default",
-    name="IP rules",
+    name=Message("IP rules"),
     absent="enabled",
     acl="properties.networkRuleSet",
     addresses=(RuleList("properties.networkRuleSet.ipRules", address="value"),),
@@ -47,7 +48,9 @@ KEYS = local_auth(
     source="Azure Policy 6300012e: everything but true is non-compliant; search/search-security-api-keys: keys are the default",
     says="accepts API keys",
 )
-MOVE = "The free tier has neither IP rules nor private endpoints: recreate the index in a service of the Basic tier"
+MOVE = Message(
+    "The free tier has neither IP rules nor private endpoints: recreate the index in a service of the Basic tier"
+)
 
 
 @SERVICE.endpoints(
@@ -61,9 +64,9 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(service, index, ACL),
         authentication,
-        display_name="The search service",
+        display_name=Message("The search service"),
         address=host(service, "properties.endpoint"),
-        remedies=moved(service, WITHOUT_FIREWALL, MOVE, "Clients need the address of the new service."),
+        remedies=moved(service, WITHOUT_FIREWALL, MOVE, Message("Clients need the address of the new service.")),
     )
     # azure-mgmt-search SearchServiceStatus: a stopped service is in a subscription that is disabled.
     yield unless_running(made, service, "properties.status")

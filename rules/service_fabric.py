@@ -8,6 +8,7 @@ from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import SHARED, Auth, Exposure, Lock, Reach, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at, value_at
+from scanner.model.message import Message
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, NoPort, ResourceType
@@ -32,7 +33,7 @@ from .reasons import LOCK_STOPS_SCALING
 CLUSTER = ResourceType(
     "Microsoft.ServiceFabric/clusters",
     api="2021-06-01",
-    product="Service Fabric cluster",
+    product=Message("Service Fabric cluster"),
     unread={
         "applications": "Their ports are ports of the scale sets, which are evaluated.",
     },
@@ -45,7 +46,7 @@ CLUSTER = ResourceType(
 MANAGED = ResourceType(
     "Microsoft.ServiceFabric/managedClusters",
     api="2026-02-01",
-    product="Service Fabric cluster (managed)",
+    product=Message("Service Fabric cluster (managed)"),
     no_rule={
         "key": "the disks are those of the scale sets, which are evaluated",
         "log": "the log is inside the cluster or the machine",
@@ -81,14 +82,14 @@ def unsecured(cluster: Resource, index: Index) -> Verdict:
         raise malformed(f"{COMMON_NAMES}[].certificateCommonName")
     by_thumbprint = bool(text_at(cluster.body, CERTIFICATE))
     if (by_thumbprint or names) and scheme == "http":
-        raise Unread(MANAGEMENT, "it has no TLS, although the cluster has a certificate")
+        raise Unread(MANAGEMENT, Message("it has no TLS, although the cluster has a certificate"))
     if by_thumbprint or names:
         return Pass((Evidence(CERTIFICATE if by_thumbprint else COMMON_NAMES, "set"), seen))
     if cluster.api_version_unknown:
         raise absent_at_unknown_version(CERTIFICATE)
     if scheme not in ("http", "https"):
-        raise Unread(MANAGEMENT, "it is no address of HTTP or HTTPS")
-    return Fail((cluster.evidence(CERTIFICATE, "a certificate"), seen))
+        raise Unread(MANAGEMENT, Message("it is no address of HTTP or HTTPS"))
+    return Fail((cluster.evidence(CERTIFICATE, Message("a certificate")), seen))
 
 
 SETTINGS = "properties.fabricSettings"
@@ -126,13 +127,13 @@ RULES = "properties.networkSecurityRules"
 CLIENTS = "properties.clients"
 RDP = "properties.allowRdpAccess"
 PORTS = {
-    "client": ("properties.clientConnectionPort", 19000, "The client endpoint of the cluster"),
-    "http": ("properties.httpGatewayConnectionPort", 19080, "The HTTP gateway of the cluster"),
+    "client": ("properties.clientConnectionPort", 19000, Message("The client endpoint of the cluster")),
+    "http": ("properties.httpGatewayConnectionPort", 19080, Message("The HTTP gateway of the cluster")),
 }
-OWN_SIGN_IN = (
+OWN_SIGN_IN = Message(
     "no setting changes how users sign in to a node, so a port that chosen networks alone reach counts as closed"
 )
-NO_RDP = "RDP is not forwarded to the nodes"
+NO_RDP = Message("RDP is not forwarded to the nodes")
 
 
 def sign_in(cluster: Resource) -> Lock:
@@ -140,7 +141,11 @@ def sign_in(cluster: Resource) -> Lock:
     value = cluster.get(CLIENTS)
     seen = Evidence(
         CLIENTS,
-        ABSENT if is_absent(value) else f"{len(value)} certificates" if isinstance(value, list) else value,
+        ABSENT
+        if is_absent(value)
+        else Message("{value} certificates", value=len(value))
+        if isinstance(value, list)
+        else value,
         "none",
     )
     if not is_absent(value) and not isinstance(value, list):
@@ -148,11 +153,11 @@ def sign_in(cluster: Resource) -> Lock:
     if is_absent(value) and cluster.why_absent_is_unknown:
         return possible(Auth.shared, Unread(CLIENTS, cluster.why_absent_is_unknown), seen)
     if value:
-        return grant(Auth.shared, seen, description="accepts the client certificates that it names")
+        return grant(Auth.shared, seen, description=Message("accepts the client certificates that it names"))
     tenant = cluster.get(ENTRA)
     if not tenant or not isinstance(tenant, str):
         return possible(
-            Auth.shared, Unread(CLIENTS, "Azure returned neither certificates nor Microsoft Entra ID"), seen
+            Auth.shared, Unread(CLIENTS, Message("Azure returned neither certificates nor Microsoft Entra ID")), seen
         )
     return grant(Auth.identity, seen, cluster.evidence(ENTRA))
 
@@ -173,7 +178,7 @@ def reach_of(cluster: Resource, index: Index, port: int, *, replaced: bool = Tru
         rest = rest if replaced else EVERYWHERE
     except Unread as missing:
         return possible(Reach.internet, missing)
-    return port_lock(rules, RULES, index, rest=rest, name="Network security rules")
+    return port_lock(rules, RULES, index, rest=rest, name=Message("Network security rules"))
 
 
 def _rules_of(entries: Iterable[Any], port: int) -> tuple[list[PortRule], AddressSet]:
@@ -192,9 +197,9 @@ def _rules_of(entries: Iterable[Any], port: int) -> tuple[list[PortRule], Addres
         if not any(_covers(one, port) for one in ports):
             continue
         if same(get_path(each, "access"), "deny") and not any(_is_known(one) and _covers(one, port) for one in ports):
-            raise Unread(f"{RULES}[].destinationPortRange", "a rule denies a port that is not known")
+            raise Unread(f"{RULES}[].destinationPortRange", Message("a rule denies a port that is not known"))
         if same(get_path(each, "access"), "deny") and not _is_for_all_nodes(each):
-            raise Unread(f"{RULES}[].destinationAddressPrefix", "a rule denies some destinations alone")
+            raise Unread(f"{RULES}[].destinationAddressPrefix", Message("a rule denies some destinations alone"))
         sources = listed(each, "sourceAddressPrefix", "sourceAddressPrefixes")
         rules.append(PortRule(get_path(each, "priority"), get_path(each, "access"), sources, _source_ports(each)))
         if same(get_path(each, "access"), "allow") and same(get_path(each, "protocol"), "tcp") and str(port) in ports:
@@ -240,12 +245,12 @@ NO_RULE = {
 
 
 @MANAGED.endpoints(
-    Endpoint("client", "admin", ports=NoPort("the port of the cluster is not known"), no_rule=NO_RULE),
-    Endpoint("http", "admin", ports=NoPort("the port of the cluster is not known"), no_rule=NO_RULE),
+    Endpoint("client", "admin", ports=NoPort(Message("the port of the cluster is not known")), no_rule=NO_RULE),
+    Endpoint("http", "admin", ports=NoPort(Message("the port of the cluster is not known")), no_rule=NO_RULE),
     Endpoint(
         "rdp",
         "admin",
-        ports=NoPort("each node has its own port in front of RDP"),
+        ports=NoPort(Message("each node has its own port in front of RDP")),
         no_rule={
             "anonymous-access": "a managed cluster always has a certificate, and asks its clients for one or for a token",
             "authentication": "the nodes have a local administrator with a password, which no setting refuses",
@@ -279,12 +284,14 @@ def _ports(value: object) -> tuple[str, ...]:
     return (f"tcp/{value}",) if isinstance(value, int) and not isinstance(value, bool) else ()
 
 
-TO_ENTRA = "Connect the cluster to Microsoft Entra ID first (service-fabric/service-fabric-cluster-creation-setup-aad), then delete its client certificates"
+TO_ENTRA = Message(
+    "Connect the cluster to Microsoft Entra ID first (service-fabric/service-fabric-cluster-creation-setup-aad), then delete its client certificates"
+)
 
 
 def _rdp(cluster: Resource, index: Index, address: str) -> Exposure:
     """Return the endpoint RDP of the nodes. Absent is off: azure-rest-api-specs, allowRdpAccess is false by default."""
-    value, title = cluster.get(RDP), "RDP of the nodes"
+    value, title = cluster.get(RDP), Message("RDP of the nodes")
     if same(value, True):
         reach = reach_of(cluster, index, 3389, replaced=False)
     elif same(value, False) or (is_absent(value) and not cluster.why_absent_is_unknown):

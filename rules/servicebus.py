@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.reach.firewall import firewall
@@ -14,7 +15,7 @@ from .messaging import acl, alias_hosts, keys, keys_on, rule_set_of
 NAMESPACE = ResourceType(
     "Microsoft.ServiceBus/namespaces",
     api="2026-01-01",
-    product="Service Bus namespace",
+    product=Message("Service Bus namespace"),
     unread={
         "rights on hybrid connections and relays": "relay-additional-manage-rule has those of the namespace.",
     },
@@ -37,10 +38,10 @@ ACL = acl(
     "service-bus-messaging/service-bus-ip-filtering: a rule set that denies by default but has no rule blocks nothing; "
     "azure-mgmt-servicebus: public network access is enabled by default",
     PERIMETERS,
-    lacks="has neither private endpoints nor rules for virtual networks",
+    lacks=Message("has neither private endpoints nor rules for virtual networks"),
 )
 KEYS = keys(NAMESPACE, "Azure Policy cfb11c26: every value except true is non-compliant")
-MOVE = (
+MOVE = Message(
     "Only the Premium tier has private endpoints and rules for virtual networks: migrate the namespace to Premium, and "
     "restrict its network there"
 )
@@ -62,7 +63,7 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(namespace, index, ACL),
         authentication,
-        display_name="The Service Bus namespace",
+        display_name=Message("The Service Bus namespace"),
         address=host(namespace, "properties.serviceBusEndpoint"),
         hosts=alias_hosts(namespace, ALIASES),
         remedies=moved(namespace, WITHOUT_FIREWALL, MOVE),

@@ -20,6 +20,7 @@ from scanner.model.exposure import (
 )
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
@@ -44,8 +45,8 @@ SERVICE = ResourceType(
     "Microsoft.SignalRService/webPubSub",
     api="2024-03-01",
     product=(
-        "SignalR service",
-        "Web PubSub service",
+        Message("SignalR service"),
+        Message("Web PubSub service"),
     ),
     unread={
         "custom domains as hosts": "A list for each service, which no rule needs.",
@@ -65,7 +66,7 @@ SWITCH = Firewall(
     empty="open",
     source="bicep-types-az Microsoft.SignalRService 2024-03-01: publicNetworkAccess is Enabled by default; "
     "azure-web-pubsub/howto-secure-network-access-control",
-    name="Network access control",
+    name=Message("Network access control"),
     absent="enabled",
 )
 KEYS = local_auth(
@@ -78,19 +79,21 @@ ANONYMOUS = Switch(
     {"deny": Auth.identity, "allow": Auth.anonymous},
     absent="deny",
     source="bicep-types-az Microsoft.SignalRService 2024-03-01: anonymousConnectPolicy is deny by default",
-    descriptions={Auth.anonymous: "allows anonymous clients"},
+    descriptions={Auth.anonymous: Message("allows anonymous clients")},
 )
-MOVE = "The Free tier has no private endpoints: move to the Standard tier, and disable public network access there"
-UNDOCUMENTED = "whether the Free tier evaluates network rules is not documented"
-TOGETHER = "how address rules and rules by request type go together is not documented"
+MOVE = Message(
+    "The Free tier has no private endpoints: move to the Standard tier, and disable public network access there"
+)
+UNDOCUMENTED = Message("whether the Free tier evaluates network rules is not documented")
+TOGETHER = Message("how address rules and rules by request type go together is not documented")
 
 ACLS = "properties.networkACLs"
 REQUESTS = {"server": "ServerConnection", "rest": "RESTAPI", "trace": "Trace"}
 NAMES = {
-    "client": "The client endpoint",
-    "server": "The endpoint for app servers",
+    "client": Message("The client endpoint"),
+    "server": Message("The endpoint for app servers"),
     "rest": "The REST API",
-    "trace": "The live trace endpoint",
+    "trace": Message("The live trace endpoint"),
 }
 
 
@@ -123,7 +126,7 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     for name, request in REQUESTS.items():
         if name == "trace" and same(service.get("properties.liveTraceConfiguration.enabled"), "false"):
             seen = service.evidence("properties.liveTraceConfiguration.enabled")
-            yield closed(name, "data", "live trace is disabled", seen, display_name=NAMES[name])
+            yield closed(name, "data", Message("live trace is disabled"), seen, display_name=NAMES[name])
             continue
         reach, remedies = reach_of(service, index, request), moved(service, WITHOUT_PRIVATE_LINK, MOVE)
         exposure = Exposure(name, "data", reach, keys, NAMES[name], address=address, remedies=remedies)
@@ -133,12 +136,12 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     hubs = service.children(HUBS)
     for hub in hubs:
         sign_in = keys | ANONYMOUS.lock(hub)
-        what = f"The hub {hub.name}"
+        what = Message("The hub {name}", name=hub.name)
         exposure = Exposure(f"hub/{hub.name}", "app", client, sign_in, what, subject=hub, address=address)
         yield _stopped(service, exposure)
     if hubs.gap is not None:
         sign_in = keys | possible(Auth.anonymous, hubs.gap)
-        yield Exposure("hub/*", "app", client, sign_in, "The hubs", address=address)
+        yield Exposure("hub/*", "app", client, sign_in, Message("The hubs"), address=address)
 
 
 def _stopped(service: Resource, exposure: Exposure) -> Exposure:
@@ -298,12 +301,14 @@ def unauthenticated_calls(resource: Resource, index: Index, *, path: str) -> Ver
     """Fail where the service calls an address of the list at `path` without an identity of its own."""
     calls = resource.items(path)
     if not calls:
-        return NotApplicable("it calls no application")
+        return NotApplicable(Message("it calls no application"))
     types = [get_path(each, "auth.type") for each in calls]
     without = [each for each in types if is_absent(each) or same(each, "None")]
     where = f"{path}[].auth.type"
     if without:
-        seen = Evidence(where, f"none for {len(without)} of {len(calls)}", "ManagedIdentity")
+        seen = Evidence(
+            where, Message("none for {without} of {calls}", without=len(without), calls=len(calls)), "ManagedIdentity"
+        )
         return Fail((seen,))
     strange = next((each for each in types if not same(each, "ManagedIdentity")), None)
     if strange is not None:

@@ -8,6 +8,7 @@ from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
+from scanner.model.message import Message
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Endpoint, Read, ResourceType
@@ -35,7 +36,7 @@ SERVER = ResourceType(
     "Microsoft.Sql/servers",
     api=API,
     expand="administrators/activedirectory",
-    product="SQL server",
+    product=Message("SQL server"),
     unread={
         "ledger of databases": "Whether a table is a ledger is chosen when it is created. A database without one is no fault.",
     },
@@ -44,7 +45,7 @@ INSTANCE = ResourceType(
     "Microsoft.Sql/managedInstances",
     api=API,
     expand="administrators/activedirectory",
-    product="SQL managed instance",
+    product=Message("SQL managed instance"),
     unread={
         "failover groups as hosts": "They are a list for each region, which is not read.",
     },
@@ -81,7 +82,7 @@ DATABASES = SERVER.child(
         holds=("sku.tier", "location", "properties.requestedBackupStorageRedundancy", "properties.zoneRedundant"),
         includes=("master",),
     ),
-    product="SQL database",
+    product=Message("SQL database"),
 )
 FAILOVER_GROUPS = SERVER.child("failoverGroups")
 INSTANCE_ONLY = INSTANCE.child("azureADOnlyAuthentications", when=entra_only_not_inline)
@@ -102,7 +103,7 @@ SERVER_ACL = Firewall(
     empty="closed",
     source="azure-sql/database/firewall-configure: without a rule the server's firewall allows no one; Azure Policy "
     "SqlServer_PublicNetworkAccess flags an absent switch",
-    name="SQL firewall",
+    name=Message("SQL firewall"),
     absent="enabled",
     addresses=(
         RuleList(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),
@@ -122,7 +123,7 @@ INSTANCE_ACL = Firewall(
 LOGINS = Switch(
     ENTRA_ONLY,
     {True: Auth.identity, False: Auth.shared},
-    descriptions={Auth.shared: "accepts SQL logins with a password"},
+    descriptions={Auth.shared: Message("accepts SQL logins with a password")},
 )
 
 
@@ -158,18 +159,20 @@ def without_rules(server: Resource, index: Index) -> bool:
     return own_rules_decide(server, index) and not any(len(each) for each in lists(server))
 
 
-HIDDEN = (
+HIDDEN = Message(
     "no server rule allows a caller, but rules inside the databases are evaluated first, and only T-SQL shows them "
     "(sys.database_firewall_rules)"
 )
 OF_DATABASES = Unread(
-    "the firewall rules of its databases",
-    "they are evaluated before those of the server, and only T-SQL shows them (sys.database_firewall_rules)",
+    Message("the firewall rules of its databases"),
+    Message("they are evaluated before those of the server, and only T-SQL shows them (sys.database_firewall_rules)"),
 )
 SYNAPSE = Remedy(
     steps=(
-        "Fix it at the Synapse workspace that owns this server: Networking > Public network access, and Microsoft Entra ID "
-        "> Entra-only authentication",
+        Message(
+            "Fix it at the Synapse workspace that owns this server: Networking > Public network access, and Microsoft Entra ID "
+            "> Entra-only authentication"
+        ),
     )
 )
 
@@ -180,7 +183,7 @@ def of_synapse(server: Resource) -> bool:
 
 def as_far_as_shown(reach: Lock) -> Lock:
     """Return the same lock, where the description of a closed grant refers to the server's own rules."""
-    description = "no network by the server's rules, but rules inside the databases are not shown"
+    description = Message("no network by the server's rules, but rules inside the databases are not shown")
     return replace(
         reach, grants=tuple(replace(each, description=description) if not each.level else each for each in reach.grants)
     )
@@ -215,7 +218,7 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         as_far_as_shown(reach) if hidden else reach,
         authentication(server, SERVER_ONLY),
-        display_name="The SQL server of a Synapse workspace" if synapse else "The SQL server",
+        display_name=Message("The SQL server of a Synapse workspace") if synapse else Message("The SQL server"),
         address=text_at(server.body, "properties.fullyQualifiedDomainName"),
         hosts=group_hosts(server),
         remedies=dict.fromkeys(("network", "authentication"), SYNAPSE) if synapse else {},
@@ -229,7 +232,9 @@ def inside(instance: Resource, index: Index) -> Lock:
     if injection_subnet(instance, "properties.subnetId"):
         reach = firewall(instance, index, INSTANCE_ACL)
     else:
-        reach = grant(Reach.private, instance.evidence("properties.subnetId"), hops=(Hop("subnet", "its subnet"),))
+        reach = grant(
+            Reach.private, instance.evidence("properties.subnetId"), hops=(Hop("subnet", Message("its subnet")),)
+        )
     return reach | private_endpoints(instance, index, INSTANCE_ACL.endpoints)
 
 
@@ -241,15 +246,15 @@ def outside(instance: Resource, index: Index) -> Lock:
     path = "properties.publicDataEndpointEnabled"
     value, seen = instance.get(path), instance.evidence(path, False)
     if same(value, False):
-        return grant(Reach.none, seen, hops=(Hop("switch", "Public data endpoint", "off", allows=False),))
+        return grant(Reach.none, seen, hops=(Hop("switch", Message("Public data endpoint"), "off", allows=False),))
     subnet = instance.get("properties.subnetId")
     if same(value, True) and isinstance(subnet, str) and subnet:
-        return subnet_port_lock(index, subnet, PUBLIC_PORT, Hop("switch", "Public data endpoint", "on"))
+        return subnet_port_lock(index, subnet, PUBLIC_PORT, Hop("switch", Message("Public data endpoint"), "on"))
     gone = is_absent(value)
     unclear = not_returned(path) if gone else unknown_value(path, value)
     missing = not_returned("properties.subnetId") if same(value, True) else unclear
     return possible(
-        Reach.internet, missing, seen, hops=(Hop("switch", "Public data endpoint", missing.why, allows=None),)
+        Reach.internet, missing, seen, hops=(Hop("switch", Message("Public data endpoint"), missing.why, allows=None),)
     )
 
 
@@ -273,11 +278,15 @@ def instance_endpoints(instance: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         inside(instance, index),
         lock,
-        display_name="The managed instance in its subnet",
+        display_name=Message("The managed instance in its subnet"),
         address=text_at(instance.body, "properties.fullyQualifiedDomainName"),
     )
     public = Exposure(
-        "tds-public", "data", outside(instance, index), lock, display_name="The managed instance's public endpoint"
+        "tds-public",
+        "data",
+        outside(instance, index),
+        lock,
+        display_name=Message("The managed instance's public endpoint"),
     )
     # azure-sql/managed-instance/instance-stop-start-how-to: a stopped instance has the state Stopped.
     for exposure in (private, public):
@@ -289,13 +298,13 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
     if same(value, "Disabled"):
         return Pass((seen,))
     if secured_by_perimeter(server):
-        return NotApplicable("a network security perimeter controls access, not the server's rules")
+        return NotApplicable(Message("a network security perimeter controls access, not the server's rules"))
     around = perimeters(server, index, PERIMETERS)
     if any(each.decides for each in around.found):
-        return NotApplicable("an enforced network security perimeter controls access, not the server's rules")
+        return NotApplicable(Message("an enforced network security perimeter controls access, not the server's rules"))
     found = lists(server)
     if any(len(each) for each in found):
-        return NotApplicable("the server has rules for its public endpoint")
+        return NotApplicable(Message("the server has rules for its public endpoint"))
     missing = [each.gap for each in found if each.gap is not None]
     if not is_absent(value) and not same(value, "Enabled"):
         missing.append(unknown_value(PUBLIC_NETWORK_ACCESS, value))
@@ -319,4 +328,4 @@ def entra_admin(top: Resource, index: Index, *, administrators: Read) -> Verdict
         return Pass((Evidence(f"administrators/{each.name}", "present"),))
     if children.gap is not None and children.gap.gap:
         return unknown(children.gap, evidence=(top.evidence(path),))
-    return Fail((top.evidence(path, "a Microsoft Entra group or user"),))
+    return Fail((top.evidence(path, Message("a Microsoft Entra group or user")),))

@@ -2,6 +2,7 @@
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -49,7 +50,7 @@ def workspace_not_assessed(workspace: Resource, index: Index) -> Verdict:
     """Fail where the dedicated SQL pools of a workspace are not scanned each week. There is no express configuration."""
     pools, classic = workspace.children(synapse.POOLS), workspace.children(OF_SYNAPSE)
     if not list(pools) and pools.gap is None:
-        return NotApplicable("it has no dedicated SQL pool")
+        return NotApplicable(Message("it has no dedicated SQL pool"))
     verdict = _classic(list(classic), index)
     if not isinstance(verdict, Pass) and classic.gap is not None:
         return unknown(classic.gap, evidence=verdict.evidence)
@@ -68,13 +69,15 @@ def _classic(settings: list[Resource], index: Index) -> Pass | Fail | Unknown:
         try:
             if _has_container(each, index):
                 return Pass((seen,))
-            gone.append(Evidence(f"{CLASSIC.path}[].{CONTAINER}", each.get(CONTAINER), "an account that exists"))
+            gone.append(
+                Evidence(f"{CLASSIC.path}[].{CONTAINER}", each.get(CONTAINER), Message("an account that exists"))
+            )
         except Unread as unread:
             doubt = unread.with_traceback(None)
     if doubt is not None:
         return unknown(doubt, evidence=(seen,))
     if gone:
-        return Fail((seen, *gone), "The storage account of the scans no longer exists.")
+        return Fail((seen, *gone), Message("The storage account of the scans no longer exists."))
     if not all(same(each, False) for each in recurring):
         return unknown(not_returned_or_unknown(seen.path), evidence=(seen,))
     return Fail((seen,))

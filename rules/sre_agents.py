@@ -6,6 +6,7 @@ from scanner.model.checks import is_one
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Reach, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import same
+from scanner.model.message import Message
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -19,7 +20,7 @@ from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
 AGENT = ResourceType(
     "Microsoft.App/agents",
     api="2026-01-01",
-    product="SRE agent",
+    product=Message("SRE agent"),
     unread={
         "connectors": "Endpoints and keys of tools, in a form of their own for each kind.",
     },
@@ -27,26 +28,28 @@ AGENT = ResourceType(
 )
 MODE = "properties.actionConfiguration.mode"
 ACCESS = "properties.actionConfiguration.accessLevel"
-NO_NETWORK = (
+NO_NETWORK = Message(
     "an agent has no network setting (Microsoft.App 2026-01-01), and every call carries a token of Microsoft Entra ID "
     "(sre-agent/api-reference): what a stolen one reaches is what the roles of its owner allow"
 )
-OPEN = Evidence("network", "no setting of the agent limits it", None)
-ROLES = "Keep the roles on the agent to those who need it, and its run mode at Review: an agent has no network settings"
+OPEN = Evidence("network", Message("no setting of the agent limits it"), None)
+ROLES = Message(
+    "Keep the roles on the agent to those who need it, and its run mode at Review: an agent has no network settings"
+)
 
 
 @AGENT.endpoints(
     Endpoint("agent", "admin", ports=HTTPS, no_rule="every call carries a token of Microsoft Entra ID"),
 )
 def endpoints(agent: Resource, index: Index) -> Iterator[Exposure]:
-    hop = Hop("switch", "Public network access", "an agent has no network settings", allows=True)
+    hop = Hop("switch", Message("Public network access"), Message("an agent has no network settings"), allows=True)
     open_ = grant(Reach.internet, OPEN)
     made = Exposure(
         "agent",
         "admin",
         replace(open_, hops=(source_hop(open_), hop)),
         IDENTITY,
-        display_name="The SRE agent",
+        display_name=Message("The SRE agent"),
         address=host(agent, "properties.agentEndpoint"),
         max_severity=Severity.low,
         justification=NO_NETWORK,

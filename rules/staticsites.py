@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Auth, Exposure, Lock, grant, possible, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, not_returned, unknown_value
@@ -15,7 +16,7 @@ from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
 SITE = ResourceType(
     "Microsoft.Web/staticSites",
     api="2025-03-01",
-    product="Static web app",
+    product=Message("Static web app"),
     unread={
         "linkedBackends, userProvidedFunctionApps": "The apps behind are evaluated as apps.",
     },
@@ -36,13 +37,15 @@ ACL = Firewall(
     empty="open",
     source="static-web-apps/private-endpoint: a site with a private endpoint is closed to the public; azure-mgmt-web StaticSite: an absent "
     "publicNetworkAccess counts as enabled until then",
-    name="Public network access",
+    name=Message("Public network access"),
     absent="auto",
     endpoints=CONNECTIONS,
 )
 MODE = "properties.applicableEnvironmentsMode"
-NO_PASSWORD = "requires no password (whether its configuration file requires a sign-in is not visible)"
-IN_FILE = "the configuration file in the site's repository may require a sign-in for some paths, so one step lower"
+NO_PASSWORD = Message("requires no password (whether its configuration file requires a sign-in is not visible)")
+IN_FILE = Message(
+    "the configuration file in the site's repository may require a sign-in for some paths, so one step lower"
+)
 
 
 def protection(site: Resource, environment: str) -> Lock:
@@ -55,7 +58,7 @@ def protection(site: Resource, environment: str) -> Lock:
         return possible(Auth.anonymous, found.gap)
     locks = [_by_mode(each, environment) for each in found]
     if not locks:
-        return grant(Auth.anonymous, Evidence("basicAuth", "none", "a password"), description=NO_PASSWORD)
+        return grant(Auth.anonymous, Evidence("basicAuth", "none", Message("a password")), description=NO_PASSWORD)
     return locks[0]
 
 
@@ -63,13 +66,13 @@ def _by_mode(password: Resource, environment: str) -> Lock:
     mode, seen = password.get(MODE), Evidence(f"basicAuth {MODE}", text_at(password.body, MODE), "AllEnvironments")
     production = environment == "default"
     if same(mode, "AllEnvironments") or (same(mode, "StagingEnvironments") and not production):
-        return grant(Auth.shared, seen, description="accepts the password of the site")
+        return grant(Auth.shared, seen, description=Message("accepts the password of the site"))
     if same(mode, "SpecifiedEnvironments"):
         names = password.get("properties.environments")
         if not is_list_of_texts(names):
             return possible(Auth.anonymous, not_returned("properties.environments"), seen)
         if any(same(each, environment) for each in names):
-            return grant(Auth.shared, seen, description="accepts the password of the site")
+            return grant(Auth.shared, seen, description=Message("accepts the password of the site"))
         return grant(Auth.anonymous, seen, description=NO_PASSWORD)
     if same(mode, "StagingEnvironments") or same(mode, "None"):
         return grant(Auth.anonymous, seen, description=NO_PASSWORD)
@@ -93,14 +96,16 @@ def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
         "app",
         reach,
         protection(site, "default"),
-        display_name="The static web app",
+        display_name=Message("The static web app"),
         address=text_at(site.body, "properties.defaultHostname"),
         severity_steps_down=1,
         justification=IN_FILE,
     )
     builds = site.children(BUILDS)
     if builds.gap is not None:
-        yield unread("preview/*", "app", builds.gap, display_name="The preview environments of the static web app")
+        yield unread(
+            "preview/*", "app", builds.gap, display_name=Message("The preview environments of the static web app")
+        )
     for build in builds:
         name = build.name.rsplit("/", 1)[-1]
         if name.lower() == "default":
@@ -110,7 +115,7 @@ def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
             "app",
             reach,
             protection(site, name),
-            display_name=f"The preview environment {name} of the static web app",
+            display_name=Message("The preview environment {name} of the static web app", name=name),
             subject=build,
             address=text_at(build.body, "properties.hostname"),
             severity_steps_down=1,

@@ -19,6 +19,7 @@ from scanner.model.exposure import (
 )
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, same, value_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
@@ -109,7 +110,7 @@ CONTAINERS = ACCOUNT.child(
     when=anonymous_possible,
     off=("FeatureNotSupportedForAccount",),
     alone="a perimeter may admit callers where public access is disabled, and its list is read at the same time",
-    product="Blob container",
+    product=Message("Blob container"),
 )
 FILE_SERVICE = ACCOUNT.child(
     "fileServices/default",
@@ -119,14 +120,17 @@ FILE_SERVICE = ACCOUNT.child(
     alone="nothing of the account says how long its shares are kept, and who may call it from a browser",
 )
 SHARES = ACCOUNT.child(
-    "fileServices/default/shares", when=premium_files, off=("FeatureNotSupportedForAccount",), product="File share"
+    "fileServices/default/shares",
+    when=premium_files,
+    off=("FeatureNotSupportedForAccount",),
+    product=Message("File share"),
 )
 STANDARD_SHARES = ACCOUNT.child(
     "fileServices/default/shares",
     when=lambda account: has_files(account) and not premium_files(account),
     off=("FeatureNotSupportedForAccount",),
     costly=True,
-    product="File share",
+    product=Message("File share"),
 )
 USERS = ACCOUNT.child("localUsers", when=sftp_may_have_users)
 REPLICATIONS = ACCOUNT.child("objectReplicationPolicies", when=has_blobs, costly=True)
@@ -134,7 +138,7 @@ SCOPES = ACCOUNT.child("encryptionScopes", costly=True)
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 
 COMMON_ACL = network_acls(
-    "Storage firewall",
+    Message("Storage firewall"),
     "azure-mgmt-storage NetworkRuleSet: defaultAction is Allow or Deny; Azure Policy b2982f36 flags an absent switch",
     PERIMETERS,
 )
@@ -187,7 +191,7 @@ def keys(account: Resource, service: str) -> Lock:
         return grant(Auth.identity, account.evidence(path, False))
     missing = unknown_value(path, value)
     if same(value, True):
-        missing = Unread(path, f"it contradicts {KEYS.path}, and which one wins is not documented")
+        missing = Unread(path, Message("it contradicts {path}, and which one wins is not documented", path=KEYS.path))
     return lock | possible(Auth.shared, missing, account.evidence(path, False))
 
 
@@ -218,12 +222,12 @@ def containers(account: Resource, reach: Lock) -> Iterator[Exposure]:
         proof = child_evidence(container, where, "properties.publicAccess", "None")
         what, cause = f"Container {container.name}", Cause(container.id, "properties.publicAccess", value="None")
         if same(access, "Blob"):
-            says = "allows anyone who knows a blob's URL to read it"
+            says = Message("allows anyone who knows a blob's URL to read it")
             authentication = grant(Auth.anonymous, proof, seen, description=says, cause=cause).with_switch(
                 ANONYMOUS_OFF
             )
         elif same(access, "Container"):
-            says = "allows anyone to list and read its blobs"
+            says = Message("allows anyone to list and read its blobs")
             authentication = grant(Auth.anonymous, proof, seen, description=says, cause=cause).with_switch(
                 ANONYMOUS_OFF
             )
@@ -242,22 +246,32 @@ def static_site(account: Resource, reach: Lock) -> Exposure:
             raise unknown_value("blobServices/default properties.staticWebsite.enabled", value)
     except Unread as missing:
         return Exposure(
-            "web", "app", reach, possible(Auth.anonymous, missing), display_name="The static website (if enabled)"
+            "web",
+            "app",
+            reach,
+            possible(Auth.anonymous, missing),
+            display_name=Message("The static website (if enabled)"),
         )
     proof = Evidence("blobServices/default properties.staticWebsite.enabled", value, False)
     if same(value, False):
-        return closed("web", "app", "static website hosting is disabled", proof, display_name="The static website")
-    description = "requires no sign-in: confirm that $web contains no private data"
+        return closed(
+            "web",
+            "app",
+            Message("static website hosting is disabled"),
+            proof,
+            display_name=Message("The static website"),
+        )
+    description = Message("requires no sign-in: confirm that $web contains no private data")
     cause = Cause(f"{account.id}/blobServices/default", "properties.staticWebsite.enabled", value=False)
     authentication = grant(Auth.anonymous, proof, description=description, cause=cause)
-    return Exposure("web", "app", reach, authentication, display_name="The static website")
+    return Exposure("web", "app", reach, authentication, display_name=Message("The static website"))
 
 
 def sftp(account: Resource, reach: Lock) -> Exposure:
     what = "SFTP"
     on = SFTP.lock(account)
     if on.widest is not None and on.widest.level == Reach.none:
-        return closed("sftp", "data", "SFTP support is disabled", *on.widest.evidence, display_name=what)
+        return closed("sftp", "data", Message("SFTP support is disabled"), *on.widest.evidence, display_name=what)
     lock = _gated(reach, on)
     seen = account.evidence("properties.isLocalUserEnabled", False)
     if same(account.get("properties.isLocalUserEnabled"), False):
@@ -268,7 +282,9 @@ def sftp(account: Resource, reach: Lock) -> Exposure:
         for path in ("hasSshPassword", "hasSharedKey", "hasSshKey"):
             proof = child_evidence(user, f"localUsers/{user.name}", f"properties.{path}", False)
             if same(proof.value, True):
-                authentication |= grant(Auth.shared, proof, description="accepts passwords or keys of local users")
+                authentication |= grant(
+                    Auth.shared, proof, description=Message("accepts passwords or keys of local users")
+                )
             elif not same(proof.value, False):
                 authentication |= possible(Auth.shared, not_returned(proof.path), proof)
     if users.gap is not None:
@@ -290,15 +306,15 @@ def _gated(reach: Lock, on: Lock) -> Lock:
 # storage/common/storage-network-security, Exceptions: "Allow read access to storage logging/metrics from any network".
 # The logs are blobs in $logs, the metrics are tables: storage/common/storage-analytics.
 EXCEPTIONS = (
-    ("Logging", "exception/logging", "blob", "The storage logging endpoint ($logs)"),
-    ("Metrics", "exception/metrics", "table", "The storage metrics endpoint"),
+    ("Logging", "exception/logging", "blob", Message("The storage logging endpoint ($logs)")),
+    ("Metrics", "exception/metrics", "table", Message("The storage metrics endpoint")),
 )
-READ_ONLY = "the exception allows reading logs or metrics of requests, not the data of the account"
+READ_ONLY = Message("the exception allows reading logs or metrics of requests, not the data of the account")
 
 
 def exceptions(account: Resource, index: Index, reach: Lock) -> Iterator[Exposure]:
     """Yield what the firewall's exceptions let anyone with a credential read, where the firewall blocks the rest."""
-    seen = account.evidence(ACL.bypass, "AzureServices or None")
+    seen = account.evidence(ACL.bypass, Message("AzureServices or None"))
     values = bypass_values(account, ACL)
     keep = "AzureServices" if any(same(each, "AzureServices") for each in values) else "None"
     exception = Cause("", ACL.bypass, value=keep)
@@ -307,7 +323,7 @@ def exceptions(account: Resource, index: Index, reach: Lock) -> Iterator[Exposur
     for value, endpoint, service, what in EXCEPTIONS:
         if service not in services(account) or not any(same(each, value) for each in values):
             continue
-        hop = Hop("firewall", ACL.name, f"exception: {value} can be read from any network")
+        hop = Hop("firewall", ACL.name, Message("exception: {value} can be read from any network", value=value))
         yield Exposure(
             endpoint,
             "data",
@@ -321,13 +337,15 @@ def exceptions(account: Resource, index: Index, reach: Lock) -> Iterator[Exposur
                 "network": Remedy(
                     commands=(f"az storage account update --ids {{id}} --bypass {keep}",),
                     changes=(Edit("", ACL.bypass, keep),),
-                    impact="Readers of these logs or metrics outside the account's allowed networks lose access.",
+                    impact=Message(
+                        "Readers of these logs or metrics outside the account's allowed networks lose access."
+                    ),
                 )
             },
         )
 
 
-NFS_ARGUMENT = (
+NFS_ARGUMENT = Message(
     "NFS has no authentication by design and accepts traffic from virtual networks only "
     "(storage/blobs/network-file-system-protocol-support): from your own network the severity is low"
 )
@@ -341,7 +359,7 @@ def nfs(account: Resource, reach: Lock) -> Exposure:
         return closed(
             "nfs",
             "data",
-            "NFS 3.0 is disabled, and there is no NFS share",
+            Message("NFS 3.0 is disabled, and there is no NFS share"),
             NFS.lock(account).grants[0].evidence[0],
             display_name=what,
         )
@@ -371,11 +389,13 @@ def _fewer_networks(account: Resource, lock: Lock) -> Remedy:
     )
 
 
-NFS_NETWORKS = "NFS has no sign-in: allow only the subnets and private endpoints of the machines that mount it."
+NFS_NETWORKS = Message(
+    "NFS has no sign-in: allow only the subnets and private endpoints of the machines that mount it."
+)
 
 
 def _nfs_offered(account: Resource) -> tuple[Lock | None, Unread | None]:
-    description = "requires no authentication"
+    description = Message("requires no authentication")
     on = NFS.lock(account)
     if on.widest is not None and on.widest.level == Reach.internet:
         return grant(Auth.anonymous, *on.widest.evidence, description=description), None
@@ -395,8 +415,8 @@ def _nfs_reach(reach: Lock) -> Lock:
     """Return the network lock of NFS: if the firewall allows every network, any virtual network with a route.
 
     Traffic from outside a virtual network is blocked."""
-    hop = Hop("nfs", "NFS", "accepts traffic from virtual networks only")
-    description = "virtual networks that have a route to it"
+    hop = Hop("nfs", "NFS", Message("accepts traffic from virtual networks only"))
+    description = Message("virtual networks that have a route to it")
     grants = tuple(
         replace(
             each, level=min(each.level, Reach.selected), description=description, addresses=None, rules=(), parts=()
@@ -498,7 +518,11 @@ PARTS = ("primary", "secondary")
 )
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     served, reach = services(account), by_service(account, index)
-    names = {"blob": "The blob service", "dfs": "The Data Lake service", "file": "The file service"}
+    names = {
+        "blob": Message("The blob service"),
+        "dfs": Message("The Data Lake service"),
+        "file": Message("The file service"),
+    }
     for name in ("blob", "dfs", "file", "queue", "table"):
         what = names.get(name, f"The {name} service")
         if name not in served:
@@ -534,7 +558,7 @@ def by_service(account: Resource, index: Index) -> dict[str, Lock]:
 
 
 def _not_served(account: Resource, name: str) -> Exposure:
-    why = f"accounts of kind {account.get('kind')} do not support it"
+    why = Message("accounts of kind {value} do not support it", value=account.get("kind"))
     return closed(name, "app" if name == "web" else "data", why, account.evidence("kind"), display_name=name)
 
 
@@ -549,19 +573,19 @@ def unlimited_sas(account: Resource, index: Index) -> Verdict:
     azure-mgmt-storage ExpirationAction: Log is for audits, and Block denies a SAS that does not keep to the period.
     """
     if refuses_keys(account):
-        return NotApplicable("shared keys are disabled, so user delegation SAS alone work, for at most 7 days")
+        return NotApplicable(Message("shared keys are disabled, so user delegation SAS alone work, for at most 7 days"))
     period, action = account.get(SAS_PERIOD), account.get(SAS_ACTION)
-    seen = account.evidence(SAS_PERIOD, "a period such as 7.00:00:00")
+    seen = account.evidence(SAS_PERIOD, Message("a period such as 7.00:00:00"))
     if is_absent(period) or period == "":
         return Fail((seen,))
     days = _DAYS.match(period) if isinstance(period, str) else None
     if days is None:
         return unknown(unknown_value(SAS_PERIOD, period), evidence=(seen,))
     if int(days[1] or 0) > LONGEST_SAS:
-        return Fail((seen,), f"The period of the policy is {days[1]} days.")
+        return Fail((seen,), Message("The period of the policy is {days} days.", days=days[1]))
     blocks = account.evidence(SAS_ACTION, "Block")
     if same(action, "Log"):
-        return Fail((blocks,), "A SAS that is valid for longer is logged, and not refused.")
+        return Fail((blocks,), Message("A SAS that is valid for longer is logged, and not refused."))
     return Pass((seen, blocks)) if same(action, "Block") else unknown(not_returned_or_unknown(SAS_ACTION))
 
 
@@ -574,7 +598,7 @@ def wide_resource_rule(account: Resource, index: Index) -> Verdict:
     if not listed:
         if account.api_version_unknown:
             return unknown(absent_at_unknown_version(path))
-        return NotApplicable("its firewall has no resource instance rule")
+        return NotApplicable(Message("its firewall has no resource instance rule"))
     ids = [value_at(each, "resourceId") for each in listed]
     wide = [each for each in ids if isinstance(each, str) and "*" in each]
     if wide:
@@ -582,21 +606,21 @@ def wide_resource_rule(account: Resource, index: Index) -> Verdict:
         causes = tuple(
             Cause("", path, each, text=str(value_at(each, "resourceId")), place=place) for place, each in found
         )
-        return Fail((Evidence(f"{path}[].resourceId", wide, "the id of one resource"),), causes=causes)
+        return Fail((Evidence(f"{path}[].resourceId", wide, Message("the id of one resource")),), causes=causes)
     if not all(isinstance(each, str) for each in ids):
         return unknown(not_returned(f"{path}[].resourceId"))
-    return Pass((Evidence(f"{path}[].resourceId", ids, "the id of one resource"),))
+    return Pass((Evidence(f"{path}[].resourceId", ids, Message("the id of one resource")),))
 
 
 def queue_table_platform_key(account: Resource, index: Index) -> Verdict:
     source = account.require("properties.encryption.keySource")
     if same(source, "Microsoft.Storage"):
-        return NotApplicable("the account has no customer-managed key")
+        return NotApplicable(Message("the account has no customer-managed key"))
     if not same(source, "Microsoft.Keyvault"):
         return unknown(unknown_value("properties.encryption.keySource", source))
     names = [each for each in ("queue", "table") if each in services(account)]
     if not names:
-        return NotApplicable("accounts of this kind have neither queues nor tables")
+        return NotApplicable(Message("accounts of this kind have neither queues nor tables"))
     paths = [f"properties.encryption.services.{name}.keyType" for name in names]
     seen = tuple(account.evidence(path, "Account") for path in paths)
     values = [account.get(path) for path in paths]

@@ -6,6 +6,7 @@ from scanner.model.checks import check_child
 from scanner.model.dates import seconds_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -25,7 +26,7 @@ from . import storage
 
 ACCOUNT, FILE_SERVICE = storage.ACCOUNT, storage.FILE_SERVICE
 DIRECTORY = "properties.azureFilesIdentityBasedAuthentication.directoryServiceOptions"
-NO_FILES = "the account has no file service"
+NO_FILES = Message("the account has no file service")
 
 
 class SmbSetting(NamedTuple):
@@ -50,11 +51,11 @@ CHANNEL = SmbSetting(
 def accepts_weak(account: Resource, index: Index, *, setting: SmbSetting) -> Verdict:
     """Fail where the file service accepts a weak value of a setting of SMB."""
     if setting is SIGN_IN and storage.refuses_keys(account, ("file",)):
-        return NotApplicable("account keys are refused, and NTLMv2 signs in with one")
+        return NotApplicable(Message("account keys are refused, and NTLMv2 signs in with one"))
     if setting is TICKETS:
         directory = account.get(DIRECTORY)
         if (is_absent(directory) and not account.why_absent_is_unknown) or same(directory, "None"):
-            return NotApplicable("no directory signs in to its shares")
+            return NotApplicable(Message("no directory signs in to its shares"))
     if not FILE_SERVICE.needed(account):
         return NotApplicable(NO_FILES)
     return check_child(account.child(FILE_SERVICE), FILE_SERVICE, lambda one: _weak(one, setting), none=NO_FILES)
@@ -88,13 +89,13 @@ def old_keys(account: Resource, index: Index) -> Verdict:
     storage/common/storage-account-keys-manage: a key without a time of creation was not renewed since Azure keeps it.
     """
     if storage.refuses_keys(account):
-        return NotApplicable("account keys are refused")
+        return NotApplicable(Message("account keys are refused"))
     now, period = seconds_of(index.taken), account.get(PERIOD)
     days = YEAR if is_absent(period) else period
     if not isinstance(days, int) or isinstance(days, bool) or days <= 0:
         return unknown(unknown_value(PERIOD, period))
     days = min(days, YEAR)
-    seen = tuple(account.evidence(each, f"at most {days} days ago") for each in CREATED)
+    seen = tuple(account.evidence(each, Message("at most {days} days ago", days=days)) for each in CREATED)
     if why := account.why_absent_is_unknown:
         return unknown(Unread("properties.keyCreationTime", why))
     old: list[Evidence] = []
@@ -103,7 +104,9 @@ def old_keys(account: Resource, index: Index) -> Verdict:
         made = seconds_of(value) if isinstance(value, str) else None
         if now is None or (made is None and not is_absent(value)):
             return unknown(
-                unknown_value(path, value) if now is not None else Unread("the time of the scan", "not known")
+                unknown_value(path, value)
+                if now is not None
+                else Unread(Message("the time of the scan"), Message("not known"))
             )
         if made is None or now - made > days * DAY:
             old.append(shown)
@@ -120,12 +123,16 @@ def foreign_instances(account: Resource, index: Index) -> Verdict:
     rules = account.get(INSTANCES)
     if is_absent(rules) or rules == []:
         why = account.why_absent_is_unknown if is_absent(rules) else ""
-        return unknown(Unread(INSTANCES, why)) if why else NotApplicable("its firewall has no resource instance rule")
+        return (
+            unknown(Unread(INSTANCES, why))
+            if why
+            else NotApplicable(Message("its firewall has no resource instance rule"))
+        )
     if not isinstance(rules, list):
         return unknown(not_a_list(INSTANCES))
     path, home = f"{INSTANCES}[].tenantId", index.subscriptions.get(account.subscription, "")
     if not home:
-        return unknown(Unread("the tenant of the subscription", "not collected"))
+        return unknown(Unread(Message("the tenant of the subscription"), Message("not collected")))
     tenants = [get_path(each, "tenantId") for each in rules]
     others = [
         place

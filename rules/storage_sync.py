@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity
@@ -28,14 +29,14 @@ ACL = Firewall(
     empty="open",
     source="storage/file-sync/file-sync-networking-endpoints: the public endpoint is enabled or disabled, and has no rules; Azure Policy "
     "21a8cd35 flags an absent incomingTrafficPolicy",
-    name="Public endpoint",
+    name=Message("Public endpoint"),
     public="properties.incomingTrafficPolicy",
     enabled=("AllowAllTraffic",),
     disabled=("AllowVirtualNetworksOnly",),
     secured=(),
     absent="enabled",
 )
-SERVERS_ONLY = (
+SERVERS_ONLY = Message(
     "registered servers alone sign in, each with an identity or a certificate of its own, and files go to the storage account, so low "
     "at most"
 )
@@ -58,7 +59,7 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(service, index, ACL),
         IDENTITY,
-        display_name="The sync service",
+        display_name=Message("The sync service"),
         max_severity=Severity.low,
         justification=SERVERS_ONLY,
     )

@@ -7,6 +7,7 @@ from scanner.model.checks import check_child, check_value
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, Read, ResourceType
 from scanner.model.verdict import Fail, Pass, Verdict, unknown, unknown_value
@@ -18,7 +19,7 @@ from .tables.resource_logs import AUDIT, judged
 WORKSPACE = ResourceType(
     "Microsoft.Synapse/workspaces",
     api="2021-06-01",
-    product="Synapse workspace",
+    product=Message("Synapse workspace"),
     unread={
         "dedicatedSQLminimalTlsSettings": "All endpoints take TLS 1.2 only since 31 March 2025.",
         "geo-backup, vulnerability assessment, threat detection of pools": "One read for each pool.",
@@ -44,7 +45,7 @@ ACL = Firewall(
     source="synapse-analytics/security/synapse-workspace-ip-firewall: rules allow addresses, for all public endpoints of the "
     "workspace, in the firewall of Azure SQL (azure-sql/database/firewall-configure: without a rule it allows no one); Azure Policy "
     "38d8df46 flags an absent switch",
-    name="IP firewall rules",
+    name=Message("IP firewall rules"),
     absent="enabled",
     addresses=(RuleList(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),),
     zero=True,
@@ -55,10 +56,13 @@ ACL = Firewall(
 LOGINS = Switch(
     ONLY,
     {True: Auth.identity, False: Auth.shared},
-    descriptions={Auth.shared: "accepts SQL logins with a password"},
+    descriptions={Auth.shared: Message("accepts SQL logins with a password")},
 )
 # The members are the group ids of private endpoints too: Sql, SqlOnDemand, and Dev (private-link/private-endpoint-overview).
-SQL = {"sql": ("The dedicated SQL endpoint", "sql"), "sql-on-demand": ("The serverless SQL endpoint", "sqlOnDemand")}
+SQL = {
+    "sql": (Message("The dedicated SQL endpoint"), "sql"),
+    "sql-on-demand": (Message("The serverless SQL endpoint"), "sqlOnDemand"),
+}
 
 
 def logins(workspace: Resource) -> Lock:
@@ -96,13 +100,14 @@ def not_audited(workspace: Resource, index: Index, *, logs: Read) -> Verdict:
         return Pass((*verdict.evidence, child_evidence(policy, AUDITING.path, STORAGE)))
     if is_absent(monitor) or same(monitor, False):
         return Fail(
-            (child_evidence(policy, AUDITING.path, MONITOR, True),), "Auditing is enabled, and no target is set."
+            (child_evidence(policy, AUDITING.path, MONITOR, True),),
+            Message("Auditing is enabled, and no target is set."),
         )
     if not same(monitor, True):
         return unknown(unknown_value(f"{AUDITING.path} {MONITOR}", monitor))
     sends = judged(workspace.children(logs), index, ("SQLSecurityAuditEvents",), AUDIT)
     if isinstance(sends, Fail):
-        return Fail(sends.evidence, "Auditing is enabled, and no diagnostic setting sends its log.")
+        return Fail(sends.evidence, Message("Auditing is enabled, and no diagnostic setting sends its log."))
     return sends
 
 
@@ -137,6 +142,6 @@ def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(workspace, index, ACL, groups=("dev",)),
         IDENTITY,
-        display_name="The development endpoint",
+        display_name=Message("The development endpoint"),
         address=host(workspace, "properties.connectivityEndpoints.dev"),
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint
 from scanner.model.severity import Severity
@@ -22,7 +23,7 @@ QUERY = "properties.publicNetworkAccessForQuery"
 CUSTOMER = "properties.customerId"
 SCOPED = "properties.privateLinkScopedResources"
 COMPONENT_SCOPED = "properties.PrivateLinkScopedResources"
-WRITE_ONLY = "a caller can send logs and read none: false trails and costs, so low at most"
+WRITE_ONLY = Message("a caller can send logs and read none: false trails and costs, so low at most")
 
 
 def not_open(workspace: Resource) -> bool:
@@ -43,7 +44,7 @@ COMPONENT_SOURCE = (
 WORKSPACE_INGESTION = Firewall(
     empty="open",
     source=WORKSPACE_SOURCE,
-    name="Public access for ingestion",
+    name=Message("Public access for ingestion"),
     public=INGESTION,
     absent="enabled",
     endpoints=None,
@@ -52,7 +53,7 @@ WORKSPACE_INGESTION = Firewall(
 WORKSPACE_QUERY = Firewall(
     empty="open",
     source=WORKSPACE_SOURCE,
-    name="Public access for queries",
+    name=Message("Public access for queries"),
     public=QUERY,
     absent="enabled",
     endpoints=None,
@@ -61,7 +62,7 @@ WORKSPACE_QUERY = Firewall(
 COMPONENT_INGESTION = Firewall(
     empty="open",
     source=COMPONENT_SOURCE,
-    name="Public access for ingestion",
+    name=Message("Public access for ingestion"),
     public=INGESTION,
     absent="enabled",
     endpoints=None,
@@ -69,7 +70,7 @@ COMPONENT_INGESTION = Firewall(
 COMPONENT_QUERY = Firewall(
     empty="open",
     source=COMPONENT_SOURCE,
-    name="Public access for queries",
+    name=Message("Public access for queries"),
     public=QUERY,
     absent="enabled",
     endpoints=None,
@@ -129,7 +130,7 @@ def workspace_endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]
         "data",
         scoped_firewall(workspace, index, WORKSPACE_INGESTION, SCOPED),
         KEYS.lock(workspace),
-        display_name="The workspace's log ingestion",
+        display_name=Message("The workspace's log ingestion"),
         address=ingestion_hosts(workspace)[0],
         hosts=tuple(ingestion_hosts(workspace)[1:]),
         max_severity=Severity.low,
@@ -140,7 +141,7 @@ def workspace_endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]
         "data",
         scoped_firewall(workspace, index, WORKSPACE_QUERY, SCOPED),
         IDENTITY,
-        display_name="The workspace's query API",
+        display_name=Message("The workspace's query API"),
         address="api.loganalytics.azure.com",
     )
 
@@ -173,7 +174,7 @@ def component_endpoints(component: Resource, index: Index) -> Iterator[Exposure]
         "data",
         scoped_firewall(component, index, COMPONENT_INGESTION, COMPONENT_SCOPED),
         CONNECTION.lock(component),
-        display_name="Telemetry ingestion",
+        display_name=Message("Telemetry ingestion"),
         max_severity=Severity.low,
         justification=WRITE_ONLY,
     )
@@ -182,6 +183,6 @@ def component_endpoints(component: Resource, index: Index) -> Iterator[Exposure]
         "data",
         scoped_firewall(component, index, COMPONENT_QUERY, COMPONENT_SCOPED),
         IDENTITY,
-        display_name="The query API of Application Insights",
+        display_name=Message("The query API of Application Insights"),
         address="api.applicationinsights.io",
     )

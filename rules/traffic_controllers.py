@@ -6,6 +6,7 @@ from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Hop, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, text_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
@@ -29,14 +30,16 @@ from .waf_links import Published, protected
 CONTROLLER = ResourceType(
     "Microsoft.ServiceNetworking/trafficControllers",
     api="2025-01-01",
-    product="Application Gateway for Containers",
+    product=Message("Application Gateway for Containers"),
     no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
 )
 FRONTENDS = CONTROLLER.child("frontends", graph=GraphRows(holds=("properties.fqdn",)))
 POLICIES = CONTROLLER.child("securityPolicies", graph=GraphRows(holds=("properties.wafPolicy.id",)))
 
-IN_KUBERNETES = Unread("the routes of the frontend", "they are in Kubernetes, which this scan does not read")
-PUBLIC = "a public name without address rules"
+IN_KUBERNETES = Unread(
+    Message("the routes of the frontend"), Message("they are in Kubernetes, which this scan does not read")
+)
+PUBLIC = Message("a public name without address rules")
 WAF = "properties.wafPolicy.id"
 
 
@@ -54,18 +57,18 @@ WAF = "properties.wafPolicy.id"
 def endpoints(controller: Resource, index: Index) -> Iterator[Exposure]:
     frontends = controller.children(FRONTENDS)
     for each in frontends:
-        reach = grant(Reach.internet, Evidence("network", "no setting of the gateway limits it"))
+        reach = grant(Reach.internet, Evidence("network", Message("no setting of the gateway limits it")))
         yield Exposure(
             f"frontend/{each.name}",
             "app",
             replace(reach, hops=(source_hop(reach), Hop("switch", "Frontend", PUBLIC))),
             possible(Auth.anonymous, IN_KUBERNETES),
-            display_name=f"The frontend {each.name}",
+            display_name=Message("The frontend {name}", name=each.name),
             subject=each,
             address=text_at(each.body, "properties.fqdn"),
         )
     if frontends.gap is not None:
-        yield unread("frontend/*", "app", frontends.gap, "The frontends")
+        yield unread("frontend/*", "app", frontends.gap, Message("The frontends"))
 
 
 def without_waf(controller: Resource, index: Index) -> Verdict:
@@ -74,7 +77,7 @@ def without_waf(controller: Resource, index: Index) -> Verdict:
     """
     frontends = controller.children(FRONTENDS)
     if not list(frontends) and frontends.gap is None:
-        return NotApplicable("it has no frontend")
+        return NotApplicable(Message("it has no frontend"))
     found = controller.children(POLICIES)
     values = {each.name: each.get(WAF) for each in found}
     strange = [value for value in values.values() if not is_absent(value) and not isinstance(value, str)]
@@ -89,10 +92,10 @@ def without_waf(controller: Resource, index: Index) -> Verdict:
     if named and len(named) < len(values):
         return unknown(not_returned(path))
     if not named:
-        return Fail((Evidence("securityPolicies", list(values), "one with a WAF policy"),))
+        return Fail((Evidence("securityPolicies", list(values), Message("one with a WAF policy")),))
     if not isinstance(verdict, Pass):
         return verdict
-    return unknown(Unread("the routes that use the WAF policy", IN_KUBERNETES.why), evidence=verdict.evidence)
+    return unknown(Unread(Message("the routes that use the WAF policy"), IN_KUBERNETES.why), evidence=verdict.evidence)
 
 
 NOTHING = Cause("")

@@ -2,6 +2,7 @@
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, known_text, member, same, spelled, value_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, malformed, unknown_value
@@ -27,7 +28,7 @@ def empty_balancer(balancer: Resource, index: Index) -> Verdict:
     """Fail where a load balancer that is billed sends its traffic nowhere."""
     sku = balancer.require("sku.name")
     if same(sku, "Basic"):
-        return NotApplicable("a Basic load balancer costs nothing")
+        return NotApplicable(Message("a Basic load balancer costs nothing"))
     if not isinstance(sku, str):
         raise malformed("sku.name")
     lists = ("properties.backendIPConfigurations", "properties.loadBalancerBackendAddresses")
@@ -42,8 +43,8 @@ def empty_balancer(balancer: Resource, index: Index) -> Verdict:
         return Pass((Evidence(f"{POOLS}[].name", filled or ["inboundNatRules"]),))
     # The addresses of a pool that is made of addresses stand in the pool itself: azure-mgmt-network BackendAddressPool.
     if any(value_at(each, "properties.virtualNetwork.id") for each in pools):
-        raise Unread(f"{POOLS}[].properties.loadBalancerBackendAddresses", "Azure did not return them")
-    return Fail((Evidence(f"{POOLS}[].name", [], "one with members"),))
+        raise Unread(f"{POOLS}[].properties.loadBalancerBackendAddresses", Message("Azure did not return them"))
+    return Fail((Evidence(f"{POOLS}[].name", [], Message("one with members")),))
 
 
 def empty_gateway(gateway: Resource, index: Index) -> Verdict:
@@ -53,7 +54,7 @@ def empty_gateway(gateway: Resource, index: Index) -> Verdict:
     redirects = [] if filled else redirected(gateway)
     if filled or redirects:
         return Pass((Evidence(f"{POOLS}[].name", filled or redirects),))
-    return Fail((Evidence(f"{POOLS}[].name", [], "one with members"),))
+    return Fail((Evidence(f"{POOLS}[].name", [], Message("one with members")),))
 
 
 def redirected(gateway: Resource) -> list[str]:
@@ -81,7 +82,7 @@ def unused_nat(gateway: Resource, index: Index) -> Verdict:
         return Pass((Evidence("properties.subnets", [spelled(member(each, "id")) for each in subnets]),))
     if gateway.api_version_unknown:
         raise Unread("properties.subnets", gateway.why_absent_is_unknown)
-    return Fail((gateway.evidence("properties.subnets", "one or more"),))
+    return Fail((gateway.evidence("properties.subnets", Message("one or more")),))
 
 
 def unattached_disk(disk: Resource, index: Index) -> Verdict:
@@ -94,7 +95,7 @@ def unattached_disk(disk: Resource, index: Index) -> Verdict:
     if any(same(state, each) for each in ("Attached", "Reserved", "Frozen", "ActiveSASFrozen")):
         return Pass((seen,))
     if any(same(state, each) for each in ("ReadyToUpload", "ActiveUpload")):
-        return NotApplicable("the disk is being uploaded")
+        return NotApplicable(Message("the disk is being uploaded"))
     if same(state, "ActiveSAS"):
         return _exported(disk, seen)
     raise unknown_value(path, state)
@@ -108,4 +109,4 @@ def _exported(disk: Resource, seen: Evidence) -> Verdict:
         return Pass((seen, disk.evidence("managedByExtended")))
     if disk.api_version_unknown:
         raise Unread("managedBy", disk.why_absent_is_unknown)
-    return Fail((seen, disk.evidence("managedBy", "a machine")))
+    return Fail((seen, disk.evidence("managedBy", Message("a machine"))))

@@ -10,6 +10,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, text_at, value_at
 from scanner.model.key_uses import KeyUse
 from scanner.model.keys import POOLS, older
+from scanner.model.message import Message
 from scanner.model.remedy import ADD, Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -26,7 +27,7 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-UNUSED = "no resource of this scan uses it as its customer-managed key"
+UNUSED = Message("no resource of this scan uses it as its customer-managed key")
 SOON = 30 * 86400
 ENABLED = "properties.attributes.enabled"
 EXPIRES = "properties.attributes.exp"
@@ -34,7 +35,7 @@ POLICY = "properties.rotationPolicy"
 NEEDED = ("get", "wrapkey", "unwrapkey")
 """What a service needs on its key (storage/common/customer-managed-keys-configure-existing-account)."""
 MOST = 8
-NOT_ROTATED = "No policy rotates the key."
+NOT_ROTATED = Message("No policy rotates the key.")
 
 
 class Part(NamedTuple):
@@ -99,7 +100,12 @@ def needed(key: Resource, index: Index, versions: Read) -> list[Part]:
     items = {each.name.lower(): each for each in below}
     parts = [Part("", newest, key)] if newest else []
     for version, uses in sorted(by_version.items()):
-        missing = None if version in items else below.gap or Unread(f"version {version}", "the vault does not list it")
+        missing = (
+            None
+            if version in items
+            else below.gap
+            or Unread(Message("version {version}", version=version), Message("the vault does not list it"))
+        )
         parts.append(Part(version, tuple(uses), items.get(version), missing))
     return parts
 
@@ -107,14 +113,18 @@ def needed(key: Resource, index: Index, versions: Read) -> list[Part]:
 def names(uses: tuple[KeyUse, ...] | list[KeyUse]) -> str:
     """Return the names of resources, the first ones where there are many."""
     own = sorted({each.resource.rsplit("/", 1)[-1] for each in uses})
-    more = f" and {len(own) - MOST} more" if len(own) > MOST else ""
+    more = Message(" and {value} more", value=len(own) - MOST) if len(own) > MOST else ""
     return ", ".join(own[:MOST]) + more
 
 
 def count(uses: tuple[KeyUse, ...] | list[KeyUse]) -> str:
     """Return how many resources depend on a key: `3 resources depend on it: a, b, c.`"""
     n = len({each.resource.lower() for each in uses})
-    return f"1 resource depends on it: {names(uses)}." if n == 1 else f"{n} resources depend on it: {names(uses)}."
+    return (
+        Message("1 resource depends on it: {uses}.", uses=names(uses))
+        if n == 1
+        else Message("{n} resources depend on it: {uses}.", n=n, uses=names(uses))
+    )
 
 
 def unused(index: Index) -> Verdict:
@@ -136,10 +146,10 @@ def judged(
     failing = [(part, each) for part, each in found if each.fault]
     missing = [_said(part, each.missing) for part, each in found if each.missing is not None]
     seen = tuple(each.seen for _, each in (failing or found))
-    used = Evidence("used by", names([use for part, _ in (failing or found) for use in part.uses]))
+    used = Evidence(Message("used by"), names([use for part, _ in (failing or found) for use in part.uses]))
     if failing:
         words = " ".join(f"{each.fault} {count(part.uses)}" for part, each in failing)
-        others = "".join(f" Not known of {each.what}: {each.why}." for each in missing)
+        others = "".join(Message(" Not known of {what}: {why}.", what=each.what, why=each.why) for each in missing)
         causes = [fix.cause(key, part) for part, _ in failing]
         is_older = any(part.version for part, _ in failing)
         return Fail((*seen, used), f"{words}{others}", causes=tuple(causes) if is_older else ())
@@ -170,7 +180,7 @@ def _inapplicable(why: str, seen: tuple[Evidence, ...], index: Index) -> Verdict
 def _of_version(part: Part, state: Callable[[Resource, str], Found]) -> Found:
     """Return what is known of a version that resources need."""
     if part.item is None:
-        return Found(Evidence(f"version {part.version}", ABSENT), missing=part.missing)
+        return Found(Evidence(Message("version {version}", version=part.version), ABSENT), missing=part.missing)
     try:
         found = state(part.item, part.version)
     except Unread as missing:
@@ -185,7 +195,11 @@ def _said(part: Part, missing: Unread) -> Unread:
     """Return why the state of a version is not known, with who needs it."""
     if not part.version:
         return missing
-    return Unread(f"version {part.version} (in use by {names(part.uses)})", missing.why, missing.gap)
+    return Unread(
+        Message("version {version} (in use by {uses})", version=part.version, uses=names(part.uses)),
+        missing.why,
+        missing.gap,
+    )
 
 
 ENABLE = Repair(ENABLED, True, "--enabled true")
@@ -199,7 +213,9 @@ def disabled(key: Resource, index: Index, *, versions: Read) -> Verdict:
         value, seen = item.require(ENABLED), item.evidence(ENABLED, True)
         if not isinstance(value, bool):
             return Found(seen, missing=unknown_value(ENABLED, value))
-        fault = f"Version {version} is disabled." if version else "The key is disabled."
+        fault = (
+            Message("Version {version} is disabled.", version=version) if version else Message("The key is disabled.")
+        )
         return Found(seen, "" if value else fault)
 
     return judged(key, index, versions, state, ENABLE)
@@ -210,11 +226,15 @@ def expired(key: Resource, index: Index, *, versions: Read) -> Verdict:
 
     def state(item: Resource, version: str) -> Found:
         date = _date(item)
-        seen = Evidence(EXPIRES, date, "a date to come")
+        seen = Evidence(EXPIRES, date, Message("a date to come"))
         left = _left(item, index)
         if isinstance(left, str):
             return Found(seen, inapplicable=left)
-        fault = f"Version {version} expired on {date}." if version else f"The key expired on {date}."
+        fault = (
+            Message("Version {version} expired on {date}.", version=version, date=date)
+            if version
+            else Message("The key expired on {date}.", date=date)
+        )
         return Found(seen, fault if left is not None and left <= 0 else "")
 
     return judged(key, index, versions, state, EXTEND)
@@ -225,13 +245,17 @@ def expires_soon(key: Resource, index: Index, *, versions: Read) -> Verdict:
 
     def state(item: Resource, version: str) -> Found:
         date = _date(item)
-        seen = Evidence(EXPIRES, date, "more than 30 days to come")
+        seen = Evidence(EXPIRES, date, Message("more than 30 days to come"))
         left = _left(item, index)
         if isinstance(left, str):
             return Found(seen, inapplicable=left)
         if left is not None and left <= 0:
-            return Found(seen, inapplicable="it has expired")
-        fault = f"Version {version} expires on {date}." if version else f"The key expires on {date}."
+            return Found(seen, inapplicable=Message("it has expired"))
+        fault = (
+            Message("Version {version} expires on {date}.", version=version, date=date)
+            if version
+            else Message("The key expires on {date}.", date=date)
+        )
         return Found(seen, fault if left is not None and left < SOON else "")
 
     return judged(key, index, versions, state, EXTEND)
@@ -240,9 +264,9 @@ def expires_soon(key: Resource, index: Index, *, versions: Read) -> Verdict:
 def _left(item: Resource, index: Index) -> float | str | None:
     """Return the seconds until a version expires; None without an expiry date; why it does not matter. Raises Unread."""
     if same(item.get(ENABLED), False):
-        return "it is disabled"
+        return Message("it is disabled")
     if not isinstance(item.require("properties.attributes"), dict):
-        raise Unread("properties.attributes", "not an object")
+        raise Unread("properties.attributes", Message("not an object"))
     value = item.get(EXPIRES)
     if is_absent(value):
         if item.why_absent_is_unknown:
@@ -252,7 +276,7 @@ def _left(item: Resource, index: Index) -> float | str | None:
         raise unknown_value(EXPIRES, value)
     taken = seconds_of(index.taken)
     if taken is None:
-        raise Unread("the time of the scan", "not in the snapshot")
+        raise Unread(Message("the time of the scan"), Message("not in the snapshot"))
     return value - taken
 
 
@@ -267,19 +291,21 @@ def not_rotated(key: Resource, index: Index) -> Verdict:
     azure-mgmt-keyvault KeyProperties.rotationPolicy: "Omitted if empty". The list of keys never has it.
     """
     if same(key.get(ENABLED), False):
-        return NotApplicable("it is disabled")
-    policy, seen = key.get(POLICY), Evidence(POLICY, ABSENT, "a policy that rotates the key")
+        return NotApplicable(Message("it is disabled"))
+    policy, seen = key.get(POLICY), Evidence(POLICY, ABSENT, Message("a policy that rotates the key"))
     if is_absent(policy):
         if key.by != "get" or key.has_no_properties:
-            return unknown(Unread(POLICY, "only the list was read, which does not have it"), evidence=(seen,))
+            return unknown(Unread(POLICY, Message("only the list was read, which does not have it")), evidence=(seen,))
         return _rotating(key, index, seen, NOT_ROTATED)
     actions = key.items(f"{POLICY}.lifetimeActions")
     if any(text_at(each, "action.type").lower() == "rotate" for each in actions):
-        return _rotating(key, index, Evidence(POLICY, "rotates the key"), "")
+        return _rotating(key, index, Evidence(POLICY, Message("rotates the key")), "")
     strange = [each for each in actions if text_at(each, "action.type").lower() != "notify"]
     if strange:
         return unknown(unknown_value(f"{POLICY}.lifetimeActions"), evidence=(seen,))
-    return _rotating(key, index, Evidence(POLICY, "does not rotate", "a policy that rotates"), NOT_ROTATED)
+    return _rotating(
+        key, index, Evidence(POLICY, Message("does not rotate"), Message("a policy that rotates")), NOT_ROTATED
+    )
 
 
 def _rotating(key: Resource, index: Index, seen: Evidence, fault: str) -> Verdict:
@@ -287,7 +313,7 @@ def _rotating(key: Resource, index: Index, seen: Evidence, fault: str) -> Verdic
     uses = users(key, index)
     if not uses:
         return unused(index)
-    used = Evidence("used by", names(uses))
+    used = Evidence(Message("used by"), names(uses))
     return Fail((seen, used), f"{fault} {count(uses)}") if fault else Pass((seen, used))
 
 
@@ -306,9 +332,10 @@ def missing(vault: Resource, index: Index, *, keys: Read) -> Verdict:
         return unknown(below.gap)
     if lacking:
         uses = [use for name in lacking for use in found[name]]
-        seen = Evidence("keys", ", ".join(sorted(known)) or "none", f"{', '.join(lacking)} too")
+        seen = Evidence("keys", ", ".join(sorted(known)) or "none", Message("{list} too", list=", ".join(lacking)))
         return Fail(
-            (seen, Evidence("used by", names(uses))), f"It lacks these keys: {', '.join(lacking)}. {count(uses)}"
+            (seen, Evidence(Message("used by"), names(uses))),
+            Message("It lacks these keys: {list}. {uses}", list=", ".join(lacking), uses=count(uses)),
         )
     if more := index.keys.more(index):
         return unknown(*more)
@@ -348,13 +375,16 @@ def blocked(vault: Resource, index: Index) -> Verdict:
         return Pass(seen)
     if not same(bypass, "None"):
         return unknown(unknown_value(seen[2].path, bypass), evidence=seen)
-    return Fail((*seen, Evidence("used by", names(uses))), f"The firewall blocks Azure services. {count(uses)}")
+    return Fail(
+        (*seen, Evidence(Message("used by"), names(uses))),
+        Message("The firewall blocks Azure services. {uses}", uses=count(uses)),
+    )
 
 
 def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
     """Fail where the access policies give the identity of a resource no use of its key."""
     if same(vault.get("properties.enableRbacAuthorization"), True):
-        return NotApplicable("the vault uses Azure RBAC, so its access policies have no effect")
+        return NotApplicable(Message("the vault uses Azure RBAC, so its access policies have no effect"))
     uses = [use for each in index.keys.uses(vault, index).values() for use in each]
     if not uses:
         return unused(index)
@@ -368,25 +398,34 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
     unknown_parts: list[Unread] = []
     for principal, own in by_identity.items():
         if not principal:
-            unknown_parts.append(Unread("the identity", f"not known of {names(own)}"))
+            unknown_parts.append(Unread(Message("the identity"), Message("not known of {own}", own=names(own))))
             continue
         own_policies = policies.get(principal, [])
         held = list(_held(own_policies))
         if None in held:
-            unknown_parts.append(not_returned("properties.accessPolicies[].permissions.keys", "lists of permissions"))
+            unknown_parts.append(
+                not_returned("properties.accessPolicies[].permissions.keys", Message("lists of permissions"))
+            )
         elif not any(each is not None and ("all" in each or each.issuperset(NEEDED)) for each in held):
             failing += own
             causes.append(_granting(vault, own_policies, own[0].principal, len(causes)))
     if failing:
-        seen = Evidence("properties.accessPolicies[].permissions.keys", names(failing), "get, wrapKey and unwrapKey")
-        words = f"The identity of {names(failing)} may not unwrap its key."
+        seen = Evidence(
+            "properties.accessPolicies[].permissions.keys", names(failing), Message("get, wrapKey and unwrapKey")
+        )
+        words = Message("The identity of {failing} may not unwrap its key.", failing=names(failing))
         others = "".join(f" {each.what[:1].upper()}{each.what[1:]}: {each.why}." for each in unknown_parts)
         return Fail((seen,), f"{words}{others}", causes=tuple(causes))
     unknown_parts += index.keys.more(index)
     if unknown_parts:
         return unknown(*unknown_parts)
     return Pass(
-        (Evidence("properties.accessPolicies[].permissions.keys", f"get, wrapKey and unwrapKey for {names(uses)}"),)
+        (
+            Evidence(
+                "properties.accessPolicies[].permissions.keys",
+                Message("get, wrapKey and unwrapKey for {uses}", uses=names(uses)),
+            ),
+        )
     )
 
 

@@ -10,6 +10,7 @@ from scanner.model.ids import name_of, segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_text, same
 from scanner.model.key_uses import KeyUse
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read
@@ -173,7 +174,7 @@ def assignments(index: Index, subscription: Resource, found: Children, custom: C
     """Return the role assignments that may let principals use keys, read once for each subscription. `custom`: the
     definitions of custom roles.
     """
-    key = ("roles on keys", subscription.key)
+    key = (Message("roles on keys"), subscription.key)
     if key not in index.memo:
         known, roles = Assignments(), custom_roles(index, subscription, custom)
         for each in found:
@@ -199,7 +200,7 @@ def _add(known: Assignments, each: Resource, roles: Mapping[str, CustomRole], ga
     if place is None and scope:
         return
     if place is None:
-        missing = "Azure did not return its scope"
+        missing = Message("Azure did not return its scope")
     assigned = Assigned(each.id, principal, name, place, scope, allows, missing)
     known.of.setdefault(principal, ByScope()).add(place, assigned)
     is_shared = type not in ALONE or not principal
@@ -217,15 +218,15 @@ def _allowed(role: str, roles: Mapping[str, CustomRole], gap: Unread | None) -> 
     if role in WITHOUT_KEYS:
         return role, NO_ONE, ""
     why = f"what the role {role or 'without an id'} allows is not read"
-    return role or "without an id", NO_ONE, why if gap is None else f"{why}: {gap.why}"
+    return role or Message("without an id"), NO_ONE, why if gap is None else f"{why}: {gap.why}"
 
 
 def _why_unknown(each: Resource) -> str:
     """Return why it is not known whether an assignment holds; "" for one without a condition."""
     condition = each.get("properties.condition")
     if is_absent(condition) and each.why_absent_is_unknown:
-        return "whether it has a condition is not known"
-    return "" if is_absent(condition) or condition == "" else "its condition is not evaluated"
+        return Message("whether it has a condition is not known")
+    return "" if is_absent(condition) or condition == "" else Message("its condition is not evaluated")
 
 
 def _places(vault: Resource, key: str) -> tuple[str | None, ...]:
@@ -249,7 +250,7 @@ def _may_use(known: Assignments, principal: str, places: tuple[str | None, ...])
     if together >= {WRAP, UNWRAP}:
         # Built-in roles that allow to read keys and not to unwrap are left out of the snapshot.
         name = own[0].role
-        return f"the role {name} does not allow to read the key, which another role may"
+        return Message("the role {name} does not allow to read the key, which another role may", name=name)
     shared = next((each for place in places for each in known.shared.get(place, ())), None)
     return "" if shared is None else _why_shared(shared)
 
@@ -257,10 +258,10 @@ def _may_use(known: Assignments, principal: str, places: tuple[str | None, ...])
 def _why_shared(each: Assigned) -> str:
     """Return why an assignment to others may let an identity use a key."""
     if not each.role:
-        return f"role assignment {name_of(each.id)}: {each.missing}"
+        return Message("role assignment {id}: {missing}", id=name_of(each.id), missing=each.missing)
     if not each.principal:
-        return "Azure did not return who may use keys by a role assignment"
-    return f"members of group {each.principal} may use keys, and who they are is not read"
+        return Message("Azure did not return who may use keys by a role assignment")
+    return Message("members of group {principal} may use keys, and who they are is not read", principal=each.principal)
 
 
 def _uses(vault: Resource, index: Index) -> Iterator[tuple[str, KeyUse]]:
@@ -272,10 +273,10 @@ def _uses(vault: Resource, index: Index) -> Iterator[tuple[str, KeyUse]]:
 def _identity_missing(vault: Resource, use: KeyUse, index: Index) -> str:
     """Return why the identity that a resource uses in the vault is not known; "" where it is."""
     if not use.principal:
-        return "its object id is not known"
+        return Message("its object id is not known")
     own, other = (index.subscriptions.get(subscription_of(id), "") for id in (use.resource, vault.id))
     if own and other and own.lower() != other.lower():
-        return "it is of another tenant, so that an application of the vault's tenant stands for it"
+        return Message("it is of another tenant, so that an application of the vault's tenant stands for it")
     return ""
 
 
@@ -288,7 +289,7 @@ def lacks_role(vault: Resource, index: Index, *, roles: Read, definitions: Read,
     if is_absent(rbac) and vault.why_absent_is_unknown:
         return unknown(Unread(RBAC, vault.why_absent_is_unknown))
     if is_absent(rbac) or same(rbac, False):
-        return NotApplicable("the vault uses access policies")
+        return NotApplicable(Message("the vault uses access policies"))
     if not same(rbac, True):
         return unknown(unknown_value(RBAC, rbac))
     uses = list(_uses(vault, index))
@@ -299,8 +300,8 @@ def lacks_role(vault: Resource, index: Index, *, roles: Read, definitions: Read,
     known = Known(
         assignments(index, subscription, found, subscription.children(definitions)),
         denials(index, subscription, refusing),
-        _gap(vault, index, found, "role assignments"),
-        _gap(vault, index, refusing, "deny assignments"),
+        _gap(vault, index, found, Message("role assignments")),
+        _gap(vault, index, refusing, Message("deny assignments")),
     )
     return _verdict(vault, index, uses, known)
 
@@ -308,7 +309,7 @@ def lacks_role(vault: Resource, index: Index, *, roles: Read, definitions: Read,
 def _gap(vault: Resource, index: Index, found: Children, what: str) -> Unread | None:
     """Return why more assignments may hold for a vault than are known."""
     if found.gap is None and vault.subscription in index.partial:
-        return Unread(what, "the subscription is visible in part")
+        return Unread(what, Message("the subscription is visible in part"))
     return found.gap
 
 
@@ -341,7 +342,8 @@ def _verdict(vault: Resource, index: Index, uses: list[tuple[str, KeyUse]], know
         else:
             failing.append(use)
     missing = [
-        Unread(f"the identity of {names(own)}", why) if why or gap is None else gap for why, own in unsure.items()
+        Unread(Message("the identity of {own}", own=names(own)), why) if why or gap is None else gap
+        for why, own in unsure.items()
     ]
     if failing:
         return _fail(vault, failing, missing)
@@ -352,23 +354,33 @@ def _verdict(vault: Resource, index: Index, uses: list[tuple[str, KeyUse]], know
 
 def _seen(role: Assigned, own: list[KeyUse]) -> Evidence:
     name = role.role
-    return Evidence(f"{role.id} {ROLE}", f"{name} on {_on(role.scope)}, for {names(own)}")
+    return Evidence(
+        f"{role.id} {ROLE}", Message("{name} on {scope}, for {own}", name=name, scope=_on(role.scope), own=names(own))
+    )
 
 
 def _on(scope: str) -> str:
     """Return what a scope is, in words."""
     parts = segments(scope)
     if parts[:1] != ("subscriptions",):
-        return f"management group {name_of(scope)}" if parts else "the tenant"
-    words = {2: "the subscription", IN_GROUP: f"resource group {name_of(scope)}"}
+        return Message("management group {scope}", scope=name_of(scope)) if parts else Message("the tenant")
+    words = {2: Message("the subscription"), IN_GROUP: Message("resource group {scope}", scope=name_of(scope))}
     return words.get(len(parts), name_of(scope))
 
 
 def _fail(vault: Resource, failing: list[KeyUse], missing: list[Unread]) -> Fail:
     wanted = USE_KEYS[SERVICE_ROLE]
-    seen = Evidence("role assignments on the key and above it", f"none for {names(failing)}", wanted)
-    others = "".join(f" Inconclusive for others: {each.why}." for each in missing)
-    words = f"The identity of {names(failing)} has no role that lets it unwrap its key.{others}"
+    seen = Evidence(
+        Message("role assignments on the key and above it"),
+        Message("none for {failing}", failing=names(failing)),
+        wanted,
+    )
+    others = "".join(Message(" Inconclusive for others: {why}.", why=each.why) for each in missing)
+    words = Message(
+        "The identity of {failing} has no role that lets it unwrap its key.{others}",
+        failing=names(failing),
+        others=others,
+    )
     principals = dict.fromkeys(each.principal.lower() for each in failing)
     causes = tuple(_assigning(vault, each, place) for place, each in enumerate(principals))
     return Fail((seen,), words, causes=causes)

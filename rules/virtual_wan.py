@@ -6,6 +6,7 @@ from typing import Any
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, spelled, value_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.severity import Severity
@@ -39,19 +40,19 @@ WAN = ResourceType(
 CONFIGURATION = ResourceType(
     "Microsoft.Network/vpnServerConfigurations",
     api=API,
-    product="VPN server configuration",
+    product=Message("VPN server configuration"),
     no_rule=ONLY_TRAFFIC,
 )
 USERS = ResourceType(
     "Microsoft.Network/p2svpnGateways",
     api=API,
-    product="VPN of a virtual hub (people)",
+    product=Message("VPN of a virtual hub (people)"),
     no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
 )
 SITES = ResourceType(
     "Microsoft.Network/vpnGateways",
     api=API,
-    product="VPN of a virtual hub (sites)",
+    product=Message("VPN of a virtual hub (sites)"),
     no_rule={
         "region": NETWORK_KEEPS_NO_DATA,
         "key": NO_DATA_AT_REST,
@@ -64,9 +65,11 @@ SITES = ResourceType(
 
 TYPES = "properties.vpnAuthenticationTypes"
 NAMED = "properties.vpnServerConfiguration.id"
-SAYS = {"certificate": "accepts client certificates", "radius": "accepts RADIUS passwords"}
-FOR_THE_INTERNET = "a VPN gateway is there for people on the internet, and everyone signs in with Microsoft Entra ID"
-A_NETWORK = "a sign-in gives access to networks, whose endpoints are rated by themselves"
+SAYS = {"certificate": Message("accepts client certificates"), "radius": Message("accepts RADIUS passwords")}
+FOR_THE_INTERNET = Message(
+    "a VPN gateway is there for people on the internet, and everyone signs in with Microsoft Entra ID"
+)
+A_NETWORK = Message("a sign-in gives access to networks, whose endpoints are rated by themselves")
 
 
 def sign_in(gateway: Resource, index: Index) -> Lock:
@@ -115,9 +118,11 @@ def methods(configuration: Resource) -> Lock:
 )
 def endpoints(gateway: Resource, index: Index) -> Iterator[Exposure]:
     lock = sign_in(gateway, index)
-    reach = grant(Reach.internet, Evidence("network", "no setting of the gateway limits it"))
-    reach = replace(reach, hops=(source_hop(reach), Hop("switch", "VPN gateway", "public by purpose")))
-    made = Exposure("vpn", "admin", reach, lock, display_name="The VPN for people")
+    reach = grant(Reach.internet, Evidence("network", Message("no setting of the gateway limits it")))
+    reach = replace(
+        reach, hops=(source_hop(reach), Hop("switch", Message("VPN gateway"), Message("public by purpose")))
+    )
+    made = Exposure("vpn", "admin", reach, lock, display_name=Message("The VPN for people"))
     if lock.possible_grants or not lock.grants or lock.widest is None or lock.widest.level != Auth.identity:
         yield replace(made, max_severity=Severity.medium, justification=A_NETWORK)
     else:
@@ -143,7 +148,7 @@ STRONG = {
     "dhGroup": ("DHGroup14", "DHGroup2048", "DHGroup24", "ECP256", "ECP384"),
     "pfsGroup": ("None", "PFS2048", "PFS14", "PFS24", "PFSMM", "ECP256", "ECP384"),
 }
-DEFAULTS = "no IPsec policy is set: Azure's default proposals apply"
+DEFAULTS = Message("no IPsec policy is set: Azure's default proposals apply")
 CLIENT_POLICIES = "properties.vpnClientIpsecPolicies"
 GATEWAY_POLICIES = "properties.vpnClientConfiguration.vpnClientIpsecPolicies"
 
@@ -180,7 +185,7 @@ def _of_policies(path: str, policies: list[Any]) -> Verdict:
                 missing = not_returned if is_absent(value) else unknown_value
                 strange.append(missing(f"{path}[].{name}"))
     if weak:
-        return Fail((Evidence(path, list(weak), "AES, SHA-2, and groups of at least 2048 bits"),))
+        return Fail((Evidence(path, list(weak), Message("AES, SHA-2, and groups of at least 2048 bits")),))
     if strange:
         return unknown(*strange)
     return Pass((Evidence(path, [spelled(value_at(each, "ikeEncryption")) for each in policies]),))
@@ -209,7 +214,7 @@ def old_protocol(gateway: Resource, index: Index) -> Verdict:
     path = f"{CONNECTIONS}[].{LINKS}[].{PROTOCOL}"
     links = [link for each in rows(gateway, CONNECTIONS) for link in (known_objects(each, LINKS) or [each])]
     if not links:
-        return NotApplicable("it has no connection")
+        return NotApplicable(Message("it has no connection"))
     values = [value_at(each, PROTOCOL) for each in links]
     old = [spelled(value_at(each, "name")) for each, value in zip(links, values, strict=True) if same(value, "IKEv1")]
     if old:

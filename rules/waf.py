@@ -5,6 +5,7 @@ from typing import Any
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, spelled, value_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -25,7 +26,7 @@ MINIMUM = {"owasp": (3, 2), "microsoft_defaultruleset": (2, 1), "defaultruleset"
 """The oldest version that Microsoft recommends, by type of rule set: application-gateway-crs-rulegroups-rules and
 web-application-firewall-drs."""
 BOTS = "Microsoft_BotManagerRuleSet"
-WITHOUT = "the Standard tier has no managed rules"
+WITHOUT = Message("the Standard tier has no managed rules")
 _VERSION = re.compile(r"\d+(\.\d+)*")
 
 
@@ -41,7 +42,7 @@ def does_not_block(policy: Resource, index: Index) -> Verdict:
         return verdict
     # The command of the row sets mode and state.
     causes = () if verdict.message in (DISABLED, ONLY_DETECTS) else tuple(corrected(policy, verdict.message))
-    return Fail(verdict.evidence, f"This policy {verdict.message}.", causes=causes)
+    return Fail(verdict.evidence, Message("This policy {message}.", message=verdict.message), causes=causes)
 
 
 def rule_sets(policy: Resource) -> list[Any]:
@@ -64,7 +65,7 @@ def old_rule_set(policy: Resource, index: Index) -> Verdict:
     seen = Evidence(GATEWAY_SETS, [_shown(each) for each in sets], "Microsoft_DefaultRuleSet 2.1")
     if not main:
         if all(kind == BOTS.lower() or kind == "microsoft_httpddosruleset" for _, kind in kinds):
-            return Fail((seen,), "No rule set against attacks is assigned.")
+            return Fail((seen,), Message("No rule set against attacks is assigned."))
         return unknown(unknown_value(f"{GATEWAY_SETS}[].ruleSetType"), evidence=(seen,))
     versions = [(_version(value_at(each, "ruleSetVersion")), least) for each, least in main]
     if any(version is not None and version >= least for version, least in versions):
@@ -112,12 +113,12 @@ def group_disabled(policy: Resource, index: Index) -> Verdict:
     sets, path = rule_sets(policy), f"{GATEWAY_SETS}[].{OVERRIDES}[].rules"
     groups = [group for each in sets for group in known_objects(each, OVERRIDES)]
     if not sets:
-        return NotApplicable("it has no managed rules")
+        return NotApplicable(Message("it has no managed rules"))
     front = is_front(policy)
     bare = [each for each in groups if not known_objects(each, "rules") and not (front and _excludes(each))]
     off = [spelled(value_at(each, "ruleGroupName")) for each in bare]
     if off:
-        return Fail((Evidence(path, off, "no whole group"),))
+        return Fail((Evidence(path, off, Message("no whole group")),))
     return Pass((Evidence(path, [spelled(value_at(each, "ruleGroupName")) for each in groups] or "none"),))
 
 
@@ -138,7 +139,7 @@ def excludes_all(policy: Resource, index: Index, *, listed: str) -> Verdict:
         whole += known_objects(each, "exclusions")
     names = [spelled(value_at(each, "matchVariable")) for each in whole if _is_any(each)]
     if names:
-        return Fail((Evidence(f"{path}[].selectorMatchOperator", names, "a name"),))
+        return Fail((Evidence(f"{path}[].selectorMatchOperator", names, Message("a name")),))
     strange = [each for each in whole if not isinstance(value_at(each, "selectorMatchOperator"), str)]
     if strange:
         operator = f"{path}[].selectorMatchOperator"

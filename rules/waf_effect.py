@@ -12,6 +12,7 @@ from scanner.model.addresses import PUBLIC_ADDRESSES as EVERYONE
 from scanner.model.addresses import BadAddress, breadth, parse, union
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, is_one, known_objects, same, text_at, value_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -41,11 +42,11 @@ ATTACKS = ("owasp", "microsoft_defaultruleset", "defaultruleset")
 OTHERS = ("microsoft_botmanagerruleset", "botprotection", "microsoft_httpddosruleset")
 """Those against bots and floods alone."""
 
-DISABLED = "is disabled"
-ONLY_DETECTS = "is in detection mode, which logs attacks and allows them"
-ONLY_LOGS = "has a managed rule set whose action is Log"
-NO_RULES = "has no rule that blocks"
-NO_ATTACK_RULES = "has managed rules against bots and floods alone"
+DISABLED = Message("is disabled")
+ONLY_DETECTS = Message("is in detection mode, which logs attacks and allows them")
+ONLY_LOGS = Message("has a managed rule set whose action is Log")
+NO_RULES = Message("has no rule that blocks")
+NO_ATTACK_RULES = Message("has managed rules against bots and floods alone")
 
 
 def is_front(policy: Resource) -> bool:
@@ -69,8 +70,12 @@ def effect(policy: Resource, index: Index) -> Verdict:
         rules = custom_rules(policy, path)
         around = allows_all(rules, path, index)
         if around is not None:
-            message = f"has the custom rule {around.name} that allows every request before the managed rules"
-            return Fail((Evidence(f"{path}[].name", around.name, "no rule that allows every request"),), message)
+            message = Message(
+                "has the custom rule {name} that allows every request before the managed rules", name=around.name
+            )
+            return Fail(
+                (Evidence(f"{path}[].name", around.name, Message("no rule that allows every request")),), message
+            )
         return _managed(policy, any(each.is_enabled and each.blocks for each in rules), seen)
     except Unread as missing:
         return unknown(missing, evidence=seen)
@@ -100,7 +105,7 @@ def _managed(policy: Resource, has_own: bool, seen: tuple[Evidence, ...]) -> Ver
     strange = [kind for kind in kinds if kind.lower() not in OTHERS]
     if strange:
         raise unknown_value(f"{RULE_SETS}[].ruleSetType", strange[0])
-    expected = "a managed rule set against attacks, or a custom rule that blocks"
+    expected = Message("a managed rule set against attacks, or a custom rule that blocks")
     return Fail((Evidence(RULE_SETS, kinds, expected),), NO_ATTACK_RULES if kinds else NO_RULES)
 
 
@@ -117,7 +122,11 @@ def corrected(policy: Resource, fault: str) -> Iterator[Cause]:
         yield Cause(policy.id, state, value="Enabled", command=PREVENT)
         yield Cause(policy.id, MODE, value="Prevention", command=PREVENT.replace("{path}", state))
     else:
-        yield Cause(policy.id, MODE, words=(f"Correct the WAF policy {policy.name}, which {fault}.",))
+        yield Cause(
+            policy.id,
+            MODE,
+            words=(Message("Correct the WAF policy {name}, which {fault}.", name=policy.name, fault=fault),),
+        )
 
 
 # Custom rules
@@ -157,7 +166,7 @@ def _rule(rule: Any, path: str, front: bool) -> CustomRule:
     read = _front_condition if front else _gateway_condition
     conditions = [read(each) for each in known_objects(rule, "matchConditions")]
     return CustomRule(
-        text_at(rule, "name") or f"of priority {priority}",
+        text_at(rule, "name") or Message("of priority {priority}", priority=priority),
         priority,
         action,
         not same(state, "Disabled"),
@@ -187,7 +196,9 @@ def allows_all(rules: list[CustomRule], path: str, index: Index) -> CustomRule |
         if matches and same(each.action, "Allow") and not is_limited:
             return each
         if matches is not False and same(each.action, "Allow"):
-            why = f"the rule {each.name} allows requests before the managed rules, by what a caller can choose"
+            why = Message(
+                "the rule {name} allows requests before the managed rules, by what a caller can choose", name=each.name
+            )
             unclear = unclear or Unread(f"{path}[].matchConditions", why)
     if unclear is not None:
         raise unclear

@@ -17,6 +17,7 @@ from scanner.model.json_paths import (
     same,
     value_at,
 )
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -40,10 +41,10 @@ from .edge import classic_live_rules, domains_of, forwards, live_routes
 from .network import LISTENERS, ROUTING, name_in, reference
 from .waf_effect import FRONT_POLICY, GATEWAY_POLICY, corrected, effect
 
-NO_POLICY = "no policy"
-POLICIES = "web application firewall policies"
+NO_POLICY = Message("no policy")
+POLICIES = Message("web application firewall policies")
 """Not a property: the value of this evidence is a text of ours, and is translated."""
-ONLY_REDIRECTS = "it only redirects, so no request reaches a back end"
+ONLY_REDIRECTS = Message("it only redirects, so no request reaches a back end")
 
 
 class Published(NamedTuple):
@@ -77,23 +78,29 @@ def protected(found: Iterable[Published], type: str, index: Index, attach: Cause
         try:
             policy = find(index, each.policy, type)
         except Unread as missing:
-            unclear.append(Unread(f"the WAF policy {name_of(each.policy)}", missing.why, missing.gap))
+            unclear.append(
+                Unread(Message("the WAF policy {policy}", policy=name_of(each.policy)), missing.why, missing.gap)
+            )
             continue
         verdict = effect(policy, index)
         if isinstance(verdict, Fail):
-            faults[each.name] = f"the policy {policy.name} {verdict.message}"
+            faults[each.name] = Message("the policy {name} {message}", name=policy.name, message=verdict.message)
             causes.update((cause.key(), cause) for cause in corrected(policy, verdict.message))
         elif isinstance(verdict, Unknown):
-            unclear.append(Unread(f"the WAF policy {policy.name}", verdict.why))
+            unclear.append(Unread(Message("the WAF policy {name}", name=policy.name), verdict.why))
         elif each.doubt is not None:
             unclear.append(each.doubt)
     if faults:
         listed = [f"{name}: {fault}" for name, fault in faults.items()]
-        told = "; ".join(listed[:_MOST]) + (f"; and {len(listed) - _MOST} more" if len(listed) > _MOST else "")
-        return Fail((Evidence(POLICIES, listed, "a policy that blocks"),), f"{told}.", causes=tuple(causes.values()))
+        told = "; ".join(listed[:_MOST]) + (
+            Message("; and {value} more", value=len(listed) - _MOST) if len(listed) > _MOST else ""
+        )
+        return Fail(
+            (Evidence(POLICIES, listed, Message("a policy that blocks")),), f"{told}.", causes=tuple(causes.values())
+        )
     if unclear:
         return unknown(*unclear)
-    return Pass((Evidence(POLICIES, names, "a policy that blocks"),))
+    return Pass((Evidence(POLICIES, names, Message("a policy that blocks")),))
 
 
 _MOST = 3
@@ -103,8 +110,8 @@ _MOST = 3
 
 POLICY_ID = "properties.firewallPolicy.id"
 LEGACY = "properties.webApplicationFirewallConfiguration"
-LEGACY_OFF = "the gateway's own configuration is disabled"
-LEGACY_DETECTS = "the gateway's own configuration is in detection mode"
+LEGACY_OFF = Message("the gateway's own configuration is disabled")
+LEGACY_DETECTS = Message("the gateway's own configuration is in detection mode")
 PREVENT = (
     "az network application-gateway update --ids {cause} --set webApplicationFirewallConfiguration.enabled=true "
     "webApplicationFirewallConfiguration.firewallMode=Prevention"
@@ -127,13 +134,15 @@ REPLACE = Cause(
     "",
     "properties.sku",
     words=(
-        "Replace the gateway by one of the tier WAF_v2: its own tier has no web application firewall, and cannot be changed.",
+        Message(
+            "Replace the gateway by one of the tier WAF_v2: its own tier has no web application firewall, and cannot be changed."
+        ),
     ),
 )
 REPLACE_VERSION_1 = Cause(
     "",
     "properties.sku",
-    words=("Replace the gateway by one of the tier WAF_v2: the tier WAF takes no WAF policy.",),
+    words=(Message("Replace the gateway by one of the tier WAF_v2: the tier WAF takes no WAF policy."),),
 )
 """web-application-firewall/ag/upgrade-ag-waf-policy: WAF policies need WAF_v2."""
 
@@ -148,7 +157,7 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
         return NotApplicable(NOT_FORWARDING)
     public = public_frontends(gateway)
     if not public:
-        return NotApplicable("it has no public frontend")
+        return NotApplicable(Message("it has no public frontend"))
     listeners = {name_in(each): each for each in rows(gateway, LISTENERS) if is_public(each, public)}
     found: list[Published] = []
     rules = rows(gateway, ROUTING)
@@ -157,7 +166,7 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
         if listener is not None:
             found += _of_rule(gateway, listener, rule)
     if not found:
-        return NotApplicable(ONLY_REDIRECTS if rules else "no rule leads from a public listener to a back end")
+        return NotApplicable(ONLY_REDIRECTS if rules else Message("no rule leads from a public listener to a back end"))
     return protected(found, GATEWAY_POLICY, index, ATTACH)
 
 
@@ -166,7 +175,7 @@ def public_frontends(gateway: Resource) -> set[str]:
     path = "properties.frontendIPConfigurations"
     frontends = rows(gateway, path)
     if not frontends:
-        raise Unread(path, "Azure returned none")
+        raise Unread(path, Message("Azure returned none"))
     return {name_in(each) for each in frontends if known_text(each, "properties.publicIPAddress.id")}
 
 
@@ -199,7 +208,7 @@ def _under(gateway: Resource, name: str, policy: str) -> Published:
     tier = gateway.require("properties.sku.tier")
     if is_one(tier, WITHOUT_WAF):
         causes = LIFT if same(tier, "Standard_v2") else (REPLACE,)
-        return Published(name, "", f"the tier {tier} has no web application firewall", causes)
+        return Published(name, "", Message("the tier {tier} has no web application firewall", tier=tier), causes)
     if not is_one(tier, WITH_WAF):
         raise unknown_value("properties.sku.tier", tier)
     policy = policy or known_text(gateway.body, POLICY_ID)
@@ -235,7 +244,9 @@ ATTACH_TO_HOST = Cause(
     "",
     ENDS,
     words=(
-        "Attach a web application firewall policy in prevention mode to each frontend host that the finding names.",
+        Message(
+            "Attach a web application firewall policy in prevention mode to each frontend host that the finding names."
+        ),
     ),
 )
 
@@ -243,10 +254,10 @@ ATTACH_TO_HOST = Cause(
 def classic_front_door_without_waf(front_door: Resource, index: Index) -> Verdict:
     """Fail where a host forwards requests that no firewall blocks. A routing rule may have a policy of its own."""
     if same(front_door.get("properties.enabledState"), "Disabled"):
-        return NotApplicable("it is disabled")
+        return NotApplicable(Message("it is disabled"))
     ends = {name_in(each): each for each in rows(front_door, ENDS)}
     if not ends:
-        raise Unread(ENDS, "Azure returned none")
+        raise Unread(ENDS, Message("Azure returned none"))
     found: list[Published] = []
     for rule in classic_live_rules(front_door):
         if not forwards(rule):
@@ -277,7 +288,9 @@ ATTACH_TO_DOMAIN = Cause(
     "",
     "properties.associations",
     words=(
-        "Attach a web application firewall policy in prevention mode to each domain and path that the finding names, by a security policy of the profile.",
+        Message(
+            "Attach a web application firewall policy in prevention mode to each domain and path that the finding names, by a security policy of the profile."
+        ),
     ),
 )
 
@@ -299,7 +312,7 @@ class Association(NamedTuple):
 def profile_without_waf(profile: Resource, index: Index) -> Verdict:
     """Fail where a domain of a live route forwards requests that no firewall blocks."""
     if not network.is_front_door(profile):
-        return NotApplicable("a classic CDN profile has no security policies")
+        return NotApplicable(Message("a classic CDN profile has no security policies"))
     policies = profile.children(SECURITY)
     associations = [each for policy in policies for each in _associations(policy)]
     routes, gap = live_routes(profile)
@@ -317,7 +330,7 @@ def profile_without_waf(profile: Resource, index: Index) -> Verdict:
     for missing in (gap, policies.gap):
         if missing is not None:
             raise missing
-    return verdict if found else NotApplicable("no enabled route has a domain")
+    return verdict if found else NotApplicable(Message("no enabled route has a domain"))
 
 
 def _associations(policy: Resource) -> Iterator[Association]:
@@ -347,7 +360,9 @@ def _not_deployed(policy: Resource) -> Unread | None:
     """
     for path in ("properties.deploymentStatus", "properties.provisioningState"):
         if same(policy.get(path), "Failed"):
-            return Unread(f"securityPolicies/{policy.name} {path}", "Failed, so whether it applies is not known")
+            return Unread(
+                f"securityPolicies/{policy.name} {path}", Message("Failed, so whether it applies is not known")
+            )
     return None
 
 
@@ -356,15 +371,17 @@ def _on_domain(route: Resource, domain: str, host: str, found: list[Association]
     patterns = route.require("properties.patternsToMatch")
     if not is_list_of_texts(patterns) or not patterns:
         raise not_a_list("routes[].properties.patternsToMatch")
-    name = f"{route.name} at {host}"
+    name = Message("{name} at {host}", name=route.name, host=host)
     mine = [each for each in found if domain in each.domains]
     for each in patterns:
         if not any(covers(one, each) for association in mine for one in association.patterns):
-            yield Published(name, "", "no policy for its domain and path" if mine else NO_POLICY)
+            yield Published(name, "", Message("no policy for its domain and path") if mine else NO_POLICY)
             return
     for association in mine:
         if any(covers(one, each) or covers(each, one) for one in association.patterns for each in patterns):
-            inactive = Unread(f"the association of {name}", "Azure says that it is not active")
+            inactive = Unread(
+                Message("the association of {name}", name=name), Message("Azure says that it is not active")
+            )
             doubt = inactive if domain in association.inactive else association.doubt
             yield Published(name, association.policy, doubt=doubt)
 

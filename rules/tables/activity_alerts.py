@@ -6,6 +6,7 @@ from typing import Any
 from scanner.model.ids import segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same, value_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
@@ -50,18 +51,18 @@ def no_alert(
             missing.append(unread.with_traceback(None))
             continue
         if fault is None:
-            return Pass((Evidence("activity log alert", alert.id), Evidence("condition", wanted.words)))
+            return Pass((Evidence(Message("activity log alert"), alert.id), Evidence("condition", wanted.words)))
         almost += [fault] if fault.path else []
     gap = index.missing_in(TYPE, subscription.id)
     if gap is None and subscription.subscription in index.partial:
-        gap = Unread(TYPE, "the subscription is visible in part", subscription.id)
+        gap = Unread(TYPE, Message("the subscription is visible in part"), subscription.id)
     if gap is not None:
         missing.append(gap)
     if missing:
         return unknown(*missing)
     if not suppressing and suppressed is not None:
         suppressing = _too(suppressed, category, subscription, index)
-    return Fail((Evidence("activity log alert", "none", wanted.words), *almost), causes=tuple(suppressing))
+    return Fail((Evidence(Message("activity log alert"), "none", wanted.words), *almost), causes=tuple(suppressing))
 
 
 def _rule_off(fault: Evidence) -> Cause:
@@ -76,13 +77,19 @@ def _too(suppressed: Suppressed, category: tuple[str, ...], subscription: Resour
     try:
         fault = suppressed(subscription, category, subscription, index)
     except Unread as unread:
-        words = f"Create the alert, after it is known that no alert processing rule suppresses it ({unread})."
+        words = Message(
+            "Create the alert, after it is known that no alert processing rule suppresses it ({unread}).", unread=unread
+        )
         return [Cause(subscription.id, words=(words,))]
     if fault is None:
         return []
     rule = fault.path.partition(" ")[0]
     return [
-        Cause(rule, "properties.enabled", words=(f"Disable the alert processing rule {rule}, then create the alert.",))
+        Cause(
+            rule,
+            "properties.enabled",
+            words=(Message("Disable the alert processing rule {rule}, then create the alert.", rule=rule),),
+        )
     ]
 
 
@@ -117,7 +124,7 @@ class _Wanted:
         self.operation = operation
         self.category = category
         self.incident = incident
-        self.words = f"enabled, for {', '.join(operation or category)}, with an action group"
+        self.words = Message("enabled, for {list}, with an action group", list=", ".join(operation or category))
 
     def fault(self, alert: Resource) -> Evidence | None:
         """Return why an alert is not about the operation in the whole subscription; None where it is. Raises Unread."""
@@ -129,7 +136,11 @@ class _Wanted:
         narrow = [each for each in conditions if not self._is_wide(each)]
         if narrow:
             field = member(narrow[0], "field")
-            return Evidence(f"{alert.id} {CONDITIONS}", f"only for one {field}", "no further condition")
+            return Evidence(
+                f"{alert.id} {CONDITIONS}",
+                Message("only for one {field}", field=field),
+                Message("no further condition"),
+            )
         scopes = alert.get("properties.scopes")
         if not isinstance(scopes, list):
             raise not_a_list(f"{alert.id} properties.scopes")
@@ -173,7 +184,7 @@ def _silent(alert: Resource, index: Index, unheard: Unheard) -> Evidence | None:
         raise not_a_list(f"{alert.id} {path}")
     ids = [member(each, "actionGroupId") for each in groups] if isinstance(groups, list) else []
     named = [each for each in ids if isinstance(each, str)]
-    return unheard(named, index) if named else Evidence(f"{alert.id} {path}", "none", "an action group")
+    return unheard(named, index) if named else Evidence(f"{alert.id} {path}", "none", Message("an action group"))
 
 
 def _leaves(condition: Any) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from scanner.model.checks import check_child
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
+from scanner.model.message import Message
 from scanner.model.origins import is_any_website
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -24,10 +25,10 @@ from scanner.model.verdict import (
 
 ANY = "*"
 PUB_SUB = "Microsoft.SignalRService/webPubSub"
-NO_SERVICE = "it has no such service"
-NONE = "no other origin is allowed"
-INTENDED = "the intended origins"
-WITH_SIGN_IN = "Any website may send requests with the visitor's sign-in, and read the answers."
+NO_SERVICE = Message("it has no such service")
+NONE = Message("no other origin is allowed")
+INTENDED = Message("the intended origins")
+WITH_SIGN_IN = Message("Any website may send requests with the visitor's sign-in, and read the answers.")
 
 
 class Origins(NamedTuple):
@@ -61,7 +62,7 @@ def any_origin(resource: Resource, index: Index, *, origins: Origins, service: R
     `service`: the single child that has the list.
     """
     if same(resource.type, PUB_SUB):
-        return NotApplicable("Web PubSub has no list of origins")
+        return NotApplicable(Message("Web PubSub has no list of origins"))
     fact = functools.partial(_rules if "[]." in origins.path else _list, origins=origins)
     if service is None:
         return fact(resource)

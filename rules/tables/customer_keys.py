@@ -5,6 +5,7 @@ from typing import Any
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
 from scanner.model.keys import with_known_key
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import ABSENT, Evidence, Fail, Pass, Unread, Verdict, malformed, not_returned
 
@@ -14,7 +15,7 @@ PROFILE_OF_SET = "properties.virtualMachineProfile.storageProfile"
 """Where a scale set does."""
 SETS = ("managedDisk.diskEncryptionSet.id", "managedDisk.securityProfile.diskEncryptionSet.id")
 """Where a disk names its set; that of a confidential machine is the second."""
-WANTED = "a disk encryption set"
+WANTED = Message("a disk encryption set")
 MASTER = "properties.masterProfile.diskEncryptionSetId"
 WORKERS = "properties.workerProfilesStatus"
 
@@ -49,7 +50,7 @@ def platform_key_on_node(cluster: Resource, index: Index) -> Verdict:
     """Fail where the control plane or a worker profile of an OpenShift cluster names no disk encryption set."""
     master = cluster.get(MASTER)
     if is_absent(master) and (cluster.why_absent_is_unknown or is_absent(cluster.get("properties.masterProfile"))):
-        raise Unread(MASTER, cluster.why_absent_is_unknown or "Azure did not return it")
+        raise Unread(MASTER, cluster.why_absent_is_unknown or Message("Azure did not return it"))
     found = [(MASTER, "" if is_absent(master) else master)]
     for at, worker in enumerate(cluster.items(WORKERS)):
         value = get_path(worker, "diskEncryptionSetId")

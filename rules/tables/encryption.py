@@ -3,6 +3,7 @@
 from scanner.model.checks import check_value
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, text_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, Pass, Verdict
@@ -11,8 +12,12 @@ ROTATION = "properties.rotationToLatestKeyVersionEnabled"
 ROTATION_ERROR = "properties.autoKeyRotationError"
 ENFORCEMENT = "properties.encryptionWithCmk.enforcement"
 COMPLIANCE = "properties.encryptionWithCmk.encryptionComplianceStatus"
-END_ERROR = "Read `properties.autoKeyRotationError` of the set, let its identity use the key again, and set the newest version once."
-ENCRYPT = "Create the indexes, synonym maps and other objects without a key again, with a customer-managed key."
+END_ERROR = Message(
+    "Read `properties.autoKeyRotationError` of the set, let its identity use the key again, and set the newest version once."
+)
+ENCRYPT = Message(
+    "Create the indexes, synonym maps and other objects without a key again, with a customer-managed key."
+)
 
 
 def no_rotation(disk_set: Resource, index: Index) -> Verdict:
@@ -24,10 +29,12 @@ def no_rotation(disk_set: Resource, index: Index) -> Verdict:
     error = disk_set.get(ROTATION_ERROR)
     if not isinstance(verdict, Pass) or is_absent(error) or error == {}:
         return verdict
-    shown = text_at(disk_set.body, f"{ROTATION_ERROR}.code") or "an error"
-    seen = Evidence(ROTATION_ERROR, shown, "no error")
+    shown = text_at(disk_set.body, f"{ROTATION_ERROR}.code") or Message("an error")
+    seen = Evidence(ROTATION_ERROR, shown, Message("no error"))
     stopped = Cause("", ROTATION_ERROR, words=(END_ERROR,))
-    return Fail((*verdict.evidence, seen), "Automatic rotation is enabled, but stopped at an error.", causes=(stopped,))
+    return Fail(
+        (*verdict.evidence, seen), Message("Automatic rotation is enabled, but stopped at an error."), causes=(stopped,)
+    )
 
 
 def platform_keys_allowed(service: Resource, index: Index) -> Verdict:
@@ -44,6 +51,8 @@ def platform_keys_allowed(service: Resource, index: Index) -> Verdict:
     if isinstance(status, Fail):
         others = Cause("", COMPLIANCE, words=(ENCRYPT,))
         return Fail(
-            (*verdict.evidence, *status.evidence), "Some objects have no customer-managed key.", causes=(others,)
+            (*verdict.evidence, *status.evidence),
+            Message("Some objects have no customer-managed key."),
+            causes=(others,),
         )
     return status if not isinstance(status, Pass) else Pass((*verdict.evidence, *status.evidence))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from scanner.model.ids import segments
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.unread import Unread
@@ -33,7 +34,7 @@ def delete_lock(resource: Resource, index: Index, *, read: Read) -> Verdict:
         return unknown(unknown_value(f"{strange[0].id} properties.level", strange[0].get("properties.level")))
     if found.gap is not None:
         return unknown(found.gap)
-    return Fail((Evidence("locks on it, its resource group or its subscription", "none", "CanNotDelete"),))
+    return Fail((Evidence(Message("locks on it, its resource group or its subscription"), "none", "CanNotDelete"),))
 
 
 class _Locks(NamedTuple):

@@ -1,6 +1,7 @@
 """The check of network security perimeters: whether the association of a resource is enforced."""
 
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, unknown
@@ -18,5 +19,5 @@ def learning(resource: Resource, index: Index, *, configurations: Read | None = 
     if missing is not None:
         return unknown(missing)
     if not known.found:
-        return NotApplicable("it is not in a network security perimeter")
+        return NotApplicable(Message("it is not in a network security perimeter"))
     return Pass(tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in known.found))

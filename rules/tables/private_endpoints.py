@@ -4,6 +4,7 @@ from typing import Any
 
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, same, spelled
+from scanner.model.message import Message
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -50,13 +51,13 @@ def pending(resource: Resource, index: Index, *, where: Connections = USUAL) -> 
         return unknown(absent_at_unknown_version(path))
     connections = resource.items(path)
     if not connections:
-        return NotApplicable("it has no private endpoint connection")
+        return NotApplicable(Message("it has no private endpoint connection"))
     states = [where.state(each) for each in connections]
     shown = f"{path}[].{where.state_path(connections[0])}"
     unapproved = [each for each, state in zip(connections, states, strict=True) if same(state, "Pending")]
     if unapproved:
         names = [spelled(get_path(each, "id") or get_path(each, "name")) for each in unapproved]
-        seen = Evidence(shown, names, "no connection that is Pending")
+        seen = Evidence(shown, names, Message("no connection that is Pending"))
         return Fail((seen,), causes=tuple(rejected(resource, where, each) for each in unapproved))
     if not all(is_one(state, KNOWN) for state in states):
         return unknown(not_returned_or_unknown(shown))
@@ -75,22 +76,22 @@ def foreign(resource: Resource, index: Index, *, where: Connections = USUAL) -> 
     others, perhaps_own = without_own(resource, index, outside)
     if others:
         causes = [rejected(resource, where, each) for each in approved if where.target(each) in others]
-        severity, message = rated(resource, index, others, "private endpoint")
-        seen = Evidence(f"{path}[].{TARGET}", others, "endpoints in your own tenant")
+        severity, message = rated(resource, index, others, Message("private endpoint"))
+        seen = Evidence(f"{path}[].{TARGET}", others, Message("endpoints in your own tenant"))
         return Fail((seen,), message, severity, causes=tuple(causes))
     is_clear = all(is_one(where.state(each), KNOWN) for each in connections)
     if not is_clear or not all(isinstance(each, str) and each for each in targets):
-        return unknown(Unread(path, "Azure did not return who connects, or returned an unrecognized state"))
+        return unknown(Unread(path, Message("Azure did not return who connects, or returned an unrecognized state")))
     if perhaps_own is not None:
         return unknown(perhaps_own, evidence=(Evidence(f"{path}[].{TARGET}", outside),))
     if not approved:
-        return NotApplicable("no private endpoint is approved")
+        return NotApplicable(Message("no private endpoint is approved"))
     return Pass((Evidence(f"{path}[].{TARGET}", targets),))
 
 
 def pending_connection(connection: Resource, index: Index) -> Verdict:
     """Fail where a connection that is a resource of its own is pending approval."""
-    status, seen = connection.require(STATE), connection.evidence(STATE, "Approved or Rejected")
+    status, seen = connection.require(STATE), connection.evidence(STATE, Message("Approved or Rejected"))
     if same(status, "Pending"):
         return Fail((seen,))
     return Pass((seen,)) if is_one(status, KNOWN) else unknown(unknown_value(STATE, status))
@@ -100,18 +101,18 @@ def foreign_connection(connection: Resource, index: Index) -> Verdict:
     """Fail where a connection that is a resource of its own is approved, and its endpoint in an external subscription."""
     status = connection.require(STATE)
     if is_one(status, ("Pending", *SETTLED)):
-        return NotApplicable("it is not approved")
+        return NotApplicable(Message("it is not approved"))
     target = connection.require(TARGET)
     if not same(status, "Approved") or not isinstance(target, str) or not target:
-        return unknown(Unread(TARGET, "Azure did not return who connects, or returned an unrecognized state"))
+        return unknown(Unread(TARGET, Message("Azure did not return who connects, or returned an unrecognized state")))
     owner = connection.bundle.top or connection
     others, perhaps_own = without_own(owner, index, [target])
     if perhaps_own is not None:
         return unknown(perhaps_own, evidence=(connection.evidence(TARGET),))
     if in_own_tenant(connection, index, target) or not others:
         return Pass((connection.evidence(TARGET),))
-    severity, message = rated(connection, index, [target], "private endpoint")
-    return Fail((connection.evidence(TARGET, "an endpoint in your own tenant"),), message, severity)
+    severity, message = rated(connection, index, [target], Message("private endpoint"))
+    return Fail((connection.evidence(TARGET, Message("an endpoint in your own tenant")),), message, severity)
 
 
 __all__ = ["IN_ENVELOPES", "OF_REGISTRY", "foreign", "foreign_connection", "pending", "pending_connection"]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from scanner.model.diagnostic_settings import WORKSPACES, SentLogs, refused, sent_logs
 from scanner.model.index import NO_ROW, Index, unnamed_id
 from scanner.model.json_paths import same
+from scanner.model.message import Message
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (
@@ -68,9 +69,9 @@ def lacks_logs(
     if below is not None:
         of = resource.child(below)
         if of is None:
-            return NotApplicable("the account has no such service")
+            return NotApplicable(Message("the account has no such service"))
     elif not read.needed(resource):
-        return NotApplicable(otherwise[0] if otherwise else "it has no such logs")
+        return NotApplicable(otherwise[0] if otherwise else Message("it has no such logs"))
     assert of is not None
     own = instead(resource) if instead is not None else ""
     if own:
@@ -94,28 +95,39 @@ def judged(settings: Children, index: Index, categories: tuple[str, ...], groups
     lacking = [each for each in categories if not found.has(each, groups)]
     where = tuple(Evidence("destination", each) for each in dict.fromkeys(found.where))
     if not lacking:
-        return Pass((Evidence("logs that are sent", sorted(found.categories.values())), *where))
+        return Pass((Evidence(Message("logs that are sent"), sorted(found.categories.values())), *where))
     missing = [*found.missing, *([settings.gap] if settings.gap is not None else [])]
     missing += [doubt for each in lacking if (doubt := found.may_have(each, groups)) is not None]
     if doubtful := _doubtful(found, groups):
-        missing.append(Unread(f"category group {doubtful}", "which logs of this type it has is not documented"))
+        missing.append(
+            Unread(
+                Message("category group {doubtful}", doubtful=doubtful),
+                Message("which logs of this type it has is not documented"),
+            )
+        )
     if missing:
         return unknown(*missing)
     groups = tuple(each for each in groups if not each.endswith(DOUBTFUL))
-    expected = f"{', '.join(each.replace('|', ' or ') for each in categories)}, or the group {' or '.join(groups)}"
+    expected = Message(
+        "{list}, or the group {list2}",
+        list=", ".join(each.replace("|", " or ") for each in categories),
+        list2=" or ".join(groups),
+    )
     shown = sorted(found.categories.values()) or "none"
     names = ", ".join(each.replace("|", " or ") for each in lacking)
-    message = f"Not sent: {names}." if found.categories else ""
+    message = Message("Not sent: {names}.", names=names) if found.categories else ""
     if found.faults and not found.categories:
         message = _why_none(found.faults)
-    return Fail((Evidence("logs that are sent", shown, expected), *dict.fromkeys(found.faults), *where), message)
+    return Fail(
+        (Evidence(Message("logs that are sent"), shown, expected), *dict.fromkeys(found.faults), *where), message
+    )
 
 
 def _why_none(faults: list[Evidence]) -> str:
     """Return why nothing arrives, although settings send logs."""
     if all(each.path == "destination" for each in faults):
-        return "The destination of its diagnostic setting no longer exists."
-    return "The destination of its diagnostic setting receives nothing."
+        return Message("The destination of its diagnostic setting no longer exists.")
+    return Message("The destination of its diagnostic setting receives nothing.")
 
 
 def environment_logs(environment: Resource, index: Index, *, read: Read) -> Verdict:
@@ -130,7 +142,7 @@ def environment_logs(environment: Resource, index: Index, *, read: Read) -> Verd
     if same(value, "azure-monitor"):
         return judged(environment.children(read), index, ("ContainerAppConsoleLogs", "ContainerAppSystemLogs"), ALL)
     if same(value, "none") or value == "":
-        return Fail((environment.evidence(path, "log-analytics or azure-monitor"),))
+        return Fail((environment.evidence(path, Message("log-analytics or azure-monitor")),))
     environment.require(path)
     return unknown(unknown_value(path, value))
 
@@ -138,14 +150,17 @@ def environment_logs(environment: Resource, index: Index, *, read: Read) -> Verd
 def _workspace(customer: str, index: Index) -> Resource:
     """Return the workspace with a customer id, which says nothing of its subscription. Raises Unread."""
     if not customer:
-        raise not_returned(CUSTOMER, "the workspace")
+        raise not_returned(CUSTOMER, Message("the workspace"))
     known, missing = index.of_type(WORKSPACES)
     elsewhere = (each for each in index.named.values() if each is not None and same(each.type, WORKSPACES))
     found = next((each for each in (*known, *elsewhere) if same(each.get("properties.customerId"), customer)), None)
     if found is None and unnamed_id(WORKSPACES, customer) in index.named:
-        raise Unread(f"workspace {customer}", NO_ROW)
+        raise Unread(Message("workspace {customer}", customer=customer), NO_ROW)
     if found is None:
-        raise missing or Unread(f"workspace {customer}", "not in the snapshot, and its subscription is not known")
+        raise missing or Unread(
+            Message("workspace {customer}", customer=customer),
+            Message("not in the snapshot, and its subscription is not known"),
+        )
     return found
 
 
@@ -164,7 +179,7 @@ def not_exported(subscription: Resource, index: Index, *, read: Read) -> Verdict
     missing = [*found.missing, *found.unclear.values(), *([settings.gap] if settings.gap is not None else [])]
     if missing:
         return unknown(*missing)
-    none = Evidence("diagnostic settings that send logs", "none", "one with a destination")
+    none = Evidence(Message("diagnostic settings that send logs"), "none", Message("one with a destination"))
     return Fail((none, *dict.fromkeys(found.faults)), _why_none(found.faults) if found.faults else "")
 
 
@@ -173,5 +188,5 @@ def categories_missing(subscription: Resource, index: Index, *, read: Read) -> V
     settings = subscription.children(read)
     found = sent_logs(settings, index)
     if settings.gap is None and not (found.categories or found.unclear or found.missing):
-        return NotApplicable("no diagnostic setting sends the activity log: see activity-log-not-exported")
+        return NotApplicable(Message("no diagnostic setting sends the activity log: see activity-log-not-exported"))
     return judged(settings, index, ACTIVITY, ALL)

@@ -2,6 +2,7 @@
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Fail, NotApplicable, Pass, Unread, Verdict, malformed, unknown_value
 
@@ -11,8 +12,8 @@ def throughput(resource: Resource, index: Index) -> Verdict:
     path = "properties.capacity.totalThroughputLimit"
     capabilities = objects_at(resource.body, "properties.capabilities")
     if any(same(each.get("name"), "EnableServerless") for each in capabilities):
-        return NotApplicable("a serverless account is billed by request")
-    value, seen = resource.get(path), resource.evidence(path, "a limit")
+        return NotApplicable(Message("a serverless account is billed by request"))
+    value, seen = resource.get(path), resource.evidence(path, Message("a limit"))
     if is_absent(value):
         if resource.why_absent_is_unknown:
             raise Unread(path, resource.why_absent_is_unknown)
@@ -35,7 +36,7 @@ def node_provisioning(resource: Resource, index: Index) -> Verdict:
     pools = resource.get(f"{path}.defaultNodePools")
     seen = (resource.evidence(f"{path}.mode"), resource.evidence(f"{path}.defaultNodePools", "None"))
     if same(pools, "None"):
-        return NotApplicable("its node pools are in Kubernetes, and so are their limits")
+        return NotApplicable(Message("its node pools are in Kubernetes, and so are their limits"))
     if same(pools, "Auto") or is_absent(pools):
         return Fail(seen)
     raise unknown_value(f"{path}.defaultNodePools", pools)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_one, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (
@@ -26,7 +27,7 @@ def pending_restart(parameter: Resource) -> Unread | None:
     if not same(parameter.get(PENDING), True):
         return None
     return Unread(
-        f"configurations/{parameter.name.rsplit('/', 1)[-1]} {PENDING}", "it takes effect at the next restart"
+        f"configurations/{parameter.name.rsplit('/', 1)[-1]} {PENDING}", Message("it takes effect at the next restart")
     )
 
 
@@ -64,7 +65,7 @@ def parameter(server: Resource, index: Index, *, read: Read, wanted: Parameter) 
     """Fail where a parameter has its bad value, or its list lacks what it must hold. Azure lists every parameter."""
     switch = _row(server, read, wanted.switch) if wanted.switch else None
     if switch is not None and same(switch.get("properties.value"), "OFF"):
-        return NotApplicable(f"{wanted.switch} is OFF, which another rule reports")
+        return NotApplicable(Message("{switch} is OFF, which another rule reports", switch=wanted.switch))
     value, row = _value(server, read, wanted.name)
     path = f"{read.path}/{wanted.name} properties.value"
     seen = Evidence(path, value, wanted.good or wanted.has[0])
@@ -85,7 +86,7 @@ def _in_effect(verdict: Pass, server: Resource, read: Read, wanted: Parameter, r
     if (pending := pending_restart(row)) is not None:
         return unknown(pending, evidence=verdict.evidence)
     if wanted.limits and _row(server, read, wanted.limits) is not None and _value(server, read, wanted.limits)[0]:
-        missing = Unread(f"{read.path}/{wanted.limits}", "it names the users that are logged")
+        missing = Unread(f"{read.path}/{wanted.limits}", Message("it names the users that are logged"))
         return unknown(missing, evidence=verdict.evidence)
     if wanted.switch and not same(_value(server, read, wanted.switch)[0], "ON"):
         return unknown(unknown_value(f"{read.path}/{wanted.switch} properties.value"), evidence=verdict.evidence)
@@ -101,7 +102,7 @@ def _value(server: Resource, read: Read, name: str) -> tuple[str, Resource]:
     """Return the value of a parameter, with its row. Raises Unread."""
     path, row = f"{read.path}/{name}", _row(server, read, name)
     if row is None:
-        raise server.children(read).gap or Unread(path, "Azure did not list it")
+        raise server.children(read).gap or Unread(path, Message("Azure did not list it"))
     value = row.get("properties.value")
     if not isinstance(value, str):
         raise not_returned_or_unknown(f"{path} properties.value")

@@ -2,6 +2,7 @@
 
 from scanner.model.index import Index
 from scanner.model.json_paths import spelled, value_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned_or_unknown
@@ -10,7 +11,7 @@ from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, V
 def replicated(resource: Resource, index: Index, *, replicas: Read) -> Verdict:
     """Fail where a resource has no replica. `replicas`: the read that lists them."""
     if not replicas.needed(resource):
-        return NotApplicable("this tier has no replicas")
+        return NotApplicable(Message("this tier has no replicas"))
     own = resource.location
     if not own:
         raise not_returned_or_unknown("location")
@@ -19,7 +20,7 @@ def replicated(resource: Resource, index: Index, *, replicas: Read) -> Verdict:
     if others:
         return Pass((Evidence(f"{replicas.path}[].location", others),))
     found.all()
-    return Fail((Evidence(replicas.path, [each.location for each in found], "a replica in a second region"),))
+    return Fail((Evidence(replicas.path, [each.location for each in found], Message("a replica in a second region")),))
 
 
 def cosmos_regions(resource: Resource, index: Index) -> Verdict:
@@ -27,8 +28,12 @@ def cosmos_regions(resource: Resource, index: Index) -> Verdict:
     path = "properties.locations"
     found = resource.require(path)
     if not isinstance(found, list) or not found:
-        raise Unread(path, "Azure returned no items")
+        raise Unread(path, Message("Azure returned no items"))
     seen = (
-        Evidence(f"{path}[].locationName", [spelled(value_at(each, "locationName")) for each in found], "two or more"),
+        Evidence(
+            f"{path}[].locationName",
+            [spelled(value_at(each, "locationName")) for each in found],
+            Message("two or more"),
+        ),
     )
     return Pass(seen) if len(found) > 1 else Fail(seen)

@@ -2,6 +2,7 @@
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (
@@ -30,7 +31,7 @@ NEEDED = (
     "BATCH_COMPLETED_GROUP",
 )
 """What Azure audits where no groups are named: azure-sql/database/auditing-overview."""
-OFF = NotApplicable("auditing is disabled: see sql-auditing-disabled")
+OFF = NotApplicable(Message("auditing is disabled: see sql-auditing-disabled"))
 
 
 def _policy(server: Resource, read: Read) -> Resource | None:
@@ -62,7 +63,7 @@ def no_destination(server: Resource, index: Index, *, read: Read, databases: Rea
         try:
             if _has_account(policy, index):
                 return Pass((policy.evidence(ENDPOINT),))
-            gone = (policy.evidence(ENDPOINT, "a storage account that exists"),)
+            gone = (policy.evidence(ENDPOINT, Message("a storage account that exists")),)
         except Unread as unread:
             doubt = unread.with_traceback(None)
     verdict = _to_monitor(server, index, policy, databases, logs)
@@ -71,7 +72,7 @@ def no_destination(server: Resource, index: Index, *, read: Read, databases: Rea
     if doubt is not None:
         return unknown(doubt, evidence=(policy.evidence(ENDPOINT),))
     if isinstance(verdict, Fail) and gone:
-        return Fail((*gone, *verdict.evidence), "The storage account of the audit log no longer exists.")
+        return Fail((*gone, *verdict.evidence), Message("The storage account of the audit log no longer exists."))
     return verdict
 
 
@@ -89,7 +90,7 @@ def _to_monitor(server: Resource, index: Index, policy: Resource, databases: Rea
     path = "properties.isAzureMonitorTargetEnabled"
     value = policy.get(path)
     if same(value, False) or is_absent(value):
-        return Fail((policy.evidence(ENDPOINT, "a storage account"), policy.evidence(path, True)))
+        return Fail((policy.evidence(ENDPOINT, Message("a storage account")), policy.evidence(path, True)))
     if not same(value, True):
         return unknown(unknown_value(f"auditingSettings/default {path}", value))
     found = server.children(databases)
@@ -106,12 +107,12 @@ def short_retention(server: Resource, index: Index, *, read: Read) -> Verdict:
     if policy is None:
         return OFF
     if not _to_storage(policy):
-        return NotApplicable("the log does not go to a storage account: its destination keeps it")
+        return NotApplicable(Message("the log does not go to a storage account: its destination keeps it"))
     path = "properties.retentionDays"
     days = policy.require(path)
     if isinstance(days, bool) or not isinstance(days, int):
         return unknown(unknown_value(f"auditingSettings/default {path}", days))
-    seen = (policy.evidence(path, "90, or 0 without expiry"),)
+    seen = (policy.evidence(path, Message("90, or 0 without expiry")),)
     return Pass(seen) if days == 0 or days >= DAYS else Fail(seen)
 
 
@@ -126,7 +127,7 @@ def groups_missing(server: Resource, index: Index, *, read: Read) -> Verdict:
     lacking = [each for each in NEEDED if not any(same(each, group) for group in groups)]
     if not lacking:
         return Pass((policy.evidence(GROUPS),))
-    message = f"Not audited: {', '.join(lacking)}."
+    message = Message("Not audited: {list}.", list=", ".join(lacking))
     return Fail((Evidence(GROUPS, groups, list(NEEDED)),), message)
 
 
@@ -136,7 +137,7 @@ def storage_key(server: Resource, index: Index, *, read: Read) -> Verdict:
     if policy is None:
         return OFF
     if not _to_storage(policy):
-        return NotApplicable("the log does not go to a storage account")
+        return NotApplicable(Message("the log does not go to a storage account"))
     path = "properties.isManagedIdentityInUse"
     value = policy.require(path)
     if same(value, True):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned, unknown
 from scanner.reach.firewall import AllowedSubnets, Firewall, allowed_subnets
@@ -39,11 +40,11 @@ def subnets_verdict(resource: Resource, index: Index, known: AllowedSubnets) -> 
     if others:
         causes = tuple(cause for id, cause in zip(known.ids, known.causes, strict=False) if id in others)
         severity, message = rated(resource, index, others, "subnet")
-        return Fail((Evidence(path, others, "subnets in your own tenant"),), message, severity, causes=causes)
+        return Fail((Evidence(path, others, Message("subnets in your own tenant")),), message, severity, causes=causes)
     if known.missing is not None:
         return unknown(known.missing)
     if not all(known.ids):
-        return unknown(not_returned(path, "which subnet it is"))
+        return unknown(not_returned(path, Message("which subnet it is")))
     if not known.ids:
-        return NotApplicable("it has no virtual network rule")
+        return NotApplicable(Message("it has no virtual network rule"))
     return Pass((Evidence(path, list(known.ids)),))

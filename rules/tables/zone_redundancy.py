@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, spelled, value_at
+from scanner.model.message import Message
 from scanner.model.regions import region_name
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -23,7 +24,7 @@ def _rows(resource: Resource, path: str) -> list[object]:
     """Return the rows of a list. Raise Unread where it was not returned, or is empty."""
     value = resource.require(path)
     if not isinstance(value, list) or not value:
-        raise Unread(path, "Azure returned no items")
+        raise Unread(path, Message("Azure returned no items"))
     return value
 
 
@@ -39,7 +40,7 @@ def cosmos_region(resource: Resource, index: Index) -> Verdict:
     every = _rows(resource, path)
     found = [each for each in every if not _lacks_zones(value_at(each, "locationName"), index)]
     if not found:
-        return NotApplicable("none of its regions has availability zones")
+        return NotApplicable(Message("none of its regions has availability zones"))
     names = [spelled(value_at(each, "locationName")) for each in found]
     zones = [value_at(each, "isZoneRedundant") for each in found]
     single = [name for name, value in zip(names, zones, strict=True) if same(value, False)]
@@ -48,7 +49,9 @@ def cosmos_region(resource: Resource, index: Index) -> Verdict:
     seen = Evidence(f"{path}[].isZoneRedundant", [None if is_absent(each) else each for each in zones], True)
     if all(same(each, True) for each in zones):
         return Pass((seen,))
-    return unknown(Unread(seen.path, "Azure did not return it, or returned an unrecognized value"), evidence=(seen,))
+    return unknown(
+        Unread(seen.path, Message("Azure did not return it, or returned an unrecognized value")), evidence=(seen,)
+    )
 
 
 def redis_cache(resource: Resource, index: Index) -> Verdict:
@@ -56,7 +59,7 @@ def redis_cache(resource: Resource, index: Index) -> Verdict:
     policy, zones = resource.get("properties.zonalAllocationPolicy"), resource.get("zones")
     tier = resource.require("properties.sku.name")
     if same(tier, "Basic"):
-        return NotApplicable("a cache of the Basic tier is one node")
+        return NotApplicable(Message("a cache of the Basic tier is one node"))
     if not isinstance(tier, str):
         raise malformed("properties.sku.name")
     if not is_absent(zones) and not is_list_of_texts(zones):
@@ -68,7 +71,9 @@ def redis_cache(resource: Resource, index: Index) -> Verdict:
         return Fail(seen)
     # azure-mgmt-redis ZonalAllocationPolicy: what an absent policy is depends on the region and the age of the cache.
     path = "properties.zonalAllocationPolicy"
-    return unknown(Unread(path, "Azure did not return it") if is_absent(policy) else unknown_value(path, policy))
+    return unknown(
+        Unread(path, Message("Azure did not return it")) if is_absent(policy) else unknown_value(path, policy)
+    )
 
 
 def node_pools(resource: Resource, index: Index) -> Verdict:
@@ -80,14 +85,14 @@ def node_pools(resource: Resource, index: Index) -> Verdict:
         if not is_absent(zones) and not isinstance(zones, list):
             raise malformed(f"{path}[].availabilityZones")
         if is_absent(zones) and resource.api_version_unknown:
-            raise Unread(f"{path}[].availabilityZones", "missing from a record of unknown API version")
+            raise Unread(f"{path}[].availabilityZones", Message("missing from a record of unknown API version"))
         known = zones if isinstance(zones, list) else []
         seen.append(len(known))
         if len(known) < 2:
             single.append(spelled(value_at(each, "name")))
     if single:
-        return Fail((Evidence(f"{path}[].availabilityZones", single, "two or more"),))
-    return Pass((Evidence(f"{path}[].availabilityZones", seen, "two or more"),))
+        return Fail((Evidence(f"{path}[].availabilityZones", single, Message("two or more")),))
+    return Pass((Evidence(f"{path}[].availabilityZones", seen, Message("two or more")),))
 
 
 def api_management(resource: Resource, index: Index) -> Verdict:
@@ -98,21 +103,21 @@ def api_management(resource: Resource, index: Index) -> Verdict:
     if not isinstance(tier, str):
         return unknown(unknown_value("sku.name", tier))
     if not same(tier, "Premium"):
-        return NotApplicable("zones can be chosen in the Premium tier only")
+        return NotApplicable(Message("zones can be chosen in the Premium tier only"))
     single: list[Evidence] = []
     spread: list[Evidence] = []
     unclear: list[Unread] = []
     for where, zones, path in _gateways(resource, index):
         if not isinstance(zones, list) or not zones:
-            unclear.append(Unread(path, "Azure chooses the zones, and does not return them"))
+            unclear.append(Unread(path, Message("Azure chooses the zones, and does not return them")))
             continue
-        seen = Evidence(path, f"{where}: {', '.join(map(spelled, zones))}", "two or more")
+        seen = Evidence(path, f"{where}: {', '.join(map(spelled, zones))}", Message("two or more"))
         (single if len(zones) == 1 else spread).append(seen)
     if single:
         return Fail(tuple(single))
     if unclear:
         return unknown(*unclear, evidence=tuple(spread))
-    return Pass(tuple(spread)) if spread else NotApplicable("none of its regions has availability zones")
+    return Pass(tuple(spread)) if spread else NotApplicable(Message("none of its regions has availability zones"))
 
 
 def _gateways(service: Resource, index: Index) -> Iterator[tuple[str, object, str]]:

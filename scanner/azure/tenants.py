@@ -19,6 +19,7 @@ from scanner.azure.reader import AzureReader, Identity, account_of
 from scanner.azure.subscriptions import Listing, Subscription, is_subscription_id
 from scanner.errors import AccessError, InputError, nearest
 from scanner.model.ids import subscription_of
+from scanner.model.message import Message, Number
 from scanner.snapshot.spool import SpooledRows
 
 HIDDEN: Final = "NotVisibleInHomeTenant"
@@ -90,7 +91,11 @@ class TenantsReader(AzureReader):
         self._tenants = tenants
         self._owners: dict[str, ConnectedTenant] = {}
         self._subscriptions: dict[str, Subscription] = {}
-        self.notes += [f'tenant "{each.name}" was not read: {_why(each.error)}' for each in tenants if each.error]
+        self.notes += [
+            Message('tenant "{name}" was not read: {error}', name=each.name, error=_why(each.error))
+            for each in tenants
+            if each.error
+        ]
         self._assign()
 
     def _assign(self) -> None:
@@ -112,7 +117,10 @@ class TenantsReader(AzureReader):
             if tenant.client is not None:
                 tenant.client.foreign = frozenset(id for id, owner in self._owners.items() if owner is not tenant)
         more = len(several) - _MOST_NOTES
-        self.notes += [*several[:_MOST_NOTES], *([f"and {more:,} more such subscriptions"] if more > 0 else [])]
+        self.notes += [
+            *several[:_MOST_NOTES],
+            *([Message("and {more} more such subscriptions", more=Number(more))] if more > 0 else []),
+        ]
 
     def _home(self, id: str, viewers: Sequence[ConnectedTenant]) -> ConnectedTenant | None:
         """Return the tenant of the scan that a subscription belongs to, None where it is not one of the scan.
@@ -291,10 +299,15 @@ class TenantsReader(AzureReader):
 def _said(shown: Subscription, owner: ConnectedTenant, viewers: Sequence[ConnectedTenant]) -> str:
     names = " and ".join(f'"{each.name}"' for each in viewers)
     see = f"subscription {shown.name} is visible from {'tenant' if len(viewers) == 1 else 'tenants'} {names}"
-    home = "its home tenant" if shown.tenant.lower() == owner.id else "the first of them"
+    home = Message("its home tenant") if shown.tenant.lower() == owner.id else Message("the first of them")
     if shown.fault:
-        return f'{see}; it was not read, because the login of "{owner.name}", {home}, cannot read it'
-    return f'{see}; it was read once, from "{owner.name}", {home}'
+        return Message(
+            '{see}; it was not read, because the login of "{name}", {home}, cannot read it',
+            see=see,
+            name=owner.name,
+            home=home,
+        )
+    return Message('{see}; it was read once, from "{name}", {home}', see=see, name=owner.name, home=home)
 
 
 def _why(error: AccessError) -> str:

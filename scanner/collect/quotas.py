@@ -13,6 +13,7 @@ from scanner.collect.plan import Json, Scope
 from scanner.collect.queue import UNREGISTERED, CollectionContext, JobsInWork, SubscriptionView, run_some
 from scanner.collect.versions import by_version
 from scanner.model.ids import QUOTA_TYPES
+from scanner.model.message import Message
 from scanner.model.regions import Region
 from scanner.model.residency import ResidencyPolicy
 
@@ -23,10 +24,10 @@ APIS: Final = dict(zip(QUOTA_TYPES, ("2025-11-01", "2025-09-01"), strict=True))
 """The types of quotas, each with its api-version."""
 MOST_REGIONS: Final = 8
 """The number of regions of a subscription that are read."""
-TOO_MANY = f"not read: only {MOST_REGIONS} regions of a subscription are"
+TOO_MANY = Message("not read: only {most_regions} regions of a subscription are", most_regions=MOST_REGIONS)
 """Why the quotas of a region are not read. The regions with the most resources come first."""
-IN_PART = "the subscription is visible in part"
-NO_REGION = "the subscription has no resources in any region"
+IN_PART = Message("the subscription is visible in part")
+NO_REGION = Message("the subscription has no resources in any region")
 _NO_PROVIDER, _NO_LOCATION = "noregisteredproviderfound", "locationnotavailableforresourcetype"
 _REGION = re.compile(r"[a-z][a-z0-9]{2,40}")
 _GLOBAL = "global"
@@ -130,9 +131,11 @@ class QuotaReader:
         if error.code.lower() == UNREGISTERED or not is_offered:
             error.means_none()
         if error.code.lower() == UNREGISTERED:
-            self.context.store.skip(path, f"{provider} is not registered in the subscription")
+            self.context.store.skip(
+                path, Message("{provider} is not registered in the subscription", provider=provider)
+            )
         elif not is_offered:
-            self.context.store.skip(path, f"{provider} is not offered in the region")
+            self.context.store.skip(path, Message("{provider} is not offered in the region", provider=provider))
         else:
             self.context.add_failure(self.context.store, path, error, f"{type}/read")
 

@@ -17,6 +17,7 @@ from scanner.evaluate.gaps import ends
 from scanner.evaluate.policy import Failure, WaiverUse
 from scanner.model.exposure import Auth, EndpointKind, Reach
 from scanner.model.ids import name_of, subscription_of, type_of
+from scanner.model.message import Message, Number
 from scanner.model.resource import LOST, Gap
 from scanner.model.rule import Rule
 from scanner.model.severity import Severity
@@ -70,8 +71,8 @@ class Waiver(Struct, frozen=True):
     def says(self) -> str:
         """Return a short description: `storage-plain-http on stjournal`."""
         if self.tag is not None:
-            return f"{self.rule} on tag {'='.join(self.tag)}"
-        return f"{self.rule} on {name_of(self.resource)}"
+            return Message("{rule} on tag {list}", rule=self.rule, list="=".join(self.tag))
+        return Message("{rule} on {resource}", rule=self.rule, resource=name_of(self.resource))
 
 
 class GapEntry(Struct, frozen=True):
@@ -98,7 +99,11 @@ class GapEntry(Struct, frozen=True):
 
     def says(self) -> str:
         """Return a short description."""
-        return f"inconclusive {self.rule} on {name_of(self.resource)}" if self.rule else f"the gap {self.url}"
+        return (
+            Message("inconclusive {rule} on {resource}", rule=self.rule, resource=name_of(self.resource))
+            if self.rule
+            else Message("the gap {url}", url=self.url)
+        )
 
 
 Entry = Waiver | GapEntry
@@ -274,28 +279,48 @@ class WaiverFile:
             elif each not in self._gone and asked and not self.used[each]:
                 notes.append(self._needless_note(each, rules))
         more = len(notes) - NOTES
-        return [*notes[:NOTES], *([f"and {more:,} more notes on waivers"] if more > 0 else [])]
+        return [*notes[:NOTES], *([Message("and {more} more notes on waivers", more=Number(more))] if more > 0 else [])]
 
     def _expired_note(self, each: Entry) -> str:
-        gone = f"{each.at}: the waiver of {each.owner} for {each.says()} expired on {each.expires}"
+        gone = Message(
+            "{at}: the waiver of {owner} for {says} expired on {expires}",
+            at=each.at,
+            owner=each.owner,
+            says=each.says(),
+            expires=each.expires,
+        )
         if isinstance(each, GapEntry):
-            counts, is_gone = "the gap counts again", "this gap no longer exists"
+            counts, is_gone = Message("the gap counts again"), Message("this gap no longer exists")
             if each.rule:
-                counts, is_gone = "the check counts again", "this check no longer exists"
+                counts, is_gone = Message("the check counts again"), Message("this check no longer exists")
             return f"{gone}; {counts if each in self.met else is_gone}"
         count = self.used[each]
-        return f"{gone}; what it covered ({count:,}) counts again" if count else f"{gone}; it covered nothing"
+        return (
+            Message("{gone}; what it covered ({count}) counts again", gone=gone, count=Number(count))
+            if count
+            else Message("{gone}; it covered nothing", gone=gone)
+        )
 
     def _needless_note(self, each: Entry, rules: Iterable[Rule]) -> str:
         if each not in self.met:
-            return f"{each.at}: {each.says()} matches nothing; delete it if this is fixed"
+            return Message("{at}: {says} matches nothing; delete it if this is fixed", at=each.at, says=each.says())
         for rule in rules:
             if rule.merged and matches(rule, each.rule) and not match_whole(rule, (each.rule,)):
-                return f"{each.at}: {each.says()} is not covered: that rule is now a part of {rule.id}; name {rule.id}"
+                return Message(
+                    "{at}: {says} is not covered: that rule is now a part of {id}; name {id2}",
+                    at=each.at,
+                    says=each.says(),
+                    id=rule.id,
+                    id2=rule.id,
+                )
         if isinstance(each, Waiver):
-            why = "inconclusive, above the accepted severity, or at other endpoints"
-            return f"{each.at}: {each.says()} is not covered: {why}"
-        return f"{each.at}: {each.says()} is not covered: it depends on a failed read, or its rule crashed"
+            why = Message("inconclusive, above the accepted severity, or at other endpoints")
+            return Message("{at}: {says} is not covered: {why}", at=each.at, says=each.says(), why=why)
+        return Message(
+            "{at}: {says} is not covered: it depends on a failed read, or its rule crashed",
+            at=each.at,
+            says=each.says(),
+        )
 
     def _covering(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> list[Waiver]:
         about = self._waivers.about(rule, resource, tags)

@@ -15,18 +15,19 @@ from scanner.evaluate.frameworks import Tally
 from scanner.model.control_planes import CONTROL_PLANES
 from scanner.model.ids import QUOTA_TYPES, list_of, resource_type_of, segments, subscription_of, type_of
 from scanner.model.json_paths import peek
+from scanner.model.message import Message
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
 
 GROUPS: Final = "Microsoft.Compute/capacityReservationGroups"
-UNNAMED: Final = "without a name"
-NOT_COLLECTED: Final = "not collected"
-IN_PART: Final = "the subscription is visible in part"
-NO_USAGE: Final = "Azure returned no number for what is used"
-NO_QUOTA_LIMIT: Final = "Azure returned no number for the limit"
-NO_NUMBER: Final = "Azure returned no number of reserved machines"
-NO_MACHINES: Final = "Azure returned no list of the machines of the reservation"
+UNNAMED: Final = Message("without a name")
+NOT_COLLECTED: Final = Message("not collected")
+IN_PART: Final = Message("the subscription is visible in part")
+NO_USAGE: Final = Message("Azure returned no number for what is used")
+NO_QUOTA_LIMIT: Final = Message("Azure returned no number for the limit")
+NO_NUMBER: Final = Message("Azure returned no number of reserved machines")
+NO_MACHINES: Final = Message("Azure returned no list of the machines of the reservation")
 NEAR: Final = 20
 """The percentage of a quota at which little of it is left."""
 NO_LIMIT: Final = (1 << 31) - 1
@@ -151,7 +152,7 @@ def _of_list(path: str, body: Mapping[str, Any]) -> Iterator[QuotaRow]:
     own = QuotaRow(subscription=parts[1], region=parts[5], provider=_PROVIDERS.get(parts[3], parts[3]))
     rows = peek(body, "properties.quotas")
     if not isinstance(rows, list) or not rows:
-        yield replace(own, why="Azure returned no quota that is in use")
+        yield replace(own, why=Message("Azure returned no quota that is in use"))
         return
     for row in rows:
         found = quota(row, own)

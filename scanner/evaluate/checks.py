@@ -23,6 +23,7 @@ from scanner.evaluate.shared import SharedCauses
 from scanner.evaluate.waiving import AcceptedLocks, accept_endpoints, accept_lock, accept_property, intended_of
 from scanner.model.exposure import LOCKS, Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
@@ -121,7 +122,7 @@ def subjects_of(
         if children.gap is not None:
             missing.append(children.gap)
         elif off := parent.off(read):
-            yield parent, NotApplicable(f"not on this SKU or kind: {off}")
+            yield parent, NotApplicable(Message("not on this SKU or kind: {off}", off=off))
     if missing:
         yield top, unknown(*missing, worst=severity)
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from scanner.evaluate.hosts import hosts_of
 from scanner.model.exposure import Exposure, unread
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
@@ -43,7 +44,7 @@ def locks_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Expo
         problem = ValueError(f"the exposure function of {kind.type} omitted {', '.join(each.name for each in left)}")
     if has_stopped:  # more endpoints that only a pattern names may come after it
         left += [each for each in kind.endpoint_list if "*" in each.name]
-    missing = stop or Unread("endpoints", "the exposure function stopped before it")
+    missing = stop or Unread("endpoints", Message("the exposure function stopped before it"))
     found += [unread(each.name, each.kind, missing) for each in left]
     return found, problem
 
@@ -84,7 +85,7 @@ def _published(exposure: Exposure, top: Resource, index: Index) -> Exposure:
         found = publishers(index)
         front_ends, chains = found.publishers(keys), found.chains(keys)
     except Unread as missing:  # a snapshot that was made without a property of a front end
-        front_ends, chains = (f"not known what publishes it ({missing})",), ()
+        front_ends, chains = (Message("not known what publishes it ({missing})", missing=missing),), ()
     if exposure.disabled_reason or not front_ends:
         return exposure
     admits = tuple(dict.fromkeys((*exposure.admits, *front_ends)))

@@ -20,13 +20,14 @@ from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_remova
 from scanner.evaluate.trials import applied, can_try
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
 from scanner.model.verdict import Fail, Unread
 
-NOT_ALONE: Final = (
+NOT_ALONE: Final = Message(
     "This alone does not resolve the finding: something else in the evidence fails too. Correct it, then scan again."
 )
 """The step beside commands that are right and do not suffice on a resource."""

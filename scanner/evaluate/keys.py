@@ -18,6 +18,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, peek, same
 from scanner.model.keys import OTHERS, POOLS, KeyFinder, KeyName, NamedKey, older
 from scanner.model.masked_values import masked_value
+from scanner.model.message import Message
 from scanner.model.resource import Gap, Resource
 from scanner.model.rule import Rule
 from scanner.model.unread import Unread
@@ -267,21 +268,25 @@ class KeyLedger:
         if same(enabled, False):
             return "disabled", ""
         if not same(enabled, True):
-            return "unknown", "Azure did not return whether the key is enabled"
+            return "unknown", Message("Azure did not return whether the key is enabled")
         taken = seconds_of(self.index.taken)
         if isinstance(expires, int) and not isinstance(expires, bool) and taken is not None:
             return ("expired" if expires <= taken else "enabled"), ""
-        return ("enabled", "") if is_absent(expires) else ("unknown", "the time of the scan is not known")
+        return ("enabled", "") if is_absent(expires) else ("unknown", Message("the time of the scan is not known"))
 
     def _absent(self, vault: Resource) -> tuple[str, str]:
         url, bundle = f"{vault.key}/keys", vault.bundle
         gap = bundle.gaps.get(url)
         if gap is not None:
-            return "unknown", f"the keys of the vault: {gap.why()}"
+            return "unknown", Message("the keys of the vault: {why}", why=gap.why())
         count = bundle.reads.get(url)
         if count is None:
-            return "unknown", "the keys of the vault were not collected"
-        return ("missing", "") if count <= len(bundle.below.get(url, ())) else ("unknown", "not every key is here")
+            return "unknown", Message("the keys of the vault were not collected")
+        return (
+            ("missing", "")
+            if count <= len(bundle.below.get(url, ()))
+            else ("unknown", Message("not every key is here"))
+        )
 
 
 def _text(body: Any, path: str) -> str:
@@ -331,5 +336,5 @@ def _older(item: Resource | None, stores: Iterable[KeyStoreRow]) -> str:
     if not bound:
         return ""
     if len(bound) == 1:
-        return "1 resource may be bound to an older version, whose state was not read"
-    return f"{len(bound)} resources may be bound to an older version, whose state was not read"
+        return Message("1 resource may be bound to an older version, whose state was not read")
+    return Message("{bound} resources may be bound to an older version, whose state was not read", bound=len(bound))

@@ -17,6 +17,7 @@ from scanner.model.exposure import (
     authentication_text,
     title,
 )
+from scanner.model.message import Message
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict
 
@@ -98,7 +99,7 @@ def _evaluate(category: str, exposures: Sequence[Exposure]) -> LockVerdict:
     if inconclusive:
         return LockVerdict(_unknown(inconclusive), inconclusive=inconclusive)
     if not exposures:
-        return LockVerdict(NotApplicable("it has no such endpoint"))
+        return LockVerdict(NotApplicable(Message("it has no such endpoint")))
     if all(each.disabled_reason for each in exposures):
         return LockVerdict(NotApplicable(exposures[0].disabled_reason))
     # Rules that only the service shows may allow callers, and then weak authentication counts.
@@ -165,7 +166,7 @@ def _message(failing: Sequence[Exposure]) -> str:
             plural=len(group) > 1,
         )
         + "."
-        + (" Stopped: would be reachable when started." if all(each.stopped for each in group) else "")
+        + (Message(" Stopped: would be reachable when started.") if all(each.stopped for each in group) else "")
         for group in groups.values()
     )
 
@@ -174,8 +175,8 @@ def listed(names: Sequence[str]) -> str:
     """Return names as they stand in a sentence, at most six of them."""
     if len(names) == 1:
         return names[0]
-    display_value = list(names) if len(names) <= 6 else [*names[:5], f"{len(names) - 5} more"]
-    return f"{', '.join(display_value[:-1])} and {display_value[-1]}"
+    display_value = list(names) if len(names) <= 6 else [*names[:5], Message("{value} more", value=len(names) - 5)]
+    return Message("{list} and {display_value}", list=", ".join(display_value[:-1]), display_value=display_value[-1])
 
 
 def cell_text(exposure: Exposure) -> str:

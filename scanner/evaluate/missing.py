@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from scanner.evaluate.policy import Policy
 from scanner.model.ids import SUBSCRIPTION, is_subscription, resource_type_of, segments, subscription_of, type_of
 from scanner.model.index import EXTENSIONS, INDEX_TYPES, Index
+from scanner.model.message import Message
 from scanner.model.regions import TABLE, of_arm
 from scanner.model.residency import Residency
 from scanner.model.resource import Bundle, Gap
@@ -55,9 +56,9 @@ def why_more(snapshot: Snapshot, type: str, subscription: str = "") -> Unread | 
     `subscription`: its id (lower case) where one alone is asked for.
     """
     if not snapshot.header.live or snapshot.is_part or snapshot.header.excluded:
-        return Unread(type, "the scan was limited, and others may exist")
+        return Unread(type, Message("the scan was limited, and others may exist"))
     if snapshot.raw is None:
-        return Unread(type, "the snapshot cannot be read a second time")
+        return Unread(type, Message("the snapshot cannot be read a second time"))
     lower = type.lower()
     for gap in snapshot.gaps:
         if type_of(gap.url).lower() == lower and subscription in ("", subscription_of(gap.url)):
@@ -68,10 +69,10 @@ def why_more(snapshot: Snapshot, type: str, subscription: str = "") -> Unread | 
         listed = f"/subscriptions/{scope.subscription.lower()}/providers/{lower}"
         if scope.view != "full":
             return Unread(
-                f"/subscriptions/{scope.subscription}", "only part of the subscription is visible to this scan"
+                f"/subscriptions/{scope.subscription}", Message("only part of the subscription is visible to this scan")
             )
         if listed not in snapshot.reads and listed not in snapshot.skips:
-            return Unread(type, "not collected")
+            return Unread(type, Message("not collected"))
     return None
 
 
@@ -89,7 +90,7 @@ def residency_of(snapshot: Snapshot, policy: Policy) -> Residency:
 
 
 def unread_group(gap: Gap) -> Unread:
-    return Unread("the region of the resource group", gap.why(), gap.url)
+    return Unread(Message("the region of the resource group"), gap.why(), gap.url)
 
 
 def _is_group_list(url: str) -> bool:
@@ -113,7 +114,7 @@ def _missing_types(snapshot: Snapshot, index: Index) -> None:
         above = type.lower().rsplit("/", 1)[0]
         known = type.lower() in index.missing or above in index.missing
         if not known and not any(url.endswith(ending) for url in snapshot.reads):
-            index.missing[type.lower()] = Unread(type, "not collected")
+            index.missing[type.lower()] = Unread(type, Message("not collected"))
         if above in index.missing:
             _inherit(index, type.lower(), above)
 
@@ -127,7 +128,7 @@ def _unread_subscriptions(snapshot: Snapshot, index: Index, type: str) -> None:
     seen = [scope.subscription.lower() for scope in snapshot.scopes if scope.view != "none"]
     lacking = [each for each in seen if f"/subscriptions/{each}/providers/{lower}" not in snapshot.reads]
     if lacking and len(lacking) < len(seen) and (lower not in index.missing or lower in index.unlisted):
-        missing = dict.fromkeys(lacking, Unread(type, "not collected"))
+        missing = dict.fromkeys(lacking, Unread(type, Message("not collected")))
         index.missing.setdefault(lower, missing[lacking[0]])
         index.unlisted[lower] = {**missing, **index.unlisted.get(lower, {})}
 
@@ -165,9 +166,9 @@ def unlisted(snapshot: Snapshot, types: Collection[str]) -> dict[tuple[str, str]
         for type in (type for type in types if type.count("/") == 1):
             if type == SUBSCRIPTION.lower():
                 if not selection.is_filtered and subscription not in known:
-                    found.setdefault((subscription, type), [Unread(SUBSCRIPTION, "not collected")])
+                    found.setdefault((subscription, type), [Unread(SUBSCRIPTION, Message("not collected"))])
             elif (subscription, type) not in recorded:
-                found.setdefault((subscription, type), [Unread(type, "not listed")])
+                found.setdefault((subscription, type), [Unread(type, Message("not listed"))])
     return found
 
 
@@ -182,7 +183,7 @@ def unread_top(bundle: Bundle) -> tuple[str, Unread] | None:
         return gap.url, Unread(resource_type_of(bundle.id), gap.why(), gap.url)
     if place in bundle.skips or not (bundle.resources or bundle.reads or bundle.gaps):
         return None
-    return bundle.id, Unread(resource_type_of(bundle.id), "only parts of it were collected")
+    return bundle.id, Unread(resource_type_of(bundle.id), Message("only parts of it were collected"))
 
 
 def unread_below(bundle: Bundle) -> Iterator[tuple[str, Unread]]:

@@ -4,6 +4,7 @@ from scanner.document.schema import DataPlaceRow, WaiverRow
 from scanner.evaluate.waiving import Acceptance
 from scanner.model.index import Index
 from scanner.model.masked_values import masked_value
+from scanner.model.message import Message
 from scanner.model.places import JudgedPlace, PlaceFinder
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
@@ -67,7 +68,11 @@ def accept_place(verdict: Fail) -> Acceptance | None:
     if verdict.lapsed is None:
         return None
     lapsed = verdict.lapsed
-    return Acceptance(None, _waiver(lapsed), f" The exception of {lapsed.owner} expired on {lapsed.expires}.")
+    return Acceptance(
+        None,
+        _waiver(lapsed),
+        Message(" The exception of {owner} expired on {expires}.", owner=lapsed.owner, expires=lapsed.expires),
+    )
 
 
 def _waiver(accepted: Accepted) -> WaiverRow:

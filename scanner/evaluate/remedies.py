@@ -17,6 +17,7 @@ from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Lock, Reach,
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause, Edit, Remedy, Step
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
@@ -101,9 +102,9 @@ def names_cause(template: str) -> bool:
     return any(each in template for each in ("{cause}", "{entry}", "{path}", "{place}"))
 
 
-RULE_REMOVED = "Callers that only the removed rule allows lose access."
-RULES_REMOVED = "Callers that only the removed rules allow lose access."
-LAST_RULE = (
+RULE_REMOVED = Message("Callers that only the removed rule allows lose access.")
+RULES_REMOVED = Message("Callers that only the removed rules allow lose access.")
+LAST_RULE = Message(
     "Add a rule for your own networks first, then remove this one: without any rule the firewall allows every network."
 )
 

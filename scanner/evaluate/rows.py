@@ -25,6 +25,7 @@ from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, Lock, title
 from scanner.model.ids import SUBSCRIPTION, bundle_of, group_of
 from scanner.model.json_paths import member, text_at
 from scanner.model.masked_values import masked_value
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, Rule
 from scanner.model.severity import Severity
@@ -43,7 +44,7 @@ def failed_row(
     """Return the finding of a failed check."""
     message = verdict.message or f"{rule.title}."
     if verdict.undecided:
-        message += f" Other endpoints are inconclusive: {verdict.undecided[0]}."
+        message += Message(" Other endpoints are inconclusive: {undecided}.", undecided=verdict.undecided[0])
     return FindingRow(
         rule=rule.id,
         title=rule.title,
@@ -92,7 +93,7 @@ def crashed_row(rule: Rule, resource: str, severity: Severity, message: str) -> 
         severity=severity.name,
         resource=resource,
         endpoints=[],
-        message=f"The rule failed with an error: {message}",
+        message=Message("The rule failed with an error: {message}", message=message),
         evidence=[],
         fix=None,
         gaps=[],
@@ -107,10 +108,10 @@ def evidence_row(evidence: Evidence) -> EvidenceRow:
 # The prefixes of the resource groups that services create, unless somebody chose a name. MC_: Microsoft Learn, aks/faq;
 # the others are not verified (recorded registries have azureml-rg-), and only appear in evidence.
 MANAGED_GROUPS = (
-    ("mc_", "a Kubernetes cluster"),
-    ("databricks-rg-", "a Databricks workspace"),
-    ("synapseworkspace-managedrg-", "a Synapse workspace"),
-    ("azureml-rg-", "a Machine Learning registry"),
+    ("mc_", Message("a Kubernetes cluster")),
+    ("databricks-rg-", Message("a Databricks workspace")),
+    ("synapseworkspace-managedrg-", Message("a Synapse workspace")),
+    ("azureml-rg-", Message("a Machine Learning registry")),
 )
 
 
@@ -134,8 +135,12 @@ def _managed(top: Resource) -> tuple[Evidence, ...]:
         return (Evidence("managedBy", by),)
     for start, what in MANAGED_GROUPS:
         if top.group.lower().startswith(start):
-            said = f"{top.group}, by its name created by {what}, which reverts changes: change the setting there"
-            return (Evidence("the resource group", said),)
+            said = Message(
+                "{group}, by its name created by {what}, which reverts changes: change the setting there",
+                group=top.group,
+                what=what,
+            )
+            return (Evidence(Message("the resource group"), said),)
     return ()
 
 
@@ -239,7 +244,7 @@ def _unique(evidence: Iterable[Evidence]) -> list[EvidenceRow]:
 def authentication_hop(exposure: Exposure) -> HopRow:
     authentication = exposure.authentication.widest
     if authentication is None:
-        return HopRow("authentication", "Authentication", "not assessed", "", None)
+        return HopRow("authentication", "Authentication", Message("not assessed"), "", None)
     proof = authentication.evidence[0] if authentication.evidence else None
     detail = _shown_short(proof) if proof is not None else ""
     name = AUTH_NAMES[cast("Auth", authentication.level)]

@@ -9,6 +9,7 @@ from scanner.evaluate.gaps import ends
 from scanner.evaluate.locks import cell_text, listed
 from scanner.evaluate.policy import Failure, Intended, Waivers
 from scanner.model.exposure import Exposure
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 from scanner.model.severity import Severity
@@ -87,7 +88,11 @@ def _lapsed(
     if not found:
         return Acceptance(message=message)
     lapsed = max(found, key=ends)
-    return Acceptance(None, lapsed, message + f" The waiver of {lapsed.owner} expired on {lapsed.expires}.")
+    return Acceptance(
+        None,
+        lapsed,
+        message + Message(" The waiver of {owner} expired on {expires}.", owner=lapsed.owner, expires=lapsed.expires),
+    )
 
 
 def failure_of(exposure: Exposure) -> Failure:

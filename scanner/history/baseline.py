@@ -17,6 +17,7 @@ from scanner.history.items import WITHOUT, Change, ChangeKind, Changes, Item, It
 from scanner.history.observation import Observation, ObservationPart, ScanCoverage
 from scanner.history.reverify import Reverification
 from scanner.model.ids import group_of, root_of, subscription_of, type_of
+from scanner.model.message import Message, Number
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
 
@@ -381,19 +382,42 @@ def notes(
     """
     found: list[str] = []
     if last is not None and last.taken > taken:
-        found.append(f"the clock went back: this scan is from {taken}, the previous one from {last.taken}")
+        found.append(
+            Message(
+                "the clock went back: this scan is from {taken}, the previous one from {taken2}",
+                taken=taken,
+                taken2=last.taken,
+            )
+        )
     if last is not None and _days(last.taken, taken) > FAR:
         found.append(
-            f"this scan is from {taken}, more than {FAR} days after the previous one from {last.taken}: check the clock"
+            Message(
+                "this scan is from {taken}, more than {far} days after the previous one from {taken2}: check the clock",
+                taken=taken,
+                far=FAR,
+                taken2=last.taken,
+            )
         )
     if last is not None and last.tool != tool:
-        found.append(f"the previous scan was evaluated by {last.tool}, this one by {tool}")
+        found.append(
+            Message("the previous scan was evaluated by {tool}, this one by {tool2}", tool=last.tool, tool2=tool)
+        )
     if not confirmed:
-        found.append("evaluated from a file: nothing was re-verified")
+        found.append(Message("evaluated from a file: nothing was re-verified"))
     if superseded:
-        found.append(f"a later scan has other results for {superseded:,} of these; an older file does not change them")
+        found.append(
+            Message(
+                "a later scan has other results for {superseded} of these; an older file does not change them",
+                superseded=Number(superseded),
+            )
+        )
     if verified.all_unconfirmed:
-        found.append("re-verification could not read the networks, so nothing counts as fixed")
+        found.append(Message("re-verification could not read the networks, so nothing counts as fixed"))
     if unverified:
-        found.append(f"{unverified:,} more resources need re-verification; they remain open until a later scan")
+        found.append(
+            Message(
+                "{unverified} more resources need re-verification; they remain open until a later scan",
+                unverified=Number(unverified),
+            )
+        )
     return found

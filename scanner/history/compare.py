@@ -12,6 +12,7 @@ from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, le
 from scanner.history.observation import Observation, ScanCoverage, same_id
 from scanner.model.exposure import Auth, Reach
 from scanner.model.ids import type_of
+from scanner.model.message import Message
 
 EvaluatedBefore = Callable[[str, str], bool]
 """(resource id, rule or type) -> whether an earlier scan evaluated the resource with the rule or, for an exposure, with
@@ -77,9 +78,9 @@ def _seen(
         return Change(ChangeKind.accepted, item, was)
     if now.state == "open":
         if was.state == "fixed":
-            return Change(ChangeKind.reopened, item, was, "it was fixed before")
+            return Change(ChangeKind.reopened, item, was, Message("it was fixed before"))
         if was.state == "accepted":
-            return Change(ChangeKind.reopened, item, was, "it is no longer accepted")
+            return Change(ChangeKind.reopened, item, was, Message("it is no longer accepted"))
         if _rating(was) != _rating(now):
             if why := _rated_differently(was, now, raised=True):
                 return Change(ChangeKind.raised, item, was, why)
@@ -101,23 +102,23 @@ def _not_seen(was: Item, observation: Observation, is_gone: Resources, is_unconf
         hidden = msgspec.structs.replace(was, visible=False)
         return Change(ChangeKind.no_longer_visible, hidden, was, why) if was.visible else hidden
     fixed = msgspec.structs.replace(was, state="fixed", visible=True, seen=observation.taken)
-    why = "" if observation.is_present(was.resource) else "the resource no longer exists"
+    why = "" if observation.is_present(was.resource) else Message("the resource no longer exists")
     return Change(ChangeKind.fixed, fixed, was, why)
 
 
 def _may_be_open(was: Item, observation: Observation, is_gone: Resources, is_unconfirmed: Resources) -> str:
     """Return why an item that the scan did not see may still be open, "" where it is not."""
     if is_unconfirmed(was.resource):
-        return "re-verification could not read it"
+        return Message("re-verification could not read it")
     if was.key in observation.inconclusive or observation.closed.get(was.key):
-        return "it is inconclusive"
+        return Message("it is inconclusive")
     if was.key in observation.closed:
         return ""
     if observation.is_uncertain(was):
-        return "a part that could not be read may contain it"
+        return Message("a part that could not be read may contain it")
     if observation.is_present(was.resource) or is_gone(was.resource):
         return ""
-    return "the resource was not visible, and its deletion is not confirmed"
+    return Message("the resource was not visible, and its deletion is not confirmed")
 
 
 def _rating(item: Item) -> tuple[str, str, str]:

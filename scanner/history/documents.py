@@ -22,6 +22,7 @@ from scanner.history.first_ids import first_ids
 from scanner.history.items import Change, ChangeKind, Changes, Difference, Item, ItemKey, lineage, top_of, worst_first
 from scanner.history.observation import Observation, ScanCoverage, observe
 from scanner.model.ids import subscription_of
+from scanner.model.message import Message
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot import files as snapshot
 
@@ -177,7 +178,7 @@ def _difference(pair: _Pair) -> Difference:
 
 def _explained(change: Change, before: Observation) -> Change:
     if change.kind is ChangeKind.new and before.is_uncertain(change.item):
-        return replace(change, why="it was inconclusive before")
+        return replace(change, why=Message("it was inconclusive before"))
     return change
 
 
@@ -196,14 +197,14 @@ def _not_evaluated(pair: _Pair, found: Changes) -> list[Change]:
 
 def _why_not_evaluated(item: Item, pair: _Pair, coverage: ScanCoverage) -> str:
     if coverage.excluded & lineage(item.resource):
-        return "it was excluded from the new scan"
+        return Message("it was excluded from the new scan")
     if subscription_of(item.resource) not in coverage.subscriptions:
-        return "its subscription is not in the new file"
+        return Message("its subscription is not in the new file")
     if _is_outside(pair.new, item.resource) and not pair.now.is_present(item.resource):
-        return "it is outside of what the new scan was limited to"
+        return Message("it is outside of what the new scan was limited to")
     if not pair.now.is_present(item.resource):
-        return "its resource is not in the new file"
-    return "its rule is not in the new file" if item.rule else "no rule in the new file reads it"
+        return Message("its resource is not in the new file")
+    return Message("its rule is not in the new file") if item.rule else Message("no rule in the new file reads it")
 
 
 def _side(file: str, document: Document) -> DiffSide:
@@ -228,16 +229,22 @@ def _side(file: str, document: Document) -> DiffSide:
 def _notes(old: Document, new: Document) -> list[str]:
     found = []
     if old.scan.taken > new.scan.taken:
-        found.append(f"The old file is the more recent one: {old.scan.taken} after {new.scan.taken}")
+        found.append(
+            Message(
+                "The old file is the more recent one: {taken} after {taken2}",
+                taken=old.scan.taken,
+                taken2=new.scan.taken,
+            )
+        )
     if old.scan.tool != new.scan.tool:
-        found.append(f"Evaluated by {old.scan.tool} and by {new.scan.tool}")
+        found.append(Message("Evaluated by {tool} and by {tool2}", tool=old.scan.tool, tool2=new.scan.tool))
     found += [
-        f"The {name} file was {snapshot.VERSION_1}"
+        Message("The {name} file was {version_1}", name=name, version_1=snapshot.VERSION_1)
         for name, each in (("old", old), ("new", new))
         if snapshot.VERSION_1 in each.coverage.notes
     ]
     if not new.scan.complete:
-        found.append("The new scan is incomplete: what it could not read does not count as fixed")
+        found.append(Message("The new scan is incomplete: what it could not read does not count as fixed"))
     return found
 
 

@@ -14,6 +14,8 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from scanner.model.message import Message
+
 Interval: TypeAlias = tuple[int, int]
 Intervals: TypeAlias = tuple[Interval, ...]
 Version: TypeAlias = Literal[4, 6]
@@ -27,7 +29,7 @@ SHOWN: Final = 80
 class BadAddress(ValueError):
     """A text that is no address, network or range. `text` is the text, `str()` says what is wrong with it."""
 
-    def __init__(self, text: object, why: str = "is not an address, a network or a range") -> None:
+    def __init__(self, text: object, why: str = Message("is not an address, a network or a range")) -> None:
         shown = "null" if text is None else repr(text)
         super().__init__(f"{shown if len(shown) <= SHOWN else shown[:SHOWN] + '...'} {why}")
         self.text = text
@@ -92,7 +94,7 @@ class AddressSet(msgspec.Struct, frozen=True, gc=False):
         texts = [_text(interval, 4) for interval in self.v4[:limit]]
         texts += [_text(interval, 6) for interval in self.v6[: limit - len(texts)]]
         more = len(self.v4) + len(self.v6) - len(texts)
-        return [*texts, f"and {more} more"] if more else texts
+        return [*texts, Message("and {more} more", more=more)] if more else texts
 
 
 def union(sets: Iterable[AddressSet]) -> AddressSet:
@@ -116,7 +118,7 @@ def parse(text: str) -> AddressSet:
     several of these with commas between (App Service); white space around each.
     """
     if not isinstance(text, str):
-        raise BadAddress(text, "is not a string")
+        raise BadAddress(text, Message("is not a string"))
     return _parse(text)
 
 
@@ -129,7 +131,7 @@ def address_range(start: str, end: str) -> AddressSet:
     """Return the addresses from `start` to `end`, both included (SQL, Redis, PostgreSQL). Raises BadAddress."""
     for text in (start, end):
         if not isinstance(text, str):
-            raise BadAddress(text, "is not a string")
+            raise BadAddress(text, Message("is not a string"))
     return _between(start.strip(), end.strip(), f"{start}-{end}")
 
 
@@ -160,10 +162,10 @@ def _prefix(length: str, version: int, text: str) -> int:
     if version == 4 and "." in length:
         hosts = 0xFFFFFFFF ^ _address(length, text)[1]
         if hosts & (hosts + 1):
-            raise BadAddress(text, "has a non-contiguous netmask")
+            raise BadAddress(text, Message("has a non-contiguous netmask"))
         return 32 - hosts.bit_length()
     if not (length.isascii() and length.isdecimal() and len(length) <= 3 and int(length) <= BITS[version]):
-        raise BadAddress(text, f"does not have a prefix length from 0 to {BITS[version]}")
+        raise BadAddress(text, Message("does not have a prefix length from 0 to {bits}", bits=BITS[version]))
     return int(length)
 
 
@@ -171,9 +173,9 @@ def _between(start: str, end: str, text: str) -> AddressSet:
     version, first = _address(start, text)
     other, last = _address(end, text)
     if version != other:
-        raise BadAddress(text, "mixes IPv4 and IPv6")
+        raise BadAddress(text, Message("mixes IPv4 and IPv6"))
     if first > last:
-        raise BadAddress(text, "ends before it starts")
+        raise BadAddress(text, Message("ends before it starts"))
     return _interval(version, first, last)
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, spelled, value_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
-NOT_HELD = "Azure did not return it"
+NOT_HELD = Message("Azure did not return it")
 
 
 _SCALARS = frozenset((str, bool, int, type(None), type(MISSING)))
@@ -68,7 +69,7 @@ def _judged(
             value = absent
         if is_good(value):
             if gone and resource.api_version_unknown:
-                return unknown(Unread(path, "missing from a record of unknown API version"), evidence=(seen,))
+                return unknown(Unread(path, Message("missing from a record of unknown API version")), evidence=(seen,))
             return Pass((seen,))
         if is_bad(value):
             return Fail((seen,))
@@ -115,7 +116,7 @@ def check_value(
 
 
 def _strange(seen: Evidence, value: Any, unclear: str = "") -> Unknown:
-    why = (unclear or "unrecognized value {value}").replace("{value}", repr(value))
+    why = (unclear or Message("unrecognized value {value}")).replace("{value}", repr(value))
     return Unknown(f"{seen.path}: {why}", evidence=(seen,))
 
 
@@ -134,7 +135,7 @@ def check_any_of(
         return Pass(seen)
     for path, value in values.items():
         if not is_one(value, bad):
-            why = NOT_HELD if value is MISSING else f"unrecognized value {value!r}"
+            why = NOT_HELD if value is MISSING else Message("unrecognized value {value}", value=repr(value))
             return unknown(Unread(path, why), evidence=seen)
     return Fail(seen)
 
@@ -156,7 +157,7 @@ def check_at_least(resource: Resource, path: str, least: int | str, *, absent: A
     of unknown api-version.
     """
     value = resource.get(path)
-    seen = resource.evidence(path, f"{least} or more")
+    seen = resource.evidence(path, Message("{least} or more", least=least))
     if is_absent(value):
         if absent is MISSING or resource.has_no_properties or resource.api_version_unknown:
             value = resource.require(path)
@@ -208,7 +209,7 @@ def check_items(
     listed, _, inner = path.partition("[].")
     items = resource.require(listed)
     if not isinstance(items, list) or not items:
-        return unknown(Unread(listed, unclear or "Azure returned no items"))
+        return unknown(Unread(listed, unclear or Message("Azure returned no items")))
     usable = MISSING if resource.why_absent_is_unknown else absent
     values = [value_at(item, inner) for item in items]
     values = [usable if is_absent(value) else value for value in values]
@@ -218,7 +219,7 @@ def check_items(
         return Fail((Evidence(path, failing, expected or good[0]),))
     missing = [name for name, value in zip(names, values, strict=True) if not is_one(value, good)]
     if missing:
-        return unknown(Unread(path, f"{NOT_HELD} for {_and(missing)}"))
+        return unknown(Unread(path, Message("{not_held} for {missing}", not_held=NOT_HELD, missing=_and(missing))))
     return Pass((Evidence(path, values, good[0]),))
 
 
@@ -235,7 +236,9 @@ def check_child(
     `named`: the reason of an Unknown names the read too.
     """
     if found is None:
-        return NotApplicable(none) if none else unknown(Unread(read.path, "Azure reports that it does not exist"))
+        return (
+            NotApplicable(none) if none else unknown(Unread(read.path, Message("Azure reports that it does not exist")))
+        )
     verdict = check(found)
     if isinstance(verdict, NotApplicable):
         return verdict

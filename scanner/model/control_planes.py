@@ -2,6 +2,8 @@
 
 from typing import Final, NamedTuple
 
+from scanner.model.message import Message
+
 LEARN: Final = "https://learn.microsoft.com"
 
 
@@ -23,30 +25,38 @@ CONTROL_PLANES: Final = (
         "resource-manager",
         "Azure Resource Manager",
         frozenset(),
-        "Creating, changing, scaling and deleting resources goes through it. Requests to running services do not.",
+        Message(
+            "Creating, changing, scaling and deleting resources goes through it. Requests to running services do not."
+        ),
         f"{LEARN}/azure/reliability/reliability-resource-manager",
     ),
     ControlPlane(
         "entra-id",
         "Microsoft Entra ID",
         frozenset(),
-        "Sign-in and new tokens come from it, also for the portal, the command line and managed identities. A token "
-        "that was issued works until it expires.",
+        Message(
+            "Sign-in and new tokens come from it, also for the portal, the command line and managed identities. A token "
+            "that was issued works until it expires."
+        ),
         f"{LEARN}/entra/architecture/resilience-app-development-overview",
     ),
     ControlPlane(
         "front-door",
-        "Azure Front Door and Azure CDN",
+        Message("Azure Front Door and Azure CDN"),
         frozenset({"microsoft.cdn/profiles", "microsoft.network/frontdoors"}),
-        "A global service: one configuration is sent to every edge location, and traffic enters through it whatever "
-        "region the application is in.",
+        Message(
+            "A global service: one configuration is sent to every edge location, and traffic enters through it whatever "
+            "region the application is in."
+        ),
         f"{LEARN}/azure/frontdoor/front-door-faq",
     ),
     ControlPlane(
         "traffic-manager",
         "Azure Traffic Manager",
         frozenset({"microsoft.network/trafficmanagerprofiles"}),
-        "A global service that answers DNS queries: which region a client goes to is decided and changed there.",
+        Message(
+            "A global service that answers DNS queries: which region a client goes to is decided and changed there."
+        ),
         f"{LEARN}/azure/reliability/reliability-traffic-manager",
     ),
 )

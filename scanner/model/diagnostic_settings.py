@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, absent_at_unknown_version, not_returned_or_unknown, unknown_value
 
@@ -22,10 +23,10 @@ DESTINATIONS: Final = (
 ACCOUNTS: Final = "Microsoft.Storage/storageAccounts"
 WORKSPACES: Final = "Microsoft.OperationalInsights/workspaces"
 _NOUNS: Final = {
-    WORKSPACES.lower(): "a workspace that exists",
-    ACCOUNTS.lower(): "a storage account that exists",
-    "microsoft.eventhub/namespaces": "an Event Hubs namespace that exists",
-    "microsoft.servicebus/namespaces": "a namespace that exists",
+    WORKSPACES.lower(): Message("a workspace that exists"),
+    ACCOUNTS.lower(): Message("a storage account that exists"),
+    "microsoft.eventhub/namespaces": Message("an Event Hubs namespace that exists"),
+    "microsoft.servicebus/namespaces": Message("a namespace that exists"),
 }
 _INGESTION: Final = "properties.workspaceCapping.dataIngestionStatus"
 _QUOTA: Final = "properties.workspaceCapping.dailyQuotaGb"
@@ -202,7 +203,7 @@ def _closed_account(account: Resource) -> Evidence | None:
     if not isinstance(bypass, str):
         raise not_returned_or_unknown(f"{account.name} {_BYPASS}")
     if account.get(_INSTANCES):
-        raise Unread(f"{account.name} {_INSTANCES}", "whether it allows logs is not documented")
+        raise Unread(f"{account.name} {_INSTANCES}", Message("whether it allows logs is not documented"))
     return Evidence(f"{account.id} {_BYPASS}", bypass, "AzureServices")
 
 

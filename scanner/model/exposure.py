@@ -10,6 +10,7 @@ from msgspec.structs import astuple, replace
 from scanner.model.addresses import AddressSet
 from scanner.model.json_paths import MISSING, is_absent, same
 from scanner.model.levels import LOCKS, Auth, EndpointKind, Level, Reach, cell
+from scanner.model.message import NOTHING, Message
 from scanner.model.once import once
 from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
@@ -22,7 +23,7 @@ class Hop(Struct, frozen=True):
 
     kind: str
     name: str
-    detail: str = ""
+    detail: Message = NOTHING
     resource: str = ""
     allows: bool | None = True
 
@@ -45,7 +46,7 @@ class Grant(Struct, frozen=True, eq=False):
 
     level: Level
     evidence: tuple[Evidence, ...] = ()
-    description: str = ""
+    description: Message = NOTHING
     name: str = ""
     addresses: AddressSet | None = None
     ids: tuple[str, ...] = ()
@@ -96,7 +97,7 @@ class Lock(Struct, frozen=True, dict=True):
     grants: tuple[Grant, ...] = ()
     possible_grants: tuple[PossibleGrant, ...] = ()
     hops: tuple[Hop, ...] = ()
-    admits: tuple[str, ...] = ()
+    admits: tuple[Message, ...] = ()
     """Access that requires an identity by itself (trusted services, resource instances): shown, never counted as
     reach.
     """
@@ -176,7 +177,7 @@ NO_GRANT = Lock()
 def grant(
     level: Level,
     *evidence: Evidence,
-    description: str = "",
+    description: Message = NOTHING,
     hops: Iterable[Hop] = (),
     cause: Cause | None = None,
     then: Lock | None = None,
@@ -209,7 +210,7 @@ class Switch(Struct, frozen=True, eq=False):
     values: Mapping[Any, Level]
     absent: Any = MISSING
     source: str = ""
-    descriptions: Mapping[Level, str] = field(default_factory=dict)
+    descriptions: Mapping[Level, Message] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.absent is not MISSING and not self.source:
@@ -241,7 +242,7 @@ class Switch(Struct, frozen=True, eq=False):
         if lock is None:
             return self._possible(resource, unknown_value(self.path, value))
         if gone and resource.api_version_unknown and lock.grants[0].level < self.widest:
-            return self._possible(resource, Unread(self.path, "missing from a record of unknown API version"))
+            return self._possible(resource, Unread(self.path, Message("missing from a record of unknown API version")))
         if resource.id != resource.bundle.id and (cause := lock.grants[0].cause) is not None:
             return Lock((replace(lock.grants[0], cause=cause.at(resource.id)),))
         return lock
@@ -263,7 +264,7 @@ def _sure(switch: Switch, value: Any) -> Lock | None:
     seen = Evidence(switch.path, ABSENT if value is MISSING else value, best)
     strict = level == switch.strictest
     cause, then = (None, None) if strict else (Cause("", switch.path, value=best), grant(switch.strictest))
-    return grant(level, seen, description=switch.descriptions.get(level, ""), cause=cause, then=then)
+    return grant(level, seen, description=switch.descriptions.get(level, NOTHING), cause=cause, then=then)
 
 
 class Exposure(Struct, frozen=True, dict=True):
@@ -285,20 +286,20 @@ class Exposure(Struct, frozen=True, dict=True):
     kind: EndpointKind
     reach: Lock
     authentication: Lock
-    display_name: str = ""
+    display_name: Message = NOTHING
     subject: Resource | None = None
     address: str = ""
-    disabled_reason: str = ""
+    disabled_reason: Message = NOTHING
     max_severity: Severity | None = None
     max_severity_up_to: Reach = Reach.internet
     severity_steps_down: int = 0
     counts_as_closed_up_to: Reach = Reach.none
-    justification: str = ""
+    justification: Message = NOTHING
     remedies: Mapping[str, Remedy] = field(default_factory=dict)
-    admits: tuple[str, ...] = ()
+    admits: tuple[Message, ...] = ()
     hosts: tuple[str, ...] = ()
     publishers: tuple[Chain, ...] = ()
-    hidden_rules: str = ""
+    hidden_rules: Message = NOTHING
     further_rules: Unread | None = None
     """Rules that only the service itself shows, where these may allow more callers than those that were read: a reach
     query that finds no network path is then not known."""
@@ -370,7 +371,9 @@ class Exposure(Struct, frozen=True, dict=True):
         return worst is not None and (severity is None or worst > severity)
 
 
-def closed(endpoint: str, kind: EndpointKind, why: str, *evidence: Evidence, display_name: str = "") -> Exposure:
+def closed(
+    endpoint: str, kind: EndpointKind, why: Message, *evidence: Evidence, display_name: Message = NOTHING
+) -> Exposure:
     """Return an endpoint whose feature is off: its reach is `none`, and it counts as closed."""
     hop = Hop("switch", display_name or endpoint, why, allows=False)
     return Exposure(
@@ -383,7 +386,7 @@ def closed(endpoint: str, kind: EndpointKind, why: str, *evidence: Evidence, dis
     )
 
 
-def unread(endpoint: str, kind: EndpointKind, missing: Unread, display_name: str = "") -> Exposure:
+def unread(endpoint: str, kind: EndpointKind, missing: Unread, display_name: Message = NOTHING) -> Exposure:
     """Return an endpoint of which neither lock could be read."""
     hop = Hop("switch", display_name or endpoint, missing.why, allows=None)
     authentication = possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
@@ -392,82 +395,95 @@ def unread(endpoint: str, kind: EndpointKind, missing: Unread, display_name: str
     )
 
 
-REACH_DESCRIPTIONS: dict[Reach, str] = {
-    Reach.internet: "the internet",
-    Reach.azure: "any Azure tenant",
-    Reach.wide: "broad ranges",
-    Reach.selected: "allow-listed networks",
-    Reach.private: "private networks only",
-    Reach.none: "no network",
+REACH_DESCRIPTIONS: dict[Reach, Message] = {
+    Reach.internet: Message("the internet"),
+    Reach.azure: Message("any Azure tenant"),
+    Reach.wide: Message("broad ranges"),
+    Reach.selected: Message("allow-listed networks"),
+    Reach.private: Message("private networks only"),
+    Reach.none: Message("no network"),
 }
 """The callers of each level, as they follow "is reachable from"."""
 
-AUTH_DESCRIPTIONS: dict[Auth, str] = {
-    Auth.anonymous: "allows anonymous access",
-    Auth.shared: "accepts a shared key or password",
-    Auth.identity: "requires Microsoft Entra ID authentication",
+AUTH_DESCRIPTIONS: dict[Auth, Message] = {
+    Auth.anonymous: Message("allows anonymous access"),
+    Auth.shared: Message("accepts a shared key or password"),
+    Auth.identity: Message("requires Microsoft Entra ID authentication"),
 }
-AUTH_NAMES: dict[Auth, str] = {
-    Auth.anonymous: "none",
-    Auth.shared: "shared key or password",
-    Auth.identity: "Microsoft Entra ID",
+AUTH_NAMES: dict[Auth, Message] = {
+    Auth.anonymous: Message("none"),
+    Auth.shared: Message("shared key or password"),
+    Auth.identity: Message("Microsoft Entra ID"),
 }
 """The names of the levels as people read them; JSON holds the name of the member."""
 _VERBS = tuple(each.split()[0] for each in AUTH_DESCRIPTIONS.values())
-_UNKNOWN_AUTH = "authentication could not be assessed"
+_UNKNOWN_AUTH = Message("authentication could not be assessed")
 
 
-def title(exposure: Exposure) -> str:
+def title(exposure: Exposure) -> Message:
     """Return one sentence: who can reach the endpoint, and which credential it accepts."""
     what = exposure.display_name or exposure.endpoint
     if exposure.disabled_reason:
-        return f"{what} is off: {exposure.disabled_reason}"
+        return Message("{what} is off: {why}", what=what, why=exposure.disabled_reason)
     reach = exposure.reach.widest
     if exposure.stopped and reach is not None and reach.level:
         source = reach.description or REACH_DESCRIPTIONS[cast("Reach", reach.level)]
         clause = authentication_clause(exposure.authentication.widest)
-        return f"{what} is stopped: would be reachable when started, from {source}; {clause}"
+        return Message(
+            "{what} is stopped: would be reachable when started, from {source}; {clause}",
+            what=what,
+            source=source,
+            clause=clause,
+        )
     return access_sentence(what, reach, exposure.authentication.widest)
 
 
-def access_sentence(what: str, reach: Grant | None, authentication: Grant | None, *, plural: bool = False) -> str:
+def access_sentence(what: str, reach: Grant | None, authentication: Grant | None, *, plural: bool = False) -> Message:
     """Return the two locks of one endpoint as a sentence without a full stop; `plural`: of several endpoints.
 
     A description of the authentication that begins with "allows", "accepts" or "requires" continues the sentence; any
     other is a clause of its own.
     """
     if reach is None:
-        opening, _, rest = what.partition(" ")
-        inner = f"{opening.lower()} {rest}" if opening in ("The", "A", "An", "Its") else what
         clause = authentication_clause(authentication, plural=plural)
-        return f"Network access to {inner} could not be assessed; {clause}"
+        if what.partition(" ")[0] in ("The", "A", "An", "Its"):
+            return Message("Network access to {what!l} could not be assessed; {clause}", what=what, clause=clause)
+        return Message("Network access to {what} could not be assessed; {clause}", what=what, clause=clause)
     source = reach.description or REACH_DESCRIPTIONS[cast("Reach", reach.level)]
-    reachable = f"{what} {'are' if plural else 'is'} reachable from {source}"
     text = authentication_text(authentication)
-    if text.partition(" ")[0] not in _VERBS:
-        return f"{reachable}; {text}"
-    return f"{reachable} and {_plural(text) if plural else text}"
+    if not _is_verb_phrase(text):
+        if plural:
+            return Message("{what} are reachable from {source}; {clause}", what=what, source=source, clause=text)
+        return Message("{what} is reachable from {source}; {clause}", what=what, source=source, clause=text)
+    if plural:
+        return Message("{what} are reachable from {source} and {lock}", what=what, source=source, lock=_plural(text))
+    return Message("{what} is reachable from {source} and {lock}", what=what, source=source, lock=text)
 
 
-def authentication_text(authentication: Grant | None) -> str:
+def authentication_text(authentication: Grant | None) -> Message:
     """Return which credential an endpoint accepts: a verb phrase ("allows anonymous access"), or a clause."""
     if authentication is None:
         return _UNKNOWN_AUTH
     return authentication.description or AUTH_DESCRIPTIONS[cast("Auth", authentication.level)]
 
 
-def authentication_clause(authentication: Grant | None, *, plural: bool = False) -> str:
+def authentication_clause(authentication: Grant | None, *, plural: bool = False) -> Message:
     """Return which credential an endpoint accepts, as a clause with a subject ("it allows anonymous access")."""
     text = authentication_text(authentication)
-    if text.partition(" ")[0] not in _VERBS:
+    if not _is_verb_phrase(text):
         return text
-    return f"they {_plural(text)}" if plural else f"it {text}"
+    return Message("they {lock}", lock=_plural(text)) if plural else Message("it {lock}", lock=text)
 
 
-def _plural(text: str) -> str:
+def _is_verb_phrase(text: Message) -> bool:
+    """Return whether a description goes on with a verb: the English text decides, because rules are written in it."""
+    return text.partition(" ")[0] in _VERBS
+
+
+def _plural(text: Message) -> Message:
     """Return a verb phrase for several subjects: "allow anonymous access"."""
     verb, _, rest = text.partition(" ")
-    return f"{verb.removesuffix('s')} {rest}"
+    return text.worded(f"{verb.removesuffix('s')} {rest}")
 
 
 Endpoints = Callable[..., Iterable[Exposure]]

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.ids import SUBSCRIPTION, root_of, segments, subscription_of, type_of
 from scanner.model.keys import KeyRegister
+from scanner.model.message import Message
 from scanner.model.residency import Residency
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Evidence, Unread, not_listed
@@ -89,7 +90,7 @@ MANAGER_TYPES = (
 virtual-network-manager/concept-azure-resource-graph). A row of `EXTENSIONS` says which of them a network needs.
 """
 
-NO_ROW = (
+NO_ROW = Message(
     "Resource Graph shows this identity no such resource: it may be gone, or this identity may not read it "
     "(Reader on its resource group is enough)"
 )
@@ -275,9 +276,9 @@ class Index(Struct):
         if not self.live:
             return not_listed(resource_id)
         if not self.is_visible(top):
-            return Unread(resource_id, "it is in a subscription that this scan does not see")
+            return Unread(resource_id, Message("it is in a subscription that this scan does not see"))
         if subscription_of(top) in self.partial:
-            return Unread(resource_id, "its subscription is visible in part")
+            return Unread(resource_id, Message("its subscription is visible in part"))
         missing = self.missing_in(type, top)
         if missing is None and self.whole is not None and not is_indexed(type):
             missing = self.whole(type, subscription_of(top))
@@ -294,7 +295,7 @@ class Index(Struct):
         """
         if self.residency.located().has_name(type.lower(), name.lower()):
             return True
-        missing: Unread | None = Unread(name, "not in the snapshot, and its subscription is not known")
+        missing: Unread | None = Unread(name, Message("not in the snapshot, and its subscription is not known"))
         if subscription:
             top = f"/subscriptions/{subscription}/resourcegroups/any/providers/{type.lower()}/{name.lower()}"
             missing = self._why_unlisted(top, name)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from scanner.model.json_paths import Part, member, steps
+from scanner.model.message import Message
 from scanner.model.origins import origin
 from scanner.model.verdict import Unread
 
@@ -49,13 +50,13 @@ ENVELOPE = (
 )
 """What is kept of every resource."""
 
-NOT_KEPT = "not kept"
+NOT_KEPT = Message("not kept")
 """The text that stands for a value where rules expect an object. The value may be a secret, and is not absent."""
 
 MARK = "~"
 """The only member of an object of which nothing was kept: it is not empty."""
 
-WITHOUT = "the snapshot was made without this property"
+WITHOUT = Message("the snapshot was made without this property")
 """Why a path that was not kept is unread."""
 
 _SECRET = re.compile(

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, is_absent, is_one, known_text, peek, text_at
 from scanner.model.key_uses import KeyUse, KeyUses
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
@@ -41,11 +42,11 @@ NEWEST: Final = "properties.keyUriWithVersion"
 _ADDRESSES: Final = {VAULTS: "properties.vaultUri", POOLS: "properties.hsmUri"}
 _URI = re.compile(r"https://([a-z0-9.-]+)(?::443)?/keys/([a-z0-9-]+)(?:/([a-z0-9]*))?/?", re.IGNORECASE)
 _HOST = re.compile(r"(?:https://)?([a-z0-9.-]+)(?::443)?/?", re.IGNORECASE)
-COPIES: Final = "geo-redundant backups"
-PLATFORM_KEY: Final = "a platform-managed key is used"
+COPIES: Final = Message("geo-redundant backups")
+PLATFORM_KEY: Final = Message("a platform-managed key is used")
 _MOST_NAMED: Final = 3
 """How many resources are named of which it is not known which key they use."""
-NO_STORES: Final = "the resources that name a key are not in the snapshot"
+NO_STORES: Final = Message("the resources that name a key are not in the snapshot")
 
 
 class KeyName(NamedTuple):
@@ -182,7 +183,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
             return Keys("customer", (*keys, *self._of_copy(resource)))
         path = self.uri or self.name or self.sets[0]
         if seen is not None:
-            raise Unread(path, "Azure did not return the key")
+            raise Unread(path, Message("Azure did not return the key"))
         if resource.why_absent_is_unknown:
             raise Unread(path, resource.why_absent_is_unknown)
         return Keys("platform", seen=(Evidence(path.partition("[]")[0], ABSENT),))
@@ -194,7 +195,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
         value = resource.get(self.mode)
         if is_absent(value):
             if self.required or resource.why_absent_is_unknown:
-                raise Unread(self.mode, resource.why_absent_is_unknown or "Azure did not return it")
+                raise Unread(self.mode, resource.why_absent_is_unknown or Message("Azure did not return it"))
             return Evidence(self.mode, ABSENT)
         if not is_one(value, (*self.customer, *self.platform)):
             raise unknown_value(self.mode, value)
@@ -239,7 +240,9 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
         key = key_of(uri)
         principal = own_principal(found)
         missing = None if key is not None else unknown_value(ACTIVE_KEY, uri)
-        return NamedKey(key, Evidence(path, f"{name_of(id)}, key {uri}"), missing, id, principal)
+        return NamedKey(
+            key, Evidence(path, Message("{id}, key {uri}", id=name_of(id), uri=uri)), missing, id, principal
+        )
 
     def _principal(self, resource: Resource, entry: Any, identity: str) -> str:
         """Return the object id of the identity that reaches a key. `identity`: the path that names it."""
@@ -269,7 +272,9 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
         failing = tuple(each for each in seen if each.expected is not None)
         if failing:
             where = " and ".join(dict.fromkeys(str(each.value) for each in failing))
-            return Fail(failing, f"The key of the {self.what} is in {where}.", Severity.info)
+            return Fail(
+                failing, Message("The key of the {what} is in {where}.", what=self.what, where=where), Severity.info
+            )
         return unknown(*missing, evidence=seen) if missing else Pass(seen)
 
     def faults(self, resource: Resource) -> Iterator[Unread]:
@@ -278,7 +283,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
             value = resource.get(path)
             is_working = isinstance(value, str) and any(fnmatchcase(value.lower(), each) for each in self.working)
             if not (is_absent(value) or is_working):
-                yield Unread(path, "the service reports that it cannot use its key")
+                yield Unread(path, Message("the service reports that it cannot use its key"))
 
 
 def with_known_key(verdict: Verdict, path: str, resource: Resource, index: "KeyIndex") -> Verdict:
@@ -306,7 +311,7 @@ def _key_faults(path: str, resource: Resource, index: "KeyIndex") -> Iterator[Un
         if found:
             yield from finder.faults(resource)
     if not named:
-        yield Unread(path, "no key is named")
+        yield Unread(path, Message("no key is named"))
     nearest = max((_shared(each.evidence.path, path) for each in named), default=0)
     for each in named:
         # The key of a disk encryption set is always the customer's, also of one that is in no list.
@@ -370,17 +375,21 @@ def _place(named: NamedKey, resource: Resource, index: "KeyIndex") -> tuple[Evid
     if not where:
         return Evidence(named.evidence.path, named.evidence.value), None
     text = f"{' and '.join(where)}: {vault.name}"
-    return Evidence(named.evidence.path, text, "a vault in the same region and subscription"), None
+    return Evidence(named.evidence.path, text, Message("a vault in the same region and subscription")), None
 
 
 def _other_subscription(vault: Resource, store: Resource) -> str:
-    return "another subscription" if vault.subscription != store.subscription else ""
+    return Message("another subscription") if vault.subscription != store.subscription else ""
 
 
 def _other_region(vault: Resource, store: Resource) -> str:
     """Return the region of a vault that has no copy in the region of the store."""
     regions = {vault.location, *(text_at(each, "name").lower().replace(" ", "") for each in _regions(vault))}
-    return f"another region ({vault.location})" if store.location and store.location not in regions else ""
+    return (
+        Message("another region ({location})", location=vault.location)
+        if store.location and store.location not in regions
+        else ""
+    )
 
 
 def _regions(vault: Resource) -> list[Any]:
@@ -390,7 +399,7 @@ def _regions(vault: Resource) -> list[Any]:
 # The other direction: which resources need a key
 
 
-OTHERS = Unread("the resources that use the key", "the scan was limited, and others may use it")
+OTHERS = Unread(Message("the resources that use the key"), Message("the scan was limited, and others may use it"))
 """Why more resources may name a key than a scan of some resource groups, tags or resources knows."""
 
 
@@ -460,7 +469,9 @@ class KeyRegister(Struct):
         if not self._strange:
             return None
         names = ", ".join(name_of(each) for each in self._strange)
-        return Unread("the resources that use the key", f"not known of which key: {names}")
+        return Unread(
+            Message("the resources that use the key"), Message("not known of which key: {names}", names=names)
+        )
 
     def more(self, index: "KeyIndex") -> tuple[Unread, ...]:
         """Return why more resources may need a key than are known. Raises Unread."""
@@ -470,7 +481,7 @@ class KeyRegister(Struct):
     def _all(self, index: "KeyIndex") -> KeyUses:
         if self._uses is None:
             if self.resources is None:
-                raise Unread("the resources that use the key", NO_STORES)
+                raise Unread(Message("the resources that use the key"), NO_STORES)
             found = KeyUses()
             for resource in self.resources():
                 for finder in self.finders.get(resource.type.lower(), ()):

@@ -12,6 +12,7 @@ from scanner.model.diagnostic_settings import LogDestination, categories, destin
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_list_of_texts, is_one, member, spelled
+from scanner.model.message import Message
 from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.remedy import Cause
 from scanner.model.residency import EEA_WORD, Allowed, PlaceException
@@ -34,20 +35,20 @@ PlaceKind = Literal["region", "pair", "listed", "target", "processing"]
 PlaceVerdict = Literal["stays", "may-leave", "unknown"]
 
 WORLDWIDE: Final = "global"
-ZONE: Final = "data zone"
+ZONE: Final = Message("data zone")
 AREAS: Final[dict[Area, str]] = {
-    "eea": "in the EEA",
-    "adequacy": "a third country with an adequacy decision, outside the EEA",
-    "third": "a third country, outside the EEA",
-    "worldwide": "any region",
-    "unknown": "not known",
+    "eea": Message("in the EEA"),
+    "adequacy": Message("a third country with an adequacy decision, outside the EEA"),
+    "third": Message("a third country, outside the EEA"),
+    "worldwide": Message("any region"),
+    "unknown": Message("not known"),
 }
 
-_NO_REGIONS: Final = {WORLDWIDE: "any region", ZONE: "the regions of Microsoft's data zone"}
+_NO_REGIONS: Final = {WORLDWIDE: Message("any region"), ZONE: Message("the regions of Microsoft's data zone")}
 
 PARTNERS: Final = frozenset({"microsoft.eventgrid/partnerdestinations"})
 """Types (lower case) that stand for the service of a partner: their own region says nothing of its place."""
-PARTNER_STORES: Final = "a partner stores the data, and Azure does not show where"
+PARTNER_STORES: Final = Message("a partner stores the data, and Azure does not show where")
 
 SEVERITIES: Final[dict[Area, Severity]] = {
     "eea": Severity.low,
@@ -97,7 +98,7 @@ class JudgedPlace(NamedTuple):
         """Return the place in words: `swedencentral (Gävle, Sweden; in the EEA)`."""
         if self.region is None:
             named = _NO_REGIONS.get(self.place.region, self.place.region)
-            return named or "a region that is not known"
+            return named or Message("a region that is not known")
         where = dict.fromkeys(each for each in (self.region.place, self.region.geography) if each)
         return f"{self.region.name} ({', '.join(where)}; {AREAS[self.area]})"
 
@@ -166,7 +167,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
     def _of_region(self, resource: Resource) -> Found:
         region = _location(resource)
         seen = Evidence("location", region or ABSENT)
-        own = Place(region, seen, None if region else not_returned("location", "its region"))
+        own = Place(region, seen, None if region else not_returned("location", Message("its region")))
         more = ((path, resource.text(path)) for path in self.also)
         others = [Place(name, Evidence(path, text)) for path, text in more if (name := region_name(text))]
         return Found((own, *(each for each in others if each.region != region)))
@@ -181,7 +182,11 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
         if seen is not None:
             found = self._copied(resource, index, seen, self._cause(resource, value))
             return found._replace(places=(*found.places, *unread))
-        return Found(unread) if unread else Found(none=f"no {self.what}", seen=tuple(seen for _, seen in switches))
+        return (
+            Found(unread)
+            if unread
+            else Found(none=Message("no {what}", what=self.what), seen=tuple(seen for _, seen in switches))
+        )
 
     def _switches(self, resource: Resource) -> list[tuple[Any, Evidence]]:
         """Return the values of the paths that say whether there is a copy. Raises Unread where the first has none."""
@@ -189,7 +194,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
             listed = [value for value, _ in self._values(self.path, resource)]
             found = [(value, Evidence(self.path, ABSENT if value is MISSING else value)) for value in listed]
             if not found:
-                raise Unread(self.path, resource.why_absent_is_unknown or "Azure did not return it")
+                raise Unread(self.path, resource.why_absent_is_unknown or Message("Azure did not return it"))
         else:
             found = [self._value(resource)]
         more = ((resource.get(path), resource.evidence(path)) for path in self.also)
@@ -201,7 +206,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
         if is_absent(named):
             return self._pair(resource, index, seen, cause)
         region = region_name(named)
-        missing = None if region else Unread(self.copy, "unrecognized value")
+        missing = None if region else Unread(self.copy, Message("unrecognized value"))
         return Found((Place(region, Evidence(self.copy, named), missing, cause),))
 
     def _cause(self, resource: Resource, value: Any) -> Cause | None:
@@ -212,17 +217,35 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
     def _pair(self, resource: Resource, index: Index, seen: Evidence, cause: Cause | None) -> Found:
         own = _location(resource)
         if not own:
-            return Found((Place("", seen, not_returned("location", "its region")),))
+            return Found((Place("", seen, not_returned("location", Message("its region"))),))
         if own in self.unpaired:
-            return Found(none=f"the service keeps no copy of {own} in another region", seen=(seen,))
+            return Found(none=Message("the service keeps no copy of {own} in another region", own=own), seen=(seen,))
         known = index.residency.regions.get(own)
         if known is None:
-            return Found((Place("", seen, Unread("location", f"unknown region {own!r:.60}, so its pair is unknown")),))
+            return Found(
+                (
+                    Place(
+                        "",
+                        seen,
+                        Unread("location", Message("unknown region {own}, so its pair is unknown", own=repr(own))),
+                    ),
+                )
+            )
         if not known.is_pair_known:
-            return Found((Place("", seen, Unread("location", f"Azure did not return the pair of {own}"), cause),))
+            return Found(
+                (
+                    Place(
+                        "", seen, Unread("location", Message("Azure did not return the pair of {own}", own=own)), cause
+                    ),
+                )
+            )
         if not known.pair and not self.path:
-            return Found(none=f"{own} has no paired region", seen=(seen,))
-        missing = None if known.pair else Unread(seen.path, f"{own} has no paired region, so the place is unknown")
+            return Found(none=Message("{own} has no paired region", own=own), seen=(seen,))
+        missing = (
+            None
+            if known.pair
+            else Unread(seen.path, Message("{own} has no paired region, so the place is unknown", own=own))
+        )
         return Found((Place(known.pair, Evidence(seen.path, _shown(seen.value, own, known.pair)), missing, cause),))
 
     def _of_processing(self, resource: Resource) -> Found:
@@ -230,7 +253,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
             return Found((Place(WORLDWIDE, Evidence("location", _location(resource) or ABSENT)),))
         value, seen = self._value(resource)
         if is_one(value, self.off):
-            return Found(none=f"{self.what}: where the resource is", seen=(seen,))
+            return Found(none=Message("{what}: where the resource is", what=self.what), seen=(seen,))
         place = WORLDWIDE if is_one(value, self.on) else ZONE if is_one(value, self.zones) else ""
         return Found((Place(place, seen, None if place else _strange(self.path, value)),))
 
@@ -243,11 +266,13 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
         ]
         if not found:
             if self.flows and resource.has(self.flows.partition("[]")[0]):
-                return Found(none=f"no flow has a {self.what}")
+                return Found(none=Message("no flow has a {what}", what=self.what))
             exists = bool(self.exists) and resource.get(self.exists) not in (None, MISSING, {})
             if self.none and not exists and not resource.why_absent_is_unknown:
-                return Found(none=f"no {self.what}", seen=(Evidence(self.path.partition("[]")[0], ABSENT),))
-            raise Unread(self.path, resource.why_absent_is_unknown or "Azure did not return it")
+                return Found(
+                    none=Message("no {what}", what=self.what), seen=(Evidence(self.path.partition("[]")[0], ABSENT),)
+                )
+            raise Unread(self.path, resource.why_absent_is_unknown or Message("Azure did not return it"))
         return Found(tuple(found))
 
     def _values(self, path: str, resource: Resource) -> Iterator[tuple[Any, Cause | None]]:
@@ -276,31 +301,36 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
     def _place(self, path: str, value: Any, cause: Cause | None, index: Index) -> Place:
         seen = Evidence(path, ABSENT if value is MISSING else value)
         if not isinstance(value, str) or not value:
-            return Place("", seen, Unread(path, "Azure did not return it, or returned an unrecognized value"))
+            return Place("", seen, Unread(path, Message("Azure did not return it, or returned an unrecognized value")))
         if self.kind == "listed":
             return Place(region_name(value), seen, None, cause)
         if type_of(value).lower() in PARTNERS:
             return Place("", seen, Unread(value, PARTNER_STORES))
         region = index.residency.region_of(value)
         missing = None if region else Unread(value, index.why_not_located(value))
-        return Place(region, Evidence(path, f"{value}, in {region}" if region else value), missing, cause)
+        return Place(
+            region,
+            Evidence(path, Message("{value}, in {region}", value=value, region=region) if region else value),
+            missing,
+            cause,
+        )
 
     def _of_logs(self, setting: Resource, index: Index) -> Found:
         """Return where a diagnostic setting stores logs. A switch of an unknown value counts as on."""
         unclear: list[Unread] = []
         if not list(categories(setting, unclear)) and not unclear:
-            return Found(none=f"no {self.what}")
+            return Found(none=Message("no {what}", what=self.what))
         ends = list(destinations(setting, index))
         if not ends:
             if setting.why_absent_is_unknown:
                 raise Unread(self.path, setting.why_absent_is_unknown)
-            return Found(none=f"no {self.what}", seen=(Evidence(self.path, ABSENT),))
+            return Found(none=Message("no {what}", what=self.what), seen=(Evidence(self.path, ABSENT),))
         places = tuple(self._of_destination(each, index) for each in ends if not each.is_gone)
-        return Found(places, none=f"the {self.what} no longer exists")
+        return Found(places, none=Message("the {what} no longer exists", what=self.what))
 
     def _of_destination(self, each: LogDestination, index: Index) -> Place:
         if not each.id:
-            return Place("", Evidence(each.path, "not an id of a resource"), each.missing)
+            return Place("", Evidence(each.path, Message("not an id of a resource")), each.missing)
         if each.path.endswith("marketplacePartnerId"):
             return Place("", Evidence(each.path, each.id), Unread(each.id, PARTNER_STORES))
         return self._place(each.path, each.id, None, index)
@@ -311,7 +341,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
         if not is_absent(value):
             return value, seen
         if self.absent is MISSING or resource.why_absent_is_unknown:
-            raise Unread(self.path, resource.why_absent_is_unknown or "Azure did not return it")
+            raise Unread(self.path, resource.why_absent_is_unknown or Message("Azure did not return it"))
         return self.absent, seen
 
     # Verdicts
@@ -364,7 +394,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
         where = " and ".join(dict.fromkeys(each.words for each in leaving))
         what = self.what[:1].upper() + self.what[1:]
         allowed = leaving[0].allowed
-        said = [f"{what}: {where}, by configuration"]
+        said = [Message("{what}: {where}, by configuration", what=what, where=where)]
         said += [f"Allowed: {allowed} ({allowed.source})"] if allowed is not None else []
         return f"{'. '.join(said)}."
 
@@ -385,12 +415,15 @@ def _location(resource: Resource) -> str:
 
 
 def _strange(path: str, value: Any) -> Unread:
-    return Unread(path, f"unrecognized value {repr(value) if isinstance(value, str) else spelled(value):.60}")
+    return Unread(
+        path,
+        Message("unrecognized value {value}", value=f"{repr(value) if isinstance(value, str) else spelled(value):.60}"),
+    )
 
 
 def _shown(value: object, own: str, pair: str) -> object:
     return (
-        f"{spelled(value)}: {own} is paired with {pair}"
+        Message("{value}: {own} is paired with {pair}", value=spelled(value), own=own, pair=pair)
         if pair and value != own
         else f"{own}, paired with {pair or 'none'}"
     )
@@ -419,7 +452,7 @@ def _judged(
         return _of_zone(place, allowed, unread, index.residency.regions.get(_location(resource)))
     known = index.residency.regions.get(place.region) or GEOGRAPHIES.get(place.region)
     if known is None:
-        missing = Unread(place.evidence.path, f"unknown region {place.region!r:.60}")
+        missing = Unread(place.evidence.path, Message("unknown region {region}", region=repr(place.region)))
         return JudgedPlace(place, "unknown", None, "unknown", allowed, missing)
     if allowed is None:
         return JudgedPlace(place, "unknown", known, known.area, None, unread)
@@ -432,7 +465,7 @@ def _judged(
 
 _OUTSIDE_THE_UNION: Final = frozenset({"iceland", "liechtenstein", "norway"})
 """Geographies (lower case) of the EEA that are no member states of the European Union."""
-_STATES: Final = "united states"
+_STATES: Final = Message("united states")
 
 
 def _of_zone(place: Place, allowed: Allowed | None, unread: Unread | None, own: Region | None) -> JudgedPlace:
@@ -449,7 +482,7 @@ def _of_zone(place: Place, allowed: Allowed | None, unread: Unread | None, own: 
     if geography == _STATES:
         return JudgedPlace(place, "stays" if _STATES in allowed.words else "may-leave", None, "third", allowed)
     if EEA_WORD in allowed.words or _STATES in allowed.words:
-        missing = Unread(place.evidence.path, "which data zone processes for this region is not documented")
+        missing = Unread(place.evidence.path, Message("which data zone processes for this region is not documented"))
         return JudgedPlace(place, "unknown", None, "unknown", allowed, missing)
     return JudgedPlace(place, "may-leave", None, "unknown", allowed)
 
@@ -460,5 +493,5 @@ def _evidence(each: JudgedPlace) -> Evidence:
     if each.verdict == "stays":
         return seen
     words = each.allowed
-    expected = f"a region of {words}" if words is not None else "an allowed region"
+    expected = Message("a region of {words}", words=words) if words is not None else Message("an allowed region")
     return Evidence(seen.path, seen.value, expected)

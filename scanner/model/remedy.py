@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 
 from scanner.model.json_paths import copied, member, same, steps
+from scanner.model.message import NOTHING, Message, joined
 
 
 class _Remove:
@@ -71,7 +72,7 @@ class Cause(NamedTuple):
     command: str = ""
     text: str = ""
     place: int = -1
-    words: tuple[str, ...] = ()
+    words: tuple[Message, ...] = ()
     effect: tuple[Step, ...] = ()
     also: "tuple[Cause, ...]" = ()
     out_of: int = 0
@@ -93,7 +94,17 @@ class Cause(NamedTuple):
         id, name = member(entry, "id"), member(entry, "name")
         if not isinstance(id, str) or not id.startswith("/"):
             id = f"{resource}/{child}/{name}" if isinstance(name, str) and name else ""
-        words = () if id else (f"Azure returned no id for entry {place + 1} of {path}: change it in the portal.",)
+        words = (
+            ()
+            if id
+            else (
+                Message(
+                    "Azure returned no id for entry {value} of {path}: change it in the portal.",
+                    value=place + 1,
+                    path=path,
+                ),
+            )
+        )
         effect = () if id else (Edit(resource, path, value, entry),)
         return cls(resource, path, entry, value, text=id, place=place, words=words, effect=effect)
 
@@ -119,54 +130,56 @@ class Field(NamedTuple):
     """A part of a command that only the user knows: its name, and what to put there with the form in words."""
 
     name: str
-    what: str
+    what: Message
 
 
-FIELDS: Final[Mapping[str, str]] = {
-    "YOUR_RANGE": "the address range that keeps access, in CIDR form (your office's or gateway's public addresses)",
-    "FIRST_ADDRESS": "the first public address that keeps access",
-    "LAST_ADDRESS": "the last public address that keeps access",
-    "KEY_URI": "the identifier of a key in your Key Vault, with the vault's host and the key's name",
-    "KEY_VERSION_URI": "the identifier of a version of a key in your Key Vault, with host, name and version",
-    "KEY_NAME": "the name of a key in your Key Vault",
-    "VAULT_URI": "the URI of your Key Vault",
-    "IDENTITY_ID": "the resource ID of a user-assigned identity that may use the key",
-    "WORKSPACE_ID": "the resource ID of a Log Analytics workspace",
-    "WORKSPACE_GUID": "the workspace ID (a GUID) of a Log Analytics workspace",
-    "WORKSPACE_KEY": "a key of that Log Analytics workspace",
-    "RESOURCE_GROUP": "the name of a resource group for it",
-    "REGION": "the name of a region, such as norwayeast",
-    "ACTION_GROUP_ID": "the resource ID of an action group that notifies the right people",
-    "EMAIL": "the e-mail address of your security team",
-    "STORAGE_ID": "the resource ID of a storage account in the same region",
-    "VAULT_NAME": "the name of a Recovery Services vault in the region of the resource",
-    "VAULT_GROUP": "the resource group of that vault",
-    "RESOURCE_GUARD_ID": "the resource ID of a Resource Guard that another team owns",
-    "PLAN_ID": "the resource ID of a DDoS protection plan",
-    "WAF_POLICY_ID": "the resource ID of a web application firewall policy",
-    "NSG_ID": "the resource ID of the network security group for the subnet",
-    "PRINCIPAL_ID": "the object ID of the identity that gets the permission; look it up in Microsoft Entra ID",
-    "OBJECT_ID": "the object ID of a Microsoft Entra ID group",
-    "GROUP_NAME": "the display name of that Microsoft Entra ID group",
-    "TENANT_ID": "the ID of your Microsoft Entra ID tenant",
-    "CLIENT_ID": "the application ID of the app registration that people sign in with",
-    "AUDIENCE": "the application ID that the VPN client signs in to",
-    "EXPIRES": "the date of expiry, as year-month-day, for example a year from today",
-    "EXPIRES_EPOCH": "the date of expiry in seconds since 1 January 1970",
-    "HTTPS_LISTENER": "the name of the gateway's HTTPS listener",
-    "ORIGIN": "the origin of your web application, scheme and host without a path",
-    "SECURITY_POLICY": "the name of a new security policy of the Front Door profile",
-    "FRONT_DOOR_ID": "the Front Door ID of your own profile",
-    "NEW_NAME": "the name of the new resource",
-    "VNET_SUBNET_ID": "the resource ID of a subnet",
-    "IMAGE": "the container image",
+FIELDS: Final[Mapping[str, Message]] = {
+    "YOUR_RANGE": Message(
+        "the address range that keeps access, in CIDR form (your office's or gateway's public addresses)"
+    ),
+    "FIRST_ADDRESS": Message("the first public address that keeps access"),
+    "LAST_ADDRESS": Message("the last public address that keeps access"),
+    "KEY_URI": Message("the identifier of a key in your Key Vault, with the vault's host and the key's name"),
+    "KEY_VERSION_URI": Message("the identifier of a version of a key in your Key Vault, with host, name and version"),
+    "KEY_NAME": Message("the name of a key in your Key Vault"),
+    "VAULT_URI": Message("the URI of your Key Vault"),
+    "IDENTITY_ID": Message("the resource ID of a user-assigned identity that may use the key"),
+    "WORKSPACE_ID": Message("the resource ID of a Log Analytics workspace"),
+    "WORKSPACE_GUID": Message("the workspace ID (a GUID) of a Log Analytics workspace"),
+    "WORKSPACE_KEY": Message("a key of that Log Analytics workspace"),
+    "RESOURCE_GROUP": Message("the name of a resource group for it"),
+    "REGION": Message("the name of a region, such as norwayeast"),
+    "ACTION_GROUP_ID": Message("the resource ID of an action group that notifies the right people"),
+    "EMAIL": Message("the e-mail address of your security team"),
+    "STORAGE_ID": Message("the resource ID of a storage account in the same region"),
+    "VAULT_NAME": Message("the name of a Recovery Services vault in the region of the resource"),
+    "VAULT_GROUP": Message("the resource group of that vault"),
+    "RESOURCE_GUARD_ID": Message("the resource ID of a Resource Guard that another team owns"),
+    "PLAN_ID": Message("the resource ID of a DDoS protection plan"),
+    "WAF_POLICY_ID": Message("the resource ID of a web application firewall policy"),
+    "NSG_ID": Message("the resource ID of the network security group for the subnet"),
+    "PRINCIPAL_ID": Message("the object ID of the identity that gets the permission; look it up in Microsoft Entra ID"),
+    "OBJECT_ID": Message("the object ID of a Microsoft Entra ID group"),
+    "GROUP_NAME": Message("the display name of that Microsoft Entra ID group"),
+    "TENANT_ID": Message("the ID of your Microsoft Entra ID tenant"),
+    "CLIENT_ID": Message("the application ID of the app registration that people sign in with"),
+    "AUDIENCE": Message("the application ID that the VPN client signs in to"),
+    "EXPIRES": Message("the date of expiry, as year-month-day, for example a year from today"),
+    "EXPIRES_EPOCH": Message("the date of expiry in seconds since 1 January 1970"),
+    "HTTPS_LISTENER": Message("the name of the gateway's HTTPS listener"),
+    "ORIGIN": Message("the origin of your web application, scheme and host without a path"),
+    "SECURITY_POLICY": Message("the name of a new security policy of the Front Door profile"),
+    "FRONT_DOOR_ID": Message("the Front Door ID of your own profile"),
+    "NEW_NAME": Message("the name of the new resource"),
+    "VNET_SUBNET_ID": Message("the resource ID of a subnet"),
+    "IMAGE": Message("the container image"),
 }
 """The fields that commands may have, written `<NAME>` in them."""
 RANGE: Final = "<YOUR_RANGE>"
 _FIELD = re.compile(r"<([A-Z][A-Z0-9_]*)>")
 
 
-def fields_of(texts: Iterable[str], own: Mapping[str, str] = FIELDS) -> tuple[Field, ...]:
+def fields_of(texts: Iterable[str], own: Mapping[str, Message] = FIELDS) -> tuple[Field, ...]:
     """Return the fields that stand in commands or steps, each once, in their order."""
     names: dict[str, None] = {}
     for text in texts:
@@ -174,7 +187,7 @@ def fields_of(texts: Iterable[str], own: Mapping[str, str] = FIELDS) -> tuple[Fi
             names.update(dict.fromkeys(_FIELD.findall(text)))
     if not names:
         return ()
-    return tuple(Field(name, own.get(name) or FIELDS.get(name, "")) for name in names)
+    return tuple(Field(name, own.get(name) or FIELDS.get(name, NOTHING)) for name in names)
 
 
 class Remedy(Struct, frozen=True):
@@ -188,13 +201,13 @@ class Remedy(Struct, frozen=True):
     """
 
     commands: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
+    steps: tuple[Message, ...] = ()
     changes: tuple[Step, ...] = ()
     closes: tuple[Cause, ...] = ()
     narrows: bool = False
     check_first: str = ""
     tier: bool = False
-    impact: str = ""
+    impact: Message = NOTHING
     of_rule: bool = False
 
     @property
@@ -215,7 +228,7 @@ class Remedy(Struct, frozen=True):
             self.narrows or other.narrows,
             self.check_first or other.check_first,
             self.tier or other.tier,
-            " ".join(impacts),
+            joined(" ", impacts),
             self.of_rule and other.of_rule,
         )
 

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from scanner.model.ids import group_of, segments, subscription_of
 from scanner.model.json_paths import MISSING, member
 from scanner.model.located import Located
+from scanner.model.message import Message
 from scanner.model.regions import ADEQUACY, EEA, TABLE, Region, region_name
 from scanner.model.resource import Resource
 from scanner.model.verdict import Accepted, Unread
@@ -18,7 +19,7 @@ WORDS: Final = frozenset({EEA_WORD, *EEA, *ADEQUACY, *TABLE, *(each.geography.lo
 """What the settings may allow: `eea`, geographies and regions, in lower case."""
 
 
-SETTING: Final = "the setting residency.allowed"
+SETTING: Final = Message("the setting residency.allowed")
 
 
 class Allowed(NamedTuple):
@@ -93,9 +94,9 @@ class ResidencyPolicy(Struct, frozen=True):
         return Allowed(tuple(dict.fromkeys(words)), SETTING) if words else None
 
 
-SCOPE: Final = "the setting residency.scope of "
-GROUP: Final = "the geography of the resource group"
-NO_GROUPS: Final = "not collected"
+SCOPE: Final = Message("the setting residency.scope of ")
+GROUP: Final = Message("the geography of the resource group")
+NO_GROUPS: Final = Message("not collected")
 
 
 class Residency(Struct):
@@ -127,11 +128,15 @@ class Residency(Struct):
         region = self.groups.get(group)
         if region is None:
             unread = self.unread.get(resource.subscription)
-            raise Unread("the region of the resource group", NO_GROUPS) if unread is None else unread.again()
+            raise Unread(Message("the region of the resource group"), NO_GROUPS) if unread is None else unread.again()
         known = self.regions.get(region)
         if known is None:
-            raise Unread("the region of the resource group", f"unknown region {region!r:.60}")
-        return Allowed((known.geography.lower(),), f"{GROUP}, whose region is {region}")
+            raise Unread(
+                Message("the region of the resource group"), Message("unknown region {region}", region=repr(region))
+            )
+        return Allowed(
+            (known.geography.lower(),), Message("{group}, whose region is {region}", group=GROUP, region=region)
+        )
 
     def _is_in(self, scope: ResidencyScope, resource: Resource) -> bool:
         own = resource.subscription
@@ -165,4 +170,6 @@ class Residency(Struct):
     def why_unknown(self, resource_id: str) -> str:
         """Return why the region of another resource is not known."""
         visible = subscription_of(resource_id) in self.names
-        return "not in the snapshot" if visible else "in a subscription that is not visible to this scan"
+        return (
+            Message("not in the snapshot") if visible else Message("in a subscription that is not visible to this scan")
+        )

@@ -17,6 +17,7 @@ from scanner.model.ids import (
     subscription_of,
 )
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, value_at
+from scanner.model.message import Message
 from scanner.model.verdict import ABSENT, Evidence, Unread, malformed, not_a_list, not_returned
 
 T = TypeVar("T")
@@ -79,7 +80,11 @@ class Gap(Struct):
     def why(self) -> str:
         """Return a clause for messages: the status and code, and the missing action."""
         answer = f"{self.status} {self.code}".strip() if self.status else self.code
-        return f"{answer}, missing {self.action}" if self.status in (401, 403) and self.action else answer
+        return (
+            Message("{answer}, missing {action}", answer=answer, action=self.action)
+            if self.status in (401, 403) and self.action
+            else answer
+        )
 
 
 @dataclass(slots=True)
@@ -164,8 +169,8 @@ class Resource:
     def why_absent_is_unknown(self) -> str:
         """Return why an absent property of this record has no known meaning; "" where it means what Azure documents."""
         if self.has_no_properties:
-            return "Azure returned no properties"
-        return "missing from a record of unknown API version" if self.api_version_unknown else ""
+            return Message("Azure returned no properties")
+        return Message("missing from a record of unknown API version") if self.api_version_unknown else ""
 
     @property
     def subscription(self) -> str:
@@ -298,14 +303,20 @@ class Resource:
         bundle = self.bundle
         count = bundle.reads.get(place)
         if count is not None:
-            return Unread(child.path, f"{count} were collected, {found} are in the snapshot") if count > found else None
+            return (
+                Unread(
+                    child.path, Message("{count} were collected, {found} are in the snapshot", count=count, found=found)
+                )
+                if count > found
+                else None
+            )
         gap = bundle.gaps.get(place)
         if gap is not None:
             return Unread(child.path, gap.why(), gap.url)
         why = bundle.skips.get(place)
         if why is not None and why in child.off:
             return None
-        return Unread(child.path, f"not collected ({why})" if why else "not collected")
+        return Unread(child.path, Message("not collected ({why})", why=why) if why else Message("not collected"))
 
     def off(self, child: ChildRead) -> str | None:
         """Return the error code with which Azure said that this SKU or kind has no such children; None without one."""

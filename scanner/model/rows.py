@@ -12,6 +12,7 @@ from msgspec import UNSET
 from scanner.model import checks
 from scanner.model.json_paths import MISSING, is_absent, steps
 from scanner.model.keys import KeyFinder, with_known_key
+from scanner.model.message import Message
 from scanner.model.places import PlaceFinder
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -354,9 +355,13 @@ def _in_region(check: Check, needed: str, resource: Resource, index: "Index") ->
     if region is None or not isinstance(verdict, Fail | Unknown):
         return verdict
     if needed == "zones":
-        return NotApplicable(f"{region.name} has no availability zones") if region.lacks_zones else verdict
+        return (
+            NotApplicable(Message("{name} has no availability zones", name=region.name))
+            if region.lacks_zones
+            else verdict
+        )
     lacks = not region.pair and region.is_pair_known
-    return NotApplicable(f"{region.name} has no paired region") if lacks else verdict
+    return NotApplicable(Message("{name} has no paired region", name=region.name)) if lacks else verdict
 
 
 def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:

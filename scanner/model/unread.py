@@ -1,5 +1,7 @@
 """What a verdict needs and was not read, or was returned in a form that is not known."""
 
+from scanner.model.message import Message
+
 
 class Unread(Exception):
     """Something that a verdict needs and that was not read. The verdict is then Unknown, never Pass.
@@ -7,7 +9,7 @@ class Unread(Exception):
     `what` names the part. `why` is a clause for the message. `gap` is the URL of the failed read, where there is one.
     """
 
-    def __init__(self, what: str, why: str, gap: str | None = None) -> None:
+    def __init__(self, what: str, why: Message, gap: str | None = None) -> None:
         self.what = what
         self.why = why
         self.gap = gap
@@ -24,4 +26,4 @@ class Unread(Exception):
 
 def malformed(path: str) -> Unread:
     """Return the Unread for a property that ARM returned in a form that Azure does not document."""
-    return Unread(path, "Azure returned it in an undocumented form")
+    return Unread(path, Message("Azure returned it in an undocumented form"))

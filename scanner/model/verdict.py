@@ -7,12 +7,13 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from scanner.model.json_paths import ABSENT, MISSING, spelled
+from scanner.model.message import NOTHING, Message, joined
 from scanner.model.remedy import Cause
 from scanner.model.severity import Severity
 from scanner.model.unread import Unread, malformed
 from scanner.text.masks import masked
 
-NOT_READ: Final = "not read"
+NOT_READ: Final = Message("not read")
 """The value of evidence for a part that could not be read."""
 
 
@@ -35,35 +36,38 @@ class Evidence(Struct, frozen=True):
             force_setattr(self, "value", [ABSENT if each is MISSING else each for each in value])
 
 
-NOT_LISTED: Final = "not collected"
+NOT_LISTED: Final = Message("not collected")
 """Why a resource that no listing covers is Unread; it may be in a subscription that this identity cannot see."""
 
 
-def not_returned(path: str, what: str = "it") -> Unread:
+def not_returned(path: str, what: str = Message("it")) -> Unread:
     """Return the Unread for a property that ARM did not return; `what` is the pronoun or noun of the message."""
-    return Unread(path, f"Azure did not return {what}")
+    return Unread(path, Message("Azure did not return {what}", what=what))
 
 
 def unknown_value(path: str, value: object = MISSING) -> Unread:
     """Return the Unread for a value that Twolocks does not know; without `value` the message does not show it."""
     if value is MISSING:
-        return Unread(path, "unrecognized value")
-    return Unread(path, f"unrecognized value {masked(repr(value) if isinstance(value, str) else spelled(value))}")
+        return Unread(path, Message("unrecognized value"))
+    return Unread(
+        path,
+        Message("unrecognized value {value}", value=masked(repr(value) if isinstance(value, str) else spelled(value))),
+    )
 
 
 def not_returned_or_unknown(path: str) -> Unread:
     """Return the Unread for a property that is absent or has a value that Twolocks does not know."""
-    return Unread(path, "Azure did not return it, or returned an unrecognized value")
+    return Unread(path, Message("Azure did not return it, or returned an unrecognized value"))
 
 
 def absent_at_unknown_version(path: str) -> Unread:
     """Return the Unread for a property that is absent in a record of Resource Graph or of an imported file."""
-    return Unread(path, "missing from a record of unknown API version")
+    return Unread(path, Message("missing from a record of unknown API version"))
 
 
 def not_a_list(path: str) -> Unread:
     """Return the Unread for a property that should be a list and is not."""
-    return Unread(path, "not a list")
+    return Unread(path, Message("not a list"))
 
 
 def not_listed(resource_id: str) -> Unread:
@@ -73,7 +77,7 @@ def not_listed(resource_id: str) -> Unread:
 
 def not_read(path: str) -> Unread:
     """Return the Unread for a read that was not done."""
-    return Unread(path, "not collected")
+    return Unread(path, Message("not collected"))
 
 
 class Pass(Struct, frozen=True):
@@ -98,7 +102,7 @@ class Fail(Struct, frozen=True):
     """
 
     evidence: tuple[Evidence, ...]
-    message: str = ""
+    message: Message = NOTHING
     severity: Severity | None = None
     endpoints: tuple[str, ...] = ()
     undecided: tuple[Unread, ...] = ()
@@ -113,7 +117,7 @@ class Unknown(Struct, frozen=True):
     `has_other_reasons`: something besides `gaps` is inconclusive, so accepting every gap does not resolve the finding.
     """
 
-    why: str
+    why: Message
     gaps: tuple[str, ...] = ()
     worst: Severity | None = None
     evidence: tuple[Evidence, ...] = ()
@@ -124,7 +128,7 @@ class Unknown(Struct, frozen=True):
 class NotApplicable(Struct, frozen=True):
     """The rule does not apply to this resource."""
 
-    why: str
+    why: Message
 
 
 Verdict = Pass | Fail | Unknown | NotApplicable
@@ -135,8 +139,8 @@ def unknown(*missing: Unread, worst: Severity | None = None, evidence: Iterable[
     if len(missing) == 1:
         one = missing[0]
         gap = one.gap
-        return Unknown(f"{one.what}: {one.why}", (gap,) if gap else (), worst, tuple(evidence), (), not gap)
-    why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
+        return Unknown(joined(": ", (one.what, one.why)), (gap,) if gap else (), worst, tuple(evidence), (), not gap)
+    why = joined("; ", dict.fromkeys(joined(": ", (each.what, each.why)) for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
     return Unknown(why, gaps, worst, tuple(evidence), has_other_reasons=any(not each.gap for each in missing))
 

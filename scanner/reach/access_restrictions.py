@@ -18,6 +18,7 @@ from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, Bad
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same, text_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
@@ -78,7 +79,7 @@ def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = 
     entries = config.get(path)
     if not isinstance(entries, list):
         missing = not_returned(path)
-        hop = Hop("firewall", "Access restrictions", missing.why, allows=None)
+        hop = Hop("firewall", Message("Access restrictions"), missing.why, allows=None)
         return Lock(possible_grants=(PossibleGrant(Reach.internet, missing, (config.evidence(path),)),), hops=(hop,))
     default = config.get(default_path)
     deny = Cause(config.id, default_path, value="Deny")
@@ -92,7 +93,7 @@ def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = 
         walk.possible_grants.append(PossibleGrant(Reach.internet, unknown_value(_SHARED, shared)))
     if walk.allowed != allowed:
         walk.parts.append((deny, ALL_ADDRESSES - walk.denied))
-    return _result(walk, "Access restrictions", len(rules), config.evidence(default_path, "Deny"))
+    return _result(walk, Message("Access restrictions"), len(rules), config.evidence(default_path, "Deny"))
 
 
 def restricted_subnets(site: Resource, index: Index, config: Resource) -> AllowedSubnets:
@@ -113,7 +114,7 @@ def restricted_subnets(site: Resource, index: Index, config: Resource) -> Allowe
         deny = (Edit(config.id, f"{path}DefaultAction", "Deny"),)
         causes += (each._replace(effect=deny) for each in walk.subnet_causes)
         if any(map(_may_name_unseen_subnet, entries)):
-            missing = missing or Unread(path, "the subnet that a rule allows is not known")
+            missing = missing or Unread(path, Message("the subnet that a rule allows is not known"))
     return AllowedSubnets(
         f"{_list_of(config, False)}[].vnetSubnetResourceId", tuple(ids), missing, causes=tuple(causes)
     )
@@ -144,7 +145,7 @@ def _walked(
     rules = [entry for entry in entries if not _implicit(entry)]
     placed = [rule for rule in rules if _placed(rule)]
     if len(placed) < len(rules):
-        walk.possible("the priority of a rule is not a number")
+        walk.possible(Message("the priority of a rule is not a number"))
     for rule in sorted(placed, key=_order):
         if walk.rest.is_empty:
             _shadowed(walk, rule)
@@ -181,14 +182,14 @@ def address_list(app: Resource, index: Index, path: str, address: str = "ipAddre
     if is_absent(entries):
         entries = []
     if not isinstance(entries, list):
-        walk.possible("not a list")
+        walk.possible(Message("not a list"))
         entries = []
     allows = [entry for entry in entries if not same(get_path(entry, "action"), "Deny")]
     for entry in sorted(entries, key=lambda each: same(get_path(each, "action"), "Deny")):
         _apply(walk, entry, _action(walk, entry), get_path(entry, address))
     if not allows and not walk.possible_grants:
         walk.allowed |= walk.rest
-    return _result(walk, "Address restrictions", len(entries))
+    return _result(walk, Message("Address restrictions"), len(entries))
 
 
 def _implicit(entry: Any) -> bool:
@@ -213,7 +214,7 @@ def _action(walk: _Evaluation, entry: Any) -> str:
         return "allow"
     if same(value, "Deny"):
         return "deny"
-    walk.possible(f"unrecognized action {value!r}")
+    walk.possible(Message("unrecognized action {value}", value=repr(value)))
     return "none"
 
 
@@ -235,7 +236,7 @@ def _take(walk: _Evaluation, rule: Any) -> None:
         return
     if tag not in (MISSING, None, "") and not same(tag, "Default"):
         if action == "allow":
-            walk.possible(f"a rule of kind {tag!r} filters by a header that any caller can send")
+            walk.possible(Message("a rule of kind {tag} filters by a header that any caller can send", tag=repr(tag)))
         return
     mask = get_path(rule, "subnetMask")
     if isinstance(mask, str) and mask and isinstance(text, str) and "/" not in text:
@@ -272,16 +273,16 @@ def _subnet(walk: _Evaluation, subnet: str, action: str, cause: Cause) -> None:
 def _tags(walk: _Evaluation, text: str, headers: dict[str, Any], cause: Cause) -> None:
     names = [name for name in (part.strip() for part in text.split(",")) if name]
     if not names:
-        walk.possible("a service tag rule names no tag")
+        walk.possible(Message("a service tag rule names no tag"))
     for name in names:
-        seen = Evidence(walk.path, f"the service tag {name}")
+        seen = Evidence(walk.path, Message("the service tag {name}", name=name))
         ids = _front_door_ids(headers)
         if name.lower() == FRONT_DOOR and ids:
             _front_door(walk, ids, seen, cause)
             continue
         grant, tag = grant_from_tag(name, seen)
         if grant is not None:
-            why = f"{tag.why} (the service tag {tag.name})"
+            why = Message("{why} (the service tag {name})", why=tag.why, name=tag.name)
             walk.grants.append(Grant(grant.level, grant.evidence, why, cause=cause))
 
 
@@ -296,15 +297,20 @@ def _front_door(walk: _Evaluation, ids: list[str], seen: Evidence, cause: Cause)
     names = [known[each.lower()] for each in ids if each.lower() in known]
     unknown_profiles = [each for each in ids if each.lower() not in known]
     if unknown_profiles:
-        facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", unknown_profiles, "the id of a visible profile"))
+        facts = (
+            seen,
+            Evidence(f"{walk.path}[].headers.x-azure-fdid", unknown_profiles, Message("the id of a visible profile")),
+        )
         if missing is not None:
             walk.possible_grants.append(PossibleGrant(Reach.azure, missing, facts))
-        description = "a Front Door profile that is not visible to this scan"
+        description = Message("a Front Door profile that is not visible to this scan")
         level = Reach.azure if missing is None else Reach.selected
         walk.grants.append(Grant(level, facts, description, cause=cause))
     if names:
         facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", ids))
-        walk.grants.append(Grant(Reach.selected, facts, f"the Front Door profile {join_with_and(names)}"))
+        walk.grants.append(
+            Grant(Reach.selected, facts, Message("the Front Door profile {names}", names=join_with_and(names)))
+        )
 
 
 def _profiles(index: Index) -> dict[str, str]:
@@ -321,7 +327,7 @@ def _end(walk: _Evaluation, default: Any, rules: list[Any], implicit: list[Any],
     if is_absent(default) or default == "":
         allowed = _action(walk, implicit[-1]) == "allow" if implicit else not rules
         if not allowed and not implicit and why_unknown:
-            walk.possible(f"the default action: {why_unknown}")
+            walk.possible(Message("the default action: {why_unknown}", why_unknown=why_unknown))
     elif same(default, "Allow") or same(default, "Deny"):
         allowed = same(default, "Allow")
     else:
@@ -335,30 +341,36 @@ def _result(walk: _Evaluation, name: str, count: int, *default: Evidence) -> Loc
     shown = (
         walk.texts
         if len(walk.texts) <= MAX_LISTED
-        else [*walk.texts[:MAX_LISTED], f"and {len(walk.texts) - MAX_LISTED} more"]
+        else [*walk.texts[:MAX_LISTED], Message("and {value} more", value=len(walk.texts) - MAX_LISTED)]
     )
-    facts = (*default, Evidence(walk.path, shown or f"{count} rules"), *private_range_evidence(walk.path, walk.allowed))
+    facts = (
+        *default,
+        Evidence(walk.path, shown or Message("{count} rules", count=count)),
+        *private_range_evidence(walk.path, walk.allowed),
+    )
     grant = grant_from_addresses(walk.allowed, walk.index, *facts)
-    subnets = grants_from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
+    subnets = grants_from_ids(walk.site, walk.index, walk.path, walk.subnets, Message("a subnet"))
     grants = (
         *((replace(grant, rules=tuple(walk.allow_rules), parts=tuple(walk.parts)),) if grant else ()),
         *walk.grants,
         *subnets,
     )
     allows = True if grants else (None if walk.possible_grants else False)
-    detail = join_with_and(_details(grants)) or ("not read" if walk.possible_grants else f"{count} rules allow no one")
+    detail = join_with_and(_details(grants)) or (
+        Message("not read") if walk.possible_grants else Message("{count} rules allow no one", count=count)
+    )
     if not grants and not walk.possible_grants:
         grants = (Grant(Reach.none, facts),)
     return Lock(grants, tuple(walk.possible_grants), (Hop("firewall", name, detail, allows=allows),))
 
 
 _LET_IN = {
-    Reach.internet: "every address is allowed",
-    Reach.azure: "any Azure tenant is allowed",
-    Reach.wide: "broad ranges are allowed",
-    Reach.selected: "listed networks are allowed",
-    Reach.private: "own subnets are allowed",
-    Reach.none: "no one is allowed",
+    Reach.internet: Message("every address is allowed"),
+    Reach.azure: Message("any Azure tenant is allowed"),
+    Reach.wide: Message("broad ranges are allowed"),
+    Reach.selected: Message("listed networks are allowed"),
+    Reach.private: Message("own subnets are allowed"),
+    Reach.none: Message("no one is allowed"),
 }
 
 

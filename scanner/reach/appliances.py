@@ -12,6 +12,7 @@ from typing import Final
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import objects_at, same, text_at
+from scanner.model.message import Message
 from scanner.reach.azure_firewall import FIREWALLS
 from scanner.reach.peerings import MAY_PUBLISH
 from scanner.reach.sources import cached
@@ -34,7 +35,13 @@ def appliances_before(found: Topology, subnets: Iterable[str]) -> tuple[str, ...
                 if route.address not in known:
                     known[route.address] = _names_at(found, route.address)
                 names = known[route.address]
-                texts[f"{names}, on the default route of its subnet, {MAY_PUBLISH}"] = None
+                texts[
+                    Message(
+                        "{names}, on the default route of its subnet, {may_publish}",
+                        names=names,
+                        may_publish=MAY_PUBLISH,
+                    )
+                ] = None
     return tuple(texts)
 
 
@@ -46,8 +53,8 @@ def _names_at(found: Topology, address: str) -> str:
     keys = [*interfaces.get(address, ()), *(key for pool in sorted(pools) for key in _members(found, pool))]
     names = [name_of(each) for each in dict.fromkeys(keys)]
     if not names:
-        return f"the appliance at {address}"
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+        return Message("the appliance at {address}", address=address)
+    more = Message(" and {value} more", value=len(names) - 2) if len(names) > 2 else ""
     return f"the {'appliances' if len(names) > 1 else 'appliance'} {' and '.join(names[:2])}{more}"
 
 

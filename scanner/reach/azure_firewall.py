@@ -15,6 +15,7 @@ from scanner.model.addresses import AddressSet, Version
 from scanner.model.exposure import Hop
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, objects_at, same, text_at, texts_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, malformed, not_listed
 from scanner.reach.areas import AnyArea
@@ -70,7 +71,7 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
         if found is None:
             if missing is None:
                 continue
-            hop = Hop("firewall", firewall.name, "its rules could not be read completely", firewall.id, None)
+            hop = Hop("firewall", firewall.name, Message("its rules could not be read completely"), firewall.id, None)
             front = FrontEnd("", "inside", hops=(hop,), allowed_sources=OUTSIDE_SOURCES, missing=(missing,))
             for area, uncertain in areas:
                 _publish(front, "", area, uncertain, balancers)
@@ -211,7 +212,9 @@ def _allowed_sources(index: Index, rule: Any) -> tuple[SourceSet, Unread | None]
         return OUTSIDE_SOURCES, None
     found, broken = parsed_addresses(said)
     if missing is not None or broken:
-        return OUTSIDE_SOURCES, missing or Unread("sourceAddresses", f"{broken!r} is not an address")
+        return OUTSIDE_SOURCES, missing or Unread(
+            "sourceAddresses", Message("{broken} is not an address", broken=repr(broken))
+        )
     return sources_from_addresses(found) & OUTSIDE_SOURCES, None
 
 
@@ -250,7 +253,9 @@ def _translate(front: FrontEnd, rule: Any, area: AnyArea, balancers: LoadBalance
     address = text_at(rule, "translatedAddress")
     if not address:
         name = text_at(rule, "translatedFqdn")
-        missing = Unread(f"the name {name!r} of a DNAT rule", "the machine that has it is not known")
+        missing = Unread(
+            Message("the name {name} of a DNAT rule", name=repr(name)), Message("the machine that has it is not known")
+        )
         _publish(front, "", area, missing, balancers)
         return
     internal = balancers.internal.at(address, area)

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from scanner.model.exposure import Reach
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.reach.filtering import FilterChain, FilterLevel, OpenRange
 from scanner.reach.known_ports import KNOWN_PORTS
 from scanner.reach.paths import DnatRule, FrontEnd
@@ -46,10 +47,10 @@ class Closing(NamedTuple):
 
 
 NOTHING: Final = Closing()
-AT_FIREWALL: Final = (
+AT_FIREWALL: Final = Message(
     "In the DNAT rule of the firewall, set the source to the addresses that need the port, or remove the rule."
 )
-NO_RULE: Final = (
+NO_RULE: Final = Message(
     "No rule of yours decides: attach a network security group to the subnet or the network interface, and allow only "
     "the addresses that need the port."
 )

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
+from scanner.model.message import Message
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.known_ports import KnownPort
 from scanner.reach.networks import Destination, Fabric
@@ -69,18 +70,22 @@ class FilterStep(Struct, frozen=True):
         name = name_of(self.resource) or _NAMES[self.kind]
         texts = [rule.text for rule in self.rules[:MAX_NAMED_RULES]]
         more = len(self.rules) - len(texts)
-        rules = join_with_and([*texts, f"and {more} more"] if more > 0 else texts)
-        sources = describe_sources(self.remaining) if self.remaining else "no one"
-        detail = self.detail or (f"{rules} allows {sources}" if rules else f"allows {sources}")
+        rules = join_with_and([*texts, Message("and {more} more", more=more)] if more > 0 else texts)
+        sources = describe_sources(self.remaining) if self.remaining else Message("no one")
+        detail = self.detail or (
+            Message("{rules} allows {sources}", rules=rules, sources=sources)
+            if rules
+            else Message("allows {sources}", sources=sources)
+        )
         return Hop(self.kind, name, detail, self.resource, self.allows)
 
 
 _NAMES: Final[dict[FilterKind, str]] = {
-    "admin-rules": "security admin rules",
+    "admin-rules": Message("security admin rules"),
     "subnet-nsg": "subnet",
-    "nic-nsg": "network interface",
-    "no-nsg": "no network security group",
-    "route": "route table",
+    "nic-nsg": Message("network interface"),
+    "no-nsg": Message("no network security group"),
+    "route": Message("route table"),
 }
 
 
@@ -327,9 +332,11 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
         levels.append(_level("admin-rules", admin.passed, fields, side, version, admin.missing))
     named: list[tuple[FilterKind, str]] = [("nic-nsg", fabric.key(target.group))]
     if subnet is None:
-        missing = not_listed(target.subnet or "the subnet")
+        missing = not_listed(target.subnet or Message("the subnet"))
         levels.append(
-            FilterLevel("subnet-nsg", target.subnet, (), whole, (missing,), detail="the subnet was not collected")
+            FilterLevel(
+                "subnet-nsg", target.subnet, (), whole, (missing,), detail=Message("the subnet was not collected")
+            )
         )
     else:
         named.insert(0, ("subnet-nsg", subnet.group))
@@ -339,7 +346,9 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
         if group is None:
             missing = not_listed(key)
             levels.append(
-                FilterLevel(kind, key, (), whole, (missing,), detail="the network security group was not collected")
+                FilterLevel(
+                    kind, key, (), whole, (missing,), detail=Message("the network security group was not collected")
+                )
             )
         else:
             levels.append(_level(kind, group, fields, side, version, group.missing))
@@ -348,7 +357,7 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
     exempt = subnet is not None and subnet.exempt
     missing_rules = None if exempt else fabric.admin_gap(subnet.network if subnet is not None else "")
     if subnet is None and fabric.may_have_admin_rules(target.subnet):
-        missing_rules = missing_rules or not_listed(target.subnet or "the subnet")
+        missing_rules = missing_rules or not_listed(target.subnet or Message("the subnet"))
     found = FilterChain(side, version, fields, tuple(levels), admin, None, missing_rules)
     found.route_warning = _route_warning(fabric, target) if side == "outside" else None
     return found
@@ -373,10 +382,16 @@ def _everything(sources: SourceSet) -> AllowedRanges:
 
 def _no_group(entry: EntryKind, whole: AllowedRanges, unsure: bool) -> FilterLevel:
     if entry == "standard":
-        why = "no network security group: a Standard address blocks all inbound traffic"
+        why = Message("no network security group: a Standard address blocks all inbound traffic")
         return FilterLevel("no-nsg", "", (), whole if unsure else (), detail=why)
-    allowed = "a Basic address allows all inbound traffic" if entry == "basic" else "all inside traffic is allowed"
-    return FilterLevel("no-nsg", "", whole, whole, detail=f"no network security group: {allowed}")
+    allowed = (
+        Message("a Basic address allows all inbound traffic")
+        if entry == "basic"
+        else Message("all inside traffic is allowed")
+    )
+    return FilterLevel(
+        "no-nsg", "", whole, whole, detail=Message("no network security group: {allowed}", allowed=allowed)
+    )
 
 
 def _route_warning(fabric: Fabric, target: Destination) -> FilterStep | None:
@@ -393,20 +408,29 @@ def _route_warning(fabric: Fabric, target: Destination) -> FilterStep | None:
         return None
     widens = bool(filter_chain(fabric, target, "inside").places)
     if table is None:
-        warning = "check: route table not collected; a default route may extend the tag VirtualNetwork to every address"
+        warning = Message(
+            "check: route table not collected; a default route may extend the tag VirtualNetwork to every address"
+        )
         return FilterStep("route", subnet.table, (), None, NO_SOURCES, warning) if widens else None
     texts = [_ANSWERS[table.default]] if table.default in _ANSWERS else []
     if widens and table.default in _HOPS:
         texts.append(
-            f"a default route through {_HOPS[table.default]} may extend the tag VirtualNetwork to every address"
+            Message(
+                "a default route through {hops} may extend the tag VirtualNetwork to every address",
+                hops=_HOPS[table.default],
+            )
         )
-    return FilterStep("route", table.id, (), None, NO_SOURCES, f"check: {'; '.join(texts)}") if texts else None
+    return (
+        FilterStep("route", table.id, (), None, NO_SOURCES, Message("check: {list}", list="; ".join(texts)))
+        if texts
+        else None
+    )
 
 
-_HOPS: Final = {"appliance": "an appliance", "gateway": "a gateway"}
+_HOPS: Final = {"appliance": Message("an appliance"), "gateway": Message("a gateway")}
 _ANSWERS: Final = {
-    "none": "packets arrive, but the default route to None drops the answers",
-    "appliance": "packets arrive, but answers go to an appliance, and a stateful one drops them",
+    "none": Message("packets arrive, but the default route to None drops the answers"),
+    "appliance": Message("packets arrive, but answers go to an appliance, and a stateful one drops them"),
 }
 
 

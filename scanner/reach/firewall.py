@@ -10,6 +10,7 @@ from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach, possi
 from scanner.model.ids import subnet_name, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import NOT_READ, Evidence, Unread, not_a_list, not_returned, unknown_value
@@ -42,7 +43,7 @@ def firewall(
     sub-resources to which a private endpoint must lead, of a resource with several; () counts all of its endpoints.
     """
     if resource.has_no_properties:
-        hop = Hop("switch", "Public network access", resource.why_absent_is_unknown, allows=None)
+        hop = Hop("switch", Message("Public network access"), resource.why_absent_is_unknown, allows=None)
         return possible(Reach.internet, Unread("properties", resource.why_absent_is_unknown), hops=(hop,))
     injected = _injected(resource, index, row)
     if injected is not None:
@@ -72,7 +73,7 @@ def _closing(reading: FirewallReading, switch: PublicSwitch, around: Perimeters)
     enforced = tuple(perimeter.evidence for perimeter in around.found if perimeter.decides)
     facts = enforced or (*switch.seen, *reading.facts)
     blind = switch.state != "enabled" and not around.found and not around.complete and reading.index.live
-    return (*facts, Evidence("perimeters outside the scanned scope", NOT_READ)) if blind else facts
+    return (*facts, Evidence(Message("perimeters outside the scanned scope"), NOT_READ)) if blind else facts
 
 
 class AllowedSubnets(Struct, frozen=True):
@@ -116,7 +117,7 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
     missing = next((gap for _, _, gap in read if gap is not None), None)
     malformed = missing is not None and missing.why == not_a_list(path).why
     if not ids and not malformed and default_action(reading)[0] and not holder.api_version_unknown:
-        return AllowedSubnets(path, not_used="it allows every network and names none")
+        return AllowedSubnets(path, not_used=Message("it allows every network and names none"))
     # A rule set that allows every network is known to name no subnets without a list; any other needs its list.
     absent = reading.holder is not None and any(
         rules.child is None and not isinstance(reading.holder.get(rules.path), list) for rules in row.subnets
@@ -137,12 +138,12 @@ def _why_rules_not_used(reading: FirewallReading) -> str:
     resource, row = reading.resource, reading.row
     switch = public_switch(reading, private_endpoints(resource, reading.index, row.endpoints))
     if switch.state != "enabled" and switch.possible is None:
-        return "its public network access is disabled, so its rules allow no one"
+        return Message("its public network access is disabled, so its rules allow no one")
     sku, lacking, _ = row.sku_without_network_rules
     if sku and any(same(resource.get(sku), each) for each in lacking):
-        return "this tier does not support virtual network rules"
+        return Message("this tier does not support virtual network rules")
     if any(each.decides for each in perimeters(resource, reading.index, row.configurations).found):
-        return "its network security perimeter replaces them"
+        return Message("its network security perimeter replaces them")
     return ""
 
 
@@ -157,8 +158,8 @@ def _injected(resource: Resource, index: Index, row: Firewall) -> Lock | None:
     for path in row.injected:
         subnet = injection_subnet(resource, path)
         if subnet:
-            ways = grants_from_ids(resource, index, path, (subnet,), "a subnet")
-            hop = Hop("subnet", subnet_name(subnet), "inside a virtual network", subnet)
+            ways = grants_from_ids(resource, index, path, (subnet,), Message("a subnet"))
+            hop = Hop("subnet", subnet_name(subnet), Message("inside a virtual network"), subnet)
             return Lock(ways, hops=(source_hop(Lock(ways)), hop))
     return None
 
@@ -170,7 +171,7 @@ def _maybe_injected(resource: Resource, row: Firewall) -> tuple[PossibleGrant, .
         value = resource.get(path)
         if is_absent(value):
             if resource.api_version_unknown:
-                why = "missing from a record of unknown API version"
+                why = Message("missing from a record of unknown API version")
                 possible_grants.append(PossibleGrant(Reach.private, Unread(path, why)))
         elif not injection_subnet(resource, path) and value != "":
             possible_grants.append(PossibleGrant(Reach.private, unknown_value(path, value)))
@@ -221,7 +222,7 @@ def _unseen(reading: FirewallReading, switch: PublicSwitch, around: Perimeters) 
     outside = switch.state == "secured" or (switch.state == "disabled" and refused is not None)
     if not outside or around.found or around.complete or not reading.index.live:
         return around.missing
-    why = "a perimeter outside the scanned scope is not visible to this scan"
+    why = Message("a perimeter outside the scanned scope is not visible to this scan")
     return refused or around.missing or around.read_error or Unread(CONFIGURATIONS, why)
 
 
@@ -230,10 +231,17 @@ def _switch_hop(row: Firewall, switch: PublicSwitch, around: Perimeters, public:
         return ()
     detail = switch.detail
     if around.found and (public.grants or public.possible_grants):
-        return (Hop("switch", "Public network access", f"{detail}; the perimeter allows access", allows=True),)
+        return (
+            Hop(
+                "switch",
+                Message("Public network access"),
+                Message("{detail}; the perimeter allows access", detail=detail),
+                allows=True,
+            ),
+        )
     if switch.possible is not None:
-        return (Hop("switch", "Public network access", detail, allows=None),)
-    return (Hop("switch", "Public network access", detail, allows=switch.state == "enabled"),)
+        return (Hop("switch", Message("Public network access"), detail, allows=None),)
+    return (Hop("switch", Message("Public network access"), detail, allows=switch.state == "enabled"),)
 
 
 def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
@@ -248,7 +256,7 @@ def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
         for perimeter in around.found
     ]
     if around.missing is not None:
-        hops.append(Hop("perimeter", "Network security perimeter", around.missing.why, allows=None))
+        hops.append(Hop("perimeter", Message("Network security perimeter"), around.missing.why, allows=None))
     return tuple(hops)
 
 

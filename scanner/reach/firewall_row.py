@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from scanner.model.message import Message
 from scanner.model.resource_type import Read
 from scanner.reach.private_endpoints import Connections
 
@@ -61,7 +62,7 @@ class Firewall(Struct, frozen=True):
 
     empty: Literal["open", "closed"]
     source: str
-    name: str = "network rules"
+    name: str = Message("network rules")
     public: str = "properties.publicNetworkAccess"
     enabled: tuple[Any, ...] = ("Enabled",)
     disabled: tuple[Any, ...] = ("Disabled",)
@@ -87,7 +88,7 @@ class Firewall(Struct, frozen=True):
     endpoints: str | Connections | Read | None = "properties.privateEndpointConnections"
     injected: tuple[str, ...] = ()
     sku_without_network_rules: tuple[str, tuple[str, ...], tuple[str, ...]] = ("", (), ())
-    lacks: str = "has no firewall"
+    lacks: str = Message("has no firewall")
     configurations: Read | None = None
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, addres
 from scanner.model.exposure import REACH_DESCRIPTIONS, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, same
+from scanner.model.message import Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -70,8 +71,8 @@ def rules_lock(reading: FirewallReading) -> Lock:
     path, lacking, _ = row.sku_without_network_rules
     if path and any(same(reading.resource.get(path), each) for each in lacking):
         sku = reading.resource.evidence(path)
-        hop = Hop("firewall", row.name, f"not available on {sku.value}")
-        description = f"the internet, because {sku.value} {row.lacks}"
+        hop = Hop("firewall", row.name, Message("not available on {value}", value=sku.value))
+        description = Message("the internet, because {value} {lacks}", value=sku.value, lacks=row.lacks)
         return Lock((Grant(Reach.internet, (sku,), description),), hops=(hop,))
     if reading.holder_gap is not None:
         return _possible_lock(reading, reading.holder_gap)
@@ -88,18 +89,17 @@ def rules_lock(reading: FirewallReading) -> Lock:
         listed |= Lock(possible_grants=(PossibleGrant(Reach.internet, missing, seen),))
     if not listed.grants and not listed.possible_grants and not total_entries(reading) and open_when_empty(reading):
         facts = (*seen, *(entry_count(reading, rules) for rules in (*row.addresses, *row.subnets)))
-        hop = Hop("firewall", row.name, "no rule: every address is allowed")
+        hop = Hop("firewall", row.name, Message("no rule: every address is allowed"))
         return Lock((Grant(Reach.internet, facts),), hops=(hop,))
     listed |= possible_without_rules(reading)
     reading.facts += [*seen, *(entry_count(reading, rules) for rules in (*row.addresses, *row.subnets))]
-    detail = (
-        join_with_and([grant.description or REACH_DESCRIPTIONS[Reach(grant.level)] for grant in listed.grants])
-        or "no rule allows access"
-    )
+    detail = join_with_and(
+        [grant.description or REACH_DESCRIPTIONS[Reach(grant.level)] for grant in listed.grants]
+    ) or Message("no rule allows access")
     hop = Hop(
         "firewall",
         row.name,
-        detail if listed.grants or not listed.possible_grants else "not read",
+        detail if listed.grants or not listed.possible_grants else Message("not read"),
         allows=allows(listed),
     )
     return Lock(tuple(grant.with_evidence(seen) for grant in listed.grants), listed.possible_grants, (hop,))
@@ -180,7 +180,9 @@ def listed_grants(reading: FirewallReading) -> Lock:
         # Where a list that is empty allows every address, one that is not known may be empty.
         least = Reach.internet if open_when_empty(reading) and not total_entries(reading) else Reach.selected
         possible_grants = () if missing is None else (PossibleGrant(least, missing),)
-        lock |= Lock(grants_from_ids(reading.resource, reading.index, rules.name, ids, "a subnet"), possible_grants)
+        lock |= Lock(
+            grants_from_ids(reading.resource, reading.index, rules.name, ids, Message("a subnet")), possible_grants
+        )
     return lock
 
 
@@ -209,8 +211,10 @@ def _azure(rules: RuleList, zero: list[Cause]) -> tuple[Grant, ...]:
     """Return the grant of the rules for 0.0.0.0."""
     if not zero:
         return ()
-    seen = Evidence(rules.name, ZERO, "no rule for 0.0.0.0")
-    return (Grant(Reach.azure, (seen,), "any Azure tenant", parts=tuple((each, NO_ADDRESSES) for each in zero)),)
+    seen = Evidence(rules.name, ZERO, Message("no rule for 0.0.0.0"))
+    return (
+        Grant(Reach.azure, (seen,), Message("any Azure tenant"), parts=tuple((each, NO_ADDRESSES) for each in zero)),
+    )
 
 
 def entry_cause(reading: FirewallReading, rules: RuleList, entry: Any, place: int, member: str) -> Cause:
@@ -242,12 +246,13 @@ def _texts(reading: FirewallReading, rules: RuleList) -> Evidence:
     else:
         texts = [text_member(each, rules.address) for each in entries[:MAX_LISTED]]
     return Evidence(
-        rules.name, texts if len(entries) <= MAX_LISTED else [*texts, f"and {len(entries) - MAX_LISTED} more"]
+        rules.name,
+        texts if len(entries) <= MAX_LISTED else [*texts, Message("and {value} more", value=len(entries) - MAX_LISTED)],
     )
 
 
 def entry_count(reading: FirewallReading, rules: RuleList) -> Evidence:
-    return Evidence(rules.name, f"{len(entries_of(reading, rules)[0])} rules")
+    return Evidence(rules.name, Message("{reading} rules", reading=len(entries_of(reading, rules)[0])))
 
 
 def total_entries(reading: FirewallReading) -> int:
@@ -282,7 +287,7 @@ def _read(reading: FirewallReading, rules: RuleList) -> tuple[list[Any], Unread 
     # Recorded answers spell out each list, empty or not: one that is missing was not returned. It can only add ways.
     if open_when_empty(reading) and _no_entries(reading):
         return [], None
-    return [], Unread(rules.path, holder.why_absent_is_unknown or "Azure did not return it")
+    return [], Unread(rules.path, holder.why_absent_is_unknown or Message("Azure did not return it"))
 
 
 def _was_read(resource: Resource, child: Read) -> bool:
@@ -304,7 +309,7 @@ def _unknown_lists(reading: FirewallReading) -> tuple[PossibleGrant, ...]:
     lists = (*row.addresses, *row.subnets, *row.instances)
     known = {rules.path.rsplit(".", 1)[-1].lower() for rules in lists} | {name.lower() for name in row.other}
     return tuple(
-        PossibleGrant(Reach.internet, Unread(f"{row.acl}.{key}", "an unrecognized list of rules"))
+        PossibleGrant(Reach.internet, Unread(f"{row.acl}.{key}", Message("an unrecognized list of rules")))
         for key, value in body.items()
         if isinstance(value, list) and value and key.lower() not in known
     )
@@ -318,7 +323,11 @@ def trusted_access(reading: FirewallReading) -> tuple[str, ...]:
     found: list[str] = []
     if any(is_one(each, row.bypass_trusted) for each in bypass_values(holder, row)):
         value = holder.get(row.bypass)
-        found.append(f"trusted Microsoft services are still allowed ({row.bypass} is {value})")
+        found.append(
+            Message(
+                "trusted Microsoft services are still allowed ({bypass} is {value})", bypass=row.bypass, value=value
+            )
+        )
     for rules in row.instances:
         entries, _ = entries_of(reading, rules)
         found += [f"the resource {text_member(entry, rules.id) or 'without an id'}" for entry in entries[:MAX_LISTED]]

@@ -20,6 +20,7 @@ from scanner.model.exposure import Chain, Hop
 from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.reach.networks import Nic, key_of, network_of
 from scanner.reach.paths import NetworkPath, configuration_key, port_at
@@ -29,7 +30,7 @@ from scanner.reach.topology import Topology, topology
 NETWORK: Final = "Microsoft.Network"
 CDN: Final = "Microsoft.Cdn/profiles"
 APIM: Final = "Microsoft.ApiManagement/service"
-PUBLISHER_PREFIXES: Final = ("published through ", "named by ")
+PUBLISHER_PREFIXES: Final = (Message("published through "), Message("named by "))
 """How the texts of this module begin."""
 MANAGER: Final = f"{NETWORK}/trafficManagerProfiles"
 
@@ -125,7 +126,7 @@ class PublisherIndex(Struct):
             self._origin(origin, routes)
         for endpoint, origin in _cdn_origins(self.index):
             name, id = self._top(endpoint)
-            hop = Hop("cdn", name, f"published through the CDN {name}", id)
+            hop = Hop("cdn", name, Message("published through the CDN {name}", name=name), id)
             self._add(text_at(origin, "hostName"), hop, _http_ports(origin))
         self._api_management()
         for gateway in self.index.of_type(f"{NETWORK}/applicationGateways")[0]:
@@ -158,7 +159,7 @@ class PublisherIndex(Struct):
 
     def _manager(self, profile: Resource) -> None:
         """Add the targets of a Traffic Manager profile, and those of the profiles that are nested in it."""
-        hop = _hop("traffic-manager", profile, f"named by Traffic Manager profile {profile.name}")
+        hop = _hop("traffic-manager", profile, Message("named by Traffic Manager profile {name}", name=profile.name))
         seen, left = {profile.key}, [profile]
         while left:
             for each in _live_endpoints(left.pop()):
@@ -176,19 +177,23 @@ class PublisherIndex(Struct):
     def _classic(self, front_door: Resource) -> None:
         if same(get_path(front_door.body, "properties.enabledState"), "Disabled"):
             return
-        publisher = f"published through the Front Door {front_door.name}"
+        publisher = Message("published through the Front Door {name}", name=front_door.name)
         routed, engine = _classic_pools(front_door)
         for pool in objects_at(front_door.body, "properties.backendPools"):
             whole_text = publisher
             if routed is not None and _named(pool) not in routed:
                 if not engine:
                     continue
-                whole_text = f"{publisher}, if a rules engine routes there"
+                whole_text = Message("{publisher}, if a rules engine routes there", publisher=publisher)
             for each in objects_at(pool, "properties.backends"):
                 if same(get_path(each, "enabledState"), "Disabled"):
                     continue
                 linked = text_at(each, "privateLinkResourceId")
-                whole = f"{whole_text}, by private link" if linked or text_at(each, "privateLinkAlias") else whole_text
+                whole = (
+                    Message("{whole_text}, by private link", whole_text=whole_text)
+                    if linked or text_at(each, "privateLinkAlias")
+                    else whole_text
+                )
                 hop = _hop("front-door", front_door, whole)
                 self._add(text_at(each, "address"), hop, _http_ports(each))
                 self._by_id(linked, "", hop, _http_ports(each))
@@ -242,7 +247,7 @@ class PublisherIndex(Struct):
                 host = _host(text_at(each.body, "properties.serviceUrl"))
                 self._add_api(apis, each, host, each.name.partition(";")[0] if open_one else "")
         for ((name, id), key), names in apis.items():
-            said = f"published through API Management {name}{_keyless(names)}"
+            said = Message("published through API Management {name}{names}", name=name, names=_keyless(names))
             self._add(key, Hop("api-management", name, said, id))
 
     def _add_api(
@@ -265,7 +270,9 @@ class PublisherIndex(Struct):
             return
         # An outer gateway names what leads to it, because the texts would double with each gateway in a row.
         outer = dict.fromkeys(_alone(publisher) for each in (before, *fronts.values()) for publisher in each)
-        said = f"published through the application gateway {gateway.name}" + (f" ({'; '.join(outer)})" if outer else "")
+        said = Message("published through the application gateway {name}", name=gateway.name) + (
+            f" ({'; '.join(outer)})" if outer else ""
+        )
         hop = _hop("application-gateway", gateway, said)
         chains = self._before(gateway, hop)
         routed = _gateway_pools(gateway, set(fronts))
@@ -369,7 +376,7 @@ class _FrontDoorRoutes:
         if any(key_of(text_at(route.body, "properties.originGroup.id")) == group for route in live):
             return ""
         rules = any(objects_at(route.body, "properties.ruleSets") for route in live)
-        return ", if a rule set routes there" if rules else None
+        return Message(", if a rule set routes there") if rules else None
 
 
 def _classic_pools(front_door: Resource) -> tuple[set[str] | None, bool]:
@@ -455,9 +462,9 @@ def _keyless(names: list[str]) -> str:
     if not names:
         return ""
     if len(names) == 1:
-        return f"; its API {names[0]} requires no key"
-    more = [f"and {len(names) - 3} more"] if len(names) > 3 else []
-    return f"; its APIs {join_with_and([*names[:3], *more])} require no key"
+        return Message("; its API {names} requires no key", names=names[0])
+    more = [Message("and {value} more", value=len(names) - 3)] if len(names) > 3 else []
+    return Message("; its APIs {value} require no key", value=join_with_and([*names[:3], *more]))
 
 
 def _named(body: Any) -> str:

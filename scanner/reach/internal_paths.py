@@ -12,6 +12,7 @@ from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import objects_at, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Children
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.load_balancers import LOAD_BALANCERS
@@ -24,13 +25,14 @@ from scanner.reach.sources import cached
 from scanner.reach.topology import Topology
 
 BEYOND_PEERING: Final = Unread(
-    "the path inside",
-    "paths beyond direct peering (virtual WAN, spokes through a firewall, connected groups) are not evaluated",
+    Message("the path inside"),
+    Message("paths beyond direct peering (virtual WAN, spokes through a firewall, connected groups) are not evaluated"),
 )
 BALANCED: Final = Unread(
-    "the path inside", "paths through an internal load balancer are not evaluated; ask for the port behind it"
+    Message("the path inside"),
+    Message("paths through an internal load balancer are not evaluated; ask for the port behind it"),
 )
-LINKED: Final = Unread("the path inside", "paths through a private link service are not evaluated")
+LINKED: Final = Unread(Message("the path inside"), Message("paths through a private link service are not evaluated"))
 LINK_SERVICES: Final = "Microsoft.Network/privateLinkServices"
 
 
@@ -107,7 +109,7 @@ def scale_set_internal_paths(found: Topology, models: Iterable[Any], nics: Child
 
 def _direct(end: Destination, nic: str, missing: tuple[Unread, ...] = ()) -> NetworkPath:
     network = network_of(key_of(end.subnet))
-    hop = Hop("network", name_of(network), "inside the virtual network or its peers", network)
+    hop = Hop("network", name_of(network), Message("inside the virtual network or its peers"), network)
     front = FrontEnd(end.address, "inside", EVERY_PORT, end.version, (hop,), missing=missing)
     return NetworkPath(front, end, nic)
 
@@ -118,7 +120,7 @@ def _balanced(
     """Yield the paths over internal front ends, which are not evaluated to the end, and one that may exist."""
     gap = found.index.missing.get(LOAD_BALANCERS.lower())
     if gap is not None:
-        hop = Hop("load-balancer", "load balancers", "could not be read", "", None)
+        hop = Hop("load-balancer", Message("load balancers"), Message("could not be read"), "", None)
         yield NetworkPath(FrontEnd("", "inside", EVERY_PORT, end.version, (hop,), True, missing=(gap,)), end, nic)
     linked = private_links(found.index)
     for key, address, rule in found.load_balancers.inside(pools, configuration):
@@ -137,7 +139,7 @@ def _balanced(
 
 
 def _hop_of(service: str) -> Hop:
-    return Hop("private-endpoint", name_of(service) or "private link services", LINKED.why, service, None)
+    return Hop("private-endpoint", name_of(service) or Message("private link services"), LINKED.why, service, None)
 
 
 def why_not_linked(index: Index, sender: str, target: str) -> Unread | None:
@@ -147,7 +149,7 @@ def why_not_linked(index: Index, sender: str, target: str) -> Unread | None:
     """
     own, other = network_of(sender), network_of(target)
     if not own or not other:
-        return Unread("the path inside", "the virtual network of one of its ends is not known")
+        return Unread(Message("the path inside"), Message("the virtual network of one of its ends is not known"))
     unread = next((each for each in (own, other) if each not in index.resources), None)
     if unread is not None:
         return not_listed(unread)
@@ -160,8 +162,11 @@ def why_not_linked(index: Index, sender: str, target: str) -> Unread | None:
         return BEYOND_PEERING
     gap = next((each for each in (own, other) if not peerings_known(index, each)), None)
     if gap is not None:
-        return Unread(f"the peerings of {name_of(gap)}", "Azure did not return them")
-    state = Unread(f"the peering of {name_of(own)} and {name_of(other)}", "whether it is connected is not known")
+        return Unread(Message("the peerings of {gap}", gap=name_of(gap)), Message("Azure did not return them"))
+    state = Unread(
+        Message("the peering of {own} and {other}", own=name_of(own), other=name_of(other)),
+        Message("whether it is connected is not known"),
+    )
     return link.uncertain or (None if link.proven else state)
 
 
@@ -175,12 +180,16 @@ def return_route(index: Index, fabric: Fabric, target: str, sender: Destination)
         return PASSES
     addresses = parsed_addresses(sender.address)
     if not addresses:
-        text = "the private address of the sender is not known, so neither is the route of the answers"
+        text = Message("the private address of the sender is not known, so neither is the route of the answers")
         return Passage(
-            None, Hop("route", name_of(subnet.table), text, subnet.table, None), Unread("the route back", text)
+            None, Hop("route", name_of(subnet.table), text, subnet.table, None), Unread(Message("the route back"), text)
         )
     found = inside_route(index, fabric, subnet, addresses[0], system_length(index, target, addresses[0]))
     if found.allows is not False or found.hop is None:
         return found
-    text = f"packets arrive, but {found.hop.detail.removesuffix(' the packet')} the answers"
-    return Passage(None, Hop("route", found.hop.name, text, found.hop.resource, None), Unread("the route back", text))
+    text = Message(
+        "packets arrive, but {value} the answers", value=found.hop.detail.removesuffix(Message(" the packet"))
+    )
+    return Passage(
+        None, Hop("route", found.hop.name, text, found.hop.resource, None), Unread(Message("the route back"), text)
+    )

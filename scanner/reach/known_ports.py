@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from scanner.model.message import Message
 from scanner.reach.port_ranges import Protocol, place
 
 PortKind = Literal["admin", "app"]
@@ -32,45 +33,45 @@ class KnownPort(Struct, frozen=True):
         return place(self.protocol, self.port)
 
 
-_SHELL = "a login allows running commands on the machine"
-_SCREEN = "a login gives access to the machine's desktop"
-_CLEAR = "passwords are sent in clear text"
-_DATA = "a login allows reading and changing the stored data"
-_BARE = "it stores data and requires no password unless one was set"
-_SHARES = "a login allows reading the shared files, and worms spread over this port"
-_NODES = "access allows running containers on the nodes"
-_STATE = "it stores the state and the secrets of the cluster"
-_WEB = "the application's own login, if it has one, is not visible to this scan"
+_SHELL = Message("a login allows running commands on the machine")
+_SCREEN = Message("a login gives access to the machine's desktop")
+_CLEAR = Message("passwords are sent in clear text")
+_DATA = Message("a login allows reading and changing the stored data")
+_BARE = Message("it stores data and requires no password unless one was set")
+_SHARES = Message("a login allows reading the shared files, and worms spread over this port")
+_NODES = Message("access allows running containers on the nodes")
+_STATE = Message("it stores the state and the secrets of the cluster")
+_WEB = Message("the application's own login, if it has one, is not visible to this scan")
 
 _ROWS: Final[tuple[tuple[PortGroup, PortKind, str, tuple[int, ...], tuple[int, ...], str], ...]] = (
     # group, kind, name, TCP ports, UDP ports, why
     ("administration", "admin", "FTP", (21,), (), _CLEAR),
     ("administration", "admin", "SSH", (22,), (), _SHELL),
     ("administration", "admin", "Telnet", (23,), (), _CLEAR),
-    ("administration", "admin", "RPC endpoint mapper", (135,), (), "it lists the ports of Windows services"),
-    ("administration", "admin", "SNMP", (), (161,), "the community string allows reading the machine's settings"),
-    ("administration", "admin", "LDAP", (389, 636), (389,), "it answers queries about users and accepts passwords"),
+    ("administration", "admin", Message("RPC endpoint mapper"), (135,), (), Message("it lists the ports of Windows services")),
+    ("administration", "admin", "SNMP", (), (161,), Message("the community string allows reading the machine's settings")),
+    ("administration", "admin", "LDAP", (389, 636), (389,), Message("it answers queries about users and accepts passwords")),
     ("administration", "admin", "RDP", (3389,), (3389,), _SCREEN),
     ("administration", "admin", "VNC", (5900,), (), _SCREEN),
     ("administration", "admin", "WinRM", (5985, 5986), (), _SHELL),
     ("files", "admin", "NetBIOS", (139,), (), _SHARES),
     ("files", "admin", "SMB", (445,), (), _SHARES),
-    ("files", "admin", "rsync", (873,), (), "many modules require no password"),
-    ("files", "admin", "NFS", (2049,), (), "it authenticates callers only by their address"),
+    ("files", "admin", "rsync", (873,), (), Message("many modules require no password")),
+    ("files", "admin", "NFS", (2049,), (), Message("it authenticates callers only by their address")),
     ("database", "admin", "SQL Server", (1433,), (1434,), _DATA),
     ("database", "admin", "Oracle", (1521,), (), _DATA),
     ("database", "admin", "MySQL", (3306,), (), _DATA),
     ("database", "admin", "PostgreSQL", (5432,), (), _DATA),
-    ("database", "admin", "RabbitMQ", (5672, 15672), (), "a login allows reading and sending messages"),
+    ("database", "admin", "RabbitMQ", (5672, 15672), (), Message("a login allows reading and sending messages")),
     ("database", "admin", "CouchDB", (5984,), (), _DATA),
     ("database", "admin", "Redis", (6379,), (), _BARE),
     ("database", "admin", "Cassandra", (9042,), (), _DATA),
-    ("database", "admin", "Kafka", (9092,), (), "access allows reading and sending messages"),
+    ("database", "admin", "Kafka", (9092,), (), Message("access allows reading and sending messages")),
     ("database", "admin", "Elasticsearch", (9200, 9300), (), _BARE),
     ("database", "admin", "Memcached", (11211,), (11211,), _BARE),
     ("database", "admin", "MongoDB", (27017,), (), _BARE),
     ("cluster", "admin", "ZooKeeper", (2181,), (), _STATE),
-    ("cluster", "admin", "Docker", (2375, 2376), (), "access gives root on the machine"),
+    ("cluster", "admin", "Docker", (2375, 2376), (), Message("access gives root on the machine")),
     ("cluster", "admin", "etcd", (2379, 2380), (), _STATE),
     ("cluster", "admin", "Kubernetes API", (6443,), (), _NODES),
     ("cluster", "admin", "Consul", (8500,), (), _STATE),

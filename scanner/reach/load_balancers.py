@@ -17,6 +17,7 @@ from scanner.model.exposure import Hop
 from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, malformed, not_listed, not_returned
 from scanner.reach.filtering import EntryKind
@@ -57,8 +58,13 @@ class LoadBalancerRule(NamedTuple):
     @property
     def detail(self) -> str:
         if self.missing is not None:
-            return f"{self.name}: its ports could not be read"
-        return f"{self.name}: {self.port.label} to {self.port.backend_text}"
+            return Message("{name}: its ports could not be read", name=self.name)
+        return Message(
+            "{name}: {label} to {backend_text}",
+            name=self.name,
+            label=self.port.label,
+            backend_text=self.port.backend_text,
+        )
 
 
 class LoadBalancers(Struct):
@@ -102,7 +108,9 @@ class LoadBalancers(Struct):
         """Return what may lead to a machine without a known address by pools that name members by address."""
         if address or not self.pools_of_address:
             return []
-        missing = Unread("the private address", "it is not known, and a load balancer rule names single addresses")
+        missing = Unread(
+            Message("the private address"), Message("it is not known, and a load balancer rule names single addresses")
+        )
         pools = [
             pool for (where, _), found in self.pools_of_address.items() if where in (network, "") for pool in found
         ]
@@ -255,4 +263,4 @@ def _public_id(front: Any) -> str:
 
 def front_end_address_unread() -> Unread:
     """Return the Unread for an internal front end whose private address is not known."""
-    return not_returned("the private address of a load balancer")
+    return not_returned(Message("the private address of a load balancer"))

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from scanner.model.ids import name_of, segments
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, objects_at, peek, same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.networks import key_of
@@ -122,11 +123,13 @@ def without_own(resource: Resource, index: Index, endpoints: Iterable[str]) -> A
     named = [each for each in left if _is_named_after(each, index)]
     if named:
         left = [each for each in left if each not in named]
-        why = f"{name_of(named[0])} has the name of a managed private endpoint of yours"
+        why = Message("{named} has the name of a managed private endpoint of yours", named=name_of(named[0]))
         return Attributed(left, Unread("properties.privateEndpointConnections", why))
     if links and others and len(others) <= len(links):
         left = [each for each in left if each not in others]
-        why = f"{name_of(others[0])} may be the managed private endpoint of {links[0].name}"
+        why = Message(
+            "{others} may be the managed private endpoint of {name}", others=name_of(others[0]), name=links[0].name
+        )
         return Attributed(left, Unread("properties.privateEndpointConnections", why))
     return Attributed(left)
 

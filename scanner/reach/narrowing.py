@@ -6,6 +6,7 @@ from scanner.model.exposure import Grant, Lock, Reach, replace
 from scanner.model.ids import group_of, name_of, segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, copied, get_path, objects_at, texts_at
+from scanner.model.message import Message
 from scanner.model.remedy import RANGE, REMOVE, Cause, Edit, Remedy, Step, changed
 from scanner.model.rule import word
 from scanner.model.verdict import Unread
@@ -17,7 +18,7 @@ from scanner.reach.source_grants import grants_from_sources
 RULES = "properties.securityRules"
 SOURCES = ("properties.sourceAddressPrefixes", "properties.sourceApplicationSecurityGroups")
 CLUSTER_GROUP = "mc_"
-IN_CLUSTER = (
+IN_CLUSTER = Message(
     "The cluster owns this resource group and reverts changes in it: limit the Kubernetes Service of type LoadBalancer "
     "with loadBalancerSourceRanges, or make it internal."
 )
@@ -84,12 +85,27 @@ def _admin_rule(deployed: str, index: Index, remove: bool) -> Remedy:
         next((name for kind, name in names.items() if kind.lower() == wanted), "?")
         for wanted in ("networkmanagers", "securityadminconfigurations", "rulecollections")
     )
-    change = "change its access from AlwaysAllow to Allow" if remove else f"limit its sources to {RANGE}"
+    change = (
+        Message("change its access from AlwaysAllow to Allow")
+        if remove
+        else Message("limit its sources to {range}", range=RANGE)
+    )
     steps = (
-        f"In network manager {manager}, security admin configuration {configuration}, rule collection {collection}: "
-        f"open the rule {name_of(rule)} and {change}. A network security group cannot block what it allows.",
-        f"Deploy the security admin configuration {configuration} of {manager} to its regions again (Deployments, or "
-        "az network manager post-commit): until then the deployed rule stays in force.",
+        Message(
+            "In network manager {manager}, security admin configuration {configuration}, rule collection {collection}: "
+            "open the rule {rule} and {change}. A network security group cannot block what it allows.",
+            manager=manager,
+            configuration=configuration,
+            collection=collection,
+            rule=name_of(rule),
+            change=change,
+        ),
+        Message(
+            "Deploy the security admin configuration {configuration} of {manager} to its regions again (Deployments, or "
+            "az network manager post-commit): until then the deployed rule stays in force.",
+            configuration=configuration,
+            manager=manager,
+        ),
     )
     sources = [{"addressPrefix": RANGE, "addressPrefixType": "IPPrefix"}]
     edit = Edit(deployed, "properties.access", "Allow") if remove else Edit(deployed, "properties.sources", sources)
@@ -108,16 +124,31 @@ def _dnat_rule(rule: DnatRule, remove: bool) -> Remedy:
     if texts_at(rule.body, "sourceIpGroups"):
         narrowed["sourceIpGroups"] = []
     changes = (Edit(rule.holder, cause.path, REMOVE if remove else narrowed, rule.body),)
-    change = "remove the rule" if remove else f"limit the source of the rule to {RANGE}"
+    change = Message("remove the rule") if remove else Message("limit the source of the rule to {range}", range=RANGE)
     if not rule.is_of_policy:
-        place = f"In firewall {name_of(rule.holder)}, NAT rule collection {rule.collection}, rule {rule.name}"
+        place = Message(
+            "In firewall {holder}, NAT rule collection {collection}, rule {name}",
+            holder=name_of(rule.holder),
+            collection=rule.collection,
+            name=rule.name,
+        )
         return Remedy((), (f"{place}: {change}.",), changes, (cause,), check_first=_show(rule.holder))
     policy, group = name_of(rule.holder.rsplit("/", 2)[0]), name_of(rule.holder)
-    place = f"policy {policy}, rule collection group {group}, rule collection {rule.collection}, rule {rule.name}"
+    place = Message(
+        "policy {policy}, rule collection group {group}, rule collection {collection}, rule {name}",
+        policy=policy,
+        group=group,
+        collection=rule.collection,
+        name=rule.name,
+    )
     if rule.name == "?" or rule.collection in ("", "?") or (not remove and "sourceIpGroups" in narrowed):
         return Remedy((), (f"In {place}: {change}.",), changes, (cause,), check_first=_show(rule.holder))
     command = _rule_command(rule, "remove" if remove else "update") + ("" if remove else f" --source-addresses {RANGE}")
-    steps = (f"The command changes the DNAT rule of {place}. It needs the CLI's extension azure-firewall.",)
+    steps = (
+        Message(
+            "The command changes the DNAT rule of {place}. It needs the CLI's extension azure-firewall.", place=place
+        ),
+    )
     return Remedy((command,), steps, changes, (cause,), check_first=_show(rule.holder))
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, Version
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_returned
 from scanner.reach.packed_ranges import keep_recent, pack_ranges, unpack_ranges
@@ -136,7 +137,7 @@ def security_rules_of(resource: Resource) -> SecurityRules:
         missing = not_returned("properties.securityRules")
         return SecurityRules(
             resource.id,
-            unpacked=_parsed_rules([], [_allow_everything("uncollected rules", BEFORE_ALL_RULES)], [missing]),
+            unpacked=_parsed_rules([], [_allow_everything(Message("uncollected rules"), BEFORE_ALL_RULES)], [missing]),
         )
     defaults = resource.get("properties.defaultSecurityRules")
     own = [row for body in custom if (row := packed_rule(body)) is not None]
@@ -188,7 +189,9 @@ def _in_order(certain: list[SecurityRule], possible: list[SecurityRule], missing
     first = tuple(certain)
     second = first if same else tuple(possible)
     if not same and not missing:
-        missing.append(Unread("priority", "two rules have the same priority, and which one applies first is not known"))
+        missing.append(
+            Unread("priority", Message("two rules have the same priority, and which one applies first is not known"))
+        )
     conditional = _conditional_rules(first)
     return ParsedRules(
         first, second, tuple(missing), (conditional, conditional if same else _conditional_rules(second))
@@ -263,7 +266,7 @@ def admin_rules(network: str, deployed: Iterable[DeployedRule]) -> AdminRules:
     missing: list[Unread] = []
     always = _admin_list(rules, True, missing)
     passed = _admin_list(rules, False, missing)
-    rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]
+    rest = [_allow_everything(Message("no security admin rule"), AFTER_CUSTOM_RULES)]
     return AdminRules(
         SecurityRules(network, unpacked=_in_order(*always, list(missing))),
         SecurityRules(network, unpacked=_in_order(passed[0] + rest, passed[1] + rest, list(missing))),

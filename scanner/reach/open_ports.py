@@ -12,6 +12,7 @@ from scanner.model.addresses import Version
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, subnet_name
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.closing import NOTHING, Closing, closing_of
 from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
@@ -24,7 +25,7 @@ from scanner.reach.security_rules import DestinationFields
 from scanner.reach.source_grants import describe_sources, grants_from_sources, platform_tags
 from scanner.reach.sources import join_with_and, source_hop
 
-NO_ADDRESS = Unread("the private address", "it is not known, and a rule names single addresses")
+NO_ADDRESS = Unread(Message("the private address"), Message("it is not known, and a rule names single addresses"))
 
 
 class OpenPorts(Struct, frozen=True):
@@ -113,7 +114,7 @@ def open_range_lock(
 def closed_path_hops(path: NetworkPath, fabric: Fabric) -> tuple[Hop, ...]:
     """Return the hops of a path on which no source gets through, up to the one that blocks."""
     front = path.front_end
-    source = Hop("source", "Internet", "every address")
+    source = Hop("source", "Internet", Message("every address"))
     if front.allowed_sources is not None and not front.allowed_sources and front.hops:
         at = next((number for number, hop in enumerate(front.hops) if hop.kind == "firewall"), 0)
         return (source, *front.hops[:at], replace(front.hops[at], allows=False))
@@ -127,7 +128,9 @@ def chain_hops(steps: Iterable[FilterStep], inside: bool = False) -> tuple[Hop, 
     for step in steps:
         hop = step.hop()
         if inside:
-            hop = replace(hop, detail=hop.detail.replace("allows every address", "allows the firewall"))
+            hop = replace(
+                hop, detail=hop.detail.replace(Message("allows every address"), Message("allows the firewall"))
+            )
         if step.kind in ("subnet-nsg", "nic-nsg") and not step.rules and step.detail:
             hop = replace(hop, allows=None)
         if not _nothing(step):
@@ -143,13 +146,17 @@ def _nothing(step: FilterStep) -> bool:
 def subnet_port_lock(index: Index, subnet: str, port: int, *before: Hop) -> Lock:
     """Return the lock of a TCP port of a service that is in a subnet (its id) and has a public address there."""
     chain = filter_chain(fabric_of(index), Destination(subnet), "standard")
-    end = Hop("subnet", subnet_name(subnet), "inside a virtual network", subnet)
+    end = Hop("subnet", subnet_name(subnet), Message("inside a virtual network"), subnet)
     found = [open_range_lock(each, index, before, (end,)) for each in chain.within("tcp", port, port)]
     if found:
         return found[0]
     steps = chain.explain("tcp", port)
-    seen = tuple(Evidence(_name(step), f"allows no one: {_rules(step)}") for step in steps if not step.remaining)
-    hops = (Hop("source", "Internet", "every address"), *before, *chain_hops(steps))
+    seen = tuple(
+        Evidence(_name(step), Message("allows no one: {step}", step=_rules(step)))
+        for step in steps
+        if not step.remaining
+    )
+    hops = (Hop("source", "Internet", Message("every address")), *before, *chain_hops(steps))
     return Lock((Grant(Reach.none, seen),), hops=hops)
 
 
@@ -164,7 +171,14 @@ def broad_allow_rules(group: SecurityRules, index: Index) -> tuple[Evidence, ...
             for rule in segment.rules:
                 found.setdefault(
                     rule.name,
-                    Evidence(rule.name, f"priority {rule.priority} allows {describe_sources(segment.sources)}"),
+                    Evidence(
+                        rule.name,
+                        Message(
+                            "priority {priority} allows {sources}",
+                            priority=rule.priority,
+                            sources=describe_sources(segment.sources),
+                        ),
+                    ),
                 )
     return tuple(found.values())
 
@@ -173,7 +187,7 @@ _VERSIONS: Final[tuple[Version, ...]] = (4, 6)
 
 
 def _name(step: FilterStep) -> str:
-    return name_of(step.resource) or "network security group"
+    return name_of(step.resource) or Message("network security group")
 
 
 def _rules(step: FilterStep) -> str:
@@ -190,8 +204,12 @@ def step_evidence(steps: Iterable[FilterStep]) -> tuple[Evidence, ...]:
         found += [
             Evidence(
                 f"{name} {rule.name}",
-                f"priority {rule.priority} allows {describe_sources(step.remaining)}",
-                "only the required addresses",
+                Message(
+                    "priority {priority} allows {remaining}",
+                    priority=rule.priority,
+                    remaining=describe_sources(step.remaining),
+                ),
+                Message("only the required addresses"),
             )
             for rule in step.rules
         ]

@@ -5,11 +5,12 @@ from typing import Final
 
 from scanner.model.ids import group_of, segments, subscription_of
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.severity import Severity
 
 _MAX_NAMED: Final = 3
-NOT_VISIBLE: Final = "in an external subscription (not visible to this scan)"
+NOT_VISIBLE: Final = Message("in an external subscription (not visible to this scan)")
 
 MANAGED_GROUPS: Final = {"eafd-prod-": "Azure Front Door"}
 """Beginnings of resource groups in which a service keeps the private endpoints that it makes.
@@ -51,8 +52,8 @@ def managed_by(endpoint: str) -> str:
 def whereabouts(resource: Resource, index: Index, other: str) -> str:
     """Return where an id that is not in the visible subscriptions of the tenant stands, as a clause."""
     if service := managed_by(other):
-        return f"that {service} manages"
-    return "in an external tenant" if in_other_tenant(resource, index, other) else NOT_VISIBLE
+        return Message("that {service} manages", service=service)
+    return Message("in an external tenant") if in_other_tenant(resource, index, other) else NOT_VISIBLE
 
 
 def by_whereabouts(resource: Resource, index: Index, ids: Iterable[str]) -> dict[str, list[str]]:
@@ -72,22 +73,26 @@ def rated(resource: Resource, index: Index, others: Sequence[str], what: str) ->
     if any(in_other_tenant(resource, index, each) for each in others):
         return Severity.medium, f"{told}."
     if all(managed_by(each) for each in others):
-        return Severity.low, f"{told}. Whether an instance of yours uses it is inconclusive."
-    return Severity.low, f"{told}. Whether the subscription is in your own tenant is inconclusive."
+        return Severity.low, Message("{told}. Whether an instance of yours uses it is inconclusive.", told=told)
+    return Severity.low, Message("{told}. Whether the subscription is in your own tenant is inconclusive.", told=told)
 
 
 def _named(ids: Sequence[str], what: str, where: str) -> str:
     names = [each.rstrip("/").rsplit("/", 1)[-1] for each in ids]
     if len(names) == 1:
-        return f"{names[0]} is a {what} {where}"
+        return Message("{names} is a {what} {where}", names=names[0], what=what, where=where)
     listed, several = ", ".join(names[:_MAX_NAMED]), _SEVERAL[what]
-    return f"{listed} and more are {several} {where}" if len(names) > _MAX_NAMED else f"{listed} are {several} {where}"
+    return (
+        Message("{listed} and more are {several} {where}", listed=listed, several=several, where=where)
+        if len(names) > _MAX_NAMED
+        else Message("{listed} are {several} {where}", listed=listed, several=several, where=where)
+    )
 
 
 _SEVERAL: Final = {
     "destination": "destinations",
-    "private endpoint": "private endpoints",
-    "peered network": "peered networks",
+    "private endpoint": Message("private endpoints"),
+    "peered network": Message("peered networks"),
     "subnet": "subnets",
     "subscription": "subscriptions",
 }

@@ -17,6 +17,7 @@ from scanner.model.addresses import ALL_IPV4, ALL_IPV6, NO_ADDRESSES, AddressSet
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of, subnet_name
 from scanner.model.json_paths import get_path, is_absent, text_at
+from scanner.model.message import Message
 from scanner.model.verdict import Unread
 from scanner.reach.areas import AnyArea
 from scanner.reach.filtering import EntryKind, FilterStep, OpenRange, filter_chain
@@ -46,9 +47,13 @@ class PortMapping(NamedTuple):
     def backend_text(self) -> str:
         """Return the ports behind as a phrase."""
         if self == EVERY_PORT:
-            return "every port"
+            return Message("every port")
         one = self.single_backend or self.first == self.last
-        return f"port {self.backend}" if one else f"ports from {self.backend}"
+        return (
+            Message("port {backend}", backend=self.backend)
+            if one
+            else Message("ports from {backend}", backend=self.backend)
+        )
 
     def outside(self, opened: OpenRange) -> OpenRange:
         """Return an open range of ports behind as it looks from outside."""
@@ -64,7 +69,7 @@ class PortMapping(NamedTuple):
 
 EVERY_PORT: Final = PortMapping("*", 0, LAST_PORT, 0)
 FIREWALL_ADDRESS: Final = Unread(
-    "the address that the firewall shows inside", "a rule allows some of its addresses alone"
+    Message("the address that the firewall shows inside"), Message("a rule allows some of its addresses alone")
 )
 
 
@@ -185,7 +190,9 @@ class FrontEnds(Struct):
                 for number in self._numbers(where, (each,)).get(each, ())
             ]
             return [front for number in numbers for front in self._leading_to(number, network, subnet)]
-        missing = Unread("the private address", "it is not known, and a DNAT rule names single addresses")
+        missing = Unread(
+            Message("the private address"), Message("it is not known, and a DNAT rule names single addresses")
+        )
         groups = [numbers for where in {network, ""} for numbers in self._numbers(where).values()]
         return [
             front.without(missing)
@@ -224,14 +231,14 @@ _ANYWHERE: Final[dict[str, None]] = {"": None}
 
 def possible_front_end(missing: Unread, kind: str = "path") -> FrontEnd:
     """Return a front end that may exist, because what would tell was not read."""
-    hop = Hop(kind, name_of(missing.what), "could not be read", allows=None)
+    hop = Hop(kind, name_of(missing.what), Message("could not be read"), allows=None)
     floating = kind == "load-balancer"
     return FrontEnd("", "standard", hops=(hop,), floating=floating, missing=(missing,), sku_unread=missing)
 
 
 def gateway_hop(front: str) -> Hop:
     """Return the hop of a gateway load balancer, by the id of its front end (load-balancer/gateway-overview)."""
-    detail = "an appliance filters every packet first; what it allows is not known"
+    detail = Message("an appliance filters every packet first; what it allows is not known")
     return Hop("gateway-load-balancer", name_of(front.rsplit("/", 2)[0]), detail, front, None)
 
 
@@ -239,12 +246,12 @@ def unread_front_ends(load_balancers: Unread | None, firewalls: Unread | None) -
     """Return the front ends that load balancers and firewalls may add, where these were not read."""
     found: list[FrontEnd] = []
     if load_balancers is not None:
-        hop = Hop("load-balancer", "load balancers", "could not be read", allows=None)
+        hop = Hop("load-balancer", Message("load balancers"), Message("could not be read"), allows=None)
         found.append(
             FrontEnd("", "standard", hops=(hop,), floating=True, missing=(load_balancers,), sku_unread=load_balancers)
         )
     if firewalls is not None:
-        hop = Hop("firewall", "firewalls", "their rules could not be read", allows=None)
+        hop = Hop("firewall", "firewalls", Message("their rules could not be read"), allows=None)
         found.append(FrontEnd("", "inside", hops=(hop,), allowed_sources=OUTSIDE_SOURCES, missing=(firewalls,)))
     return found
 
@@ -269,7 +276,9 @@ class NetworkPath(Struct, frozen=True):
         """Return the last hop, the network interface and its network; without an interface the subnet alone."""
         address, place = self.destination.address, subnet_name(self.destination.subnet)
         if not self.nic:
-            return (Hop("subnet", place, "inside a virtual network", self.destination.subnet),) if place else ()
+            return (
+                (Hop("subnet", place, Message("inside a virtual network"), self.destination.subnet),) if place else ()
+            )
         detail = f"{address or 'its private address is not known'}{f' in {place}' if place else ''}"
         return (Hop("network-interface", name_of(self.nic), detail, self.nic),)
 

@@ -11,14 +11,15 @@ from typing import Any, Final, NamedTuple
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, malformed, not_listed
 from scanner.reach.areas import AnyArea, Area
 from scanner.reach.networks import key_of, network_of
 from scanner.reach.sources import cached
 
-MAY_PUBLISH: Final = "may publish this machine"
-NOT_SEEN: Final = f"is not visible to this scan: a firewall there {MAY_PUBLISH}"
+MAY_PUBLISH: Final = Message("may publish this machine")
+NOT_SEEN: Final = Message("is not visible to this scan: a firewall there {may_publish}", may_publish=MAY_PUBLISH)
 
 
 def is_connected(peering: Any) -> bool:
@@ -111,15 +112,17 @@ def _link(network: str, peer: str, body: Any, back: Any) -> Link | None:
     closed = [same(get_path(each, "properties.allowVirtualNetworkAccess"), False) for each in seen]
     if len(closed) == 2 and all(closed):
         return None
-    what = f"the peering of {name_of(network)} and {name_of(peer)}"
-    uncertain = Unread(what, "one of its sides does not allow access to the other network") if any(closed) else None
+    what = Message("the peering of {network} and {peer}", network=name_of(network), peer=name_of(peer))
+    uncertain = (
+        Unread(what, Message("one of its sides does not allow access to the other network")) if any(closed) else None
+    )
     own, other = _peered_subnets(body, network, peer)
     if back is not None:
         back_other, back_own = _peered_subnets(back, peer, network)
         own, other = _both(own, back_own), _both(other, back_other)
     partial = any(same(get_path(each, "properties.peerCompleteVnets"), False) for each in seen)
     if partial and (own is None or other is None):
-        uncertain = uncertain or malformed(f"the subnets of {what}")
+        uncertain = uncertain or malformed(Message("the subnets of {what}", what=what))
     connected = [same(get_path(each, "properties.peeringState"), "Connected") for each in seen]
     return Link(own, other, uncertain, len(connected) == 2 and all(connected))
 
@@ -164,7 +167,7 @@ def areas_of_subnet(index: Index, subnet: str) -> list[tuple[AnyArea, Unread | N
             else:
                 found.append((Area(({peer: link.other},)), link.uncertain))
     if not peerings_known(index, network):
-        found.append((None, malformed(f"the peerings of {name_of(network)}")))
+        found.append((None, malformed(Message("the peerings of {network}", network=name_of(network)))))
     return found
 
 
@@ -172,7 +175,10 @@ def areas_of_hub(index: Index, hub: str) -> list[tuple[AnyArea, Unread | None]]:
     """Return where a virtual hub (key) sends to: the networks that are connected to it, and those that may be."""
     found, known = index.resources.get(hub), cached(index, "networks of hubs", HubNetworks)
     own, others = known.connected_to(hub), known.others(found)
-    uncertain = Unread(f"the networks of the virtual hub {name_of(hub)}", "whether this one is connected is not known")
+    uncertain = Unread(
+        Message("the networks of the virtual hub {hub}", hub=name_of(hub)),
+        Message("whether this one is connected is not known"),
+    )
     return [(own, None)] if others.is_empty() else [(own, None), (others, uncertain)]
 
 
@@ -288,7 +294,11 @@ def _unseen_peers(index: Index, network: str) -> dict[str, str]:
     for each in peers_of(index).get(network, ()):
         seen = each in index.resources
         if seen and subscription_of(each) in index.partial:
-            found[each] = f"part of the subscription of the peered network {name_of(each)} {NOT_SEEN}"
+            found[each] = Message(
+                "part of the subscription of the peered network {each} {not_seen}",
+                each=name_of(each),
+                not_seen=NOT_SEEN,
+            )
         elif not seen and not (is_hub_network(each) and hubs_named(index, each)):
-            found[each] = f"the peered network {name_of(each)} {NOT_SEEN}"
+            found[each] = Message("the peered network {each} {not_seen}", each=name_of(each), not_seen=NOT_SEEN)
     return found

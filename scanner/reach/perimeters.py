@@ -19,6 +19,7 @@ from scanner.model.exposure import Grant, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, segments
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same, text_at
+from scanner.model.message import Message
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -29,7 +30,9 @@ ASSOCIATIONS = "Microsoft.Network/networkSecurityPerimeters/resourceAssociations
 ACCESS_RULES = "Microsoft.Network/networkSecurityPerimeters/profiles/accessRules"
 CONFIGURATIONS = "networkSecurityPerimeterConfigurations"
 
-REMOVE_RULE = "In the network security perimeter, remove the address range from the profile's inbound access rule."
+REMOVE_RULE = Message(
+    "In the network security perimeter, remove the address range from the profile's inbound access rule."
+)
 MODE = "properties.accessMode"
 PREFIXES = "properties.addressPrefixes"
 HARMLESS_ISSUES = ("MissingPerimeterConfiguration", "MissingIdentityConfiguration")
@@ -171,7 +174,10 @@ def _not_applied(body: Resource, path: str) -> Unread | None:
     state = body.get("properties.provisioningState")
     if is_absent(state) or state == "" or same(state, "Succeeded"):
         return None
-    return Unread(f"{path}.provisioningState", f"the resource may not apply the perimeter: {display_value(state)}")
+    return Unread(
+        f"{path}.provisioningState",
+        Message("the resource may not apply the perimeter: {state}", state=display_value(state)),
+    )
 
 
 def _issue(configuration: Resource, path: str) -> Unread | None:
@@ -182,7 +188,9 @@ def _issue(configuration: Resource, path: str) -> Unread | None:
     for each in [] if is_absent(issues) else issues:
         kind = get_path(each, "properties.issueType")
         if not any(same(kind, known) for known in HARMLESS_ISSUES):
-            return Unread(f"{path}.provisioningIssues", f"the resource may not apply the perimeter: {kind}")
+            return Unread(
+                f"{path}.provisioningIssues", Message("the resource may not apply the perimeter: {kind}", kind=kind)
+            )
     return _not_applied(configuration, path)
 
 
@@ -221,7 +229,7 @@ def access_rules(
     together = union(addresses)
     evidence = (seen, Evidence(f"{path} addressPrefixes", prefixes[:20]), *private_range_evidence(path, together))
     grant = grant_from_addresses(together, index, *evidence)
-    grants = grants_from_ids(resource, index, f"{path} subscriptions", subscriptions, "resources")
+    grants = grants_from_ids(resource, index, Message("{path} subscriptions", path=path), subscriptions, "resources")
     own = (replace(grant, parts=tuple(parts)),) if grant else ()
     return lock | Lock(own + tuple(each.with_evidence((seen,)) for each in grants))
 
@@ -260,11 +268,11 @@ def _tagged(rule: Any, path: str, seen: Evidence, cause: Cause) -> tuple[Grant, 
 def _unknown_members(rule: Any, path: str) -> tuple[PossibleGrant, ...]:
     body = get_path(rule, "properties")
     if not isinstance(body, dict):
-        return (PossibleGrant(Reach.internet, Unread(path, "an access rule has no properties")),)
+        return (PossibleGrant(Reach.internet, Unread(path, Message("an access rule has no properties"))),)
     if not any(isinstance(value, list) and value for value in body.values()):
-        return (PossibleGrant(Reach.internet, Unread(path, "an access rule has no source")),)
+        return (PossibleGrant(Reach.internet, Unread(path, Message("an access rule has no source"))),)
     return tuple(
-        PossibleGrant(Reach.internet, Unread(f"{path} {key}", "an unrecognized member of an access rule"))
+        PossibleGrant(Reach.internet, Unread(f"{path} {key}", Message("an unrecognized member of an access rule")))
         for key, value in body.items()
         if value and isinstance(value, list) != (key.lower() in _KNOWN)
     )
@@ -272,7 +280,7 @@ def _unknown_members(rule: Any, path: str) -> tuple[PossibleGrant, ...]:
 
 def _associations(index: Index) -> tuple[dict[str, list[Resource]], Unread | None]:
     found = cached(index, ASSOCIATIONS, _by_target)
-    nameless = Unread(ASSOCIATIONS, "an association does not name its resource") if "" in found else None
+    nameless = Unread(ASSOCIATIONS, Message("an association does not name its resource")) if "" in found else None
     return found, index.of_type(ASSOCIATIONS)[1] or nameless
 
 
@@ -316,10 +324,10 @@ def _profile(index: Index, profile: str) -> tuple[list[Resource], Unread | None]
     rules = cached(index, ACCESS_RULES, _by_profile).get(f"{_key(profile)}/accessrules", [])
     if not rules and missing is None and index.live and not index.is_visible(profile):
         missing = Unread(
-            f"{profile}/accessRules", "the perimeter is in a subscription that is not visible to this scan"
+            f"{profile}/accessRules", Message("the perimeter is in a subscription that is not visible to this scan")
         )
     if not index.live:
-        missing = Unread(f"{profile}/accessRules", "a file of bare resources may be incomplete")
+        missing = Unread(f"{profile}/accessRules", Message("a file of bare resources may be incomplete"))
     return rules, missing
 
 

@@ -7,6 +7,7 @@ from scanner.model.exposure import Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, objects_at, same, text_at, texts_at
+from scanner.model.message import Message, Number
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread, absent_at_unknown_version, not_a_list
@@ -98,14 +99,14 @@ def _private_endpoints(
             approved.append(target if isinstance(target, str) else "")
         elif not is_one(status, _NOT_CONNECTED):
             possible_grants.append(
-                PossibleGrant(Reach.selected, Unread(path, "a connection with an unrecognized status"))
+                PossibleGrant(Reach.selected, Unread(path, Message("a connection with an unrecognized status")))
             )
     if missing is not None:
         possible_grants.append(PossibleGrant(Reach.selected, missing))
     if missing is not None or (isinstance(where, Read) and not where.needed(resource)):
         known = _known_endpoints(resource, index)
         approved += [each for each in known if _serves(_groups_of(each, resource, index), groups)]
-    grants = grants_from_ids(resource, index, path, dict.fromkeys(approved), "a private endpoint")
+    grants = grants_from_ids(resource, index, path, dict.fromkeys(approved), Message("a private endpoint"))
     hops = [
         Hop("private-endpoint", _endpoint_name(target), _approved(index, target), target)
         for target in list(dict.fromkeys(approved))[:MAX_LISTED]
@@ -143,7 +144,7 @@ def _serves(named: list[str], groups: tuple[str, ...]) -> bool:
 
 
 def _endpoint_name(endpoint: str) -> str:
-    return name_of(endpoint) or "private endpoint"
+    return name_of(endpoint) or Message("private endpoint")
 
 
 def _approved(index: Index, endpoint: str) -> str:
@@ -216,22 +217,27 @@ def private_endpoint_scope(index: Index, endpoint: str) -> str:
     ]
     parts = [network.name]
     if peers:
-        unseen = f" ({len(peers) - len(seen)} not visible)" if len(seen) < len(peers) else ""
+        unseen = Message(" ({value} not visible)", value=len(peers) - len(seen)) if len(seen) < len(peers) else ""
         parts.append(f"{len(peers)} peer{'s' if len(peers) > 1 else ''}{unseen}")
     every = objects_at(network.body, "properties.virtualNetworkPeerings")
     live = [each for each in every if is_live(index, network.key, each)]
     parts += _carried(live)
     if f"{network.key}/subnets/gatewaysubnet" in fabric_of(index).subnets:
-        parts.append("traffic through its gateway")
+        parts.append(Message("traffic through its gateway"))
     dead = len(every) - len(live)
     rest = f"; {dead} peering{'s are' if dead > 1 else ' is'} not connected" if dead else ""
-    return f"open to {join_with_and(parts)}: {parsed_addresses(prefixes)[0].size(4):,} addresses{rest}"
+    return Message(
+        "open to {parts}: {value} addresses{rest}",
+        parts=join_with_and(parts),
+        value=Number(parsed_addresses(prefixes)[0].size(4)),
+        rest=rest,
+    )
 
 
 def _carried(peerings: list[Any]) -> Iterator[str]:
     """Return what comes over peerings besides the peers themselves."""
     if any(same(get_path(each, "properties.allowForwardedTraffic"), True) for each in peerings):
-        yield "traffic forwarded over a peering"
+        yield Message("traffic forwarded over a peering")
     for each in peerings:
         if same(get_path(each, "properties.useRemoteGateways"), True):
             network = name_of(text_at(each, "properties.remoteVirtualNetwork.id"))

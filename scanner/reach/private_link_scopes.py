@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from scanner.model.exposure import Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, absent_at_unknown_version, not_a_list, not_listed, not_returned
 from scanner.reach.firewall import Firewall, firewall
@@ -69,7 +70,7 @@ def _of_scope(scope: str, resource: Resource, index: Index, path: str) -> Lock:
 
 def _why_unknown(scope: str, index: Index) -> Unread:
     if index.live and not index.is_visible(scope):
-        return Unread(scope, "the private link scope is in a subscription that is not visible to this scan")
+        return Unread(scope, Message("the private link scope is in a subscription that is not visible to this scan"))
     return (index.missing_in(SCOPES, scope) if index.live else None) or not_listed(scope)
 
 

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from scanner.model.exposure import Lock
 from scanner.model.json_paths import is_absent, same
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -46,26 +47,28 @@ def public_switch(reading: FirewallReading, private: Lock) -> PublicSwitch:
     if state != "enabled" and path and any(same(resource.get(path), each) for each in lacking):
         # What the feature needs is a higher SKU, and nothing documents what the switch does without.
         sku = resource.get(path)
-        return PublicSwitch("enabled", seen, text, Unread(row.public, f"its effect on {sku} is not documented"), True)
+        return PublicSwitch(
+            "enabled", seen, text, Unread(row.public, Message("its effect on {sku} is not documented", sku=sku)), True
+        )
     return _agreed(reading, PublicSwitch(state, seen, text))
 
 
 def _absent(reading: FirewallReading, private: Lock, seen: tuple[Evidence, ...]) -> PublicSwitch:
     row = reading.row
     if row.absent == "enabled":
-        return _agreed(reading, PublicSwitch("enabled", seen, "not set: enabled"))
+        return _agreed(reading, PublicSwitch("enabled", seen, Message("not set: enabled")))
     if row.absent == "disabled":
         unread = _absent_unread(reading.resource, row.public)
-        return PublicSwitch("enabled" if unread else "disabled", seen, "not set: disabled", unread)
+        return PublicSwitch("enabled" if unread else "disabled", seen, Message("not set: disabled"), unread)
     if row.absent == "auto":
         if private.grants:
             unread = _absent_unread(reading.resource, row.public)
             return PublicSwitch(
-                "enabled" if unread else "disabled", seen, "automatic: disabled by a private endpoint", unread
+                "enabled" if unread else "disabled", seen, Message("automatic: disabled by a private endpoint"), unread
             )
         possible = private.possible_grants[0].missing if private.possible_grants else None
-        return PublicSwitch("enabled", seen, "automatic: enabled, no approved private endpoint", possible)
-    return PublicSwitch("enabled", seen, "not set", not_returned(row.public), True)
+        return PublicSwitch("enabled", seen, Message("automatic: enabled, no approved private endpoint"), possible)
+    return PublicSwitch("enabled", seen, Message("not set"), not_returned(row.public), True)
 
 
 def _absent_unread(resource: Resource, path: str) -> Unread | None:
@@ -86,8 +89,13 @@ def _agreed(reading: FirewallReading, switch: PublicSwitch) -> PublicSwitch:
     if is_absent(value) or _state(row, value) == switch.state:
         return switch
     both = (*switch.seen, reading.holder.evidence(row.second, row.disabled[0]))
-    why = f"the resource has {switch.detail}, its rule set has {value!r}"
-    return PublicSwitch("enabled", both, f"{switch.detail}, the rule set {value}", Unread(row.public, why))
+    why = Message("the resource has {detail}, its rule set has {value}", detail=switch.detail, value=repr(value))
+    return PublicSwitch(
+        "enabled",
+        both,
+        Message("{detail}, the rule set {value}", detail=switch.detail, value=value),
+        Unread(row.public, why),
+    )
 
 
 def _state(row: Firewall, value: Any) -> SwitchState | None:

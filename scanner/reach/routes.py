@@ -16,6 +16,7 @@ from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_at
+from scanner.model.message import Message
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.networks import Fabric, Route, RouteTable, Subnet, key_of, network_of
 from scanner.reach.peerings import is_connected, is_hub_network, links_of
@@ -47,7 +48,10 @@ def inside_route(index: Index, fabric: Fabric, subnet: Subnet, target: AddressSe
         return PASSES
     every = [route for route, addresses, length in _parsed(table) if addresses & target and length >= (system or 0)]
     if system is None and every:
-        text = f"the address space of the target's network was not collected, and the route {every[0].prefix} may apply"
+        text = Message(
+            "the address space of the target's network was not collected, and the route {prefix} may apply",
+            prefix=every[0].prefix,
+        )
         return Passage(None, Hop("route", name_of(table.id), text, table.id, None), Unread(_what(table), text))
     near = any(each.covers(target) for each in _spaces(index, subnet.network))
     return _decided(table, _chosen(table, target, system or 0), "VnetLocal" if near else "")
@@ -73,25 +77,25 @@ def outside_route(index: Index, fabric: Fabric, subnet: Subnet, target: AddressS
     return Passage(None, Hop("route", name_of(subnet.network), why, subnet.network, None), Unread(_SYSTEM, why))
 
 
-_SYSTEM: Final = "the effective routes of the sender"
+_SYSTEM: Final = Message("the effective routes of the sender")
 
 
 def why_more_routes(index: Index, fabric: Fabric, network: str) -> str:
     """Return why a network (its key) may have routes that no route table shows; "" where it has none."""
     body = index.resources.get(network)
     if body is None:
-        return f"the virtual network {name_of(network)} was not collected"
+        return Message("the virtual network {network} was not collected", network=name_of(network))
     if any(f"{network}/subnets/{each}" in fabric.subnets for each in _GATEWAYS):
-        return f"a gateway in {body.name} may advertise routes"
+        return Message("a gateway in {name} may advertise routes", name=body.name)
     peerings = get_path(body.body, "properties.virtualNetworkPeerings")
     if not isinstance(peerings, list):
-        return f"the peerings of {body.name} were not returned"
+        return Message("the peerings of {name} were not returned", name=body.name)
     for each in objects_at(body.body, "properties.virtualNetworkPeerings"):
         remote = text_at(each, "properties.remoteVirtualNetwork.id")
         if not is_connected(each):
             continue
         if is_hub_network(key_of(remote)):
-            return f"the virtual hub of {body.name} may advertise routes"
+            return Message("the virtual hub of {name} may advertise routes", name=body.name)
         if same(get_path(each, "properties.useRemoteGateways"), True):
             return f"the gateway of {name_of(remote) or 'a peered network'} may advertise routes"
     return ""
@@ -124,7 +128,11 @@ def detour(index: Index, fabric: Fabric, subnet: Subnet, version: Version) -> st
     for each in _chosen(table, PUBLIC_ADDRESSES.of_version(version), 0, tags=True) if table is not None else ():
         whole = any(found.covers(PUBLIC_ADDRESSES.of_version(version)) for found in parsed_addresses(each.prefix))
         if not whole and _effect(each, "Internet") is None:
-            return f"the route {each.prefix} of its subnet leads to {each.address or each.hop}"
+            return Message(
+                "the route {prefix} of its subnet leads to {address}",
+                prefix=each.prefix,
+                address=each.address or each.hop,
+            )
     if table is not None and (table.unclear or table.isolated):
         return table.unclear
     return why_more_routes(index, fabric, subnet.network)
@@ -145,7 +153,7 @@ def _chosen(table: RouteTable, target: AddressSet, at_least: int, tags: bool = F
     return [_SYSTEM_ROUTE, *found] if found else []
 
 
-_SYSTEM_ROUTE: Final = Route("the system route", "")
+_SYSTEM_ROUTE: Final = Route(Message("the system route"), "")
 
 
 def _of_tags(table: RouteTable) -> list[Route]:
@@ -160,7 +168,12 @@ def _decided(table: RouteTable, routes: list[Route], direct: str) -> Passage:
     """
     effects = [_effect(each, direct) for each in routes]
     broken = table.unclear or next(
-        (f"the route {each.prefix} is not known" for each in _of_tags(table) if not _TAG.fullmatch(each.prefix)), ""
+        (
+            Message("the route {prefix} is not known", prefix=each.prefix)
+            for each in _of_tags(table)
+            if not _TAG.fullmatch(each.prefix)
+        ),
+        "",
     )
     if broken:
         hop = Hop("route", name_of(table.id), broken, table.id, None)
@@ -169,14 +182,14 @@ def _decided(table: RouteTable, routes: list[Route], direct: str) -> Passage:
         return PASSES
     route = next(each for each, effect in zip(routes, effects, strict=True) if effect is not True)
     if all(each is False for each in effects):
-        text = f"the route {route.prefix} to None drops the packet"
+        text = Message("the route {prefix} to None drops the packet", prefix=route.prefix)
         return Passage(False, Hop("route", name_of(table.id), text, table.id, False))
     if same(route.hop, "None"):
-        text = f"the route {route.prefix} drops the packet, if the target is in it"
+        text = Message("the route {prefix} drops the packet, if the target is in it", prefix=route.prefix)
         return Passage(None, Hop("route", name_of(table.id), text, table.id, None), Unread(_what(table), text))
-    text = f"the route {route.prefix} leads to {route.address or route.hop}"
+    text = Message("the route {prefix} leads to {address}", prefix=route.prefix, address=route.address or route.hop)
     hop = Hop("route", name_of(table.id), text, table.id, None)
-    return Passage(None, hop, Unread(text, "what is allowed there is not known"))
+    return Passage(None, hop, Unread(text, Message("what is allowed there is not known")))
 
 
 def _effect(route: Route, direct: str) -> bool | None:
@@ -201,13 +214,19 @@ def _length(addresses: AddressSet) -> int:
 
 
 def _what(table: RouteTable) -> str:
-    return f"the route table {name_of(table.id)}"
+    return Message("the route table {id}", id=name_of(table.id))
 
 
 def _unread(table: str) -> Passage:
     """Return the passage by a route table (key) that was not read."""
-    missing = not_listed(table) if table.count("/") > 1 else Unread("the route table", "its id was not returned")
-    return Passage(None, Hop("route", name_of(table), "the route table was not collected", table, None), missing)
+    missing = (
+        not_listed(table)
+        if table.count("/") > 1
+        else Unread(Message("the route table"), Message("its id was not returned"))
+    )
+    return Passage(
+        None, Hop("route", name_of(table), Message("the route table was not collected"), table, None), missing
+    )
 
 
 def parsed_addresses(text: str) -> list[AddressSet]:

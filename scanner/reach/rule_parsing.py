@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from scanner.model.addresses import ALL_ADDRESSES, PUBLIC_ADDRESSES, AddressSet, BadAddress, parse, union
+from scanner.model.message import Message
 from scanner.reach.port_ranges import ALL_PORTS, BadPort, Spans, merged, places, ports, protocols
 from scanner.reach.rule_fields import (
     BROKEN_DESTINATIONS,
@@ -52,7 +53,7 @@ def rule_pair(row: PackedRule) -> RulePair:
     if row.priority is not None and not effects.unclear and not effects.switches:
         rule = _rule(row, effects.certain, row.priority)
         return rule, rule, ""
-    unclear = (*effects.unclear, *(("unknown priority",) if row.priority is None else ()), *effects.switches)
+    unclear = (*effects.unclear, *((Message("unknown priority"),) if row.priority is None else ()), *effects.switches)
     certain, possible = (
         _rule(row, effects.certain, AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),
         _rule(row, effects.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),
@@ -103,7 +104,7 @@ def _rule_effects(packed: bytes) -> _RuleEffects:
     asked = (named.unclear, numbers.unclear, source.unclear, destination.unclear, "" if fields.allow else own.unclear)
     unclear = tuple(each for each in asked if each)
     switches = (("access", fields.allow), ("direction", fields.inbound))
-    unknown = tuple(f"its {what} is not known" for what, value in switches if value is None)
+    unknown = tuple(Message("its {what} is not known", what=what) for what, value in switches if value is None)
     if not unclear and not unknown:
         effect = _rule_effect(fields, values, fields.allow is True, wide=True)
         return _RuleEffects(effect, effect)
@@ -142,7 +143,7 @@ class _FieldValue(NamedTuple):
     unclear: str = ""
 
 
-_ALL_PROTOCOLS: Final = _FieldValue((), protocols("*"), "unrecognized protocol")
+_ALL_PROTOCOLS: Final = _FieldValue((), protocols("*"), Message("unrecognized protocol"))
 
 _ANY_PORT: Final = _FieldValue(ALL_PORTS, ALL_PORTS)
 
@@ -159,7 +160,7 @@ def _protocol(text: str) -> _FieldValue:
 
 def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
     found: list[tuple[int, int]] = []
-    why = "a port is not a string" if broken else "" if texts else "it has no ports"
+    why = Message("a port is not a string") if broken else "" if texts else Message("it has no ports")
     for text in texts:
         try:
             found += ports(text)
@@ -172,7 +173,9 @@ def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
 @lru_cache(maxsize=256)
 def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool, admin: bool) -> _FieldValue:
     addresses, tags, why = _addresses_and_tags(texts)
-    why = why or ("a source is not a string" if broken else "" if texts or groups else "it has no source")
+    why = why or (
+        Message("a source is not a string") if broken else "" if texts or groups else Message("it has no source")
+    )
     reaches = {tag: service_tag(tag).reach for tag in tags}
     sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _PLATFORM_TAGS)
     outside = PUBLIC_ADDRESSES if "internet" in reaches.values() else _public_part(addresses)
@@ -183,7 +186,7 @@ def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool, admin
     if why or not network_groups or inside == ALL_ADDRESSES:
         return _FieldValue(certain, ANY_SOURCE if why else certain, why)
     possible = _known_source(RuleSource(outside, ALL_ADDRESSES, sent))
-    return _FieldValue(certain, possible, "the members of its network group are not known")
+    return _FieldValue(certain, possible, Message("the members of its network group are not known"))
 
 
 def _known_source(source: RuleSource) -> RuleSource:
@@ -207,19 +210,25 @@ def _destination(fields: RuleFields) -> _FieldValue:
     certain = (
         _rule_destination(fields.destinations, (), False).certain if fields.destinations else MATCHES_NO_DESTINATION
     )
-    return _FieldValue(certain, None, read.unclear or "the members of its network group are not known")
+    return _FieldValue(certain, None, read.unclear or Message("the members of its network group are not known"))
 
 
 def _rule_destination(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
     addresses, tags, why = _addresses_and_tags(texts)
-    why = why or ("a destination is not a string" if broken else "" if texts or groups else "it has no destination")
+    why = why or (
+        Message("a destination is not a string")
+        if broken
+        else ""
+        if texts or groups
+        else Message("it has no destination")
+    )
     known = [service_tag(tag) for tag in tags]
     if addresses == ALL_ADDRESSES:
         return _FieldValue(None, None, why)
     network = any(tag.reach == "vnet" for tag in known)
     unknown = [tag.name for tag in known if not tag.known]
     if unknown and not network:
-        why = why or f"unrecognized destination {unknown[0]!r}"
+        why = why or Message("unrecognized destination {unknown}", unknown=repr(unknown[0]))
     certain = RuleDestination(addresses, frozenset(groups), any(tag.reach != "vnet" for tag in known), network)
     return _FieldValue(
         MATCHES_NO_DESTINATION if certain == MATCHES_NO_DESTINATION else certain, None if why else certain, why
@@ -240,10 +249,10 @@ def _addresses_and_tags(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ..
                 if _TAG.fullmatch(word):
                     tags.append(tag_name(word))
                 else:
-                    why = f"{word[:60]!r} is not an address or a tag"
+                    why = Message("{word} is not an address or a tag", word=repr(word[:60]))
                 continue
             if word in ("0.0.0.0", "::"):  # noqa: S104
-                why = f"whether {word} includes every address is not documented"
+                why = Message("whether {word} includes every address is not documented", word=word)
             else:
                 sets.append(found)
     addresses = union(sets)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scanner.model.json_paths import get_path, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Children
 from scanner.model.verdict import Unread
 from scanner.reach.callers import Sender, sender_at
@@ -22,6 +23,8 @@ def scale_set_senders(found: Topology, models: Iterable[Any], nics: Children) ->
         missing = nics.gap
         own = get_path(model, "properties.publicIPAddressConfiguration")
         if isinstance(own, dict):
-            missing = missing or Unread("the public addresses of the instances", "those of senders are not evaluated")
+            missing = missing or Unread(
+                Message("the public addresses of the instances"), Message("those of senders are not evaluated")
+            )
         public = text_at(body, "properties.publicIPAddress.id")
         yield sender_at(found, end, public, pooled=bool(pools_of(found, model, body, end)), missing=missing)

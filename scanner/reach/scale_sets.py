@@ -13,6 +13,7 @@ from msgspec import Struct
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
 from scanner.model.json_paths import get_path, is_absent, known_text, member, objects_at, same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import malformed
 from scanner.reach.filtering import EntryKind
@@ -97,11 +98,11 @@ class _InstanceAddresses(Struct):
             sku = text_at(own, "sku.name") or next((text_at(row.body, "sku.name") for row in own_rows), "")
             entry: EntryKind = "standard" if sku.lower().startswith("standard") else "basic"
             known = [address for row in self.rows if (address := text_at(row.body, "properties.ipAddress"))]
-            detail = join_with_and(known[:3]) or "each instance has its own address"
-            name = text_at(own, "name") or "instance addresses"
+            detail = join_with_and(known[:3]) or Message("each instance has its own address")
+            name = text_at(own, "name") or Message("instance addresses")
             yield FrontEnd("", entry, version=version, hops=(Hop("public-ip", name, detail),))
         elif self.rows.gap is not None:
-            hop = Hop("public-ip", "instance addresses", "could not be read", allows=None)
+            hop = Hop("public-ip", Message("instance addresses"), Message("could not be read"), allows=None)
             yield FrontEnd("", "standard", version=version, hops=(hop,), missing=(self.rows.gap,))
 
     @staticmethod
@@ -145,7 +146,7 @@ def _check_model(model: Any) -> None:
             value = get_path(body, f"properties.{name}")
             named = is_list_of_objects(value) and all(text_at(each, "id") for each in value)
             if not is_absent(value) and not named:
-                raise malformed("load balancer pools")
+                raise malformed(Message("load balancer pools"))
 
 
 def _group_of(body: Any) -> str:

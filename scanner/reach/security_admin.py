@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from scanner.model.ids import name_of, segments, subscription_of
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, member, objects_at, same, text_at, texts_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.reach.nsg import AdminRules, DeployedRule, admin_rules
 
@@ -34,11 +35,11 @@ _EXEMPT_SUBNETS: Final = frozenset(
 _INTENT_SERVICES: Final = ("microsoft.sql/managedinstances", "microsoft.databricks/workspaces")
 _GATEWAYS: Final = "/applicationgateways/"
 
-OTHER_COLLECTION: Final = "whether its rule collection applies to this network is not known"
-OLD_SNAPSHOT: Final = "which of its versions is deployed is not known"
-NOT_PROVISIONED: Final = "its deployment to this network did not succeed"
-UNKNOWN_SERVICES: Final = "whether it applies to a network of SQL managed instances or Databricks is not known"
-UNREAD: Final = "the rules of security admin configuration"
+OTHER_COLLECTION: Final = Message("whether its rule collection applies to this network is not known")
+OLD_SNAPSHOT: Final = Message("which of its versions is deployed is not known")
+NOT_PROVISIONED: Final = Message("its deployment to this network did not succeed")
+UNKNOWN_SERVICES: Final = Message("whether it applies to a network of SQL managed instances or Databricks is not known")
+UNREAD: Final = Message("the rules of security admin configuration")
 
 
 class AppliedConfiguration(NamedTuple):
@@ -125,7 +126,13 @@ class SecurityAdmin(Struct):
         ids = self._committed(applied, region)
         if (ids is None and not known) or any(each not in known for each in ids or ()):
             name = f"{UNREAD} {name_of(applied.configuration or applied.row)}"
-            yield DeployedRule(rank, ordered, applied.configuration or applied.row, None, f"{name} could not be read")
+            yield DeployedRule(
+                rank,
+                ordered,
+                applied.configuration or applied.row,
+                None,
+                Message("{name} could not be read", name=name),
+            )
         chosen = [each for each in known if ids is None or each in ids]
         collections = {_collection(each) for each in chosen}
         for id in chosen:

@@ -13,6 +13,7 @@ from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, member, objects_at, same, text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.networks import Destination, Fabric, Route, Subnet, key_of, network_of
@@ -128,8 +129,10 @@ def _widened(
         return None
     if _by_rules(index, governed, subnet, sender, target._replace(inside=True), at).allows is False:
         return None
-    text = "its default route may extend the tag VirtualNetwork of the outbound rules to every address"
-    return Outbound(None, Hop("route", name_of(subnet.table), text, subnet.table, None), Unread("outbound rules", text))
+    text = Message("its default route may extend the tag VirtualNetwork of the outbound rules to every address")
+    return Outbound(
+        None, Hop("route", name_of(subnet.table), text, subnet.table, None), Unread(Message("outbound rules"), text)
+    )
 
 
 def routed(index: Index, fabric: Fabric, sender: Destination, target: PacketTarget) -> Outbound:
@@ -143,9 +146,15 @@ def routed(index: Index, fabric: Fabric, sender: Destination, target: PacketTarg
 
 def unread_subnet(subnet: str) -> Outbound:
     """Return the answer for a sender whose subnet was not read, so that its rules and routes are not known."""
-    missing = not_listed(subnet) if subnet else Unread("the subnet of the sender", "its id was not returned")
+    missing = (
+        not_listed(subnet)
+        if subnet
+        else Unread(Message("the subnet of the sender"), Message("its id was not returned"))
+    )
     name = name_of(subnet) or "subnet"
-    return Outbound(None, Hop("subnet", name, "its rules and routes were not collected", subnet, None), missing)
+    return Outbound(
+        None, Hop("subnet", name, Message("its rules and routes were not collected"), subnet, None), missing
+    )
 
 
 def _by_route(index: Index, fabric: Fabric, subnet: Subnet, target: PacketTarget) -> Outbound:
@@ -178,7 +187,7 @@ def _by_admin(fabric: Fabric, subnet: Subnet, sender: Destination, target: Packe
 
     They come before the groups, in both directions (Microsoft Learn, virtual-network-manager/concept-security-admins).
     """
-    name = f"security admin rules of {name_of(subnet.network)}"
+    name = Message("security admin rules of {network}", network=name_of(subnet.network))
     gap = None if subnet.exempt else fabric.admin_gap(subnet.network)
     if gap is not None:
         unread = Outbound(None, Hop("admin-rules", name, gap.why, subnet.network, None), gap)
@@ -192,9 +201,11 @@ def _by_admin(fabric: Fabric, subnet: Subnet, sender: Destination, target: Packe
     may_deliver = target.may_be_in(target.decided(admin.always.rules(fields, True), at)[1])
     may_pass = target.may_be_in(target.decided(admin.passed.rules(fields, True), at)[1])
     if not may_pass and not may_deliver:
-        text = f"outbound: {refs} blocks the packet"
+        text = Message("outbound: {refs} blocks the packet", refs=refs)
         return Governed(Outbound(False, Hop("admin-rules", name, text, subnet.network, False)), False)
-    why = Unread(f"the outbound {name}", f"whether {refs or 'one of them'} includes the target is not known")
+    why = Unread(
+        Message("the outbound {name}", name=name), f"whether {refs or 'one of them'} includes the target is not known"
+    )
     unclear = Outbound(None, Hop("admin-rules", name, why.why, subnet.network, None), why)
     passes = Outbound(True) if delivers or target.is_in(passed) else unclear
     return Governed(passes, None if may_deliver and not delivers else delivers, unclear)
@@ -204,23 +215,28 @@ def _by_group(index: Index, kind: str, key: str, sender: Destination, target: Pa
     group = index.resources.get(key)
     if group is None:
         return Outbound(
-            None, Hop(kind, name_of(key), "its outbound rules could not be read", key, None), not_listed(key)
+            None, Hop(kind, name_of(key), Message("its outbound rules could not be read"), key, None), not_listed(key)
         )
     if not isinstance(get_path(group.body, "properties.securityRules"), list):
-        missing = Unread(f"the outbound rules of {group.name}", "Azure did not return them")
+        missing = Unread(Message("the outbound rules of {name}", name=group.name), Message("Azure did not return them"))
         return Outbound(None, Hop(kind, group.name, missing.why, key, None), missing)
     known: dict[str, SecurityRules] = cached(index, "outbound rules of groups", lambda _: {})
     if key not in known:
         known[key] = security_rules_of(Resource(mirrored(group.body)))
     rules = known[key]
     refs, certain = target.decided(rules.rules(sender.fields, False), at)
-    refs = refs or "no rule"
+    refs = refs or Message("no rule")
     if not target.may_be_in(target.decided(rules.rules(sender.fields, True), at)[1]):
-        return Outbound(False, Hop(kind, group.name, f"outbound: {refs} blocks the packet", group.id, False))
+        return Outbound(
+            False, Hop(kind, group.name, Message("outbound: {refs} blocks the packet", refs=refs), group.id, False)
+        )
     if target.is_in(certain):
         return Outbound(True)
-    why = Unread(f"the outbound rules of {group.name}", f"whether {refs} includes the target is not known")
-    return Outbound(None, Hop(kind, group.name, f"outbound: {refs}", group.id, None), why)
+    why = Unread(
+        Message("the outbound rules of {name}", name=group.name),
+        Message("whether {refs} includes the target is not known", refs=refs),
+    )
+    return Outbound(None, Hop(kind, group.name, Message("outbound: {refs}", refs=refs), group.id, None), why)
 
 
 def mirrored(body: Any) -> Any:
@@ -273,10 +289,10 @@ def egress(index: Index, fabric: Fabric, sender: Destination, public: str, *, po
     """
     subnet = fabric.subnets.get(fabric.key(sender.subnet))
     if subnet is None:
-        return _unknown("its subnet was not collected")
+        return _unknown(Message("its subnet was not collected"))
     table = fabric.tables.get(subnet.table) if subnet.table else None
     if subnet.table and table is None:
-        return _unknown("the route table of its subnet was not collected")
+        return _unknown(Message("the route table of its subnet was not collected"))
     other = detour(index, fabric, subnet, sender.version)
     if other:
         return _unknown(other)
@@ -284,17 +300,23 @@ def egress(index: Index, fabric: Fabric, sender: Destination, public: str, *, po
     route = next((each for each in table.routes if each.prefix == default), None) if table else None
     if route is not None and not same(route.hop, "Internet"):
         behind = _addresses_of_appliance(index, route.address).of_version(sender.version)
-        return Egress(behind) if behind else _unknown(f"the default route of its subnet leads to {_hop_of(route)}")
+        return (
+            Egress(behind)
+            if behind
+            else _unknown(Message("the default route of its subnet leads to {route}", route=_hop_of(route)))
+        )
     gateways = _gateways_of(index, subnet)
     if isinstance(gateways, str):
         return _unknown(gateways)
     if gateways:
-        return _known([id for each in gateways for id in _public_ids(each)], index, "its NAT gateway", sender.version)
+        return _known(
+            [id for each in gateways for id in _public_ids(each)], index, Message("its NAT gateway"), sender.version
+        )
     if public:
         return _known([public], index, "it", sender.version)
     if subnet.outbound and not pooled:
-        return Egress(NO_ADDRESSES, "it has no own public address")
-    return _unknown("it has no own public address")
+        return Egress(NO_ADDRESSES, Message("it has no own public address"))
+    return _unknown(Message("it has no own public address"))
 
 
 def _unknown(why: str) -> Egress:
@@ -306,8 +328,16 @@ def _known(ids: list[str], index: Index, whose: str, version: Version) -> Egress
     found = [parsed_addresses(public_address(index, each).address) for each in ids]
     if found and all(found):
         shown = union(addresses for each in found for addresses in each).of_version(version)
-        return Egress(shown) if shown else _unknown(f"{whose} has no public address of IPv{version}")
-    return _unknown(f"a public address of {whose} is not known" if whose != "it" else "its public address is not known")
+        return (
+            Egress(shown)
+            if shown
+            else _unknown(Message("{whose} has no public address of IPv{version}", whose=whose, version=version))
+        )
+    return _unknown(
+        Message("a public address of {whose} is not known", whose=whose)
+        if whose != "it"
+        else Message("its public address is not known")
+    )
 
 
 def _hop_of(route: Route) -> str:
@@ -335,9 +365,9 @@ def _gateways_of(index: Index, subnet: Subnet) -> list[Resource] | str:
     every, _ = index.of_type(NAT_GATEWAYS)
     found = [each for each in every if subnet.gateway == each.key or key in map(key_of, _ids(each, _SUBNETS))]
     if subnet.gateway and all(each.key != subnet.gateway for each in found):
-        return f"its NAT gateway {name_of(subnet.gateway)} was not collected"
+        return Message("its NAT gateway {gateway} was not collected", gateway=name_of(subnet.gateway))
     if not found and index.missing_in(NAT_GATEWAYS, subnet.id) is not None:
-        return "NAT gateways were not collected"
+        return Message("NAT gateways were not collected")
     return found
 
 

@@ -19,6 +19,7 @@ from scanner.model.addresses import PUBLIC_ADDRESSES, AddressSet, union
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, type_of
 from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import NoPort, Ports
 from scanner.model.verdict import Unread, not_listed
@@ -35,7 +36,7 @@ from scanner.reach.source_sets import UNKNOWN_APPLICATION_GROUP, reached_address
 from scanner.reach.topology import Topology
 
 ENDPOINT: Final = "microsoft.network/privateendpoints"
-TENANTS: Final = "any Azure tenant"
+TENANTS: Final = Message("any Azure tenant")
 ENDPOINT_SERVICES: Final = {
     "microsoft.documentdb": ("microsoft.azurecosmosdb",),
     "microsoft.storage": ("microsoft.storage", "microsoft.storage.global"),
@@ -84,10 +85,10 @@ def ask_service(service: AskedService, caller: Caller, found: Topology) -> tuple
     if sender.missing is not None:
         return unread_answer(sender.missing), None
     sides = [*_sides(service, sender, caller.name, found), *_sides_inside(service)]
-    words = {True: "yes", None: "not known", False: "no"}
+    words = {True: "yes", None: Message("not known"), False: "no"}
     best = min(sides, key=lambda each: ORDER.index(words[each.allows]))
     if best.allows is None:
-        return SenderAnswer("not known", best.hops, best.missing), best.grant
+        return SenderAnswer(Message("not known"), best.hops, best.missing), best.grant
     return SenderAnswer("yes" if best.allows else "no", best.hops), best.grant
 
 
@@ -113,8 +114,11 @@ def _sides_inside(service: AskedService) -> Iterator[Side]:
     lock = service.exposure.reach
     ports = service.exposure.endpoint == "*/*" and all(each.level == Reach.none for each in lock.grants)
     if ports or any(hop.kind in _IN_NETWORK for hop in lock.hops):
-        missing = Unread("the path inside", f"{service.top.name} is evaluated for callers outside its network alone")
-        yield Side(None, (Hop("path", "not known", missing.why, allows=None),), missing)
+        missing = Unread(
+            Message("the path inside"),
+            Message("{name} is evaluated for callers outside its network alone", name=service.top.name),
+        )
+        yield Side(None, (Hop("path", Message("not known"), missing.why, allows=None),), missing)
 
 
 _IN_NETWORK: Final = ("subnet-nsg", "nic-nsg", "no-nsg", "admin-rules", "network-interface")
@@ -142,12 +146,18 @@ def _public_side(
         allows, missing = None, service.exposure.further_rules
     six = sender.place.version == 6
     if allows and six:
-        allows, missing = None, Unread(f"the addresses of {service.top.name}", "whether one is an IPv6 address")
+        allows, missing = (
+            None,
+            Unread(
+                Message("the addresses of {name}", name=service.top.name), Message("whether one is an IPv6 address")
+            ),
+        )
     if allows is False:
         return Side(False)
     if direct and _has_policies(service.top, sender, found):
         missing = Unread(
-            "the service endpoint policies of its subnet", "which storage accounts they allow is not evaluated"
+            Message("the service endpoint policies of its subnet"),
+            Message("which storage accounts they allow is not evaluated"),
         )
         return Side(None, (), missing, grant)
     sent = _sent_outside(service, sender, bool(direct), found)
@@ -159,8 +169,8 @@ def _public_side(
     if sent.allows is None:
         return Side(None, hops, sent.missing, grant)
     if not direct and not sender.egress.exists:
-        why = f"{sender.egress.why}; whether it has default outbound access is not known"
-        return Side(None, (), Unread(f"the outbound address of {name}", why), grant)
+        why = Message("{why}; whether it has default outbound access is not known", why=sender.egress.why)
+        return Side(None, (), Unread(Message("the outbound address of {name}", name=name), why), grant)
     return Side(True, (), None, grant)
 
 
@@ -219,26 +229,37 @@ def _admits(
         return _admits_subnet(grant.ids, sender, direct, found)
     if grant.description == TENANTS and sender.egress.addresses and direct is False:
         return True, None
-    what = f"whether {name} belongs to {grant.description}" if grant.description else "the callers that it allows"
+    what = (
+        Message("whether {name} belongs to {description}", name=name, description=grant.description)
+        if grant.description
+        else Message("the callers that it allows")
+    )
     return None, Unread(
-        what, "its addresses are known only to Azure" if grant.description else "they are not evaluated"
+        what,
+        Message("its addresses are known only to Azure") if grant.description else Message("they are not evaluated"),
     )
 
 
 def _admits_address(
     addresses: AddressSet, sender: Sender, name: str, direct: bool | None
 ) -> tuple[bool | None, Unread | None]:
-    what = f"the outbound address of {name}"
+    what = Message("the outbound address of {name}", name=name)
     if direct:
-        return None, Unread(what, "the service sees the private address, because the subnet has a service endpoint")
+        return None, Unread(
+            what, Message("the service sees the private address, because the subnet has a service endpoint")
+        )
     own = sender.egress.addresses
     if not own:
-        return None, Unread(what, sender.egress.why or "it is not known")
+        return None, Unread(what, sender.egress.why or Message("it is not known"))
     if not addresses & own:
         return False, None
     if direct is None:
-        return None, Unread("the service endpoints of its subnet", "Azure did not return them")
-    return (True, None) if addresses.covers(own) else (None, Unread(what, "only some of its addresses are allowed"))
+        return None, Unread(Message("the service endpoints of its subnet"), Message("Azure did not return them"))
+    return (
+        (True, None)
+        if addresses.covers(own)
+        else (None, Unread(what, Message("only some of its addresses are allowed")))
+    )
 
 
 def _admits_subnet(
@@ -247,14 +268,19 @@ def _admits_subnet(
     own = found.fabric.key(sender.place.subnet)
     keys = [key_of(each) for each in ids]
     if own in keys:
-        missing = Unread(f"the service endpoints of {name_of(own)}", "Azure did not return them")
+        missing = Unread(
+            Message("the service endpoints of {own}", own=name_of(own)), Message("Azure did not return them")
+        )
         return direct, missing if direct is None else None
     way = routed(found.index, found.fabric, sender.place, _outside(sender, direct=bool(direct)))
     if way.allows is None:
         return None, way.missing  # an appliance on the way may be in a subnet that the service allows
     if all("/subnets/" in each for each in keys):
         return False, None
-    return None, Unread("the subscriptions that it allows", "whether the sender signs in from one of them is not known")
+    return None, Unread(
+        Message("the subscriptions that it allows"),
+        Message("whether the sender signs in from one of them is not known"),
+    )
 
 
 def _may_admit(possible: PossibleGrant, sender: Sender) -> bool:
@@ -285,8 +311,8 @@ def _outside(sender: Sender, *, direct: bool) -> PacketTarget:
 def _any_port(service: AskedService, found: list[Passage]) -> Passage:
     """Return the best of the answers for the ports of a service."""
     if not found:
-        why = service.ports.why if isinstance(service.ports, NoPort) else "it is not known"
-        missing = Unread(f"the port of {service.exposure.endpoint}", why)
+        why = service.ports.why if isinstance(service.ports, NoPort) else Message("it is not known")
+        missing = Unread(Message("the port of {endpoint}", endpoint=service.exposure.endpoint), why)
         return Passage(None, Hop("path", "port", why, allows=None), missing)
     return min(found, key=lambda each: (True, None, False).index(each.allows))
 
@@ -306,13 +332,18 @@ def _endpoint_side(service: AskedService, id: str, grant: Grant, sender: Sender,
         return _unknown(hop, missing, grant)
     places = _places_of(endpoint, subnet, found)
     if not places:
-        missing = Unread(f"the private address of {endpoint.name}", "its network interface was not collected")
+        missing = Unread(
+            Message("the private address of {name}", name=endpoint.name),
+            Message("its network interface was not collected"),
+        )
         return _unknown(hop, missing, grant)
     sides = [
         _at_address(service, each, hop, grant, sender, found) for each in places if each.version == sender.place.version
     ]
     if not sides:
-        return Side(False, (Hop(hop.kind, hop.name, "its addresses are of a different IP version", id, False),))
+        return Side(
+            False, (Hop(hop.kind, hop.name, Message("its addresses are of a different IP version"), id, False),)
+        )
     return min(sides, key=lambda each: (True, None, False).index(each.allows))
 
 
@@ -335,8 +366,11 @@ def _is_for_another(service: AskedService, endpoint: Resource) -> Unread | None:
     own = service.exposure.endpoint.partition("/")[0].lower()
     if own in groups or not groups & service.names:
         return None
-    what = f"the private endpoint {endpoint.name}"
-    return Unread(what, f"it is for {', '.join(sorted(groups))}; whether it leads to {own} is not known")
+    what = Message("the private endpoint {name}", name=endpoint.name)
+    return Unread(
+        what,
+        Message("it is for {list}; whether it leads to {own} is not known", list=", ".join(sorted(groups)), own=own),
+    )
 
 
 def _places_of(endpoint: Resource, subnet: str, found: Topology) -> list[Destination]:
@@ -367,7 +401,12 @@ def _at_address(
 ) -> Side:
     """Return the answer at one address of a private endpoint."""
     subnet = found.fabric.subnets.get(found.fabric.key(at.subnet))
-    hop = Hop(hop.kind, hop.name, f"{at.address}, Approved; whether DNS leads there is not evaluated", hop.resource)
+    hop = Hop(
+        hop.kind,
+        hop.name,
+        Message("{address}, Approved; whether DNS leads there is not evaluated", address=at.address),
+        hop.resource,
+    )
     sent = _sent_to(service, at, sender, found, direct=True)
     policies = subnet.policies if subnet is not None else ""
     if policies not in ("disabled", "networksecuritygroupenabled"):
@@ -377,7 +416,7 @@ def _at_address(
             sent = routed
         elif routed.allows is not sent.allows:
             missing = routed.missing or Unread(
-                "the route to the private endpoint", routed.hop.detail if routed.hop else ""
+                Message("the route to the private endpoint"), routed.hop.detail if routed.hop else ""
             )
             sent = Passage(None, routed.hop, missing)
     entered = _enters(service, at, sender, found, sent)
@@ -385,8 +424,8 @@ def _at_address(
         governed = subnet is not None and found.fabric.admin_of(subnet) is not None
         entered = entered if governed and entered.allows is not True else PASSES
     if entered.allows is False and policies not in ("enabled", "networksecuritygroupenabled"):
-        text = "whether the network policies of its subnet apply to private endpoints is not known"
-        entered = Passage(None, entered.hop, Unread(f"the rules of {name_of(at.subnet)}", text))
+        text = Message("whether the network policies of its subnet apply to private endpoints is not known")
+        entered = Passage(None, entered.hop, Unread(Message("the rules of {subnet}", subnet=name_of(at.subnet)), text))
     return _side((sent, entered), hop, grant)
 
 
@@ -424,7 +463,7 @@ def _enters(service: AskedService, at: Destination, sender: Sender, found: Topol
     for port in service.numbers:
         line = place(port.protocol, port.number)
         piece = next((each for each in chain.places if each.first <= line <= each.last), None)
-        hop = Hop("subnet-nsg", name_of(at.subnet), "its inbound rules block the packet", at.subnet, False)
+        hop = Hop("subnet-nsg", name_of(at.subnet), Message("its inbound rules block the packet"), at.subnet, False)
         if piece is None:
             results.append(Passage(False, hop))
             continue
@@ -436,8 +475,11 @@ def _enters(service: AskedService, at: Destination, sender: Sender, found: Topol
         elif (sender.addresses and not possible) and not (detour and piece.possible):
             results.append(Passage(False, hop))
         else:
-            missing = next(iter(chain.missing), Unread("the inbound rules", "they allow some of its addresses alone"))
-            text = f"its inbound rules: {missing.why}"
+            missing = next(
+                iter(chain.missing),
+                Unread(Message("the inbound rules"), Message("they allow some of its addresses alone")),
+            )
+            text = Message("its inbound rules: {why}", why=missing.why)
             results.append(Passage(None, Hop("subnet-nsg", name_of(at.subnet), text, at.subnet, None), missing))
     return _any_port(service, results)
 
@@ -448,7 +490,7 @@ def _enters(service: AskedService, at: Destination, sender: Sender, found: Topol
 def _injected_side(service: AskedService, id: str, grant: Grant, sender: Sender, found: Topology) -> Side:
     key = key_of(id)
     subnet = found.fabric.subnets.get(key)
-    hop = Hop("subnet", name_of(key), f"inside {name_of(network_of(key))}", id)
+    hop = Hop("subnet", name_of(key), Message("inside {key}", key=name_of(network_of(key))), id)
     missing = (
         not_listed(id) if subnet is None else why_not_linked(found.index, found.fabric.key(sender.place.subnet), key)
     )
@@ -456,18 +498,24 @@ def _injected_side(service: AskedService, id: str, grant: Grant, sender: Sender,
         return _unknown(hop, missing or not_listed(id), grant)
     prefixes = [each for each in subnet.prefixes if (":" in each) == (sender.place.version == 6)]
     if not prefixes:
-        return _unknown(hop, Unread(f"the address prefix of {name_of(key)}", "Azure did not return it"), grant)
+        return _unknown(
+            hop,
+            Unread(Message("the address prefix of {key}", key=name_of(key)), Message("Azure did not return it")),
+            grant,
+        )
     sides = []
     for prefix in prefixes:
         at = Destination(key, address=prefix, version=sender.place.version)
         sent = _sent_to(service, at, sender, found, direct=False)
         entered = _enters(service, at, sender, found, sent)
         if entered.allows is False and service.top.type.lower().startswith(_WITHOUT_RULES):
-            text = "whether the rules of its subnet apply to it is not known"
-            entered = Passage(None, entered.hop, Unread("the inbound rules", text))
+            text = Message("whether the rules of its subnet apply to it is not known")
+            entered = Passage(None, entered.hop, Unread(Message("the inbound rules"), text))
         back = return_route(found.index, found.fabric, key, sender.place)
         sides.append(_side((sent, entered, back), hop, grant))
     if len({each.allows for each in sides}) == 1:
         return sides[0]
-    missing = Unread("the private address of the service", "it is one of several prefixes of its subnet")
+    missing = Unread(
+        Message("the private address of the service"), Message("it is one of several prefixes of its subnet")
+    )
     return _unknown(hop, missing, grant)

@@ -11,6 +11,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from scanner.model.message import Message
+
 TagReach = Literal["internet", "azure", "vnet", "none"]
 
 OVERVIEW: Final = "Microsoft Learn: virtual-network/service-tags-overview, version of 2024-12-11"
@@ -22,7 +24,7 @@ HDINSIGHT: Final = "Microsoft Learn: hdinsight/hdinsight-service-tags"
 PUBLISHED: Final = "Microsoft Download Center 56519: Azure IP Ranges and Service Tags - Public Cloud"
 DOMAIN_SERVICES: Final = "Microsoft Learn: entra/identity/domain-services/network-considerations"
 INSTANCES: Final = "Microsoft Learn: azure-sql/managed-instance/connectivity-architecture-overview"
-STAFF_POLICY: Final = "rules that Microsoft's policy M365NetIso adds to network security groups of its own"
+STAFF_POLICY: Final = Message("rules that Microsoft's policy M365NetIso adds to network security groups of its own")
 
 
 class ServiceTag(Struct, frozen=True):
@@ -45,146 +47,148 @@ def _rows(reach: TagReach, source: str, rows: Iterable[tuple[str, str]]) -> list
 
 
 _SHARED: Final = (
-    ("ActionGroup", "action groups, whose webhooks any tenant can point at any address"),
-    ("ApplicationInsightsAvailability", "availability tests, which any tenant can point at any address"),
-    ("AppService", "App Service and Functions, which run programs of any tenant"),
-    ("AzureCloud", "every address of Azure's datacenters, other tenants' machines included"),
+    ("ActionGroup", Message("action groups, whose webhooks any tenant can point at any address")),
+    ("ApplicationInsightsAvailability", Message("availability tests, which any tenant can point at any address")),
+    ("AppService", Message("App Service and Functions, which run programs of any tenant")),
+    ("AzureCloud", Message("every address of Azure's datacenters, other tenants' machines included")),
     ("AppConfiguration", "App Configuration"),
     ("AzureActiveDirectory", "Microsoft Entra ID"),
-    ("AzureAdvancedThreatProtection", "Defender for Identity"),
+    ("AzureAdvancedThreatProtection", Message("Defender for Identity")),
     ("AzureArcInfrastructure", "Azure Arc"),
     ("AzureAttestation", "Azure Attestation"),
     ("AzureBackup", "Azure Backup"),
-    ("AzureBotService", "Azure Bot Service, which calls the bots of any tenant"),
-    ("AzureCognitiveSearch", "AI Search, whose indexers any tenant can start"),
-    ("AzureConnectors", "the managed connectors of Logic Apps and Power Platform, which any tenant can use"),
-    ("AzureContainerAppsService", "Container Apps, which runs programs of any tenant"),
+    ("AzureBotService", Message("Azure Bot Service, which calls the bots of any tenant")),
+    ("AzureCognitiveSearch", Message("AI Search, whose indexers any tenant can start")),
+    ("AzureConnectors", Message("the managed connectors of Logic Apps and Power Platform, which any tenant can use")),
+    ("AzureContainerAppsService", Message("Container Apps, which runs programs of any tenant")),
     ("AzureContainerRegistry", "Container Registry"),
     ("AzureCosmosDB", "Cosmos DB"),
     ("AzureDatabricks", "Databricks"),
-    ("AzureDeviceUpdate", "Device Update for IoT Hub"),
-    ("AzureDevOps", "Azure DevOps, which any organisation can use"),
+    ("AzureDeviceUpdate", Message("Device Update for IoT Hub")),
+    ("AzureDevOps", Message("Azure DevOps, which any organisation can use")),
     ("AzureDigitalTwins", "Digital Twins"),
-    ("AzureEventGrid", "Event Grid, which delivers the events of any tenant"),
-    ("AzureFrontDoor.FirstParty", "Front Door, for Microsoft's own sites"),
-    ("AzureFrontDoor.Frontend", "Front Door, the addresses that clients call"),
-    ("AzureFrontDoor", "Front Door, which any tenant can point at any address"),
+    ("AzureEventGrid", Message("Event Grid, which delivers the events of any tenant")),
+    ("AzureFrontDoor.FirstParty", Message("Front Door, for Microsoft's own sites")),
+    ("AzureFrontDoor.Frontend", Message("Front Door, the addresses that clients call")),
+    ("AzureFrontDoor", Message("Front Door, which any tenant can point at any address")),
     ("AzureHealthcareAPIs", "Health Data Services"),
     ("AzureInformationProtection", "Information Protection"),
     ("AzureIoTHub", "IoT Hub"),
     ("AzureKeyVault", "Key Vault"),
-    ("AzureMachineLearningInference", "Machine Learning's managed endpoints"),
-    ("AzureManagedGrafana", "Managed Grafana, whose data sources any tenant sets"),
+    ("AzureMachineLearningInference", Message("Machine Learning's managed endpoints")),
+    ("AzureManagedGrafana", Message("Managed Grafana, whose data sources any tenant sets")),
     ("AzureMonitor", "Azure Monitor"),
     ("AzureOpenDatasets", "Open Datasets"),
     ("AzureResourceManager", "Azure Resource Manager"),
     ("AzureSentinel", "Microsoft Sentinel"),
-    ("AzureSignalR", "SignalR, which calls the upstreams of any tenant"),
+    ("AzureSignalR", Message("SignalR, which calls the upstreams of any tenant")),
     ("AzureSiteRecovery", "Site Recovery"),
     ("AzureSphere", "Azure Sphere"),
-    ("AzureSpringCloud", "Spring Apps, which runs programs of any tenant"),
+    ("AzureSpringCloud", Message("Spring Apps, which runs programs of any tenant")),
     ("AzureStack", "Azure Stack Bridge"),
     ("AzureUpdateDelivery", "Windows Update"),
-    ("AzureWebPubSub", "Web PubSub, which calls the upstreams of any tenant"),
+    ("AzureWebPubSub", Message("Web PubSub, which calls the upstreams of any tenant")),
     ("ChaosStudio", "Chaos Studio"),
-    ("CognitiveServicesFrontend", "the portals of Azure AI services"),
-    ("CognitiveServicesManagement", "Azure AI services: the page says traffic, not management"),
-    ("DataFactory", "Data Factory, whose pipelines any tenant can start"),
+    ("CognitiveServicesFrontend", Message("the portals of Azure AI services")),
+    ("CognitiveServicesManagement", Message("Azure AI services: the page says traffic, not management")),
+    ("DataFactory", Message("Data Factory, whose pipelines any tenant can start")),
     ("Dynamics365BusinessCentral", "Dynamics 365 Business Central"),
-    ("Dynamics365ForMarketingEmail", "the marketing e-mail of Dynamics 365"),
-    ("EOPExternalPublishedIPs", "Security and Compliance Center PowerShell"),
+    ("Dynamics365ForMarketingEmail", Message("the marketing e-mail of Dynamics 365")),
+    ("EOPExternalPublishedIPs", Message("Security and Compliance Center PowerShell")),
     ("EventHub", "Event Hubs"),
-    ("GuestAndHybridManagement", "Azure Automation, which runs the runbooks of any tenant"),
+    ("GuestAndHybridManagement", Message("Azure Automation, which runs the runbooks of any tenant")),
     ("KustoAnalytics", "Kusto Analytics"),
-    ("LogicApps", "Logic Apps, whose workflows any tenant can start"),
-    ("M365ManagementActivityApi", "the Office 365 Management Activity API"),
-    ("M365ManagementActivityApiWebhook", "the webhooks of the Office 365 Management Activity API"),
+    ("LogicApps", Message("Logic Apps, whose workflows any tenant can start")),
+    ("M365ManagementActivityApi", Message("the Office 365 Management Activity API")),
+    ("M365ManagementActivityApiWebhook", Message("the webhooks of the Office 365 Management Activity API")),
     ("MicrosoftAzureFluidRelay", "Fluid Relay"),
-    ("MicrosoftCloudAppSecurity", "Defender for Cloud Apps"),
-    ("MicrosoftDefenderForEndpoint", "Defender for Endpoint"),
-    ("PowerBI", "Power BI, whose data sources any tenant sets"),
-    ("PowerPlatformInfra", "Power Platform, whose flows any tenant can start"),
-    ("PowerPlatformPlex", "Power Platform, which runs the extensions of any tenant"),
-    ("PowerQueryOnline", "Power Query Online, whose data sources any tenant sets"),
+    ("MicrosoftCloudAppSecurity", Message("Defender for Cloud Apps")),
+    ("MicrosoftDefenderForEndpoint", Message("Defender for Endpoint")),
+    ("PowerBI", Message("Power BI, whose data sources any tenant sets")),
+    ("PowerPlatformInfra", Message("Power Platform, whose flows any tenant can start")),
+    ("PowerPlatformPlex", Message("Power Platform, which runs the extensions of any tenant")),
+    ("PowerQueryOnline", Message("Power Query Online, whose data sources any tenant sets")),
     ("ServiceBus", "Service Bus"),
-    ("Sql", "SQL Database, PostgreSQL, MySQL and Synapse of any tenant"),
-    ("Storage", "Storage of any tenant"),
+    ("Sql", Message("SQL Database, PostgreSQL, MySQL and Synapse of any tenant")),
+    ("Storage", Message("Storage of any tenant")),
     ("StorageSyncService", "Storage Sync"),
-    ("Scuba", "the data connectors of Sentinel and Defender, which any tenant can set up"),
-    ("SerialConsole", "the serial console of virtual machines of any tenant"),
-    ("StorageMover", "Storage Mover, whose jobs any tenant can start"),
+    ("Scuba", Message("the data connectors of Sentinel and Defender, which any tenant can set up")),
+    ("SerialConsole", Message("the serial console of virtual machines of any tenant")),
+    ("StorageMover", Message("Storage Mover, whose jobs any tenant can start")),
     ("VideoIndexer", "Video Indexer"),
     ("WindowsAdminCenter", "Windows Admin Center"),
-    ("WindowsVirtualDesktop", "Azure Virtual Desktop, whose hosts any tenant can run"),
+    ("WindowsVirtualDesktop", Message("Azure Virtual Desktop, whose hosts any tenant can run")),
 )
 
 _SHARED_2021: Final = (
     ("AzureDataLake", "Data Lake Storage Gen1"),
     ("AzureDevSpaces", "Dev Spaces"),
-    ("AzureMachineLearning", "Machine Learning, which runs programs of any tenant"),
-    ("MicrosoftContainerRegistry", "the registry of Microsoft's container images"),
+    ("AzureMachineLearning", Message("Machine Learning, which runs programs of any tenant")),
+    ("MicrosoftContainerRegistry", Message("the registry of Microsoft's container images")),
 )
 
 _SHARED_2023: Final = (
-    ("AutonomousDevelopmentPlatform", "the Autonomous Development Platform"),
-    ("Marketplace", "the commercial marketplace"),
-    ("MicrosoftPurviewPolicyDistribution", "the policy distribution of Purview"),
+    ("AutonomousDevelopmentPlatform", Message("the Autonomous Development Platform")),
+    ("Marketplace", Message("the commercial marketplace")),
+    ("MicrosoftPurviewPolicyDistribution", Message("the policy distribution of Purview")),
 )
 
 _MANAGEMENT: Final = (
-    ("ApiManagement", "the control plane of API Management"),
-    ("AppServiceManagement", "the management traffic of App Service Environments"),
-    ("AzureActiveDirectoryDomainServices", "the management traffic of Entra Domain Services"),
-    ("AzureDataExplorerManagement", "the management of Data Explorer"),
-    ("AzureLoadBalancer", "the health probes of the load balancer, 168.63.129.16"),
-    ("AzurePlatformDNS", "Azure's DNS service"),
-    ("AzurePlatformIMDS", "Azure's instance metadata service"),
-    ("AzurePlatformLKM", "Azure's licensing service"),
-    ("AzureTrafficManager", "the health probes of Traffic Manager"),
-    ("BatchNodeManagement", "the management traffic of Batch"),
-    ("DataFactoryManagement", "the management traffic of Data Factory"),
-    ("GatewayManager", "the management traffic of VPN and application gateways"),
-    ("LogicAppsManagement", "the management traffic of Logic Apps"),
-    ("ServiceFabric", "the control plane of Service Fabric"),
-    ("SqlManagement", "the management traffic of dedicated SQL deployments"),
+    ("ApiManagement", Message("the control plane of API Management")),
+    ("AppServiceManagement", Message("the management traffic of App Service Environments")),
+    ("AzureActiveDirectoryDomainServices", Message("the management traffic of Entra Domain Services")),
+    ("AzureDataExplorerManagement", Message("the management of Data Explorer")),
+    ("AzureLoadBalancer", Message("the health probes of the load balancer, 168.63.129.16")),
+    ("AzurePlatformDNS", Message("Azure's DNS service")),
+    ("AzurePlatformIMDS", Message("Azure's instance metadata service")),
+    ("AzurePlatformLKM", Message("Azure's licensing service")),
+    ("AzureTrafficManager", Message("the health probes of Traffic Manager")),
+    ("BatchNodeManagement", Message("the management traffic of Batch")),
+    ("DataFactoryManagement", Message("the management traffic of Data Factory")),
+    ("GatewayManager", Message("the management traffic of VPN and application gateways")),
+    ("LogicAppsManagement", Message("the management traffic of Logic Apps")),
+    ("ServiceFabric", Message("the control plane of Service Fabric")),
+    ("SqlManagement", Message("the management traffic of dedicated SQL deployments")),
 )
 
 _MANAGEMENT_2023: Final = (
     (
         "AzureLoadTestingInstanceManagement",
-        "Load Testing's connection to the load generators in your virtual network",
+        Message("Load Testing's connection to the load generators in your virtual network"),
     ),
 )
 
 _UNDOCUMENTED: Final = (
-    ("AzureFrontDoor.MicrosoftSecurity", "Front Door, for Microsoft's security services"),
-    ("AzureMonitorForSAP", "Azure Monitor for SAP solutions"),
-    ("AzurePortal", "the Azure portal"),
-    ("AzureSecurityCenter", "Defender for Cloud"),
-    ("AzureVideoAnalyzerForMedia", "Video Indexer, under an older name"),
-    ("CopilotActions", "the actions of Copilot, which any tenant can define"),
+    ("AzureFrontDoor.MicrosoftSecurity", Message("Front Door, for Microsoft's security services")),
+    ("AzureMonitorForSAP", Message("Azure Monitor for SAP solutions")),
+    ("AzurePortal", Message("the Azure portal")),
+    ("AzureSecurityCenter", Message("Defender for Cloud")),
+    ("AzureVideoAnalyzerForMedia", Message("Video Indexer, under an older name")),
+    ("CopilotActions", Message("the actions of Copilot, which any tenant can define")),
     ("Dynamics365FraudProtection", "Dynamics 365 Fraud Protection"),
-    ("GenevaActions", "Geneva Actions, whose callers Microsoft does not document"),
-    ("Grafana", "Managed Grafana, whose data sources any tenant sets"),
+    ("GenevaActions", Message("Geneva Actions, whose callers Microsoft does not document")),
+    ("Grafana", Message("Managed Grafana, whose data sources any tenant sets")),
     ("M365LighthouseProd", "Microsoft 365 Lighthouse"),
-    ("SCCservice", "the Security and Compliance Center"),
-    ("SecurityCopilot", "Security Copilot, whose plugins any tenant can point at any address"),
-    ("SystemServiceAzureSpringAppsResourceProvider", "the resource provider of Spring Apps"),
-    ("TridentKusto", "Kusto in Microsoft Fabric, whose queries any tenant can start"),
-    ("ZeroTrustSegmentation", "a service that Microsoft does not document"),
+    ("SCCservice", Message("the Security and Compliance Center")),
+    ("SecurityCopilot", Message("Security Copilot, whose plugins any tenant can point at any address")),
+    ("SystemServiceAzureSpringAppsResourceProvider", Message("the resource provider of Spring Apps")),
+    ("TridentKusto", Message("Kusto in Microsoft Fabric, whose queries any tenant can start")),
+    ("ZeroTrustSegmentation", Message("a service that Microsoft does not document")),
 )
 
 _STAFF: Final = (
-    (DOMAIN_SERVICES, "CorpNetSaw", "the secure access workstations of Microsoft's support staff"),
-    (INSTANCES, "CorpNetPublic", "Microsoft's own corporate network"),
-    (STAFF_POLICY, "M365RemoteDesktopGateway", "the remote desktop gateways of Microsoft 365's staff"),
+    (DOMAIN_SERVICES, "CorpNetSaw", Message("the secure access workstations of Microsoft's support staff")),
+    (INSTANCES, "CorpNetPublic", Message("Microsoft's own corporate network")),
+    (STAFF_POLICY, "M365RemoteDesktopGateway", Message("the remote desktop gateways of Microsoft 365's staff")),
 )
 
-_INTERNET: Final = (("Internet", "everything outside the virtual network, other tenants' Azure addresses included"),)
+_INTERNET: Final = (
+    ("Internet", Message("everything outside the virtual network, other tenants' Azure addresses included")),
+)
 _NETWORK: Final = (
     (
         "VirtualNetwork",
-        "the virtual network, peered networks, networks behind gateways, and prefixes added by routes",
+        Message("the virtual network, peered networks, networks behind gateways, and prefixes added by routes"),
     ),
 )
 
@@ -194,13 +198,17 @@ SERVICE_TAGS: Final = (
     *_rows("azure", OVERVIEW, _SHARED),
     *_rows("azure", OLDER_OVERVIEW, _SHARED_2021),
     *_rows("azure", FORMER_OVERVIEW, _SHARED_2023),
-    *_rows("azure", ORIGIN, [("AzureFrontDoor.Backend", "Front Door, through which any tenant can call any address")]),
-    *_rows("azure", DEFENDER, [("OneDsCollector", "the collector of diagnostic data")]),
+    *_rows(
+        "azure",
+        ORIGIN,
+        [("AzureFrontDoor.Backend", Message("Front Door, through which any tenant can call any address"))],
+    ),
+    *_rows("azure", DEFENDER, [("OneDsCollector", Message("the collector of diagnostic data"))]),
     *_rows("none", OVERVIEW, _MANAGEMENT),
     *_rows("none", FORMER_OVERVIEW, _MANAGEMENT_2023),
     *_rows("azure", PUBLISHED, _UNDOCUMENTED),
     *(ServiceTag(name, "none", why, source) for source, name, why in _STAFF),
-    *_rows("none", HDINSIGHT, [("HDInsight", "the health and management services of HDInsight")]),
+    *_rows("none", HDINSIGHT, [("HDInsight", Message("the health and management services of HDInsight"))]),
 )
 
 _BY_NAME: Final = {tag.name.lower(): tag for tag in SERVICE_TAGS}
@@ -220,4 +228,6 @@ def service_tag(tag: str) -> ServiceTag:
         if row is not None:
             return ServiceTag(name, row.reach, row.why, row.source)
         key = key.rpartition(".")[0]
-    return ServiceTag(name, "azure", "a tag that is not in the table: treated as a service shared by many tenants", "")
+    return ServiceTag(
+        name, "azure", Message("a tag that is not in the table: treated as a service shared by many tenants"), ""
+    )

@@ -18,6 +18,7 @@ from scanner.model.addresses import (
 from scanner.model.exposure import Grant, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.verdict import Evidence
 from scanner.reach.service_tags import service_tag
 from scanner.reach.source_sets import SourceSet
@@ -31,24 +32,30 @@ def describe_sources(sources: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
     """Return sources as a clause: "every address", "every address except 20.0.0.0/8", "the service tag Storage"."""
     parts = _addresses(sources.addresses, limit)
     if parts and sources.without:
-        parts[-1] += f" except {_few(sources.without, limit)}"
+        parts[-1] += Message(" except {without}", without=_few(sources.without, limit))
     tags = [tag for tag in sources.tags if not tag.startswith("/")]
     groups = [name_of(tag) for tag in sources.tags if tag.startswith("/")]
     named = [f"the service tag{'s' if len(tags) > 1 else ''} {_few(tags, limit)}"] if tags else []
-    named += [f"members of {_few(groups, limit)}"] if groups else []
+    named += [Message("members of {groups}", groups=_few(groups, limit))] if groups else []
     return join_with_and([*named, *parts] if parts and parts[-1].startswith("and ") else [*parts, *named])
 
 
 def _few(names: Sequence[str], limit: int) -> str:
     shown = list(names[:limit])
-    return join_with_and([*shown, f"and {len(names) - limit} more"] if len(names) > limit else shown)
+    return join_with_and(
+        [*shown, Message("and {value} more", value=len(names) - limit)] if len(names) > limit else shown
+    )
 
 
 def _addresses(addresses: AddressSet, limit: int) -> list[str]:
     for universe in _UNIVERSES:
         missing = universe - addresses
         if addresses and universe.covers(addresses) and _count(missing) < _count(addresses):
-            return [f"every address except {join_with_and(missing.describe(limit))}" if missing else "every address"]
+            return [
+                Message("every address except {limit}", limit=join_with_and(missing.describe(limit)))
+                if missing
+                else Message("every address")
+            ]
     return addresses.describe(limit)
 
 

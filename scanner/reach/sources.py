@@ -7,6 +7,7 @@ from scanner.model.addresses import PUBLIC_ADDRESSES, AddressSet, breadth
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
+from scanner.model.message import Message, Number
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.owners import by_whereabouts
@@ -16,14 +17,14 @@ _T = TypeVar("_T")
 
 MAX_NAMED = 3
 MAX_LISTED = 20
-NO_EFFECT = "no effect: requests from private ranges do not arrive at a public address"
+NO_EFFECT = Message("no effect: requests from private ranges do not arrive at a public address")
 
 
 def join_with_and(parts: Sequence[str]) -> str:
     """Return texts as one clause: "a, b and c", "a, b and 4 more"."""
     if len(parts) < 2:
         return "".join(parts)
-    last = parts[-1] if parts[-1].startswith("and ") else f"and {parts[-1]}"
+    last = parts[-1] if parts[-1].startswith("and ") else Message("and {parts}", parts=parts[-1])
     return f"{', '.join(parts[:-1])} {last}"
 
 
@@ -34,7 +35,9 @@ def grant_from_addresses(addresses: AddressSet, index: Index, *evidence: Evidenc
     if width == "none":
         return None
     if width == "own":
-        description = f"the organisation's own networks ({join_with_and(public.describe(MAX_NAMED))})"
+        description = Message(
+            "the organisation's own networks ({max_named})", max_named=join_with_and(public.describe(MAX_NAMED))
+        )
         return Grant(Reach.selected, evidence, description, addresses=public)
     if width == "internet":
         return Grant(Reach.internet, evidence, addresses=public)
@@ -79,7 +82,7 @@ def grants_from_ids(resource: Resource, index: Index, path: str, ids: Iterable[s
     if foreign:
         places = by_whereabouts(resource, index, foreign)
         description = "; ".join(f"{join_with_and(_names(each))}, {what} {where}" for where, each in places.items())
-        seen = Evidence(path, foreign[:MAX_LISTED], f"{what} in a visible subscription")
+        seen = Evidence(path, foreign[:MAX_LISTED], Message("{what} in a visible subscription", what=what))
         grants.append(Grant(Reach.selected, (seen,), description, ids=tuple(foreign)))
     if own:
         grants.append(Grant(Reach.private, (Evidence(path, own[:MAX_LISTED]),), ids=tuple(own)))
@@ -92,7 +95,7 @@ def grant_from_tag(text: str, *evidence: Evidence) -> tuple[Grant | None, Servic
     if tag.reach == "none":
         return None, tag
     level = {"internet": Reach.internet, "azure": Reach.azure, "vnet": Reach.private}[tag.reach]
-    return Grant(level, evidence, f"the service tag {tag.name}" if level is Reach.azure else ""), tag
+    return Grant(level, evidence, Message("the service tag {name}", name=tag.name) if level is Reach.azure else ""), tag
 
 
 def cached(index: Index, key: str, make: Callable[[Index], _T]) -> _T:
@@ -116,22 +119,22 @@ def source_hop(lock: Lock) -> Hop:
     """Return the source of the widest grant as a hop; the internet without a grant, because the locks block that."""
     widest = lock.widest
     if widest is None or widest.level in (Reach.none, Reach.internet):
-        return Hop("source", "Internet", "every address")
+        return Hop("source", "Internet", Message("every address"))
     if widest.level == Reach.azure:
-        return Hop("source", "Azure", widest.description or "any Azure tenant")
+        return Hop("source", "Azure", widest.description or Message("any Azure tenant"))
     if widest.level == Reach.private:
-        return Hop("source", "Private network", widest.description)
-    return Hop("source", "Allow-listed networks", widest.description)
+        return Hop("source", Message("Private network"), widest.description)
+    return Hop("source", Message("Allow-listed networks"), widest.description)
 
 
 def _names(ids: Sequence[str]) -> list[str]:
     names = [name_of(each) for each in ids[:MAX_NAMED]]
-    return names if len(ids) <= MAX_NAMED else [*names, f"and {len(ids) - MAX_NAMED} more"]
+    return names if len(ids) <= MAX_NAMED else [*names, Message("and {value} more", value=len(ids) - MAX_NAMED)]
 
 
 def _count(addresses: AddressSet) -> str:
-    ipv4 = f"{addresses.size(4):,} public IPv4 addresses" if addresses.v4 else ""
-    ipv6 = "large IPv6 ranges" if addresses.v6 else ""
+    ipv4 = Message("{value} public IPv4 addresses", value=Number(addresses.size(4))) if addresses.v4 else ""
+    ipv6 = Message("large IPv6 ranges") if addresses.v6 else ""
     return " and ".join(filter(None, (ipv4, ipv6)))
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from scanner.model.addresses import Version
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.verdict import Unread
 from scanner.reach.azure_firewall import FIREWALLS, add_firewall, firewalls_unread
 from scanner.reach.load_balancers import LOAD_BALANCERS, LoadBalancers
@@ -51,7 +52,9 @@ class Topology:
         """Return the paths to a network interface, on every address of it."""
         found = [path for each in nic.configurations for path in self.paths_to(nic, each)]
         if nic.malformed:
-            front = possible_front_end(Unread(nic.malformed, f"{name_of(nic.id)} has an undocumented form"))
+            front = possible_front_end(
+                Unread(nic.malformed, Message("{id} has an undocumented form", id=name_of(nic.id)))
+            )
             ends = [Destination("", nic.group, version=version) for version in _VERSIONS]
             found += [NetworkPath(front, end, nic.id) for end in ends]
         return found
@@ -96,7 +99,9 @@ class Topology:
             region = known.location if known is not None else ""
             found += [each.front_end for each in self.load_balancers.malformed if each.reaches(network, region, keys)]
         if subscription in index.partial:
-            missing = Unread(f"/subscriptions/{subscription}", "only part of the subscription is visible to this scan")
+            missing = Unread(
+                f"/subscriptions/{subscription}", Message("only part of the subscription is visible to this scan")
+            )
             found += unread_front_ends(missing, missing)
         return found
 

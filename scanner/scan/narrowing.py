@@ -7,6 +7,7 @@ from msgspec import Struct, field
 from scanner.config.settings import Settings
 from scanner.errors import InputError, nearest
 from scanner.model.ids import root_of
+from scanner.model.message import Message
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
 from scanner.snapshot.selection import Exclusion, Selection
@@ -37,7 +38,9 @@ class Narrowing(Struct):
         head.resources, head.groups = resources or head.resources, groups or head.groups
         head.tags = list(dict.fromkeys([*head.tags, *tags]))
         if subscriptions:
-            head.notes.append(f"only a part of the snapshot was evaluated: subscription {', '.join(subscriptions)}")
+            head.notes.append(
+                Message("only a part of the snapshot was evaluated: subscription {list}", list=", ".join(subscriptions))
+            )
         for each in self.exclusions:
             self._exclude(taken, each)
         if taken.scopes and not taken.evaluated_scopes:

@@ -9,6 +9,7 @@ from scanner.errors import InputError, UserError
 from scanner.evaluate.results import Crash, EvaluationResult
 from scanner.exit_codes import DEFECT, Exit
 from scanner.model.ids import name_of
+from scanner.model.message import Message
 from scanner.output.storage import is_blob
 from scanner.output.targets import STDOUT
 from scanner.rulebook.loader import RuleSet
@@ -17,7 +18,7 @@ from scanner.scan.last_screen import LastScreen
 from scanner.terminal.lines import Line, error_lines, height_of, width_of
 from scanner.terminal.screen import Screen
 
-DISAGREES = "Azure disagrees with Twolocks, a defect of Twolocks"
+DISAGREES = Message("Azure disagrees with Twolocks, a defect of Twolocks")
 SHOWN = 5
 
 

@@ -17,6 +17,7 @@ from scanner.errors import InputError
 from scanner.model.ids import subscription_of
 from scanner.model.index import ORDER
 from scanner.model.kept import WITHOUT
+from scanner.model.message import Message
 from scanner.snapshot.bundles import Snapshot, closed_in, locations_of, names_in, of_lines, of_store
 from scanner.snapshot.checks import LineChecks
 from scanner.snapshot.format import VERSION, Header, SnapshotLine, decoder
@@ -27,7 +28,7 @@ from scanner.snapshot.store import Store
 from scanner.text.packed import bounded_reader, zstandard_reader
 from scanner.text.times import BadTime
 
-_BARE = (
+_BARE = Message(
     "read from a file of bare resources: nothing in it is known to be complete, so what is absent never passes;"
     " network security perimeters that are not in it are taken as not in use;"
     " it has no chain, so changes to it do not show"

@@ -1,0 +1,135 @@
+"""Texts that people read, as data: an English template and its values.
+
+A template is the key of its translations. It stands in the code as the first argument of `Message` or `plural`, from
+where the catalogue of translations is made. The text itself is the English one; `scanner/report/messages.py` renders
+the same values in another language.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+Value = "str | Number | Message"
+"""A value of a message: a name, which is never translated, a number, or a message."""
+FIELD = re.compile(r"\{(\w+)(?:!([cl]))?\}")
+"""A field of a template. `!c`: a message in it begins with a capital letter; `!l`: with a small one."""
+
+
+class Number(int):
+    """A number that is shown with the separators of the language. A port or a priority is a name, not a number."""
+
+    def __str__(self) -> str:
+        return f"{int(self):,}"
+
+    __format__: Any = lambda self, _: str(self)
+
+
+class Message(str):
+    """A text with the template that it is made of and its values.
+
+    It is its English text, so that it sorts, compares and prints as any text. What is put together from it by an
+    f-string or by `join` is a plain text, which has no translation: use a field, or `joined`.
+    """
+
+    __slots__ = ("template", "values")
+    template: str
+    values: Mapping[str, "str | Number | Message"]
+
+    def __new__(cls, template: str, /, **values: object) -> "Message":
+        """Return the message. A value that is no message and no `Number` is a name."""
+        if not values:
+            return _made(template, template, values)
+        for name, value in values.items():
+            if type(value) is not Message and type(value) is not Number:
+                values[name] = str(value)
+        return _made(rendered(template, values), template, values)
+
+    def __reduce__(self) -> tuple[Callable[..., "Message"], tuple[Any, ...]]:
+        return _made, (str(self), self.template, self.values)
+
+    def worded(self, english: str) -> "Message":
+        """Return the same message with another English text: the plural of a verb, which no other language needs."""
+        return _made(english, self.template, self.values)
+
+
+def _made(text: str, template: str, values: Mapping[str, Any]) -> Message:
+    message = str.__new__(Message, text)
+    message.template = template
+    message.values = values
+    return message
+
+
+NOTHING = Message("")
+
+
+def name(text: str) -> Message:
+    """Return a message that is a name, or a value of Azure: it is the same in every language."""
+    return Message("{name}", name=text) if text else NOTHING
+
+
+def plural(one: str, other: str, /, count: int, **values: object) -> Message:
+    """Return the message for a count. `one`, `other`: its templates in English, of which the field `count` is shown."""
+    return Message(one if count == 1 else other, count=Number(count), **values)
+
+
+def joined(separator: str, parts: Iterable[str]) -> Message:
+    """Return messages and names as one message, with punctuation between them; a part that is empty is left out."""
+    found = [each for each in parts if each]
+    if len(found) == 1 and isinstance(found[0], Message):
+        return found[0]
+    return Message(separator.join(_fields(len(found))), **dict(zip(_names(len(found)), found, strict=True)))
+
+
+def listed(parts: Sequence[str]) -> Message:
+    """Return messages and names as a list: "a, b and c"."""
+    if len(parts) < 2:
+        return joined(", ", parts)
+    return Message("{list} and {last}", list=joined(", ", parts[:-1]), last=parts[-1])
+
+
+def rendered(template: str, values: Mapping[str, Any], say: Callable[[Any], str] = str) -> str:
+    """Return a template with its values. Nothing of a value is looked up in, and no field has a format."""
+    return "".join(
+        each if field is None else _cased(say(values[field]), values[field], case)
+        for each, field, case in _pieces(template)
+    )
+
+
+def _cased(text: str, value: object, case: str) -> str:
+    if not case or not isinstance(value, Message | list):
+        return text
+    return (text[:1].upper() if case == "c" else text[:1].lower()) + text[1:]
+
+
+@lru_cache(maxsize=4096)
+def _pieces(template: str) -> tuple[tuple[str, str | None, str], ...]:
+    """Return a template as its fixed texts, and its fields with how they begin."""
+    pieces = FIELD.split(template)
+    made: list[tuple[str, str | None, str]] = []
+    for at in range(0, len(pieces), 3):
+        if pieces[at]:
+            made.append((pieces[at], None, ""))
+        if at + 1 < len(pieces):
+            made.append(("", pieces[at + 1], pieces[at + 2] or ""))
+    return tuple(made)
+
+
+def fields(template: str) -> list[str]:
+    """Return the names of the fields of a template, in their order."""
+    return [field for _, field, _ in _pieces(template) if field is not None]
+
+
+def is_neutral(template: str) -> bool:
+    """Return whether a template is the same in every language: it has fields and punctuation alone."""
+    return not any(each.isalpha() for text, _, _ in _pieces(template) for each in text)
+
+
+@lru_cache(maxsize=64)
+def _names(count: int) -> tuple[str, ...]:
+    return tuple(f"part{at}" for at in range(1, count + 1))
+
+
+@lru_cache(maxsize=64)
+def _fields(count: int) -> tuple[str, ...]:
+    return tuple(f"{{{each}}}" for each in _names(count))
