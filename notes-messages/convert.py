@@ -1,10 +1,17 @@
 """Run with python 3.13: rewrite texts of a module to Message calls."""
-import ast,sys,keyword,re
+import ast
+import keyword
+import re
+import sys
+
 sys.path.insert(0,'/work/main')
 from pathlib import Path
+
 sys.path.insert(0,'/tmp/msg')
-import visitor as facts
 from collections import Counter
+
+import visitor as facts
+
 
 class V(facts._Visitor):
     def __init__(s,u=()):

@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+
 p=Path('/work/main/scanner/model/exposure.py'); s=p.read_text()
 a=s.index('REACH_DESCRIPTIONS: dict'); b=s.index('Endpoints = Callable')
 new='''REACH_DESCRIPTIONS: dict[Reach, Message] = {

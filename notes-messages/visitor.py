@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-
 _CODE = {
     "scanner/model": (
         "addresses",

@@ -8,7 +8,7 @@ from scanner.model.dates import seconds_of
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, spelled, value_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -169,5 +169,5 @@ def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
             "Besides Microsoft Entra ID, only tokens are accepted: each is limited to its scope, and each password expires within a year"
         )
         if ends
-        else "",
+        else NOTHING,
     )

@@ -127,7 +127,7 @@ def reach(account: Resource, index: Index, groups: tuple[str, ...] = GROUPS) -> 
     return as_possible(lock, unknown_value(FILTER, value))
 
 
-def without_filter(account: Resource) -> str | None:
+def without_filter(account: Resource) -> Message | None:
     """Return why the account's virtual network rules are not used; None where they are."""
     value = account.get(FILTER)
     if same(value, True):

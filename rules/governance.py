@@ -7,7 +7,7 @@ from typing import Any
 from scanner.model.ids import is_subscription, name_of, segments, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_text, member, same
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import (
     Evidence,
@@ -139,7 +139,7 @@ def _why_silent(notifications: Iterable[Any], index: Index) -> str:
     return why
 
 
-def _silence(notification: Any, index: Index) -> str | None:
+def _silence(notification: Any, index: Index) -> Message | None:
     """Return why a notification reaches no one, "" where it is off or names no one; None where it reaches someone.
 
     Raises Unread.
@@ -150,7 +150,7 @@ def _silence(notification: Any, index: Index) -> str | None:
     people = [text for name in ("contactEmails", "contactRoles") for text in _named(notification, name)]
     groups = _named(notification, "contactGroups")
     if not enabled or not (people or groups):
-        return ""
+        return NOTHING
     if people:
         return None
     fault = unheard(groups, index)
@@ -236,7 +236,7 @@ def _why_no_alert(each: Resource, index: Index) -> str:
     if ended(each, "properties.schedule.endDate", index):
         return Message("its schedule has ended")
     return (
-        ""
+        NOTHING
         if _texts(each.get("properties.notification.to"), "properties.notification.to")
         else Message("it has no recipient")
     )

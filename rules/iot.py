@@ -9,7 +9,7 @@ from scanner.model.dates import seconds_of
 from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
@@ -420,7 +420,7 @@ def certificate_expires(certificate: Resource, index: Index) -> Verdict:
         )
     if end - now >= SOON:
         return Pass((seen,))
-    return Fail((seen,), Message("The certificate has expired.") if end < now else "")
+    return Fail((seen,), Message("The certificate has expired.") if end < now else NOTHING)
 
 
 def _seconds(value: Any) -> float | None:

@@ -7,7 +7,7 @@ from scanner.model.dates import date_of, seconds_of
 from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, value_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -209,4 +209,4 @@ def secret_expires(secret: Resource, index: Index) -> Verdict:
         return unknown(Unread(Message("the time of the scan"), Message("not in the snapshot")))
     if value - now >= SOON:
         return Pass((seen,))
-    return Fail((seen,), Message("The secret expired on {value}.", value=date_of(value)) if value < now else "")
+    return Fail((seen,), Message("The secret expired on {value}.", value=date_of(value)) if value < now else NOTHING)

@@ -9,7 +9,7 @@ from scanner.model.checks import check_value
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, Read, ResourceType
@@ -272,7 +272,7 @@ def without_copies(volume: Resource, index: Index) -> Verdict:
     none = Evidence(
         "properties.dataProtection", Message("no policy"), Message("a snapshot policy, a backup or a replica")
     )
-    return Fail(tuple(off) or (none,), Message("Its policies make no copies.") if off else "")
+    return Fail(tuple(off) or (none,), Message("Its policies make no copies.") if off else NOTHING)
 
 
 def _not_enforced(volume: Resource, read: Read) -> Evidence | None:

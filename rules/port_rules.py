@@ -6,7 +6,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse,
 from scanner.model.exposure import Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.verdict import Evidence, Unread, malformed, unknown_value
 from scanner.reach.sources import grant_from_addresses, source_hop
 
@@ -35,7 +35,7 @@ def port_lock(rules: list[PortRule], path: str, index: Index, *, rest: AddressSe
     found = grant_from_addresses(allowed, index, seen)
     lock = Lock((found,)) if found is not None else grant(Reach.none, seen)
     level = lock.grants[0].level
-    hop = Hop("firewall", name, Message("no rule allows access") if not level else "", allows=bool(level))
+    hop = Hop("firewall", name, Message("no rule allows access") if not level else NOTHING, allows=bool(level))
     return replace(lock, hops=(source_hop(lock), hop))
 
 

@@ -11,7 +11,7 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, is_one, objects_at, same, text_at, value_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, Read, ResourceType
 from scanner.model.verdict import (
@@ -314,10 +314,10 @@ def protected(resource: Resource, index: Index, items: Iterable[Resource]) -> Ve
     return Fail(seen or (Evidence(NO_VAULT, [], resource.id),), _why(found))
 
 
-def _why(items: list[Resource]) -> str:
+def _why(items: list[Resource]) -> Message:
     """Return why items of a vault are no backup, where it is one reason."""
     is_pending = bool(items) and all(is_item(each) and same(each.get(STATE), PENDING) for each in items)
-    return Message("No backup has been made yet.") if is_pending else ""
+    return Message("No backup has been made yet.") if is_pending else NOTHING
 
 
 # Vaults that the scan does not see

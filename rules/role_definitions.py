@@ -5,7 +5,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from scanner.model.ids import segments
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, known_text, same, value_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Children, Resource
 from scanner.model.unread import Unread, malformed
 
@@ -220,10 +220,10 @@ def _denial(each: Resource) -> Denial | None:
         return Denial(name, None, None)
 
 
-def refused(known: ByScope[Denial], principal: str, places: tuple[str | None, ...]) -> str:
+def refused(known: ByScope[Denial], principal: str, places: tuple[str | None, ...]) -> Message:
     """Return why an identity may be refused a key that lies in some places; "" where no deny assignment may."""
     for each in known.at(places):
         is_named = each.refuses is None or principal in each.refuses
         if is_named and principal not in each.spares:
             return Message("deny assignment {name} may refuse it the key", name=each.name)
-    return ""
+    return NOTHING

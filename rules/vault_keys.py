@@ -10,7 +10,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, text_at, value_at
 from scanner.model.key_uses import KeyUse
 from scanner.model.keys import POOLS, older
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.remedy import ADD, Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -113,11 +113,11 @@ def needed(key: Resource, index: Index, versions: Read) -> list[Part]:
 def names(uses: tuple[KeyUse, ...] | list[KeyUse]) -> str:
     """Return the names of resources, the first ones where there are many."""
     own = sorted({each.resource.rsplit("/", 1)[-1] for each in uses})
-    more = Message(" and {value} more", value=len(own) - MOST) if len(own) > MOST else ""
+    more = Message(" and {value} more", value=len(own) - MOST) if len(own) > MOST else NOTHING
     return ", ".join(own[:MOST]) + more
 
 
-def count(uses: tuple[KeyUse, ...] | list[KeyUse]) -> str:
+def count(uses: tuple[KeyUse, ...] | list[KeyUse]) -> Message:
     """Return how many resources depend on a key: `3 resources depend on it: a, b, c.`"""
     n = len({each.resource.lower() for each in uses})
     return (

@@ -10,7 +10,7 @@ from scanner.model.ids import name_of, segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_text, same
 from scanner.model.key_uses import KeyUse
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read
@@ -221,12 +221,12 @@ def _allowed(role: str, roles: Mapping[str, CustomRole], gap: Unread | None) -> 
     return role or Message("without an id"), NO_ONE, why if gap is None else f"{why}: {gap.why}"
 
 
-def _why_unknown(each: Resource) -> str:
+def _why_unknown(each: Resource) -> Message:
     """Return why it is not known whether an assignment holds; "" for one without a condition."""
     condition = each.get("properties.condition")
     if is_absent(condition) and each.why_absent_is_unknown:
         return Message("whether it has a condition is not known")
-    return "" if is_absent(condition) or condition == "" else Message("its condition is not evaluated")
+    return NOTHING if is_absent(condition) or condition == "" else Message("its condition is not evaluated")
 
 
 def _places(vault: Resource, key: str) -> tuple[str | None, ...]:
@@ -255,7 +255,7 @@ def _may_use(known: Assignments, principal: str, places: tuple[str | None, ...])
     return "" if shared is None else _why_shared(shared)
 
 
-def _why_shared(each: Assigned) -> str:
+def _why_shared(each: Assigned) -> Message:
     """Return why an assignment to others may let an identity use a key."""
     if not each.role:
         return Message("role assignment {id}: {missing}", id=name_of(each.id), missing=each.missing)
@@ -270,14 +270,14 @@ def _uses(vault: Resource, index: Index) -> Iterator[tuple[str, KeyUse]]:
             yield key, use
 
 
-def _identity_missing(vault: Resource, use: KeyUse, index: Index) -> str:
+def _identity_missing(vault: Resource, use: KeyUse, index: Index) -> Message:
     """Return why the identity that a resource uses in the vault is not known; "" where it is."""
     if not use.principal:
         return Message("its object id is not known")
     own, other = (index.subscriptions.get(subscription_of(id), "") for id in (use.resource, vault.id))
     if own and other and own.lower() != other.lower():
         return Message("it is of another tenant, so that an application of the vault's tenant stands for it")
-    return ""
+    return NOTHING
 
 
 def lacks_role(vault: Resource, index: Index, *, roles: Read, definitions: Read, denied: Read) -> Verdict:

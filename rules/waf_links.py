@@ -17,7 +17,7 @@ from scanner.model.json_paths import (
     same,
     value_at,
 )
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -93,7 +93,7 @@ def protected(found: Iterable[Published], type: str, index: Index, attach: Cause
     if faults:
         listed = [f"{name}: {fault}" for name, fault in faults.items()]
         told = "; ".join(listed[:_MOST]) + (
-            Message("; and {value} more", value=len(listed) - _MOST) if len(listed) > _MOST else ""
+            Message("; and {value} more", value=len(listed) - _MOST) if len(listed) > _MOST else NOTHING
         )
         return Fail(
             (Evidence(POLICIES, listed, Message("a policy that blocks")),), f"{told}.", causes=tuple(causes.values())

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from scanner.model.diagnostic_settings import WORKSPACES, SentLogs, refused, sent_logs
 from scanner.model.index import NO_ROW, Index, unnamed_id
 from scanner.model.json_paths import same
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (
@@ -115,7 +115,7 @@ def judged(settings: Children, index: Index, categories: tuple[str, ...], groups
     )
     shown = sorted(found.categories.values()) or "none"
     names = ", ".join(each.replace("|", " or ") for each in lacking)
-    message = Message("Not sent: {names}.", names=names) if found.categories else ""
+    message = Message("Not sent: {names}.", names=names) if found.categories else NOTHING
     if found.faults and not found.categories:
         message = _why_none(found.faults)
     return Fail(
@@ -123,7 +123,7 @@ def judged(settings: Children, index: Index, categories: tuple[str, ...], groups
     )
 
 
-def _why_none(faults: list[Evidence]) -> str:
+def _why_none(faults: list[Evidence]) -> Message:
     """Return why nothing arrives, although settings send logs."""
     if all(each.path == "destination" for each in faults):
         return Message("The destination of its diagnostic setting no longer exists.")

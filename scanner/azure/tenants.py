@@ -296,7 +296,7 @@ class TenantsReader(AzureReader):
         return rows
 
 
-def _said(shown: Subscription, owner: ConnectedTenant, viewers: Sequence[ConnectedTenant]) -> str:
+def _said(shown: Subscription, owner: ConnectedTenant, viewers: Sequence[ConnectedTenant]) -> Message:
     names = " and ".join(f'"{each.name}"' for each in viewers)
     see = f"subscription {shown.name} is visible from {'tenant' if len(viewers) == 1 else 'tenants'} {names}"
     home = Message("its home tenant") if shown.tenant.lower() == owner.id else Message("the first of them")

@@ -68,7 +68,7 @@ class Waiver(Struct, frozen=True):
             return False
         return self.cell is None or _is_within(failure.cell, self.cell)
 
-    def says(self) -> str:
+    def says(self) -> Message:
         """Return a short description: `storage-plain-http on stjournal`."""
         if self.tag is not None:
             return Message("{rule} on tag {list}", rule=self.rule, list="=".join(self.tag))
@@ -97,7 +97,7 @@ class GapEntry(Struct, frozen=True):
         pattern = self.resource if self.rule else self.url
         return fits(id, pattern) and (bool(type_of(id)) or "*" not in pattern)
 
-    def says(self) -> str:
+    def says(self) -> Message:
         """Return a short description."""
         return (
             Message("inconclusive {rule} on {resource}", rule=self.rule, resource=name_of(self.resource))
@@ -301,7 +301,7 @@ class WaiverFile:
             else Message("{gone}; it covered nothing", gone=gone)
         )
 
-    def _needless_note(self, each: Entry, rules: Iterable[Rule]) -> str:
+    def _needless_note(self, each: Entry, rules: Iterable[Rule]) -> Message:
         if each not in self.met:
             return Message("{at}: {says} matches nothing; delete it if this is fixed", at=each.at, says=each.says())
         for rule in rules:

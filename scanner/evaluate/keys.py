@@ -18,7 +18,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, peek, same
 from scanner.model.keys import OTHERS, POOLS, KeyFinder, KeyName, NamedKey, older
 from scanner.model.masked_values import masked_value
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Gap, Resource
 from scanner.model.rule import Rule
 from scanner.model.unread import Unread
@@ -328,13 +328,13 @@ def _rotation(item: Resource | None) -> str:
     return "no" if item.by == "get" else "unknown"
 
 
-def _older(item: Resource | None, stores: Iterable[KeyStoreRow]) -> str:
+def _older(item: Resource | None, stores: Iterable[KeyStoreRow]) -> Message:
     """Return how many resources are bound to an older version whose state was not read; "" without any."""
     url = f"{item.key}/versions" if item is not None else ""
     known = {each.name.lower() for each in item.bundle.below.get(url, ())} if item is not None else set()
     bound = [each for each in older(item, stores) if each.version not in known]
     if not bound:
-        return ""
+        return NOTHING
     if len(bound) == 1:
         return Message("1 resource may be bound to an older version, whose state was not read")
     return Message("{bound} resources may be bound to an older version, whose state was not read", bound=len(bound))

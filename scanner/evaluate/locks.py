@@ -17,7 +17,7 @@ from scanner.model.exposure import (
     authentication_text,
     title,
 )
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict
 
@@ -166,7 +166,7 @@ def _message(failing: Sequence[Exposure]) -> str:
             plural=len(group) > 1,
         )
         + "."
-        + (Message(" Stopped: would be reachable when started.") if all(each.stopped for each in group) else "")
+        + (Message(" Stopped: would be reachable when started.") if all(each.stopped for each in group) else NOTHING)
         for group in groups.values()
     )
 

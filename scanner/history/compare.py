@@ -12,7 +12,7 @@ from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, le
 from scanner.history.observation import Observation, ScanCoverage, same_id
 from scanner.model.exposure import Auth, Reach
 from scanner.model.ids import type_of
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 
 EvaluatedBefore = Callable[[str, str], bool]
 """(resource id, rule or type) -> whether an earlier scan evaluated the resource with the rule or, for an exposure, with
@@ -102,22 +102,22 @@ def _not_seen(was: Item, observation: Observation, is_gone: Resources, is_unconf
         hidden = msgspec.structs.replace(was, visible=False)
         return Change(ChangeKind.no_longer_visible, hidden, was, why) if was.visible else hidden
     fixed = msgspec.structs.replace(was, state="fixed", visible=True, seen=observation.taken)
-    why = "" if observation.is_present(was.resource) else Message("the resource no longer exists")
+    why = NOTHING if observation.is_present(was.resource) else Message("the resource no longer exists")
     return Change(ChangeKind.fixed, fixed, was, why)
 
 
-def _may_be_open(was: Item, observation: Observation, is_gone: Resources, is_unconfirmed: Resources) -> str:
+def _may_be_open(was: Item, observation: Observation, is_gone: Resources, is_unconfirmed: Resources) -> Message:
     """Return why an item that the scan did not see may still be open, "" where it is not."""
     if is_unconfirmed(was.resource):
         return Message("re-verification could not read it")
     if was.key in observation.inconclusive or observation.closed.get(was.key):
         return Message("it is inconclusive")
     if was.key in observation.closed:
-        return ""
+        return NOTHING
     if observation.is_uncertain(was):
         return Message("a part that could not be read may contain it")
     if observation.is_present(was.resource) or is_gone(was.resource):
-        return ""
+        return NOTHING
     return Message("the resource was not visible, and its deletion is not confirmed")
 
 

@@ -195,7 +195,7 @@ def _not_evaluated(pair: _Pair, found: Changes) -> list[Change]:
     ]
 
 
-def _why_not_evaluated(item: Item, pair: _Pair, coverage: ScanCoverage) -> str:
+def _why_not_evaluated(item: Item, pair: _Pair, coverage: ScanCoverage) -> Message:
     if coverage.excluded & lineage(item.resource):
         return Message("it was excluded from the new scan")
     if subscription_of(item.resource) not in coverage.subscriptions:

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, is_absent, is_one, known_text, peek, text_at
 from scanner.model.key_uses import KeyUse, KeyUses
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
@@ -378,17 +378,17 @@ def _place(named: NamedKey, resource: Resource, index: "KeyIndex") -> tuple[Evid
     return Evidence(named.evidence.path, text, Message("a vault in the same region and subscription")), None
 
 
-def _other_subscription(vault: Resource, store: Resource) -> str:
-    return Message("another subscription") if vault.subscription != store.subscription else ""
+def _other_subscription(vault: Resource, store: Resource) -> Message:
+    return Message("another subscription") if vault.subscription != store.subscription else NOTHING
 
 
-def _other_region(vault: Resource, store: Resource) -> str:
+def _other_region(vault: Resource, store: Resource) -> Message:
     """Return the region of a vault that has no copy in the region of the store."""
     regions = {vault.location, *(text_at(each, "name").lower().replace(" ", "") for each in _regions(vault))}
     return (
         Message("another region ({location})", location=vault.location)
         if store.location and store.location not in regions
-        else ""
+        else NOTHING
     )
 
 

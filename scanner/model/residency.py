@@ -167,7 +167,7 @@ class Residency(Struct):
         start = parts.index("providers") if "providers" in parts else len(parts)
         return region_name(self.located().get("/" + "/".join(parts[: start + 4]), ""))
 
-    def why_unknown(self, resource_id: str) -> str:
+    def why_unknown(self, resource_id: str) -> Message:
         """Return why the region of another resource is not known."""
         visible = subscription_of(resource_id) in self.names
         return (

@@ -17,7 +17,7 @@ from scanner.model.ids import (
     subscription_of,
 )
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, value_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.verdict import ABSENT, Evidence, Unread, malformed, not_a_list, not_returned
 
 T = TypeVar("T")
@@ -166,11 +166,11 @@ class Resource:
         return self.by in ("graph", "import", "older")
 
     @property
-    def why_absent_is_unknown(self) -> str:
+    def why_absent_is_unknown(self) -> Message:
         """Return why an absent property of this record has no known meaning; "" where it means what Azure documents."""
         if self.has_no_properties:
             return Message("Azure returned no properties")
-        return Message("missing from a record of unknown API version") if self.api_version_unknown else ""
+        return Message("missing from a record of unknown API version") if self.api_version_unknown else NOTHING
 
     @property
     def subscription(self) -> str:

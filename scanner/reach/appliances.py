@@ -12,7 +12,7 @@ from typing import Final
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import objects_at, same, text_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.reach.azure_firewall import FIREWALLS
 from scanner.reach.peerings import MAY_PUBLISH
 from scanner.reach.sources import cached
@@ -54,7 +54,7 @@ def _names_at(found: Topology, address: str) -> str:
     names = [name_of(each) for each in dict.fromkeys(keys)]
     if not names:
         return Message("the appliance at {address}", address=address)
-    more = Message(" and {value} more", value=len(names) - 2) if len(names) > 2 else ""
+    more = Message(" and {value} more", value=len(names) - 2) if len(names) > 2 else NOTHING
     return f"the {'appliances' if len(names) > 1 else 'appliance'} {' and '.join(names[:2])}{more}"
 
 

@@ -10,7 +10,7 @@ from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach, possi
 from scanner.model.ids import subnet_name, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import NOT_READ, Evidence, Unread, not_a_list, not_returned, unknown_value
@@ -134,7 +134,7 @@ def why_rules_not_used(resource: Resource, index: Index, row: Firewall) -> str:
     return _why_rules_not_used(reading)
 
 
-def _why_rules_not_used(reading: FirewallReading) -> str:
+def _why_rules_not_used(reading: FirewallReading) -> Message:
     resource, row = reading.resource, reading.row
     switch = public_switch(reading, private_endpoints(resource, reading.index, row.endpoints))
     if switch.state != "enabled" and switch.possible is None:
@@ -144,7 +144,7 @@ def _why_rules_not_used(reading: FirewallReading) -> str:
         return Message("this tier does not support virtual network rules")
     if any(each.decides for each in perimeters(resource, reading.index, row.configurations).found):
         return Message("its network security perimeter replaces them")
-    return ""
+    return NOTHING
 
 
 def injection_subnet(resource: Resource, path: str) -> str:

@@ -20,7 +20,7 @@ from scanner.model.exposure import Chain, Hop
 from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.reach.networks import Nic, key_of, network_of
 from scanner.reach.paths import NetworkPath, configuration_key, port_at
@@ -356,7 +356,7 @@ class _FrontDoorRoutes:
         for each in index.of_type(f"{CDN}/afdEndpoints/routes")[0]:
             self.routes[each.key.rsplit("/", 2)[0]].append(each)
 
-    def lead(self, origin: Resource) -> str | None:
+    def lead(self, origin: Resource) -> Message | None:
         """Return what restricts the routes to an origin, as a clause; None where no route leads there.
 
         Routes that were not read count as leading everywhere.
@@ -365,7 +365,7 @@ class _FrontDoorRoutes:
         endpoints = self.endpoints.get(profile, [])
         reads = origin.bundle.reads
         if f"{profile}/afdendpoints" not in reads or any(f"{each.key}/routes" not in reads for each in endpoints):
-            return ""
+            return NOTHING
         live = [
             route
             for endpoint in endpoints
@@ -374,7 +374,7 @@ class _FrontDoorRoutes:
             if not same(get_path(route.body, "properties.enabledState"), "Disabled")
         ]
         if any(key_of(text_at(route.body, "properties.originGroup.id")) == group for route in live):
-            return ""
+            return NOTHING
         rules = any(objects_at(route.body, "properties.ruleSets") for route in live)
         return Message(", if a rule set routes there") if rules else None
 
@@ -454,13 +454,13 @@ def _http_ports(body: Any) -> list[int]:
     return [each for each in ports if each]
 
 
-def _keyless(names: list[str]) -> str:
+def _keyless(names: list[str]) -> Message:
     """Return a clause about APIs that require no subscription.
 
     Source: azure-mgmt-apimanagement ApiContract.subscription_required.
     """
     if not names:
-        return ""
+        return NOTHING
     if len(names) == 1:
         return Message("; its API {names} requires no key", names=names[0])
     more = [Message("and {value} more", value=len(names) - 3)] if len(names) > 3 else []

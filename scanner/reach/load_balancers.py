@@ -56,7 +56,7 @@ class LoadBalancerRule(NamedTuple):
     missing: Unread | None = None
 
     @property
-    def detail(self) -> str:
+    def detail(self) -> Message:
         if self.missing is not None:
             return Message("{name}: its ports could not be read", name=self.name)
         return Message(

@@ -16,7 +16,7 @@ from scanner.model.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, 
 from scanner.model.ids import id_key, name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at, texts_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.nsg import AdminRules, SecurityRules, security_rules_of
@@ -365,7 +365,7 @@ class Fabric(Struct):
         routes = [_default_route(each) for each in (value if isinstance(value, list) else ())]
         default: DefaultRoute = next((each for each in ("appliance", "none", "gateway") if each in routes), "")
         found = tuple(_routes(value))
-        unclear = "" if isinstance(value, list) else Message("its routes were not returned")
+        unclear = NOTHING if isinstance(value, list) else Message("its routes were not returned")
         if not unclear and len(found) != len(value):
             unclear = Message("a route has an undocumented form")
         isolated = same(get_path(resource.body, "properties.disableBgpRoutePropagation"), True)

@@ -77,7 +77,7 @@ def rated(resource: Resource, index: Index, others: Sequence[str], what: str) ->
     return Severity.low, Message("{told}. Whether the subscription is in your own tenant is inconclusive.", told=told)
 
 
-def _named(ids: Sequence[str], what: str, where: str) -> str:
+def _named(ids: Sequence[str], what: str, where: str) -> Message:
     names = [each.rstrip("/").rsplit("/", 1)[-1] for each in ids]
     if len(names) == 1:
         return Message("{names} is a {what} {where}", names=names[0], what=what, where=where)

@@ -44,7 +44,7 @@ class PortMapping(NamedTuple):
         return label(self.protocol, self.first, self.last)
 
     @property
-    def backend_text(self) -> str:
+    def backend_text(self) -> Message:
         """Return the ports behind as a phrase."""
         if self == EVERY_PORT:
             return Message("every port")

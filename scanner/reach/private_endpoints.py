@@ -7,7 +7,7 @@ from scanner.model.exposure import Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, objects_at, same, text_at, texts_at
-from scanner.model.message import Message, Number
+from scanner.model.message import NOTHING, Message, Number
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread, absent_at_unknown_version, not_a_list
@@ -200,7 +200,7 @@ def _slot(groups: Any) -> str:
     return f"/slots/{slot}" if slot else ""
 
 
-def private_endpoint_scope(index: Index, endpoint: str) -> str:
+def private_endpoint_scope(index: Index, endpoint: str) -> Message:
     """Return the networks that can use a private endpoint (its id) as a clause: its own, the peers, a gateway.
 
     "" where its network is not known.
@@ -209,7 +209,7 @@ def private_endpoint_scope(index: Index, endpoint: str) -> str:
     subnet = key_of(text_at(found.body, "properties.subnet.id")) if found is not None else ""
     network = index.resources.get(subnet.partition("/subnets/")[0])
     if network is None:
-        return ""
+        return NOTHING
     peers = peers_of(index).get(network.key, [])
     seen = [index.resources[each] for each in peers if each in index.resources]
     prefixes = [
@@ -217,7 +217,7 @@ def private_endpoint_scope(index: Index, endpoint: str) -> str:
     ]
     parts = [network.name]
     if peers:
-        unseen = Message(" ({value} not visible)", value=len(peers) - len(seen)) if len(seen) < len(peers) else ""
+        unseen = Message(" ({value} not visible)", value=len(peers) - len(seen)) if len(seen) < len(peers) else NOTHING
         parts.append(f"{len(peers)} peer{'s' if len(peers) > 1 else ''}{unseen}")
     every = objects_at(network.body, "properties.virtualNetworkPeerings")
     live = [each for each in every if is_live(index, network.key, each)]

@@ -213,7 +213,7 @@ def _length(addresses: AddressSet) -> int:
     return BITS[version] - (addresses.size(version) - 1).bit_length()
 
 
-def _what(table: RouteTable) -> str:
+def _what(table: RouteTable) -> Message:
     return Message("the route table {id}", id=name_of(table.id))
 
 

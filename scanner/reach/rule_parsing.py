@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from scanner.model.addresses import ALL_ADDRESSES, PUBLIC_ADDRESSES, AddressSet, BadAddress, parse, union
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.reach.port_ranges import ALL_PORTS, BadPort, Spans, merged, places, ports, protocols
 from scanner.reach.rule_fields import (
     BROKEN_DESTINATIONS,
@@ -160,7 +160,7 @@ def _protocol(text: str) -> _FieldValue:
 
 def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
     found: list[tuple[int, int]] = []
-    why = Message("a port is not a string") if broken else "" if texts else Message("it has no ports")
+    why = Message("a port is not a string") if broken else NOTHING if texts else Message("it has no ports")
     for text in texts:
         try:
             found += ports(text)
@@ -174,7 +174,7 @@ def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
 def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool, admin: bool) -> _FieldValue:
     addresses, tags, why = _addresses_and_tags(texts)
     why = why or (
-        Message("a source is not a string") if broken else "" if texts or groups else Message("it has no source")
+        Message("a source is not a string") if broken else NOTHING if texts or groups else Message("it has no source")
     )
     reaches = {tag: service_tag(tag).reach for tag in tags}
     sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _PLATFORM_TAGS)
@@ -218,7 +218,7 @@ def _rule_destination(texts: tuple[str, ...], groups: tuple[str, ...], broken: b
     why = why or (
         Message("a destination is not a string")
         if broken
-        else ""
+        else NOTHING
         if texts or groups
         else Message("it has no destination")
     )

@@ -7,7 +7,7 @@ from scanner.model.addresses import PUBLIC_ADDRESSES, AddressSet, breadth
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
-from scanner.model.message import Message, Number
+from scanner.model.message import NOTHING, Message, Number
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.owners import by_whereabouts
@@ -95,7 +95,9 @@ def grant_from_tag(text: str, *evidence: Evidence) -> tuple[Grant | None, Servic
     if tag.reach == "none":
         return None, tag
     level = {"internet": Reach.internet, "azure": Reach.azure, "vnet": Reach.private}[tag.reach]
-    return Grant(level, evidence, Message("the service tag {name}", name=tag.name) if level is Reach.azure else ""), tag
+    return Grant(
+        level, evidence, Message("the service tag {name}", name=tag.name) if level is Reach.azure else NOTHING
+    ), tag
 
 
 def cached(index: Index, key: str, make: Callable[[Index], _T]) -> _T:
@@ -133,8 +135,8 @@ def _names(ids: Sequence[str]) -> list[str]:
 
 
 def _count(addresses: AddressSet) -> str:
-    ipv4 = Message("{value} public IPv4 addresses", value=Number(addresses.size(4))) if addresses.v4 else ""
-    ipv6 = Message("large IPv6 ranges") if addresses.v6 else ""
+    ipv4 = Message("{value} public IPv4 addresses", value=Number(addresses.size(4))) if addresses.v4 else NOTHING
+    ipv6 = Message("large IPv6 ranges") if addresses.v6 else NOTHING
     return " and ".join(filter(None, (ipv4, ipv6)))
 
 

@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+
 R=Path('/work/main')
 def sub(f,*pairs):
     p=R/f; s=p.read_text()
