@@ -39,7 +39,7 @@ DESKTOPS = Firewall(
     name="Public network access",
     absent="enabled",
     enabled=("Enabled", "EnabledForClientsOnly"),
-    disabled=("Disabled", "EnabledForSessionHostsOnly"),
+    disabled=("EnabledForSessionHostsOnly", "Disabled"),
 )
 FEED = Firewall(empty="open", source=SOURCE, name="Public network access", absent="enabled")
 NAMES = "the feed has names of desktops alone, and opens none, so low at most"

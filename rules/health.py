@@ -123,7 +123,8 @@ def foreign_authority(service: Resource, index: Index) -> Verdict:
     if found is None:
         return unknown(unknown_value(AUTHORITY, value))
     tenant, home = found[1].lower(), index.subscriptions.get(service.subscription, "")
-    seen = service.evidence(AUTHORITY, home or "the tenant of the subscription")
+    own = f"https://login.microsoftonline.com/{home}"
+    seen = service.evidence(AUTHORITY, own if home else "the tenant of the subscription")
     if tenant in EVERY_TENANT:
         return Fail((seen,))
     if not home:

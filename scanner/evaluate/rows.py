@@ -21,10 +21,12 @@ from scanner.document.schema import (
 )
 from scanner.document.states import State
 from scanner.evaluate.waiving import Acceptance
+from scanner.fix.expected import as_fixed
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, Lock, title
 from scanner.model.ids import SUBSCRIPTION, bundle_of, group_of
 from scanner.model.json_paths import member, text_at
 from scanner.model.masked_values import masked_value
+from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, Rule
 from scanner.model.severity import Severity
@@ -39,8 +41,9 @@ def failed_row(
     severity: Severity,
     acceptance: Acceptance,
     fix: FixRow,
+    remedy: Remedy,
 ) -> FindingRow:
-    """Return the finding of a failed check."""
+    """Return the finding of a failed check. `remedy`: what its fix changes."""
     message = verdict.message or f"{rule.title}."
     if verdict.undecided:
         message += f" Other endpoints are inconclusive: {verdict.undecided[0]}."
@@ -53,7 +56,7 @@ def failed_row(
         resource=subject.id,
         endpoints=sorted(verdict.endpoints) if verdict.endpoints else [],
         message=message + acceptance.message,
-        evidence=[evidence_row(each) for each in (*verdict.evidence, *managed(top))],
+        evidence=[evidence_row(each) for each in (*as_fixed(verdict.evidence, remedy, subject, top), *managed(top))],
         fix=fix,
         gaps=list(dict.fromkeys(each.gap for each in verdict.undecided if each.gap)) if verdict.undecided else [],
         fingerprint=finding_fingerprint(rule.first_id, subject.id),
