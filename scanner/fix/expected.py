@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any
 
 from msgspec.structs import replace
 
 from scanner.model.ids import id_key
-from scanner.model.json_paths import same
-from scanner.model.remedy import REMOVE, Edit, Remedy, Step
+from scanner.model.json_paths import spelled
+from scanner.model.remedy import Edit, Remedy, Step
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread
 
@@ -33,7 +32,7 @@ def is_left(evidence: Evidence, remedy: Remedy, subject: Resource, top: Resource
     owner, _, path = evidence.path.rpartition(" ")
     if evidence.expected is None or not path.lower().startswith("properties."):
         return False
-    if evidence.value == evidence.expected or same(evidence.value, evidence.expected):
+    if _is_same(evidence.value, evidence.expected):
         return False
     owners = _owners(owner, subject, top)
     if any(_shows_same(each, path, evidence.expected) for each in remedy.changes):
@@ -41,9 +40,13 @@ def is_left(evidence: Evidence, remedy: Remedy, subject: Resource, top: Resource
     return bool(owners) and not any(_touches(each, owners, path) for each in remedy.changes)
 
 
+def _is_same(value: object, expected: object) -> bool:
+    return spelled(value).lower() == spelled(expected).lower()
+
+
 def _shows_same(change: Step, path: str, expected: object) -> bool:
     """Return whether a change gives the expected value to a property of this name: Azure shows some settings twice."""
-    if not isinstance(change, Edit) or change.entry is not None or not same(change.value, expected):
+    if not isinstance(change, Edit) or change.entry is not None or not _is_same(change.value, expected):
         return False
     return change.path.rsplit(".", 1)[-1].lower() == path.rsplit(".", 1)[-1].lower()
 
@@ -71,24 +74,15 @@ def _touches(change: Step, owners: set[str], path: str) -> bool:
 
 
 def _added(remedy: Remedy, subject: Resource, top: Resource) -> Iterator[Evidence]:
-    """Yield the properties that a fix sets, as they are."""
+    """Yield the properties that a fix sets to one value, as they are."""
     for each in remedy.changes:
         found = top.bundle.resources.get(id_key(each.resource))
-        if not isinstance(each, Edit) or each.entry is not None or each.value is REMOVE or found is None:
+        if not isinstance(each, Edit) or each.entry is not None or found is None:
             continue
-        owner = "" if found in (subject, top) else f"{found.id[len(top.id) + 1 :]} "
-        for path, value in _values(each.path, each.value):
-            with suppress(Unread):
-                seen = found.evidence(path, value)
-                if not same(seen.value, value):
-                    yield replace(seen, path=f"{owner}{path}")
-
-
-def _values(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what an edit sets by path; of an object what does not depend on the user."""
-    if not isinstance(value, dict):
-        yield path, value
-        return
-    for name, each in value.items():
-        if not (isinstance(each, str) and "<" in each):
-            yield from _values(f"{path}.{name}", each)
+        if not isinstance(each.value, bool | int | float | str):
+            continue  # objects and lists are long, and no evidence shows them as a whole
+        with suppress(Unread):
+            seen = found.evidence(each.path, each.value)
+            owner = "" if found in (subject, top) else f"{found.id[len(top.id) + 1 :]} "
+            if not _is_same(seen.value, each.value):
+                yield replace(seen, path=f"{owner}{each.path}")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanner.document.schema import EvidenceRow, FindingRow
 from scanner.model.json_paths import same
-from scanner.model.remedy import Deletion, Edit, Remedy
+from scanner.model.remedy import Deletion, Remedy
 from tests.estate.test_fixes import before
 from tests.rules import examples
 
@@ -61,6 +61,6 @@ def is_set(evidence: EvidenceRow, remedy: Remedy) -> bool:
             return "<" in str(each.value) or same(each.value, evidence.expected)
         if own.split("[")[0].startswith(path.split("[")[0]) or path.startswith(own.split("[")[0]):
             return True
-        if isinstance(each, Edit) and own.rsplit(".", 1)[-1] == path.rsplit(".", 1)[-1]:
+        if own.rsplit(".", 1)[-1] == path.rsplit(".", 1)[-1]:
             return same(each.value, evidence.expected)
     return False
