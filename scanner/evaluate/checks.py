@@ -11,7 +11,6 @@ from scanner.document.states import State, proven_state
 from scanner.evaluate import locks
 from scanner.evaluate.bicep import Versions
 from scanner.evaluate.endpoints import by_subject, exposures_of, parents_of
-from scanner.evaluate.fix_forms import FixForms
 from scanner.evaluate.fixes import Fixes
 from scanner.evaluate.gaps import GapLedger, ends
 from scanner.evaluate.keys import store_keys
@@ -42,7 +41,6 @@ class Context(Struct, frozen=True):
     exposure_rows: ExposureRows = field(default_factory=ExposureRows)
     shared: SharedCauses = field(default_factory=SharedCauses)
     versions: Versions = field(default_factory=dict)
-    forms: FixForms | None = None
     _enabled: dict[ResourceType, list[Rule]] = field(default_factory=dict)
     _locks: dict[ResourceType, list[Rule]] = field(default_factory=dict)
     _others: dict[ResourceType, list[Rule]] = field(default_factory=dict)
@@ -195,9 +193,9 @@ def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top
     """Check the lock rules of a type on a resource. Return what makes the fixes of its findings."""
     rules = context.locks(kind)
     if not rules:
-        return Fixes(top, context.index, (), (), context.versions, context.forms)
+        return Fixes(top, context.index, (), (), context.versions)
     exposures, problem = exposures_of(kind, top, context.index)
-    fixes = Fixes(top, context.index, exposures, rules, context.versions, context.forms, kind)
+    fixes = Fixes(top, context.index, exposures, rules, context.versions, kind)
     context.shared.add(top, context.index, exposures, fixes.closed_without)
     intended = intended_of(exposures, top, context.policy.intended)
     endpoints = _Endpoints(top, fixes, context.disabled_locks(kind), intended)
