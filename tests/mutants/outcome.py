@@ -19,7 +19,7 @@ from tests.mutants.make import Mutant
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "rules"
 OTHERS = {
-    True: ("tests/estate/test_expected.py",),
+    True: ("tests/rules/test_shown.py", "tests/estate/test_expected.py"),
     False: (
         "tests/reach",
         "tests/model/test_exposure.py",
