@@ -40,3 +40,12 @@ def test_a_container_app_has_a_port_of_its_own_over_tcp_alone(transport: str, po
 def test_a_cosmos_account_has_the_port_of_its_api(name: str, ports: tuple[str, ...]) -> None:
     found = shown("Microsoft.DocumentDB/databaseAccounts", "cosmos", capabilities=[{"name": name}])
     assert found.ports == ports
+
+
+def test_a_request_that_only_an_address_rule_may_allow_is_not_said_to_be_allowed() -> None:
+    rules = {
+        "publicNetwork": {"allow": ["ClientConnection"], "deny": ["ServerConnection", "RESTAPI", "Trace"]},
+        "ipRules": [{"value": "0.0.0.0/0", "action": "Allow"}],
+    }
+    found = shown("Microsoft.SignalRService/signalR", "server", networkACLs=rules)
+    assert [each.allows for each in found.reach.hops if each.kind == "firewall"] == [None]
