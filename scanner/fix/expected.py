@@ -53,10 +53,10 @@ def _shows_same(change: Step, path: str, expected: object) -> bool:
 
 def _owners(owner: str, subject: Resource, top: Resource) -> set[str]:
     """Return the keys of the resources, with what is below them, that a property may be of; none where the words
-    before it name no resource.
+    before it name no resource. A path without such words is of the subject, or of the resource above it.
     """
     if not owner:
-        return {top.key}
+        return {subject.key, top.key}
     if owner.startswith("/subscriptions/"):
         return {id_key(owner)}
     below = {f"{each.key}/{owner.lower()}" for each in (subject, top)}

@@ -64,3 +64,9 @@ def is_set(evidence: EvidenceRow, remedy: Remedy) -> bool:
         if own.rsplit(".", 1)[-1] == path.rsplit(".", 1)[-1]:
             return same(each.value, evidence.expected)
     return False
+
+
+def test_what_is_deleted_itself_still_says_what_was_expected() -> None:
+    found = [row for row in before().findings.values() if row.rule == "servicebus-recovery-outside"]
+    assert [bool(row.fix and row.fix.commands) for row in found] == [True]
+    assert any(each.expected is not None for each in found[0].evidence)
