@@ -93,7 +93,7 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
     keys = {id for id in faulty.rules.rules if faulty.rules.files[id].endswith(("vault_keys.py", "vault_roles.py"))}
     events = {"eventhub-capture-outside", "eventgrid-subscription-outside", "eventgrid-dead-letter-outside"}
     events |= {"eventgrid-system-subscription-outside", "eventgrid-system-dead-letter-outside"}
-    logs = {"keyvault-no-audit-log", "keyvault-logs-outside", "sql-audit-no-destination", "flow-log-short-retention"}
+    logs = {"keyvault-no-audit-log", "logs-outside", "sql-audit-no-destination", "flow-log-short-retention"}
     others = {*keys, *events, *logs, "flow-log-target-outside", "log-workspace-export-outside"}
     assert {rule for resource, rule in changed if resource.count("/") != 2} <= {*others, *on_accounts}
     assert decide(faulty.result, "never").code == INCOMPLETE
