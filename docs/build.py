@@ -195,9 +195,7 @@ def rule_list(rules: RuleSet) -> str:
     counted = f"{len(rules.questions())} rules on {len(_types(rules))} types."
     parts = [f"# Rules\n\n{counted} `exposure`: rated by what is open. {SHOW_RULE}\n"]
     for category in CATEGORIES:
-        found = sorted(
-            (each for each in rules.questions().values() if each.one.category == category), key=lambda each: each.id
-        )
+        found = [each for _, each in sorted(rules.questions().items()) if each.one.category == category]
         if found:
             rows = [f"| `{each.id}` | {rated(each.one)} | {each.title} |" for each in found]
             parts.append(

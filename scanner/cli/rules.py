@@ -106,7 +106,7 @@ def facts(rule: Question) -> dict[str, Any]:
         "endpoints": list(rule.one.endpoints),
         "costly": rule.costly,
         "aliases": list(rule.old_ids),
-    } | ({"merged": _merged(rule)} if rule.one.of_many is not None else {})
+    } | ({"merged": _merged(rule), "costly-types": _costly(rule)} if rule.one.of_many is not None else {})
 
 
 def _merged(rule: Question) -> dict[str, list[str]]:
@@ -117,6 +117,11 @@ def _merged(rule: Question) -> dict[str, list[str]]:
         if each.of_many is not None
         for old in each.of_many.was
     }
+
+
+def _costly(rule: Question) -> list[str]:
+    """Return the types for which it is off unless it is named, where it is on for others."""
+    return [] if rule.costly else [type for each in rule.rules if each.costly for type in each.resource_type.types]
 
 
 def reads(rule: Question) -> list[Read]:
@@ -151,6 +156,8 @@ def page(rule: Question) -> Iterator[Line]:
         yield Line(reference, "" if place else "References", _COLUMN, whole=True)
     if rule.costly:
         yield Line("off by default: many requests; enable with --only", "Default", _COLUMN)
+    elif types := _costly(rule):
+        yield Line(f"off by default for {', '.join(types)}: many requests; enable with --only", "Default", _COLUMN)
 
 
 def _range(question: Question) -> str:

@@ -125,7 +125,7 @@ def items(*rows: Row, taken: str = MONDAY) -> dict[ItemKey, Item]:
 COVERAGE = ScanCoverage({SUB}, {"plain-http", "anonymous"}, {TYPE})
 
 
-def first_id(rule: str) -> str:
+def first_id(rule: str, resource: str = "", fingerprint: str = "") -> str:
     return "plain-http" if rule == "renamed" else rule
 
 

@@ -37,11 +37,15 @@ _DATA = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """How ids of rules were renamed, and what may differ on purpose: controls, and fields that only NEW has."""
+    """How ids of rules were renamed, and what may differ on purpose: controls, and fields that only NEW has.
+
+    `merged`: the ids that several rules have now, each for types of its own.
+    """
 
     renamed: Mapping[str, str] = field(default_factory=dict)
     controls: frozenset[str] = frozenset()
     fields: frozenset[str] = frozenset()
+    merged: frozenset[str] = frozenset()
 
     def new(self, rule: str) -> str:
         return self.renamed.get(rule, rule)
@@ -79,16 +83,25 @@ def old_ids(rules: Iterable[Json]) -> dict[str, str]:
     return {old: rule["id"] for rule in rules for old in rule["aliases"]}
 
 
+def merged_ids(rules: Iterable[Json]) -> frozenset[str]:
+    """Return the present ids that are those of several rules, each for types of its own."""
+    return frozenset(rule["id"] for rule in rules if rule.get("merged"))
+
+
 def rows(document: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     """Yield (section, key, row) of everything in a document, with the new ids of rules."""
     yield "scan", (), {key: value for key, value in document["scan"].items() if key not in RUN}
     for id, rule in document["rules"].items():
-        yield "rule", (names.new(id),), rule
+        if names.new(id) not in names.merged:
+            yield "rule", (names.new(id),), rule
+    asked = {names.new(id): rule for id, rule in document["rules"].items() if names.new(id) in names.merged}
+    for id, rule in asked.items():
+        yield "rule", (id,), {name: rule[name] for name in ("category", "severity", "controls", "responsibility")}
     for id, resource in document["resources"].items():
         yield "resource", (id,), resource
     for row in document["exposures"]:
         yield "exposure", (row["resource"], row["endpoint"], row["address"]), row
-    for row in document["findings"]:
+    for row in sorted(document["findings"], key=lambda row: row["fingerprint"]):
         yield "verdict", (row["resource"], names.new(row["rule"])), {**row, "rule": names.new(row["rule"])}
     for id, passed in document["passed"].items():
         yield from (("verdict", (id, names.new(rule)), {"status": "pass"}) for rule in passed)
@@ -96,12 +109,30 @@ def rows(document: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], A
         for rule, why in reasons.items():
             yield "verdict", (id, names.new(rule)), {"status": "not-applicable", "reason": why}
     for row in document["gaps"]:
-        yield "gap", (row["url"],), {**row, "rules": sorted(map(names.new, row["rules"]))}
+        yield "gap", (row["url"],), {**row, "rules": sorted(set(map(names.new, row["rules"])))}
     coverage = document["coverage"]
-    yield "coverage", (), {**coverage, "rules_off": sorted(map(names.new, coverage["rules_off"]))}
+    yield (
+        "coverage",
+        (),
+        {**coverage, "rules_off": sorted({names.new(id).partition(":")[0] for id in coverage["rules_off"]})},
+    )
     known = {"schema", "scan", "rules", "resources", "exposures", "findings", "passed", "not_applicable", "gaps"}
-    for name in document.keys() - known - {"coverage"}:
+    for row in document.get("places", ()):
+        new = {**row, "rule": names.new(row["rule"])}
+        yield "place", tuple(str(new.get(each)) for each in ("resource", "rule", "region", "path", "value")), new
+    for row in document.get("frameworks", ()):
+        yield "framework", (row["id"],), _without_counts(row) if names.merged else row
+    for name in document.keys() - known - {"coverage", "places", "frameworks"}:
         yield "document", (name,), document[name]
+
+
+def _without_counts(framework: Json) -> Json:
+    """Return a framework without the numbers of the rules that test its controls."""
+    tested = {
+        id: {name: value for name, value in control.items() if name not in ("rules", "used")}
+        for id, control in framework["tested"].items()
+    }
+    return {**framework, "tested": tested}
 
 
 def keyed(document: Json, names: Names) -> dict[tuple[str, ...], Any]:
@@ -123,7 +154,7 @@ class Comparison:
 
     def documents(self, name: str, old: Json, new: Json) -> None:
         """Compare two documents of one input."""
-        before, after = keyed(old, self.names), keyed(new, Names())
+        before, after = keyed(old, self.names), keyed(new, Names(merged=self.names.merged))
         self.resources = _names(old)
         self.result.counts["documents"] += 1
         for key, row in before.items():
