@@ -170,13 +170,13 @@ def _of_types(id: str, data: dict[str, Any], lookup: Lookup, controls: ControlsO
     """Return a rule for each type of a row that asks many."""
     given = data["types"]
     own = msgspec.convert({"types": given}, _Types).types
-    facts = own if isinstance(own, dict) else dict.fromkeys(own, TypeRow())
+    facts = list(own.items()) if isinstance(own, dict) else [(name, TypeRow()) for name in own]
     shared = {key: value for key, value in data.items() if key != "types"}
     if PRODUCT in str({key: value for key, value in shared.items() if key != "title"}):
         raise BadRow("only the title names the type: {product}")
     general = str(shared.get("title", "")).replace(PRODUCT, GENERAL)
     made: list[tuple[Rule, TypeRow]] = []
-    for place, (name, one) in enumerate(facts.items()):
+    for place, (name, one) in enumerate(facts):
         try:
             rule = rule_of(id, row_of(_of_type(shared, general, name, one)), lookup, _no_type, controls)
         except BadRow as fault:

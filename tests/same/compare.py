@@ -91,39 +91,50 @@ def merged_ids(rules: Iterable[Json]) -> frozenset[str]:
 def rows(document: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     """Yield (section, key, row) of everything in a document, with the new ids of rules."""
     yield "scan", (), {key: value for key, value in document["scan"].items() if key not in RUN}
-    for id, rule in document["rules"].items():
-        if names.new(id) not in names.merged:
-            yield "rule", (names.new(id),), rule
-    asked = {names.new(id): rule for id, rule in document["rules"].items() if names.new(id) in names.merged}
-    for id, rule in asked.items():
-        yield "rule", (id,), {name: rule[name] for name in ("category", "severity", "controls", "responsibility")}
+    yield from _rules(document["rules"], names)
     for id, resource in document["resources"].items():
         yield "resource", (id,), resource
     for row in document["exposures"]:
         yield "exposure", (row["resource"], row["endpoint"], row["address"]), row
-    for row in sorted(document["findings"], key=lambda row: row["fingerprint"]):
+    yield from _verdicts(document, names)
+    for row in document["gaps"]:
+        yield "gap", (row["url"],), {**row, "rules": sorted(set(map(names.new, row["rules"])))}
+    coverage = document["coverage"]
+    off = sorted({names.new(id).partition(":")[0] for id in coverage["rules_off"]})
+    yield "coverage", (), {**coverage, "rules_off": off}
+    for row in document.get("places", ()):
+        new = {**row, "rule": names.new(row["rule"])}
+        yield "place", tuple(str(new.get(each)) for each in ("resource", "rule", "region", "path", "value")), new
+    for row in document.get("frameworks", ()):
+        yield "framework", (row["id"],), _without_counts(row) if names.merged else row
+    known = {"schema", "scan", "rules", "resources", "exposures", "findings", "passed", "not_applicable", "gaps"}
+    for name in document.keys() - known - {"coverage", "places", "frameworks"}:
+        yield "document", (name,), document[name]
+
+
+def _rules(rules: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    merged: Json = {}
+    for id, rule in rules.items():
+        if names.new(id) in names.merged:
+            merged[names.new(id)] = {name: rule[name] for name in _OF_MERGED}
+        else:
+            yield "rule", (names.new(id),), rule
+    yield from (("rule", (id,), rule) for id, rule in merged.items())
+
+
+_OF_MERGED = ("category", "severity", "controls", "responsibility")
+"""What rules must have in common that have one id now."""
+
+
+def _verdicts(document: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    # Where types of a subscription were not listed, a rule on many types says so of each: told apart by fingerprint.
+    for row in sorted(document["findings"], key=lambda row: str(row["fingerprint"])):
         yield "verdict", (row["resource"], names.new(row["rule"])), {**row, "rule": names.new(row["rule"])}
     for id, passed in document["passed"].items():
         yield from (("verdict", (id, names.new(rule)), {"status": "pass"}) for rule in passed)
     for id, reasons in document["not_applicable"].items():
         for rule, why in reasons.items():
             yield "verdict", (id, names.new(rule)), {"status": "not-applicable", "reason": why}
-    for row in document["gaps"]:
-        yield "gap", (row["url"],), {**row, "rules": sorted(set(map(names.new, row["rules"])))}
-    coverage = document["coverage"]
-    yield (
-        "coverage",
-        (),
-        {**coverage, "rules_off": sorted({names.new(id).partition(":")[0] for id in coverage["rules_off"]})},
-    )
-    known = {"schema", "scan", "rules", "resources", "exposures", "findings", "passed", "not_applicable", "gaps"}
-    for row in document.get("places", ()):
-        new = {**row, "rule": names.new(row["rule"])}
-        yield "place", tuple(str(new.get(each)) for each in ("resource", "rule", "region", "path", "value")), new
-    for row in document.get("frameworks", ()):
-        yield "framework", (row["id"],), _without_counts(row) if names.merged else row
-    for name in document.keys() - known - {"coverage", "places", "frameworks"}:
-        yield "document", (name,), document[name]
 
 
 def _without_counts(framework: Json) -> Json:
