@@ -8,9 +8,8 @@ import pytest
 from docs.merged_ids import page
 from scanner.document.schema import finding_fingerprint
 from scanner.history.first_ids import first_ids
-from scanner.model.rule import Question
+from scanner.model.rule import PRODUCT, Question
 from scanner.rulebook.loader import RuleSet, load, match_whole, matches
-from scanner.rulebook.row_files import PRODUCT
 from tests.rules import examples
 
 RULES = load(packages=False)

@@ -14,7 +14,16 @@ import msgspec
 Json = dict[str, Any]
 PROSE = {
     "rule": {"title", "why", "remediation.portal", "remediation.breaks", "remediation.first_step"},
-    "verdict": {"title", "message", "reason", "fix", "evidence.path", "evidence.value", "evidence.expected"},
+    "verdict": {
+        "title",
+        "message",
+        "reason",
+        "fix",
+        "fix.impact",
+        "evidence.path",
+        "evidence.value",
+        "evidence.expected",
+    },
     "exposure": {
         *("title", "reason", "fix", "breaks", "hops.name", "hops.detail", "admits"),
         *("evidence.path", "evidence.value", "evidence.expected"),
