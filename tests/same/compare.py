@@ -15,14 +15,8 @@ Json = dict[str, Any]
 PROSE = {
     "rule": {"title", "why", "remediation.portal", "remediation.breaks", "remediation.first_step"},
     "verdict": {
-        "title",
-        "message",
-        "reason",
-        "fix",
-        "fix.impact",
-        "evidence.path",
-        "evidence.value",
-        "evidence.expected",
+        *("title", "message", "reason", "fix", "fix.impact"),
+        *("evidence.path", "evidence.value", "evidence.expected"),
     },
     "exposure": {
         *("title", "reason", "fix", "breaks", "hops.name", "hops.detail", "admits"),
