@@ -50,7 +50,7 @@ class Context(Struct, frozen=True):
         """Return the enabled rules of a type."""
         found = self._enabled.get(kind)
         if found is None:
-            found = self._enabled[kind] = [rule for rule in self.rules.rules_of(kind) if rule.id in self.rules.enabled]
+            found = self._enabled[kind] = [rule for rule in self.rules.rules_of(kind) if rule.key in self.rules.enabled]
         return found
 
     def locks(self, kind: ResourceType) -> list[Rule]:
@@ -72,7 +72,7 @@ class Context(Struct, frozen=True):
         found = self._disabled.get(kind)
         if found is None:
             found = self._disabled[kind] = [
-                rule for rule in self.rules.rules_of(kind) if rule.lock and rule.id not in self.rules.enabled
+                rule for rule in self.rules.rules_of(kind) if rule.lock and rule.key not in self.rules.enabled
             ]
         return found
 
@@ -339,7 +339,7 @@ def _add_crash(context: Context, result: BundleResult, rule: Rule, subject: Reso
     context.policy.waivers.inconclusive(rule, subject.id)
     result.describe(subject)
     result.findings.append(crashed_row(rule, subject.id, _most(rule), message))
-    line = _line_in(context.rules.files.get(rule.id, ""), error)
+    line = _line_in(context.rules.files.get(rule.key, ""), error)
     context.crashes.append(Crash(rule.id, subject.id, message, line))
 
 
@@ -352,7 +352,7 @@ def _severity(policy: Policy, rule: Rule, verdict: Fail) -> Severity:
     """Return the severity of a failed check: the settings', else the verdict's, else the rule's."""
     if rule.retired_on:
         return Severity.info
-    given = policy.severities.get(rule.id) if policy.severities else None
+    given = policy.severities.get(rule.key) if policy.severities else None
     if given is None:
         given = rule.severity if verdict.severity is None else verdict.severity
     return Severity.low if given is None else given

@@ -28,7 +28,7 @@ from scanner.model.json_paths import member, text_at
 from scanner.model.masked_values import masked_value
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Rule
+from scanner.model.rule import Fix, Question, Rule
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, Unknown, display_value
 
@@ -44,12 +44,13 @@ def failed_row(
     remedy: Remedy,
 ) -> FindingRow:
     """Return the finding of a failed check. `remedy`: what its fix changes."""
-    message = verdict.message or f"{rule.title}."
+    title = rule.title_at(subject.id)
+    message = verdict.message or f"{title}."
     if verdict.undecided:
         message += f" Other endpoints are inconclusive: {verdict.undecided[0]}."
     return FindingRow(
         rule=rule.id,
-        title=rule.title,
+        title=title,
         category=rule.category,
         status="fail" if acceptance.waiver is None else "waived",
         severity=severity.name,
@@ -70,7 +71,7 @@ def inconclusive_row(rule: Rule, resource: str, verdict: Unknown, waiver: Waiver
     worst = rule.severity if verdict.worst is None else verdict.worst
     return FindingRow(
         rule=rule.id,
-        title=rule.title,
+        title=rule.title_at(resource),
         category=rule.category,
         status="unknown",
         severity=None if worst is None else worst.name,
@@ -89,7 +90,7 @@ def crashed_row(rule: Rule, resource: str, severity: Severity, message: str) -> 
     """Return the finding of a rule that raised an exception on a resource."""
     return FindingRow(
         rule=rule.id,
-        title=rule.title,
+        title=rule.title_at(resource),
         category=rule.category,
         status="error",
         severity=severity.name,
@@ -278,18 +279,19 @@ def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:
     )
 
 
-def rule_row(rule: Rule) -> RuleRow:
+def rule_row(question: Question) -> RuleRow:
     """Return a rule as the document describes it."""
+    rule = question.one
     return RuleRow(
-        title=rule.title,
+        title=question.title,
         category=rule.category,
         severity=rule.severity.name if rule.severity is not None else None,
         why=rule.why,
-        remediation=remediation(rule.fix),
-        controls={framework: list(ids) for framework, ids in rule.controls.items()},
-        references=list(rule.references),
+        remediation=remediation(question.fix),
+        controls={framework: list(ids) for framework, ids in question.controls.items()},
+        references=list(question.references),
         pass_title=rule.pass_title,
-        responsibility=rule.responsibility,
+        responsibility=question.responsibility,
     )
 
 

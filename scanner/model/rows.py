@@ -41,7 +41,7 @@ class BadRow(Exception):
         self.known = tuple(known)
 
 
-FIELDS = frozenset(RuleData.__struct_fields__)
+FIELDS = frozenset((*RuleData.__struct_fields__, "types"))
 
 
 def row_of(data: dict[str, Any]) -> RuleData:
