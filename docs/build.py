@@ -24,6 +24,7 @@ from scanner.config.commands import COMMANDS
 from scanner.content import content
 from scanner.document.schema import SCHEMA as FINDINGS
 from scanner.document.schema import Document
+from scanner.model.resource_type import Read
 from scanner.model.rule import CATEGORIES, Rule
 from scanner.notify.channels.webhook import WebhookBody
 from scanner.notify.notice import SCHEMA
@@ -122,9 +123,11 @@ def terraform_role(rules: RuleSet) -> str:
 def permissions(rules: RuleSet) -> str:
     """Return each action that a scan needs, with the rules that cannot be evaluated without it."""
     needed_by: dict[str, list[str]] = {}
-    for id, rule in sorted(rules.rules.items()):
+    for rule in sorted(rules.rules.values(), key=lambda rule: rule.id):
+        id = rule.id
         for action in access.needs(rule):
-            needed_by.setdefault(action, []).append(id)
+            if id not in (ids := needed_by.setdefault(action, [])):
+                ids.append(id)
     rows = (f"| `{action}` | {_served(action, needed_by.get(action, []))} |" for action in access.actions(rules))
     table = "| action | needed for |\n| --- | --- |\n" + "\n".join(rows) + "\n"
     return f"{PERMISSIONS}\n{table}\n{WILDCARDS}\n{_wildcards()}"
@@ -189,12 +192,12 @@ def _dedented(made: Any) -> Any:
 
 def rule_list(rules: RuleSet) -> str:
     """Return the list of all rules, by category."""
-    counted = f"{len(rules.rules)} rules on {len(_types(rules))} types."
+    counted = f"{len(rules.questions())} rules on {len(_types(rules))} types."
     parts = [f"# Rules\n\n{counted} `exposure`: rated by what is open. {SHOW_RULE}\n"]
     for category in CATEGORIES:
-        found = sorted((rule for rule in rules.rules.values() if rule.category == category), key=lambda rule: rule.id)
+        found = [each for _, each in sorted(rules.questions().items()) if each.one.category == category]
         if found:
-            rows = [f"| `{rule.id}` | {rated(rule)} | {rule.title} |" for rule in found]
+            rows = [f"| `{each.id}` | {rated(each.one)} | {each.title} |" for each in found]
             parts.append(
                 f"## {category}\n\n| rule | severity | title |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
             )
@@ -227,17 +230,24 @@ def rule_pages(rules: RuleSet, named: dict[str, dict[str, list[str]]]) -> Iterat
     loader = jinja2.FileSystemLoader(content("templates"))
     environment = jinja2.Environment(loader=loader, autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
     template = environment.get_template("rule.md.j2")
-    for id, rule in sorted(rules.rules.items()):
-        reads = rule.reads + (rule.resource_type.endpoint_reads if rule.lock else ())
-        reads += (rule.subject,) if rule.subject is not None and rule.subject not in reads else ()
+    for id, question in sorted(rules.questions().items()):
+        rule = question.one
+        reads = [read for each in question.rules for read in _reads(each)]
         text = template.render(
+            question=question,
             rule=rule,
             rated=rated(rule) if rule.severity is not None or rule.retired_on else "rated by exposure",
-            reads=reads,
+            reads=list(dict.fromkeys(reads)),
             unknown="when what it needs was not returned, or has a value that is not known",
             examples=_shown(named.get(id, {}), of_row(rule)),
         )
         yield f"rules/{id}.md", text.rstrip("\n") + "\n"
+
+
+def _reads(rule: Rule) -> tuple[Read, ...]:
+    """Return the reads below its type that a rule names."""
+    reads = rule.reads + (rule.resource_type.endpoint_reads if rule.lock else ())
+    return reads + ((rule.subject,) if rule.subject is not None else ())
 
 
 def of_row(rule: Rule) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.content import content
-from scanner.report.naming import type_name
+from scanner.model.type_names import type_name
 from scanner.report.words import source
 from scanner.rulebook.loader import load
 
@@ -123,7 +123,9 @@ def texts() -> Iterator[tuple[str, list[str]]]:
 
 def _type_names() -> Iterator[str]:
     """Yield the names of the types that rules evaluate, and of those that have one by hand."""
-    for kind in load(packages=False).kinds:
+    rules = load(packages=False)
+    yield from (name for rule in rules.rules.values() if rule.of_many for _, name in rule.of_many.named())
+    for kind in rules.kinds:
         products = {type.lower(): name for type, name in kind.product_names().items()}
         yield from (type_name(type, products) for type in kind.types)
         yield from products.values()

@@ -56,7 +56,7 @@ def services(rules: RuleSet) -> str:
         counts.setdefault(type, Counter())
     shown = [each for each in CATEGORIES if any(found[each] for found in counts.values())]
     total = sum(found.total() for found in counts.values())
-    head = f"{len(rules.rules)} rules on {len(counts)} types, of which {len(endpoints)} have endpoints.\n"
+    head = f"{len(rules.questions())} rules on {len(counts)} types, of which {len(endpoints)} have endpoints.\n"
     rows = [f"| type | endpoints | {' | '.join(shown)} | rules |", f"| --- | --- |{' ---: |' * (len(shown) + 1)}"]
     for type in sorted(counts, key=str.lower):
         names = ", ".join(f"`{name}`" for name in endpoints.get(type, ())) or "–"

@@ -67,7 +67,10 @@ def rule_texts() -> Iterator[Text]:
     for rule in known.rules.values():
         for field in RULE_TEXTS:
             text = rule.fix.impact if field == "impact" else getattr(rule, field)
-            found[field, text].append(rule.id)
+            if field == "title" and rule.of_many is not None:
+                text = rule.of_many.template
+            if rule.id not in found[field, text]:
+                found[field, text].append(rule.id)
     for field in RULE_TEXTS:
         for (context, text), ids in found.items():
             if text and context == field:

@@ -181,7 +181,7 @@ def no_network_policy(cluster: Resource, index: Index) -> Verdict:
 
     aks/use-byo-cni: with the plugin none a cluster brings its own, which may have an engine that Azure does not show.
     """
-    verdict = check_value(cluster, POLICY, good=("azure", "calico", "cilium"), bad=("none", ""), absent="none")
+    verdict = check_value(cluster, POLICY, good=("cilium", "azure", "calico"), bad=("none", ""), absent="none")
     if isinstance(verdict, Fail) and same(cluster.get(PLUGIN), "none"):
         missing = Unread(PLUGIN, Message("the cluster has a network plugin of its own, which may apply policies"))
         return unknown(missing, evidence=verdict.evidence)

@@ -40,7 +40,7 @@ DESKTOPS = Firewall(
     name=Message("Public network access"),
     absent="enabled",
     enabled=("Enabled", "EnabledForClientsOnly"),
-    disabled=("Disabled", "EnabledForSessionHostsOnly"),
+    disabled=("EnabledForSessionHostsOnly", "Disabled"),
 )
 FEED = Firewall(empty="open", source=SOURCE, name=Message("Public network access"), absent="enabled")
 NAMES = Message("the feed has names of desktops alone, and opens none, so low at most")

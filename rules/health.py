@@ -124,7 +124,8 @@ def foreign_authority(service: Resource, index: Index) -> Verdict:
     if found is None:
         return unknown(unknown_value(AUTHORITY, value))
     tenant, home = found[1].lower(), index.subscriptions.get(service.subscription, "")
-    seen = service.evidence(AUTHORITY, home or Message("the tenant of the subscription"))
+    own = f"https://login.microsoftonline.com/{home}"
+    seen = service.evidence(AUTHORITY, own if home else Message("the tenant of the subscription"))
     if tenant in EVERY_TENANT:
         return Fail((seen,))
     if not home:

@@ -81,6 +81,7 @@ SETTINGS_API = "2021-05-01-preview"
 WORKSPACE = ResourceType(
     "Microsoft.OperationalInsights/workspaces",
     api="2025-07-01",
+    product="Log Analytics workspace",
     unread={
         "features.enableLogAccessUsingOnlyResourcePermissions": "Who may read which logs is a question of rights.",
         "features.immediatePurgeDataOn30Days": "It ends the grace of a day. The retention itself is evaluated.",
@@ -95,6 +96,7 @@ TABLES = WORKSPACE.child("tables", costly=True)
 COMPONENT = ResourceType(
     "Microsoft.Insights/components",
     api="2020-02-02",
+    product="Application Insights",
     names=("properties.WorkspaceResourceId",),
     unread={
         "ApiKeys": "Retired for queries on 31 March 2026.",

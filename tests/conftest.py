@@ -75,7 +75,15 @@ LONG = (
     "report/test_cards",
     "rules/test_sentinels",
     "estate/test_fixes",
+    "report/test_queries",
+    "report/test_table",
+    "report/test_first_page",
+    "report/test_map",
+    "estate/test_canaries",
+    "scan/test_tenants",
+    "scan/test_resume",
     "history/test_store",
+    "history/test_old_ids",
     "config/test_waiver_editor",
     "test_platforms",
     "test_quickstart",
@@ -122,6 +130,12 @@ def demo_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFa
 def demo_ended(demo_folder: Path) -> Ended:
     """What `twolocks demo` printed, and how it ended."""
     return Ended(*json.loads((demo_folder.parent / "said.json").read_text()))
+
+
+@pytest.fixture
+def new_objects_only() -> None:
+    """Keep what exists from the collector of cycles, which walks all that earlier tests left: a second each time."""
+    gc.freeze()
 
 
 _YOUNG = 200_000

@@ -174,5 +174,7 @@ class _Child:
         return [self.session.items[each] for each in self.pipe.recv()]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.passed and report.when != "call" and self.config.option.durations is None:
+            return  # Two of three reports, of fixtures: the output of a test that fails has theirs.
         data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
         self.pipe.send(data)

@@ -10,6 +10,7 @@ from scanner import version
 from scanner.cli.common import print_json, show_broken, stopping
 from scanner.config.settings import Settings
 from scanner.exit_codes import FINE, INCOMPLETE
+from scanner.model.rule import questions
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
@@ -50,7 +51,8 @@ def role(settings: Settings) -> int:
     Screen().last([Line(f"{clean(each)}, because it does not read one type", "Left out") for each in left_out])
     Screen().last([Line(f"{clean(each)}{_UNVERIFIED}", "Note") for each in unverified(actions)])
     is_json = settings["format"] == "json"
-    said = f"Role: {len(granted(actions))} read actions for {len(rules.enabled)} rules; no secrets, no writes."
+    count = len(questions(rules.enabled.values()))
+    said = f"Role: {len(granted(actions))} read actions for {count} rules; no secrets, no writes."
     if not settings["scope"]:
         said += " Add your subscription to it, or use --scope /subscriptions/ID."
     command = Line("az role definition create --role-definition role.json", column=0, whole=True)
@@ -62,12 +64,12 @@ def _check(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> in
     asked = asked_permissions(rules, settings, screen, stop)
     places = assess(rules, asked.found, settings["effective"])
     lacks = [*missing(rules, places, settings["effective"]), *for_view(places, asked.refused)]
-    code, why = end(places, lacks, len(rules.enabled), asked.unread)
+    code, why = end(places, lacks, len(questions(rules.enabled.values())), asked.unread)
     if settings["format"] == "json":
         document = _document(places, lacks, rules, code)
         print_json(document | ({"not-read": asked.unread} if asked.unread else {}))
     else:
-        _text(places, lacks, len(rules.enabled))
+        _text(places, lacks, len(questions(rules.enabled.values())))
     screen.last([*_notes(places, lacks, settings), Line(why, f"Exit {code}")])
     return code
 
@@ -169,13 +171,13 @@ def _document(
 ) -> dict[str, Any]:
     return {
         "tool": f"twolocks {version()}",
-        "rules": len(rules.enabled),
+        "rules": len(questions(rules.enabled.values())),
         "scopes": [
             {
                 "scope": each.scope,
                 "name": each.name,
                 "view": each.rights.view,
-                "decided": len(rules.enabled) - each.inconclusive,
+                "decided": len(questions(rules.enabled.values())) - each.inconclusive,
                 "undecided": sorted(each.lacking),
                 "unknown": sorted(each.unknown),
                 "not-asked": dict(sorted(each.rights.reasons.items())),

@@ -12,7 +12,7 @@ from scanner.errors import InputError, nearest
 from scanner.evaluate.fixes import sample_bicep
 from scanner.model.exposure import LOCKS
 from scanner.model.resource_type import Read
-from scanner.model.rule import Rule
+from scanner.model.rule import Question, questions
 from scanner.model.severity import Severity
 from scanner.rulebook.loader import RuleSet, match_whole, matches
 from scanner.scan.job import chosen, load_rules
@@ -41,7 +41,7 @@ def list_rules(settings: Settings) -> int:
     if settings["format"] == "json":
         print_json([facts(rule) for rule in found])
     else:
-        rows = [(rated(rule), rule.id, rule.category, rule.title + off(rule)) for rule in found]
+        rows = [(rated(rule), rule.id, rule.one.category, rule.title + off(rule)) for rule in found]
         heads = ("severity", "id", "category", "title")
         is_said = table(rows, sys.stdout, os.environ, heads=heads, summary=said)
     show_broken(rules.broken)
@@ -53,21 +53,22 @@ def list_rules(settings: Settings) -> int:
 def show(settings: Settings, id: str) -> int:
     """Print one rule, and return the exit code. Raises InputError."""
     rules = load_rules(settings, Screen())
-    rule = rules.named(id)
-    if rule is None:
-        near = nearest(id, rules.rules)
+    found = rules.all_named(id)
+    if not found:
+        near = nearest(id, rules.questions())
         hint = f"nearest: {', '.join(near)}; " if near else ""
         raise InputError(f'unknown rule "{id}"', do=f"{hint}all: twolocks rules list")
+    question = Question(tuple(found))
     if settings["format"] == "json":
-        print_json(facts(rule))
+        print_json(facts(question))
         return 0
     width, colour = width_of(sys.stdout), coloured(sys.stdout, os.environ)
-    for line in page(rule):
+    for line in page(question):
         sys.stdout.writelines(row + "\n" for row in line.render(width, colour))
     return 0
 
 
-def wanted(rules: RuleSet, settings: Settings) -> list[Rule]:
+def wanted(rules: RuleSet, settings: Settings) -> list[Question]:
     """Return the rules that the patterns select, including costly ones, by id."""
     found = [
         rule
@@ -75,24 +76,24 @@ def wanted(rules: RuleSet, settings: Settings) -> list[Rule]:
         if (not settings["only"] or any(matches(rule, each) for each in settings["only"]))
         and not match_whole(rule, settings["skip"])
     ]
-    return sorted(found, key=lambda rule: rule.id)
+    return sorted(questions(found).values(), key=lambda rule: rule.id)
 
 
-def rated(rule: Rule) -> str:
-    return rule.severity.name if rule.severity is not None else "exposure"
+def rated(rule: Question) -> str:
+    return rule.one.severity.name if rule.one.severity is not None else "exposure"
 
 
-def off(rule: Rule) -> str:
+def off(rule: Question) -> str:
     return " (off by default: many requests; enable with --only)" if rule.costly else ""
 
 
-def facts(rule: Rule) -> dict[str, Any]:
+def facts(rule: Question) -> dict[str, Any]:
     """Return a rule as JSON, by the contract, with the facts that `rules show` prints."""
     return {
         "id": rule.id,
         "title": rule.title,
-        "category": rule.category,
-        "severity": rule.severity.name if rule.severity is not None else None,
+        "category": rule.one.category,
+        "severity": rule.one.severity.name if rule.one.severity is not None else None,
         "types": list(rule.types),
         "reads": [
             {"type": read.type, "path": read.path, "action": read.action, "api-version": read.api}
@@ -101,31 +102,48 @@ def facts(rule: Rule) -> dict[str, Any]:
         "controls": {framework: list(ids) for framework, ids in rule.controls.items()},
         "responsibility": rule.responsibility,
         "references": list(rule.references),
-        "why": rule.why,
-        "endpoints": list(rule.endpoints),
+        "why": rule.one.why,
+        "endpoints": list(rule.one.endpoints),
         "costly": rule.costly,
         "aliases": list(rule.old_ids),
+    } | ({"merged": _merged(rule), "costly-types": _costly(rule)} if rule.one.of_many is not None else {})
+
+
+def _merged(rule: Question) -> dict[str, list[str]]:
+    """Return the types that each old id means, which the rule had for these alone."""
+    return {
+        old: list(each.resource_type.types)
+        for each in rule.rules
+        if each.of_many is not None
+        for old in each.of_many.was
     }
 
 
-def reads(rule: Rule) -> list[Read]:
+def _costly(rule: Question) -> list[str]:
+    """Return the types for which it is off unless it is named, where it is on for others."""
+    return [] if rule.costly else [type for each in rule.rules if each.costly for type in each.resource_type.types]
+
+
+def reads(rule: Question) -> list[Read]:
     """Return the reads below the resource that the rule requires."""
-    found = [*rule.reads, *([rule.subject] if rule.subject is not None else [])]
-    found += rule.resource_type.endpoint_reads if rule.lock else []
+    found: list[Read] = []
+    for each in rule.rules:
+        found += [*each.reads, *([each.subject] if each.subject is not None else [])]
+        found += each.resource_type.endpoint_reads if each.lock else []
     return list(dict.fromkeys(found))
 
 
-def page(rule: Rule) -> Iterator[Line]:
+def page(rule: Question) -> Iterator[Line]:
     """Yield the lines of `rules show`."""
-    how = f"rated {_range(rule)} by exposure" if rule.category in LOCKS and rule.lock else rated(rule)
-    yield Line(f"{rule.title} ({rule.category}; {how})", column=0)
-    yield Line(rule.why, "Why", _COLUMN)
-    rows = [f"{type}, api {rule.resource_type.api}" for type in rule.resource_type.types]
+    how = f"rated {_range(rule)} by exposure" if rule.one.category in LOCKS and rule.one.lock else rated(rule)
+    yield Line(f"{rule.title} ({rule.one.category}; {how})", column=0)
+    yield Line(rule.one.why, "Why", _COLUMN)
+    rows = [f"{type}, api {each.resource_type.api}" for each in rule.rules for type in each.resource_type.types]
     rows += [f"{read.type}, api {read.api}" for read in reads(rule)]
     for place, row in enumerate(rows):
         yield Line(row, "" if place else "Reads", _COLUMN, whole=True)
-    if rule.endpoints:
-        yield Line(", ".join(rule.endpoints), "Endpoints", _COLUMN)
+    if rule.one.endpoints:
+        yield Line(", ".join(rule.one.endpoints), "Endpoints", _COLUMN)
     yield Line(_not_assessed(rule), "Not assessed", _COLUMN)
     yield from _fix(rule)
     if rule.controls:
@@ -138,11 +156,14 @@ def page(rule: Rule) -> Iterator[Line]:
         yield Line(reference, "" if place else "References", _COLUMN, whole=True)
     if rule.costly:
         yield Line("off by default: many requests; enable with --only", "Default", _COLUMN)
+    elif types := _costly(rule):
+        yield Line(f"off by default for {', '.join(types)}: many requests; enable with --only", "Default", _COLUMN)
 
 
-def _range(rule: Rule) -> str:
+def _range(question: Question) -> str:
     from scanner.model.exposure import Auth, Reach, cell
 
+    rule = question.one
     auths = {"anonymous-access": [Auth.anonymous], "authentication": [Auth.shared]}.get(rule.category, list(Auth))
     kinds = {
         each.kind for each in rule.resource_type.endpoint_list if rule.names(each.name) or each.name in rule.endpoints
@@ -155,16 +176,16 @@ def _range(rule: Rule) -> str:
     return rates[0].name if len(rates) == 1 else f"{rates[0].name} to {Severity(rates[-1]).name}"
 
 
-def _not_assessed(rule: Rule) -> str:
+def _not_assessed(rule: Question) -> str:
     names = sorted({named(f"/providers/a/b/c/{read.path}", {}).removesuffix(" of c") for read in reads(rule)})
     if not names:
         return "when a required value was not returned"
     return f"when {', '.join(names)} could not be read, or a required value was not returned"
 
 
-def _fix(rule: Rule) -> Iterator[Line]:
+def _fix(rule: Question) -> Iterator[Line]:
     fix = rule.fix
-    generated = sample_bicep(rule).replace("'sample'", "'NAME'")
+    generated = sample_bicep(rule.one).replace("'sample'", "'NAME'")
     for label, text in (
         ("Fix in Bash" if fix.text.startswith("az ") else "Fix", fix.text),
         ("Check first", fix.first_step),

@@ -115,8 +115,8 @@ def _folder(into: str) -> tuple[Path, bool]:
 
 def _new_id(id: str, rules: RuleSet) -> None:
     aliases = {old: rule.id for rule in rules.rules.values() for old in rule.old_ids}
-    if id in rules.rules:
-        raise InputError(f"the rule {id} exists", at=rules.files[id], do="choose another id")
+    if known := next((rule for rule in rules.rules.values() if rule.id == id), None):
+        raise InputError(f"the rule {id} exists", at=rules.files[known.key], do="choose another id")
     if now := aliases.get(id):
         raise InputError(f"the id {id} is taken: it was an id of {now}", do="ids are never reused; choose another one")
 

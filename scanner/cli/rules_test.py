@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from functools import partial
@@ -18,7 +18,7 @@ from scanner.content import content
 from scanner.errors import InputError, nearest
 from scanner.evaluate.examples import evaluate, shown
 from scanner.evaluate.fix_commands import commands_of
-from scanner.model.rule import Rule
+from scanner.model.rule import Question, Rule, questions
 from scanner.rulebook import derived
 from scanner.rulebook.examples import Case, CaseFile, read_cases, with_rules
 from scanner.rulebook.loader import PATHS, RuleSet, load, match_whole, matches
@@ -59,16 +59,18 @@ class Result(Struct):
 def run(settings: Settings, folder: str) -> int:
     """Print a line for each rule, and return the exit code. Raises InputError."""
     rules, tested, files = _loaded(Path(folder), run_code=settings["run-code"])
-    found = {rule.id: Result() for rule in _chosen(rules, tested, settings)}
+    chosen = questions(_chosen(rules, tested, settings))
+    found = {id: Result() for id in chosen}
     if not tested and not rules.broken:
         raise InputError(f"{folder} has no rule", do="give a folder of rule files; folders below it are not read")
-    for id, result in found.items():
-        _derived(rules, rules.rules[id], files, result)
+    for id, question in chosen.items():
+        for rule in question.rules:
+            _derived(rules, rule, files, found[id])
     _written(rules, files, found)
-    for id, result in found.items():
-        result.faults += _never_decided(rules.rules[id], result)
-    _paths(rules, Path(folder), found)
-    _commands(rules, found)
+    for id, question in chosen.items():
+        found[id].faults += dict.fromkeys(each for rule in question.rules for each in _never_decided(rule, found[id]))
+    _paths(chosen, Path(folder), found)
+    _commands(chosen, found)
     table([result.row(id) for id, result in sorted(found.items())], sys.stdout, os.environ)
     show_broken(rules.broken)
     return _ended(rules, list(found.values()))
@@ -119,7 +121,7 @@ def _chosen(rules: RuleSet, tested: list[Rule], settings: Settings) -> list[Rule
 
 def _derived(rules: RuleSet, rule: Rule, files: Sequence[CaseFile], result: Result) -> None:
     """Run the examples that follow from a row, and the empty resource, which must not pass without a source."""
-    rules.enabled = {rule.id: rule}
+    rules.enabled = {rule.key: rule}
     for case in derived.of_rule(rule, partial(_healthy, files), rules.key_finders()):
         result.count += 1
         result.decided += case.expect.get(rule.id) in DECIDED
@@ -141,8 +143,8 @@ def _written(rules: RuleSet, files: Sequence[CaseFile], found: dict[str, Result]
     rules.enabled = dict(rules.rules)
     for case in chain.from_iterable(each.cases for each in files):
         for id in case.expect:
-            if id not in rules.rules:
-                near = nearest(id, rules.rules, 1)
+            if not rules.all_named(id):
+                near = nearest(id, rules.questions(), 1)
                 raise InputError(
                     f'an example names no rule: "{id}"', at=case.id, do=f"nearest: {near[0]}" if near else ""
                 )
@@ -203,18 +205,18 @@ def _never_decided(rule: Rule, result: Result) -> list[str]:
     return list(dict.fromkeys(faults))
 
 
-def _paths(rules: RuleSet, folder: Path, found: dict[str, Result]) -> None:
+def _paths(chosen: Mapping[str, Question], folder: Path, found: dict[str, Result]) -> None:
     pins = read_pins(folder / PATHS)
     for id, result in found.items():
-        result.faults += not_returned(rules.rules[id], pins)
+        result.faults += dict.fromkeys(each for rule in chosen[id].rules for each in not_returned(rule, pins))
 
 
-def _commands(rules: RuleSet, found: dict[str, Result]) -> None:
+def _commands(chosen: Mapping[str, Question], found: dict[str, Result]) -> None:
     """Have the Azure CLI parse the commands of the fixes. Without it, say so."""
     commands = []
     for id, result in found.items():
         try:
-            commands += [(id, command) for _, command in commands_of(rules.rules[id])]
+            commands += [(id, command) for rule in chosen[id].rules for _, command in commands_of(rule)]
         except ValueError as error:
             result.faults.append(f"its fix is no template: {error}")
     try:

@@ -172,7 +172,7 @@ def _rule(new: NewEntry, rules: RuleSet) -> Rule:
     """Return the rule of an entry. Raise InputError for an unknown one, and for a part of a merged one, which accepts
     nothing by itself.
     """
-    rule = rules.named(new.rule)
+    rule = rules.named(new.rule, new.resource)
     if rule is None:
         raise InputError(f'unknown rule "{new.rule}"', do="give the --rules of the scan, or scan again")
     if not match_whole(rule, (new.rule,), type_of(new.resource)):

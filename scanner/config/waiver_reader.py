@@ -211,7 +211,7 @@ def _check_width(limits: _Limits, table: str, place: int, rule: str, resource: s
         return
     if not all(fits(probe, resource) for probe in _PROBES):
         return
-    count = sum(matches(each, rule) for each in limits.rules.rules.values())
+    count = len({each.id for each in limits.rules.rules.values() if matches(each, rule)})
     if count > 1:
         limits.file.fault(
             f"this {table} is too broad: it accepts {count:,} rules on every resource, including future findings",

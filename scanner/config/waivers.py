@@ -139,9 +139,11 @@ class _ByRule(Struct, Generic[E]):
 
     def of(self, rule: Rule) -> tuple[dict[str, list[E]], list[E]]:
         """Return the entries of a rule: by id (without case), and those with a pattern or a tag."""
-        if rule.id not in self._found:
-            self._found[rule.id] = self._sorted(each for each in self.entries if each.rule and matches(rule, each.rule))
-        return self._found[rule.id]
+        if rule.key not in self._found:
+            self._found[rule.key] = self._sorted(
+                each for each in self.entries if each.rule and matches(rule, each.rule)
+            )
+        return self._found[rule.key]
 
     def _sorted(self, entries: Iterable[E]) -> tuple[dict[str, list[E]], list[E]]:
         exact: dict[str, list[E]] = {}

@@ -160,11 +160,6 @@ def _block(place: int, edits: list[Edit], resource: Resource | None, versions: V
     return "".join(lines)
 
 
-def needs_more(type: str, edits: Iterable[Edit]) -> bool:
-    """Return whether the block of a type (lower case) has members that the edits do not set."""
-    return any(_lacking(type, list(edits)))
-
-
 def _lacking(type: str, edits: Sequence[Edit]) -> Iterator[str]:
     """Yield the paths that objects need, beside those that edits set."""
     paths = {each.path.lower() for each in edits}
@@ -202,13 +197,13 @@ def _items_of(edits: list[Edit], body: Any) -> str | None:
 
     Edits that set texts, numbers and switches give the same lines whatever the body has, and are written once.
     """
-    if (body is None or type(body) is dict) and is_of_scalars(edits):
+    if (body is None or type(body) is dict) and _is_of_scalars(edits):
         return _items_of_scalars(tuple([(path, type(value), value) for _, path, value, _ in edits]))
     written = properties(edits, body)
     return None if written is None else _items(written)
 
 
-def is_of_scalars(edits: Iterable[Edit]) -> bool:
+def _is_of_scalars(edits: Iterable[Edit]) -> bool:
     """Return whether edits set texts, numbers and switches, so that their lines do not depend on the body."""
     return all(each.entry is None and "[]" not in each.path and type(each.value) in _SCALARS for each in edits)
 

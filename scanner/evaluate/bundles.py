@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from scanner.document.schema import order
 from scanner.document.writer import Writer
 from scanner.evaluate import trials
+from scanner.evaluate.bicep import versions_of
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.endpoints import exposures_of
-from scanner.evaluate.fix_forms import forms_of
 from scanner.evaluate.ledgers import DocumentPart, Ledgers
 from scanner.evaluate.missing import unread_below, unread_top
 from scanner.evaluate.policy import Policy
@@ -44,7 +44,6 @@ class BundleEvaluation:
         self.index = index
         self.kinds = rules.by_type()
         self._ledgers = ledgers
-        forms = forms_of(rules.kinds)
         self._context = Context(
             rules,
             policy,
@@ -52,8 +51,7 @@ class BundleEvaluation:
             ledgers.gaps,
             ledgers.crashes,
             shared=ledgers.shared,
-            versions=forms.versions,
-            forms=forms,
+            versions=versions_of(rules.kinds),
         )
 
     @property

@@ -11,7 +11,6 @@ from scanner.document.states import State, proven_state
 from scanner.evaluate import locks
 from scanner.evaluate.bicep import Versions
 from scanner.evaluate.endpoints import by_subject, exposures_of, parents_of
-from scanner.evaluate.fix_forms import FixForms
 from scanner.evaluate.fixes import Fixes
 from scanner.evaluate.gaps import GapLedger, ends
 from scanner.evaluate.keys import store_keys
@@ -43,7 +42,6 @@ class Context(Struct, frozen=True):
     exposure_rows: ExposureRows = field(default_factory=ExposureRows)
     shared: SharedCauses = field(default_factory=SharedCauses)
     versions: Versions = field(default_factory=dict)
-    forms: FixForms | None = None
     _enabled: dict[ResourceType, list[Rule]] = field(default_factory=dict)
     _locks: dict[ResourceType, list[Rule]] = field(default_factory=dict)
     _others: dict[ResourceType, list[Rule]] = field(default_factory=dict)
@@ -53,7 +51,7 @@ class Context(Struct, frozen=True):
         """Return the enabled rules of a type."""
         found = self._enabled.get(kind)
         if found is None:
-            found = self._enabled[kind] = [rule for rule in self.rules.rules_of(kind) if rule.id in self.rules.enabled]
+            found = self._enabled[kind] = [rule for rule in self.rules.rules_of(kind) if rule.key in self.rules.enabled]
         return found
 
     def locks(self, kind: ResourceType) -> list[Rule]:
@@ -75,7 +73,7 @@ class Context(Struct, frozen=True):
         found = self._disabled.get(kind)
         if found is None:
             found = self._disabled[kind] = [
-                rule for rule in self.rules.rules_of(kind) if rule.lock and rule.id not in self.rules.enabled
+                rule for rule in self.rules.rules_of(kind) if rule.lock and rule.key not in self.rules.enabled
             ]
         return found
 
@@ -150,7 +148,7 @@ def _check_subject(
         acceptance = accept_place(verdict) or acceptance
     context.gaps.add_partial(rule, verdict.undecided)
     fix, remedy = fixes.property_row(rule, verdict, subject)
-    row = failed_row(rule, verdict, subject, top, severity, acceptance, fix)
+    row = failed_row(rule, verdict, subject, top, severity, acceptance, fix, remedy)
     result.findings.append(row)
     result.remedies[row.fingerprint] = remedy
 
@@ -196,9 +194,9 @@ def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top
     """Check the lock rules of a type on a resource. Return what makes the fixes of its findings."""
     rules = context.locks(kind)
     if not rules:
-        return Fixes(top, context.index, (), (), context.versions, context.forms)
+        return Fixes(top, context.index, (), (), context.versions)
     exposures, problem = exposures_of(kind, top, context.index)
-    fixes = Fixes(top, context.index, exposures, rules, context.versions, context.forms, kind)
+    fixes = Fixes(top, context.index, exposures, rules, context.versions, kind)
     context.shared.add(top, context.index, exposures, fixes.closed_without)
     intended = intended_of(exposures, top, context.policy.intended)
     endpoints = _Endpoints(top, fixes, context.disabled_locks(kind), intended)
@@ -241,7 +239,7 @@ def _check_lock(
     acceptance = accept_lock(waivers, rule, subject, found.failing, accepted, intended)
     context.gaps.add_partial(rule, verdict.undecided)
     fix, remedy = endpoints.fixes.row(rule, subject, found.failing)
-    row = failed_row(rule, verdict, subject, endpoints.top, severity, acceptance, fix)
+    row = failed_row(rule, verdict, subject, endpoints.top, severity, acceptance, fix, remedy)
     result.findings.append(row)
     result.remedies[row.fingerprint] = remedy
     for each in found.failing:
@@ -342,7 +340,7 @@ def _add_crash(context: Context, result: BundleResult, rule: Rule, subject: Reso
     context.policy.waivers.inconclusive(rule, subject.id)
     result.describe(subject)
     result.findings.append(crashed_row(rule, subject.id, _most(rule), message))
-    line = _line_in(context.rules.files.get(rule.id, ""), error)
+    line = _line_in(context.rules.files.get(rule.key, ""), error)
     context.crashes.append(Crash(rule.id, subject.id, message, line))
 
 
@@ -355,7 +353,7 @@ def _severity(policy: Policy, rule: Rule, verdict: Fail) -> Severity:
     """Return the severity of a failed check: the settings', else the verdict's, else the rule's."""
     if rule.retired_on:
         return Severity.info
-    given = policy.severities.get(rule.id) if policy.severities else None
+    given = policy.severities.get(rule.key) if policy.severities else None
     if given is None:
         given = rule.severity if verdict.severity is None else verdict.severity
     return Severity.low if given is None else given

@@ -14,7 +14,6 @@ from scanner.evaluate import locks
 from scanner.evaluate.bicep import Versions, bicep_of, versions_of
 from scanner.evaluate.endpoints import locks_of
 from scanner.evaluate.fix_commands import below, sample
-from scanner.evaluate.fix_forms import FixForms, PlainId, plain_id
 from scanner.evaluate.fix_rows import fix_row
 from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, rule_remedy
 from scanner.evaluate.trials import applied, can_try
@@ -51,7 +50,6 @@ class Fixes:
         exposures: Sequence[Exposure],
         rules: Sequence[Rule],
         versions: Versions,
-        forms: FixForms | None = None,
         kind: ResourceType | None = None,
     ) -> None:
         self._top = top
@@ -61,9 +59,6 @@ class Fixes:
         self._exposures = exposures
         self._rules = rules
         self._versions = versions
-        self._forms = forms or FixForms(versions)
-        self._plain: PlainId | None = None
-        self._is_plain: bool | None = None
         self._cause_paths: set[str] | None = None
         self._open: list[Exposure] | None = None
         self._after_changes: dict[str, list[Exposure] | None] = {}
@@ -142,16 +137,9 @@ class Fixes:
     def property_row(self, rule: Rule, verdict: Fail, subject: Resource) -> tuple[FixRow, Remedy]:
         """Return the fix of a property rule's failure, and what it changes."""
         top = self._top
-        if verdict.causes:
-            remedy = self._resolving(rule, cause_remedy(rule, verdict.causes, subject, top), subject)
-            return fix_row(rule, remedy, subject, top, also=self._also(remedy), versions=self._versions), remedy
-        known = self._id() if subject is top else None
-        form = None if known is None or not _is_certain(rule) else self._forms.of(rule, known, top)
-        if form is None or known is None:
-            remedy = self._resolving(rule, rule_remedy(rule, subject, top), subject)
-            return fix_row(rule, remedy, subject, top, also=self._also(remedy), versions=self._versions), remedy
-        remedy = form.remedy(known.words)
-        return form.fix(remedy, known.words, top, self._also(remedy), self._versions), remedy
+        own = cause_remedy(rule, verdict.causes, subject, top) if verdict.causes else rule_remedy(rule, subject, top)
+        remedy = self._resolving(rule, own, subject)
+        return fix_row(rule, remedy, subject, top, also=self._also(remedy), versions=self._versions), remedy
 
     def _resolving(self, rule: Rule, remedy: Remedy, subject: Resource) -> Remedy:
         """Return the remedy of a property rule with what its commands leave to do on this resource, in words."""
@@ -167,13 +155,6 @@ class Fixes:
             return remedy
         words = remedy.steps or ((rule.fix.portal,) if rule.fix.portal else ())
         return replace(remedy, steps=(*remedy.steps, NOT_ALONE)) if bundle is not None else Remedy(steps=words)
-
-    def _id(self) -> PlainId | None:
-        """Return the parts of the resource's id, None where it is no plain one."""
-        if self._is_plain is None:
-            self._plain = plain_id(self._top.id)
-            self._is_plain = self._plain is not None
-        return self._plain
 
     def _also(self, remedy: Remedy) -> list[PlaceRow]:
         """Return the endpoints that the remedy of a property rule closes."""

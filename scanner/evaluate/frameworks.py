@@ -64,7 +64,7 @@ def tally_of(document: Document) -> Tally:
 def assessed(rules: RuleSet, tally: Tally, coverage: Coverage, gaps: Iterable[GapRow] = ()) -> list[FrameworkRow]:
     """Return every framework with the states of its controls, in order. `gaps`: the failed reads of the scan."""
     # A rule that was not loaded may have tested any control.
-    off = set(rules.rules) if coverage.rules_broken else _off(rules, coverage)
+    off = set(rules.questions()) if coverage.rules_broken else _off(rules, coverage)
     is_whole = _is_whole(coverage, gaps)
     found = []
     tested = tested_by(rules.rules.values())
@@ -143,7 +143,9 @@ def tested_by(rules: Iterable[Rule]) -> dict[str, dict[str, list[str]]]:
         for framework, controls in rule.controls.items():
             by_control = found.setdefault(framework, {})
             for control in controls:
-                by_control.setdefault(control, []).append(rule.id)
+                testing = by_control.setdefault(control, [])
+                if testing[-1:] != [rule.id]:
+                    testing.append(rule.id)
     return found
 
 
@@ -152,9 +154,9 @@ def _off(rules: RuleSet, coverage: Coverage) -> set[str]:
     counted = {row.type.lower(): row.resources > 0 or not row.complete for row in coverage.types}
     read = {type.lower() for rule in rules.enabled.values() for type in rule.resource_type.types}
     return {
-        id
-        for id in rules.rules.keys() - rules.enabled.keys()
-        if any(counted.get(type.lower(), type.lower() not in read) for type in rules.rules[id].resource_type.types)
+        rules.rules[key].id
+        for key in rules.rules.keys() - rules.enabled.keys()
+        if any(counted.get(type.lower(), type.lower() not in read) for type in rules.rules[key].resource_type.types)
     }
 
 

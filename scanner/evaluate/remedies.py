@@ -65,14 +65,14 @@ def covers(changes: Iterable[Step], cause: Cause) -> bool:
 # The remedy
 
 
-def rule_remedy(rule: Rule, subject: Resource, top: Resource, missing: int | None = None) -> Remedy:
-    """Return the remedy of a rule's own fix for a resource. `missing`: see `own_command`."""
+def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
+    """Return the remedy of a rule's own fix for a resource."""
     fix = rule.fix
     templates = templates_of(fix.az)
     if templates is None:
         return Remedy(steps=(fix.portal,) if fix.portal else (), impact=fix.impact, of_rule=True)
     if len(templates) == 1:
-        commands: tuple[str, ...] = (own_command(templates[0], subject, top, missing),)
+        commands: tuple[str, ...] = (own_command(templates[0], subject, top),)
     else:
         commands = tuple([filled(each, subject, top) for each in templates])
     steps = tuple([words_of(each, subject, top) for each in fix.steps])

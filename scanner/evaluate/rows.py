@@ -21,13 +21,15 @@ from scanner.document.schema import (
 )
 from scanner.document.states import State
 from scanner.evaluate.waiving import Acceptance
+from scanner.fix.expected import as_fixed
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, Lock, title
 from scanner.model.ids import SUBSCRIPTION, bundle_of, group_of
 from scanner.model.json_paths import member, text_at
 from scanner.model.masked_values import masked_value
 from scanner.model.message import Message
+from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Rule
+from scanner.model.rule import Fix, Question, Rule
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, Unknown, display_value
 
@@ -40,21 +42,23 @@ def failed_row(
     severity: Severity,
     acceptance: Acceptance,
     fix: FixRow,
+    remedy: Remedy,
 ) -> FindingRow:
-    """Return the finding of a failed check."""
-    message = verdict.message or f"{rule.title}."
+    """Return the finding of a failed check. `remedy`: what its fix changes."""
+    title = rule.title_at(subject.id)
+    message = verdict.message or f"{title}."
     if verdict.undecided:
         message += Message(" Other endpoints are inconclusive: {undecided}.", undecided=verdict.undecided[0])
     return FindingRow(
         rule=rule.id,
-        title=rule.title,
+        title=title,
         category=rule.category,
         status="fail" if acceptance.waiver is None else "waived",
         severity=severity.name,
         resource=subject.id,
         endpoints=sorted(verdict.endpoints) if verdict.endpoints else [],
         message=message + acceptance.message,
-        evidence=[evidence_row(each) for each in (*verdict.evidence, *managed(top))],
+        evidence=[evidence_row(each) for each in (*as_fixed(verdict.evidence, remedy, subject, top), *managed(top))],
         fix=fix,
         gaps=list(dict.fromkeys(each.gap for each in verdict.undecided if each.gap)) if verdict.undecided else [],
         fingerprint=finding_fingerprint(rule.first_id, subject.id),
@@ -68,7 +72,7 @@ def inconclusive_row(rule: Rule, resource: str, verdict: Unknown, waiver: Waiver
     worst = rule.severity if verdict.worst is None else verdict.worst
     return FindingRow(
         rule=rule.id,
-        title=rule.title,
+        title=rule.title_at(resource),
         category=rule.category,
         status="unknown",
         severity=None if worst is None else worst.name,
@@ -87,7 +91,7 @@ def crashed_row(rule: Rule, resource: str, severity: Severity, message: str) -> 
     """Return the finding of a rule that raised an exception on a resource."""
     return FindingRow(
         rule=rule.id,
-        title=rule.title,
+        title=rule.title_at(resource),
         category=rule.category,
         status="error",
         severity=severity.name,
@@ -280,18 +284,19 @@ def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:
     )
 
 
-def rule_row(rule: Rule) -> RuleRow:
+def rule_row(question: Question) -> RuleRow:
     """Return a rule as the document describes it."""
+    rule = question.one
     return RuleRow(
-        title=rule.title,
+        title=question.title,
         category=rule.category,
         severity=rule.severity.name if rule.severity is not None else None,
         why=rule.why,
-        remediation=remediation(rule.fix),
-        controls={framework: list(ids) for framework, ids in rule.controls.items()},
-        references=list(rule.references),
+        remediation=remediation(question.fix),
+        controls={framework: list(ids) for framework, ids in question.controls.items()},
+        references=list(question.references),
         pass_title=rule.pass_title,
-        responsibility=rule.responsibility,
+        responsibility=question.responsibility,
     )
 
 

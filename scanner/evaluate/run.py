@@ -28,6 +28,7 @@ from scanner.evaluate.results import BundleResult, EvaluationResult
 from scanner.evaluate.rows import rule_row
 from scanner.evaluate.types import TypeCounts
 from scanner.model.index import Index
+from scanner.model.rule import questions
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.batches import Batch, Batches
 from scanner.snapshot.bundles import Snapshot, bundles_in, naming_keys
@@ -227,7 +228,7 @@ class Evaluation(BundleEvaluation):
         return self.policy.waivers.notes(self.rules.enabled.values(), seen, whole=whole)
 
     def rule_rows(self) -> dict[str, RuleRow]:
-        return {id: rule_row(rule) for id, rule in self.rules.enabled.items()}
+        return {id: rule_row(each) for id, each in questions(self.rules.enabled.values()).items()}
 
     def scan_row(self, *, started: str, finished: str, tool: str, mark: str = "", owner_tag: str = "") -> ScanRow:
         """Return the row of the scan. `mark` tells two equal scans apart that start in the same second."""

@@ -1,7 +1,6 @@
 """Commands that set a property: the Azure CLI does not make the objects that its path leads through."""
 
 import json
-import re
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
@@ -33,8 +32,6 @@ PATCHED = frozenset(
 )
 """Types (lower case) with secrets that GET leaves out, and a PATCH that leaves out what does not change: `az resource
 update` would write them back without their secrets."""
-_MORE = re.compile(r"[\"\\\t\r\n]")
-"""What a command needs `shlex` for, where it stands outside single quotes."""
 
 
 def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> str:
@@ -60,17 +57,13 @@ def patch_command(id: str, path: str, value: Any) -> str:
     return f"az resource patch --ids {quoted(id)} --properties {shlex.quote(json.dumps(value))}"
 
 
-def own_command(template: str, subject: Resource, top: Resource, missing: int | None = None) -> str:
-    """Return the command of a template `with_parents`; what the template sets is read once.
-
-    `missing`: what `first_missing` returns, where that is known.
-    """
+def own_command(template: str, subject: Resource, top: Resource) -> str:
+    """Return the command of a template `with_parents`; what the template sets is read once."""
     found = _setting_of(template)
     if found is None:
         command = filled(template, subject, top)
         return with_parents(command, subject, top) if command.startswith(_START) else command
-    if missing is None:
-        missing = first_missing(template, subject, top)
+    missing = _first_missing(found, subject, top)
     if missing < 0:
         return filled(template, subject, top)
     name, below, path, value = found
@@ -78,13 +71,10 @@ def own_command(template: str, subject: Resource, top: Resource, missing: int | 
     return f"{_START}{quoted(id)} --set {_settings(path, value)[missing][1]}"
 
 
-def first_missing(template: str, subject: Resource, top: Resource) -> int:
+def _first_missing(found: tuple[str, str, str, str], subject: Resource, top: Resource) -> int:
     """Return the place of the first missing object that the setting of a template leads through, from the outermost
-    (0) on; -1 where none is missing, and for a template that sets no property.
+    (0) on; -1 where none is missing.
     """
-    found = _setting_of(template)
-    if found is None:
-        return -1
     name, below, path, value = found
     settings = _settings(path, value)
     if not settings:
@@ -95,11 +85,6 @@ def first_missing(template: str, subject: Resource, top: Resource) -> int:
     if resource is None:
         return -1
     return next((place for place, (above, _) in enumerate(settings) if _is_missing(resource, above)), -1)
-
-
-def depends_on_body(template: str) -> bool:
-    """Return whether the command of a template may depend on more of the resource than `first_missing` tells."""
-    return _setting_of(template) is None and " --set " in template
 
 
 @lru_cache(maxsize=2048)
@@ -163,30 +148,11 @@ def _found(id: str, known: Sequence[Resource]) -> Resource | None:
 
 def _setting(command: str) -> tuple[str, str, str] | None:
     """Return id, path and value of a command that sets one property; None of any other."""
-    words = split(command) if command.startswith(_START) and " --set " in command else []
+    words = shlex.split(command) if command.startswith(_START) and " --set " in command else []
     if len(words) != 7 or words[5] != "--set":
         return None
     path, _, value = words[6].partition("=")
     return words[4], path, value
-
-
-def split(command: str) -> list[str]:
-    """Return what `shlex.split` returns, faster where only single quotes need care. Raises ValueError as it does."""
-    parts = command.split("'")
-    if len(parts) % 2 == 0 or any(_MORE.search(each) for each in parts[::2]):
-        return shlex.split(command)
-    words: list[str] = []
-    is_open = False
-    for place, part in enumerate(parts):
-        for number, piece in enumerate([part] if place % 2 else part.split(" ")):
-            if number:
-                is_open = False
-            if is_open:
-                words[-1] += piece
-            elif piece or place % 2:
-                words.append(piece)
-                is_open = True
-    return words
 
 
 def _objects(path: str, value: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from scanner.document.writer import RowsPart, Writer
 from scanner.history.compare import EvaluatedBefore, compare
 from scanner.history.first_ids import first_ids
 from scanner.history.items import WITHOUT, Change, ChangeKind, Changes, Item, ItemKey, ScanRecord
-from scanner.history.observation import Observation, ObservationPart, ScanCoverage
+from scanner.history.observation import FirstId, Observation, ObservationPart, ScanCoverage
 from scanner.history.reverify import Reverification
 from scanner.model.ids import group_of, root_of, subscription_of, type_of
 from scanner.model.message import Message, Number
@@ -93,7 +93,7 @@ class HistoryWriter(Writer):
         self,
         baseline: Baseline,
         taken: str,
-        first_id: Callable[[str], str],
+        first_id: FirstId,
         observation: Observation | None = None,
     ) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class HistoryWriter(Writer):
     def finding(self, row: rows.FindingRow) -> None:
         self.observation.finding(row)
         if row.status in ("fail", "waived"):
-            rule = self.observation.first_id(row.rule)
+            rule = self.observation.first_id(row.rule, row.resource, row.fingerprint)
             row = self._marked(row, ("finding", row.fingerprint), rule, is_open=row.status == "fail")
         super().finding(row)
 
@@ -165,8 +165,7 @@ def _enabled(rules: RuleSet) -> frozenset[str]:
 
 def endpoint_types(document: rows.Document, rules: RuleSet) -> frozenset[str]:
     """Return the types (lower case) whose endpoints a document's rules evaluate, whether or not it holds one."""
-    first_id = first_ids(rules)
-    evaluated = {first_id(rule) for rule in document.rules}
+    evaluated = first_ids(rules).evaluated(document)
     of_locks = (rule for rule in rules.rules.values() if rule.lock and rule.first_id in evaluated)
     known = {type.lower() for rule in of_locks for type in rule.resource_type.types}
     return frozenset(known | {type_of(row.resource).lower() for row in document.exposures})
@@ -177,7 +176,7 @@ def _types(rules: RuleSet) -> frozenset[str]:
     return frozenset(type.lower() for kind in kinds if kind.endpoint_function is not None for type in kind.types)
 
 
-def selection(settings: Settings, snapshot: Snapshot, first_id: Callable[[str], str]) -> str:
+def selection(settings: Settings, snapshot: Snapshot, first_id: FirstId) -> str:
     """Return what was asked for as one line, with the first ids of rules. Scans with the same line are compared, and
     form one trend.
     """
@@ -195,7 +194,7 @@ def selection(settings: Settings, snapshot: Snapshot, first_id: Callable[[str], 
     return live_selection(settings, first_id)
 
 
-def live_selection(settings: Settings, first_id: Callable[[str], str]) -> str:
+def live_selection(settings: Settings, first_id: FirstId) -> str:
     """Return the selection of a scan of Azure."""
     above = (f"{name}={each.lower()}" for name in ("management-group", "subscription") for each in settings[name])
     parts = sorted(above) or ["all"]
@@ -215,7 +214,7 @@ def _selected_in(tenant: TenantSettings, *, whole: bool) -> str:
     return f"tenant={tenant.id}" + (f"({own})" if own else "")
 
 
-def _with_filters(parts: list[str], settings: Settings, first_id: Callable[[str], str]) -> str:
+def _with_filters(parts: list[str], settings: Settings, first_id: FirstId) -> str:
     for name in ("resource", "resource-group", "tag", "exclude"):
         parts += sorted(f"{name}={each.lower()}" for each in settings[name])
     for name in ("only", "skip"):

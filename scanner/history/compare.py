@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, level, rank
-from scanner.history.observation import Observation, ScanCoverage, same_id
+from scanner.history.observation import FirstId, Observation, ScanCoverage, same_id
 from scanner.model.exposure import Auth, Reach
 from scanner.model.ids import type_of
 from scanner.model.message import NOTHING, Message
@@ -68,9 +68,7 @@ def change_between(was: Item | None, now: Item, *, evaluated: bool = True) -> Ch
 # One item
 
 
-def _seen(
-    was: Item | None, now: Item, first_id: Callable[[str], str], evaluated_before: EvaluatedBefore
-) -> Change | Item:
+def _seen(was: Item | None, now: Item, first_id: FirstId, evaluated_before: EvaluatedBefore) -> Change | Item:
     if was is None:
         return _first_seen(now, first_id, evaluated_before)
     item = msgspec.structs.replace(now, since=was.since)
@@ -89,10 +87,12 @@ def _seen(
     return item if was.visible else Change(ChangeKind.visible_again, item, was)
 
 
-def _first_seen(now: Item, first_id: Callable[[str], str], evaluated_before: EvaluatedBefore) -> Change:
+def _first_seen(now: Item, first_id: FirstId, evaluated_before: EvaluatedBefore) -> Change:
     if now.state == "accepted":
         return Change(ChangeKind.accepted, now)
-    rule_or_type = first_id(now.rule) if now.kind == "finding" else type_of(now.resource).lower()
+    rule_or_type = (
+        first_id(now.rule, now.resource, now.fingerprint) if now.kind == "finding" else type_of(now.resource).lower()
+    )
     before = evaluated_before(now.resource, rule_or_type)
     return Change(ChangeKind.new if before else ChangeKind.first_evaluated, now)
 

@@ -1,7 +1,7 @@
 """`twolocks diff`: two findings files, or snapshots, compared without a history."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +18,7 @@ from scanner.evaluate.counts import count
 from scanner.evaluate.run import Evaluation
 from scanner.history.baseline import change_row, endpoint_types
 from scanner.history.compare import EvaluatedBefore, compare
-from scanner.history.first_ids import first_ids
+from scanner.history.first_ids import FirstIds, first_ids
 from scanner.history.items import Change, ChangeKind, Changes, Difference, Item, ItemKey, lineage, top_of, worst_first
 from scanner.history.observation import Observation, ScanCoverage, observe
 from scanner.model.ids import subscription_of
@@ -104,7 +104,7 @@ class _Pair:
     old: Document
     new: Document
     rules: RuleSet
-    first_id: Callable[[str], str] = field(init=False)
+    first_id: FirstIds = field(init=False)
     known: Mapping[ItemKey, Item] = field(init=False)
     before: Observation = field(init=False)
     now: Observation = field(init=False)
@@ -119,7 +119,7 @@ class _Pair:
         """Return what the new document's scan evaluated."""
         return ScanCoverage(
             subscriptions=_subscriptions(self.new),
-            rules={self.first_id(rule) for rule in self.new.rules},
+            rules=self.first_id.evaluated(self.new),
             types=self.types(self.new),
             unfiltered=False,
             excluded=_excluded(self.new),
@@ -136,7 +136,7 @@ class _Pair:
 
     def evaluated_before(self) -> EvaluatedBefore:
         """Return whether the old document's scan evaluated a resource with a rule or type."""
-        evaluated = {self.first_id(rule) for rule in self.old.rules} | self.types(self.old)
+        evaluated = self.first_id.evaluated(self.old) | self.types(self.old)
         subscriptions = _subscriptions(self.old)
 
         def evaluated_before(resource: str, rule_or_type: str) -> bool:

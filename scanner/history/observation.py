@@ -1,6 +1,7 @@
 """What one scan saw (`Observation`), and what it evaluated (`ScanCoverage`). Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -12,9 +13,15 @@ from scanner.model.exposure import Auth, Reach
 from scanner.model.ids import root_of, subscription_of, type_of
 
 
-def same_id(rule: str) -> str:
+def same_id(rule: str, resource: str = "", fingerprint: str = "") -> str:
     """Return a rule's id as its first id, for documents alone, because no aliases are known there."""
     return rule
+
+
+class FirstId(Protocol):
+    """What findings of a rule are known by; see `first_ids.FirstIds`."""
+
+    def __call__(self, rule: str, resource: str = "", fingerprint: str = "", /) -> str: ...
 
 
 class ObservationPart(msgspec.Struct, array_like=True):
@@ -33,7 +40,7 @@ class ObservationPart(msgspec.Struct, array_like=True):
 class Observation:
     """What a scan saw, collected row by row. Of passed rules only those of known items are kept."""
 
-    def __init__(self, known: Mapping[ItemKey, Item], taken: str, first_id: Callable[[str], str] = same_id) -> None:
+    def __init__(self, known: Mapping[ItemKey, Item], taken: str, first_id: FirstId = same_id) -> None:
         self.taken = taken
         self.first_id = first_id
         self.items: dict[ItemKey, Item] = {}
@@ -113,7 +120,9 @@ class Observation:
         """Add a finding of the document: failed, waived, inconclusive, or of a rule that crashed."""
         if row.status in ("unknown", "error"):
             self.inconclusive.add(("finding", row.fingerprint))
-            resources = self._inconclusive_resources.setdefault(self.first_id(row.rule), set())
+            resources = self._inconclusive_resources.setdefault(
+                self.first_id(row.rule, row.resource, row.fingerprint), set()
+            )
             resources.add(row.resource.lower().rstrip("/"))
             self._uncertain.finding(row)
             return
@@ -137,7 +146,7 @@ class Observation:
         """Add the rules that passed, or are not applicable, on a resource."""
         if id.lower() in self._known_resources:
             for rule in rules:
-                self.closed.setdefault(("finding", finding_fingerprint(self.first_id(rule), id)), False)
+                self.closed.setdefault(("finding", finding_fingerprint(self.first_id(rule, id), id)), False)
 
     def resource(self, id: str) -> None:
         """Add a resource that exists."""
@@ -163,12 +172,12 @@ class Observation:
     def is_uncertain(self, item: Item) -> bool:
         """Return whether something that was not read may hide that the item is still open."""
         if item.kind == "finding":
-            inconclusive = self._inconclusive_resources.get(self.first_id(item.rule), set())
+            inconclusive = self._inconclusive_resources.get(self.first_id(item.rule, item.resource), set())
             return bool(inconclusive & lineage(item.resource))
         return self._uncertain.hides(item.resource)
 
 
-def observe(document: Document, known: Mapping[ItemKey, Item], first_id: Callable[[str], str] = same_id) -> Observation:
+def observe(document: Document, known: Mapping[ItemKey, Item], first_id: FirstId = same_id) -> Observation:
     """Return what a whole document says."""
     observation = Observation(known, document.scan.taken, first_id)
     for exposure in document.exposures:
@@ -215,7 +224,7 @@ class ScanCoverage(Struct, frozen=True):
         if not present and not self.whole_scopes & lineage(item.resource):
             return False
         if item.kind == "finding":
-            return observation.first_id(item.rule) in self.rules
+            return observation.first_id(item.rule, item.resource) in self.rules
         return type_of(item.resource).lower() in self.types
 
 

@@ -1,9 +1,10 @@
 """The questions that a row can ask of a property. Each returns a verdict with its evidence."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from msgspec.structs import replace
@@ -121,13 +122,20 @@ def _strange(seen: Evidence, value: Any, unclear: str = "") -> Unknown:
 
 
 def check_any_of(
-    resource: Resource, paths: tuple[str, ...], *, good: tuple[Any, ...], bad: tuple[Any, ...], absent: Any = MISSING
+    resource: Resource,
+    paths: tuple[str, ...],
+    *,
+    good: tuple[Any, ...],
+    bad: tuple[Any, ...],
+    absent: Any = MISSING,
+    expected: Mapping[str, Any] = MappingProxyType({}),
 ) -> Verdict:
     """Return Pass where one of the paths has a good value, Fail where all have a bad one.
 
     `absent`: the value that an absent property stands for. It makes no Pass where the api-version is not known.
+    `expected`: by path, where that is not the first good value.
     """
-    seen = tuple(resource.evidence(path, good[0]) for path in paths)
+    seen = tuple(resource.evidence(path, expected.get(path, good[0])) for path in paths)
     values = {path: resource.get(path) for path in paths}
     usable = MISSING if resource.api_version_unknown and is_one(absent, good) else absent
     values = {path: usable if is_absent(value) else value for path, value in values.items()}

@@ -1,9 +1,10 @@
 """Rules as data: the `Rule` that a row makes."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from string import Formatter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -41,7 +42,7 @@ class BadRow(Exception):
         self.known = tuple(known)
 
 
-FIELDS = frozenset(RuleData.__struct_fields__)
+FIELDS = frozenset((*RuleData.__struct_fields__, "types"))
 
 
 def row_of(data: dict[str, Any]) -> RuleData:
@@ -165,7 +166,7 @@ def rule_of(
     check = finder = None
     if row.check is not None:
         finder = _finder(row, row.check) if row.check.place else None
-        check, needed = _check(row.check, of, row.unless, lookup, finder)
+        check, needed = _check(row.check, of, row.unless, lookup, finder, row.fix.change)
         if row.check.region_has:
             check = partial(_in_region, check, row.check.region_has)
         reads += needed
@@ -300,8 +301,9 @@ def _check(
     unless: tuple[UnlessRow, ...],
     lookup: Lookup,
     finder: PlaceFinder | None = None,
+    sets: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Check, list[Read]]:
-    """Return the check of a row, and the reads that it needs.
+    """Return the check of a row, and the reads that it needs. `sets`: what its fix changes.
 
     A single child is read after the conditions `without`, and before the others: an unread child is Unknown.
     """
@@ -317,7 +319,7 @@ def _check(
     found = row.key or finder
     if found is not None:
         return partial(_placed, found, [*lacking, *others]), []
-    fact = _fact(row)
+    fact = _fact(row, {place.rpartition(" ")[2]: value for place, value in sets.items()})
 
     def check(resource: Resource, index: "Index") -> Verdict:
         for because, condition in lacking:
@@ -375,7 +377,8 @@ def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:
     return partial(function, **arguments), [each for each in arguments.values() if isinstance(each, Read)]
 
 
-def _fact(row: CheckRow) -> Callable[[Resource], Verdict]:
+def _fact(row: CheckRow, sets: Mapping[str, Any]) -> Callable[[Resource], Verdict]:
+    """Return the check of a property. Of several good values the one that the fix sets is expected."""
     absent = MISSING if row.absent is UNSET else row.absent
     if row.set:
         return partial(checks.check_set, path=row.path, expected=row.set, like=row.like)
@@ -383,7 +386,14 @@ def _fact(row: CheckRow) -> Callable[[Resource], Verdict]:
         return partial(checks.check_at_least, path=row.path, least=row.at_least, absent=absent)
     known: dict[str, Any] = {"good": row.good, "bad": row.bad_values, "absent": absent}
     if row.any_of:
-        return partial(checks.check_any_of, paths=row.any_of, **known)
+        return partial(
+            checks.check_any_of,
+            paths=row.any_of,
+            expected={each: sets[each] for each in row.any_of if sets.get(each) in row.good},
+            **known,
+        )
+    if row.path in sets and sets[row.path] in row.good:
+        known["good"] = (sets[row.path], *row.good)
     if "[]." in row.path and '"' not in row.path:
         return partial(checks.check_items, path=row.path, expected=row.expected, unclear=row.unclear, **known)
     return checks.value_check(row.path, unclear=row.unclear, **known)

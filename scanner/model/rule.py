@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct, field
 
 from scanner.model.exposure import LOCKS
+from scanner.model.ids import bundle_of, resource_type_of
 from scanner.model.keys import KeyFinder
 from scanner.model.once import once
 from scanner.model.places import PlaceFinder
@@ -137,9 +138,36 @@ def word(text: str) -> str:
     return shlex.quote(text).replace("{", "{{").replace("}", "}}")
 
 
+PRODUCT, GENERAL = "{product}", "Resource"
+"""The place of a type's name in the title of a rule on many types, and what stands there for all of them."""
+
+
+class OfMany(Struct, frozen=True, kw_only=True):
+    """What makes a rule one of those that a row with many types makes, which share their id.
+
+    `key`: tells them apart, for good: the first id that the rule had for the type, else `ID:TYPE`. `titles`: the title
+    by ARM type (lower case), made of `template`, in which `{product}` is the type; `products`: what is put there.
+    `title`, `fix`: those that name no type. `was`: the ids that it had for this type alone.
+    """
+
+    key: str
+    titles: Mapping[str, str]
+    template: str
+    products: tuple[str, ...]
+    title: str
+    fix: Fix
+    was: tuple[str, ...] = ()
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Yield each title with the name of the type in it, the one of no type too."""
+        yield from ((self.template.replace(PRODUCT, each), each) for each in (GENERAL, *self.products))
+
+
 class Rule(Struct, frozen=True, kw_only=True, eq=False):
     """One question to one resource type. A lock rule reads exposures (`endpoints`); every other rule has a `check`.
 
+    `of_many`: set where a row asks many types; each has a rule of its own, and people see all of them as one
+    (`Question`).
     `subject`: the list whose resources are assessed one by one; None assesses the resource itself.
     `endpoints`: the endpoints (patterns) whose lock of the rule's category a lock rule reads.
     `credentials`: the credentials that a lock rule reads, where several rules share an endpoint. Empty: all.
@@ -177,6 +205,7 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
     row: RuleData | None = None
     finder: PlaceFinder | None = None
     keys: KeyFinder | None = None
+    of_many: OfMany | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for a category that does not fit the rule."""
@@ -193,6 +222,18 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
         return self.check is None
 
     @property
+    def key(self) -> str:
+        """Return what tells it from every other rule: its id, unless it shares that with rules on other types."""
+        return self.id if self.of_many is None else self.of_many.key
+
+    def title_at(self, resource_id: str) -> str:
+        """Return its title with the name of the resource's type, where the title has one."""
+        if self.of_many is None:
+            return self.title
+        type = resource_type_of(bundle_of(resource_id)) or resource_type_of(resource_id)
+        return self.of_many.titles.get(type.lower(), self.title)
+
+    @property
     def old_ids(self) -> tuple[str, ...]:
         """Return every id that it, or a rule that became a part of it, had before: the oldest first."""
         if not self.merged:
@@ -202,6 +243,8 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
     @property
     def first_id(self) -> str:
         """Return the first id that this rule ever had, so that fingerprints survive a renaming."""
+        if self.of_many is not None:
+            return self.of_many.key
         return self.old_ids[0] if self.merged or self.aliases else self.id
 
     @property
@@ -217,6 +260,79 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
     def names(self, endpoint: str) -> bool:
         """Return whether this lock rule reads that endpoint."""
         return _names(self.endpoints, endpoint)
+
+
+class Question(Struct, frozen=True):
+    """What people see as one rule: a rule, or those of many types with one id."""
+
+    rules: tuple[Rule, ...]
+
+    @property
+    def one(self) -> Rule:
+        """Return a rule of it: its type is one of several."""
+        return self.rules[0]
+
+    @property
+    def id(self) -> str:
+        """Return the id that its rules share."""
+        return self.one.id
+
+    @property
+    def title(self) -> str:
+        """Return the title, without the name of a type where it asks several."""
+        return self.one.title if self.one.of_many is None else self.one.of_many.title
+
+    @property
+    def fix(self) -> Fix:
+        """Return the fix, as far as it is that of all types."""
+        return self.one.fix if self.one.of_many is None else self.one.of_many.fix
+
+    @property
+    def responsibility(self) -> Responsibility:
+        """Return whose job its findings are."""
+        return self.one.responsible or responsibility_of(self.one.category, self.asked)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Return the ARM types that it asks."""
+        return tuple(dict.fromkeys(type for rule in self.rules for type in rule.resource_type.types))
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Return the ARM types of its subjects."""
+        return tuple(dict.fromkeys(type for rule in self.rules for type in rule.types))
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Return the pages about it."""
+        return tuple(dict.fromkeys(each for rule in self.rules for each in rule.references))
+
+    @property
+    def controls(self) -> Controls:
+        """Return the control ids of its rules."""
+        found: dict[str, tuple[str, ...]] = {}
+        for rule in self.rules:
+            for framework, ids in rule.controls.items():
+                found[framework] = tuple(dict.fromkeys((*found.get(framework, ()), *ids)))
+        return found
+
+    @property
+    def costly(self) -> bool:
+        """Return whether it is off for every type unless it is named."""
+        return all(rule.costly for rule in self.rules)
+
+    @property
+    def old_ids(self) -> tuple[str, ...]:
+        """Return every id that it had before, for all types or for one."""
+        return tuple(dict.fromkeys(old for rule in self.rules for old in rule.old_ids))
+
+
+def questions(rules: Iterable[Rule]) -> dict[str, Question]:
+    """Return rules by their ids, in their order; those of many types together."""
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        found.setdefault(rule.id, []).append(rule)
+    return {id: Question(tuple(each)) for id, each in found.items()}
 
 
 @lru_cache(maxsize=16384)

@@ -185,7 +185,12 @@ class _Redactor:
     # Words
 
     def _rule(self, id: str) -> str:
-        return id if id in self.known.rules else self.names.word("own-rule", id)
+        rule, colon, type = id.partition(":")
+        if rule in self.known.rules and (
+            not colon or all(each in self.known.types for each in type.lower().split("/"))
+        ):
+            return id
+        return self.names.word("own-rule", id)
 
     def _rule_row(self, id: str, row: RuleRow) -> tuple[str, RuleRow]:
         """Return a rule: a built-in one with its own texts, whatever the document says; another one without texts."""

@@ -135,7 +135,7 @@ def vocabulary() -> Vocabulary:
     paths = {path for each in built_in().values() for text in each for path in _prefixes(text)}
     endpoints = {name.partition("/")[0] for kind in found.kinds for name in kind.endpoint_names} - {"*"}
     return Vocabulary(
-        rules={id: rule_row(rule) for id, rule in found.rules.items()},
+        rules={id: rule_row(each) for id, each in found.questions().items()},
         types=segments,
         paths=frozenset(paths),
         endpoints=frozenset(endpoints),

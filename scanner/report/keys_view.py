@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from scanner.document.key_rows import KeyRiskRow, KeyRow
 from scanner.document.schema import Document
+from scanner.model.type_names import type_name
 from scanner.report.cards import ResourceNames
 from scanner.report.keys import HOLDERS, name, place, resources, types, worst
 from scanner.report.localized import named
-from scanner.report.naming import product_names, type_name
+from scanner.report.naming import product_names
 from scanner.report.summary import Ordered
 from scanner.report.text import plain
 from scanner.report.words import Words

@@ -7,10 +7,11 @@ from scanner.document.reader import without_case
 from scanner.document.schema import Document, ResourceRow
 from scanner.document.tenants import tenant_labels
 from scanner.model.ids import group_of, subscription_of, type_of
+from scanner.model.type_names import type_name
 from scanner.report.gaps import scope_names
 from scanner.report.index_tables import HashedNumbers, IndexTable, StoredTexts, TextTable
 from scanner.report.localized import named
-from scanner.report.naming import path_name, product_names, type_name
+from scanner.report.naming import path_name, product_names
 from scanner.report.packing import Columns
 from scanner.report.stored_columns import BlockStore, TextColumn
 from scanner.report.words import Words

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from scanner.content import content
+from scanner.model.rule import PRODUCT
+from scanner.rulebook.loader import load
 
 WORDS, RULES, FACTS = "twolocks", "rules", "facts"
 """The catalogues of a language. The context of a message is the key of a word, or the field of a rule; facts, which
@@ -32,6 +34,20 @@ def translations(language: str, catalogue: str) -> Mapping[tuple[str, str], tupl
         forms = (text,) if isinstance(text, str) else tuple(text)
         if singular and all(forms) and not message.fuzzy:
             made[message.context or "", singular] = forms
+    return {**_of_types(language, made), **made} if catalogue == RULES else made
+
+
+def _of_types(
+    language: str, known: Mapping[tuple[str, str], tuple[str, ...]]
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return the titles of rules on many types, for each of these."""
+    names = translations(language, FACTS)
+    made: dict[tuple[str, str], tuple[str, ...]] = {}
+    for rule in load(packages=False).rules.values():
+        if rule.of_many is None or (template := known.get(("title", rule.of_many.template))) is None:
+            continue
+        for title, product in rule.of_many.named():
+            made["title", title] = (template[0].replace(PRODUCT, names.get(("", product), (product,))[0]),)
     return made
 
 

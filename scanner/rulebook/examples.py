@@ -108,12 +108,18 @@ def with_rules(file: CaseFile, rules: Mapping[str, Rule]) -> CaseFile:
 def _expected(case: Case, rules: Mapping[str, Rule]) -> dict[str, str]:
     found = dict(case.expect)
     for pattern, status in case.expect.items():
-        meant = [rule for rule in rules.values() if "*" in pattern and fnmatchcase(rule.id, pattern)]
+        meant = [rule for rule in rules.values() if "*" in pattern and _is_named(rule, pattern)]
         of_type = [rule.id for rule in meant if case.type.lower() in map(str.lower, rule.resource_type.types)]
         if of_type:
             del found[pattern]
             found = {**dict.fromkeys(of_type, status), **found}
     return found
+
+
+def _is_named(rule: Rule, pattern: str) -> bool:
+    """Return whether a pattern means a rule; of one on many types also by what it was called for its type."""
+    was = rule.of_many.was if rule.of_many is not None else ()
+    return any(fnmatchcase(id, pattern) for id in (rule.id, *was))
 
 
 _TABLES = ("part", "base", "case", "safe", "never", "paths", "endpoints", "sdks")

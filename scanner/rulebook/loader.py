@@ -27,11 +27,12 @@ from scanner.content import content
 from scanner.cycle_collector import what_stays
 from scanner.errors import InputError, nearest
 from scanner.model.framework import Framework
+from scanner.model.ids import bundle_of, resource_type_of
 from scanner.model.keys import KeyFinder
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.model.rows import BadRow
-from scanner.model.rule import CATEGORIES, Rule
+from scanner.model.rule import CATEGORIES, Question, Rule, questions
 from scanner.model.rule_row import MergedRow
 from scanner.model.severity import Severity
 from scanner.rulebook.frameworks import read_frameworks
@@ -83,7 +84,7 @@ class _Tables(Struct, frozen=True):
 
 
 class RuleSet(Struct):
-    """The rules that were loaded; `enabled` are those that this scan evaluates."""
+    """The rules that were loaded, by their keys; `enabled` are those that this scan evaluates."""
 
     kinds: list[ResourceType] = field(default_factory=list)
     rules: dict[str, Rule] = field(default_factory=dict)
@@ -98,6 +99,10 @@ class RuleSet(Struct):
     topics: dict[str, str] = field(default_factory=dict)
     """What each topic of controls asks."""
     _made: _Tables | None = None
+
+    def questions(self) -> dict[str, Question]:
+        """Return all rules by id, as people see them: those of many types as one."""
+        return questions(self.rules.values())
 
     def rules_of(self, resource_type: ResourceType) -> list[Rule]:
         """Return the rules of a resource type, enabled or not."""
@@ -151,7 +156,7 @@ class RuleSet(Struct):
         return list(tables.read)
 
     def _is_read(self, kind: ResourceType, rules: Sequence[Rule]) -> bool:
-        if any(each.id in self.enabled for each in rules):
+        if any(each.key in self.enabled for each in rules):
             return True
         # Rules on the logs of a type do not make it one that is left out where they are not enabled.
         return all(_is_on_logs(each) for each in rules) and any(each.always for each in kind.children)
@@ -190,37 +195,50 @@ class RuleSet(Struct):
         return [
             rule
             for rule in self.rules.values()
-            if rule.keys is not None and (not rule.costly or rule.id in self.enabled)
+            if rule.keys is not None and (not rule.costly or rule.key in self.enabled)
         ]
 
     def off(self) -> list[str]:
-        """Return the ids of the rules that are not enabled, sorted."""
-        return sorted(set(self.rules) - set(self.enabled))
+        """Return the ids of the rules that are not enabled, sorted; `ID:TYPE` where one is enabled for other types."""
+        used = {rule.id for rule in self.enabled.values()}
+        left = (rule for key, rule in self.rules.items() if key not in self.enabled)
+        return sorted({f"{rule.id}:{rule.resource_type.type}" if rule.id in used else rule.id for rule in left})
 
     def select(self, only: Sequence[str] = (), skip: Sequence[str] = (), named: Iterable[str] = ()) -> None:
         """Enable what the patterns select; costly rules only where `only` or `named` (the settings) name them."""
         for pattern in (*only, *skip):
             self.check(pattern)
-        named = {rule.id for rule in map(self.named, named) if rule is not None}
+        named = {rule.key for id in named for rule in self.all_named(id)}
         self.enabled = {
-            id: rule
-            for id, rule in self.rules.items()
+            key: rule
+            for key, rule in self.rules.items()
             if (not only or any(matches(rule, each) for each in only))
             and not match_whole(rule, skip)
-            and (not rule.costly or id in named or any(_names(rule, each) for each in only))
+            and (not rule.costly or key in named or any(_names(rule, each) for each in only))
         }
 
-    def named(self, id: str) -> Rule | None:
-        """Return the rule of an id, or of an old one."""
+    def all_named(self, id: str) -> list[Rule]:
+        """Return the rules of an id, or of an old one: several where it asks many types."""
         found = self.rules.get(id)
-        return found or next((rule for rule in self.rules.values() if id in rule.old_ids), None)
+        if found is not None:
+            return [found]
+        return [rule for rule in self.rules.values() if rule.id == id] or [
+            rule for rule in self.rules.values() if id in rule.old_ids
+        ]
+
+    def named(self, id: str, resource: str = "") -> Rule | None:
+        """Return the rule of an id, or of an old one: of several the one for the type of this resource."""
+        found = self.all_named(id)
+        type = (resource_type_of(bundle_of(resource)) or resource_type_of(resource)).lower()
+        fitting = (rule for rule in found if type in map(str.lower, rule.resource_type.types))
+        return next(fitting, found[0] if found else None)
 
     def check(self, pattern: str, option: str = "--only/--skip") -> None:
         """Raise InputError with the nearest names where a pattern matches no rule, or names no category or severity."""
         key, colon, value = pattern.partition(":")
-        if colon and key not in _KEYS:
+        if colon and key not in _KEYS and not self.all_named(key):
             raise InputError(f'{option} "{pattern}": unknown key', do=f"known: {', '.join(_KEYS)}")
-        known = _KEYS[key] if colon else None
+        known = _KEYS.get(key) if colon else None
         if known is not None and not any(fnmatchcase(each, value.lower()) for each in known):
             near = nearest(value, known, 1)
             raise InputError(
@@ -228,7 +246,7 @@ class RuleSet(Struct):
                 do=(f"nearest: {near[0]}; " if near else "") + f"known: {', '.join(known)}",
             )
         if not any(matches(rule, pattern) for rule in self.rules.values()) and known is None:
-            names = [*self.rules, *(old for rule in self.rules.values() for old in rule.old_ids)]
+            names = [id for rule in self.rules.values() for id in (rule.id, *rule.old_ids)]
             near = nearest(pattern, names) if not colon else []
             hint = f"nearest: {', '.join(near)}; " if near else ""
             raise InputError(f'{option} "{pattern}" matches no rule', do=f"{hint}all: twolocks rules list")
@@ -257,12 +275,12 @@ def _line(child: Read) -> list[Read]:
 
 
 def _names(rule: Rule, pattern: str) -> bool:
-    return ":" not in pattern and "*" not in pattern and matches(rule, pattern)
+    return pattern.partition(":")[0] not in _KEYS and "*" not in pattern and matches(rule, pattern)
 
 
 def matches(rule: Rule, pattern: str) -> bool:
-    """Return whether a PATTERN of the contract means a rule, or a part of it: an id with `*`, category:, severity:,
-    type:, control:, responsibility:.
+    """Return whether a PATTERN of the contract means a rule, or a part of it: an id with `*`, the id and a type of one
+    that asks many, category:, severity:, type:, control:, responsibility:.
     """
     return _matches(rule, pattern, rule.old_ids)
 
@@ -311,6 +329,10 @@ def _matches(rule: Rule, pattern: str, old: tuple[str, ...]) -> bool:
         return fnmatchcase(rule.responsibility, value)
     if key == "type":
         return any(fnmatchcase(each.lower(), value) for each in (*rule.resource_type.types, *rule.types))
+    if key not in _KEYS:
+        return _is_named((rule.id, *old), key.lower()) and any(
+            fnmatchcase(each.lower(), value) for each in rule.resource_type.types
+        )
     if key == "control":
         ids = [f"{framework} {id}" for framework, found in rule.controls.items() for id in found]
         return any(
@@ -522,14 +544,21 @@ def _row_files(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> Non
 
 def _add(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
     for id in (rule.id, *rule.old_ids):
-        if (other := files.taken.get(id)) is not None:
+        if (other := files.taken.get(id)) is not None and not _are_one(other, rule, id):
             old = f": it was an id of {other.id}" if id != other.id else ""
             what = f"duplicate rule id {id}{old}"
             line = _line_of_id(file, rule.id, id, is_old=other is rule)
             raise InputError(what, at=f"{file}:{line}", do="ids are unique and never reused")
         files.taken[id] = rule
-    found.rules[rule.id] = rule
-    found.files[rule.id] = _code_of(rule) or str(file)
+    found.rules[rule.key] = rule
+    found.files[rule.key] = _code_of(rule) or str(file)
+
+
+def _are_one(other: Rule, rule: Rule, id: str) -> bool:
+    """Return whether two rules have an id in common, because one row made both for different types."""
+    if other is rule or other.of_many is None or rule.of_many is None or id in rule.of_many.was:
+        return False
+    return other.id == rule.id and other.of_many.fix is rule.of_many.fix
 
 
 def _line_of_id(file: Path, rule: str, id: str, *, is_old: bool = False) -> int:

@@ -29,9 +29,10 @@ from scanner.errors import nearest
 from scanner.model.framework import Framework
 from scanner.model.keys import KeyFinder
 from scanner.model.resource_type import ResourceType
-from scanner.model.rows import FIELDS, BadRow, row_of, rule_of
-from scanner.model.rule import Controls, Rule
-from scanner.model.rule_row import CheckRow, ExampleRow, FixData, LockRow, MergedRow, UnlessRow
+from scanner.model.rows import FIELDS, BadRow, ControlsOf, Lookup, row_of, rule_of
+from scanner.model.rule import GENERAL, PRODUCT, Controls, Fix, OfMany, Rule
+from scanner.model.rule_row import CheckRow, ExampleRow, FixData, LockRow, MergedRow, TypeRow, UnlessRow
+from scanner.model.type_names import type_name
 from scanner.text.toml import Key, check_depth, key_lines, text_of, toml_tables
 
 OF_CAUSES = ("cause", "entry", "path", "place")
@@ -148,8 +149,11 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
                 raise BadRow(f"the table [{id}] is missing", word=id, known=tables.keys() - {id})
             if template and key[:2] not in shared:
                 shared[key[:2]] = {name: _words(value) for name, value in template.items() if name != "rows"}
-            data = row_of(_filled(template, row, shared[key[:2]]) if template else row)
-            rules.append(rule_of(id, data, lookup, only_type, controls))
+            data = _filled(template, row, shared[key[:2]]) if template else row
+            if "types" in data:
+                rules += _of_types(id, data, lookup, controls)
+            else:
+                rules.append(rule_of(id, row_of(data), lookup, only_type, controls))
         except _NotLoaded:
             continue
         except BadRow as fault:
@@ -160,6 +164,73 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
             at = "severity" if "severity" in str(error) else "category"
             files.broken.append(broken(file, text, key, BadRow(str(error).removeprefix(f"{id}: "), at)))
     return rules
+
+
+def _of_types(id: str, data: dict[str, Any], lookup: Lookup, controls: ControlsOf) -> list[Rule]:
+    """Return a rule for each type of a row that asks many."""
+    given = data["types"]
+    own = msgspec.convert({"types": given}, _Types).types
+    facts = list(own.items()) if isinstance(own, dict) else [(name, TypeRow()) for name in own]
+    shared = {key: value for key, value in data.items() if key != "types"}
+    if PRODUCT in str({key: value for key, value in shared.items() if key != "title"}):
+        raise BadRow("only the title names the type: {product}")
+    general = str(shared.get("title", "")).replace(PRODUCT, GENERAL)
+    made: list[tuple[Rule, TypeRow]] = []
+    for place, (name, one) in enumerate(facts):
+        try:
+            rule = rule_of(id, row_of(_of_type(shared, general, name, one)), lookup, _no_type, controls)
+        except BadRow as fault:
+            at = name if isinstance(given, dict) else place
+            raise BadRow(fault.what, "types", at, word=fault.word, known=fault.known) from None
+        made.append((rule, one))
+    types = [type.lower() for rule, _ in made for type in rule.resource_type.types]
+    if twice := [type for type in types if types.count(type) > 1]:
+        raise BadRow(f"two of its types are {twice[0]}, whose findings could not be told apart", "types")
+    fix = next((rule.fix for rule, one in made if not one.fix), made[0][0].fix) if made else None
+    return [_one_of_many(rule, one, shared["title"], general, fix or rule.fix) for rule, one in made]
+
+
+class _Types(Struct, frozen=True):
+    types: tuple[str, ...] | dict[str, TypeRow]
+
+
+_WHOLE = ("unless", "reads", "examples", "source", "costly")
+"""What of a type stands in place of what its rule says."""
+
+
+def _of_type(shared: dict[str, Any], title: str, name: str, own: TypeRow) -> dict[str, Any]:
+    """Return a row as it is for one of its types, which is the variable of that name."""
+    asked = "lock" if "lock" in shared else "check"
+    above: dict[str, Any] = {"title": title, asked: {**own.check, "of": name}, "fix": own.fix}
+    above |= {key: value for key in _WHOLE if (value := getattr(own, key)) is not None}
+    return {**shared, **{key: _merged(shared.get(key), value) for key, value in above.items()}}
+
+
+def _no_type() -> ResourceType:
+    raise BadRow("the key of is missing")
+
+
+def _one_of_many(rule: Rule, own: TypeRow, title: str, general: str, fix: Fix) -> Rule:
+    """Return the rule for one type with its titles, its key, and the ids that it had."""
+    kind = rule.resource_type
+    products = {type.lower(): name for type, name in kind.product_names().items()}
+    names = {type.lower(): own.product or type_name(type, products) for type in kind.types}
+    titles = {type: title.replace(PRODUCT, name) for type, name in names.items()}
+    key = own.was[0] if own.was else f"{rule.first_id}:{kind.type.lower()}"
+    return replace(
+        rule,
+        title=general if len(set(titles.values())) > 1 else titles[kind.type.lower()],
+        aliases=(*own.was, *rule.aliases),
+        of_many=OfMany(
+            key=key,
+            titles=titles,
+            template=title,
+            products=tuple(names.values()),
+            title=general,
+            fix=fix,
+            was=own.was,
+        ),
+    )
 
 
 def with_controls(rule: Rule, files: RuleFiles) -> Rule:
@@ -232,6 +303,8 @@ def _rows(tables: dict[str, Any]) -> Iterator[tuple[str, Key, dict[str, Any], di
 def _filled(template: dict[str, Any], row: dict[str, Any], shared: Mapping[str, AbstractSet[str]]) -> dict[str, Any]:
     """Return a row with what its table shares. `shared`: the words of each part of the table."""
     words = {name: text for name, text in row.items() if name not in FIELDS and isinstance(text, str)}
+    if "types" in row:
+        words.setdefault("product", PRODUCT)
     filled: dict[str, Any] = {}
     wanted: set[str] = set()
     for name, value in template.items():

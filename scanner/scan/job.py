@@ -266,12 +266,13 @@ def _patterns(settings: Settings) -> str:
 
 
 def _severities(settings: Settings, rules: RuleSet) -> dict[str, Severity]:
-    """Return the severities of the settings by the present ids of rules.
+    """Return the severities of the settings by the keys of rules. An old id for one type comes before the present one.
 
     Raise InputError for an unknown rule, and for one that two entries name.
     """
     names: dict[str, str] = {}
     parts: dict[str, list[str]] = {}
+    many: dict[str, Severity] = {}
     for name in settings.severities:
         at = settings.sources.get(f"severity.{name}", settings.file)
         if (rule := rules.named(name)) is None:
@@ -283,11 +284,13 @@ def _severities(settings: Settings, rules: RuleSet) -> dict[str, Severity]:
             )
         if any(name in each.ids for each in rule.merged):
             parts.setdefault(rule.id, []).append(name)
-        elif (other := names.setdefault(rule.id, name)) != name:
+        elif rule.of_many is not None and name not in rule.of_many.was:
+            many |= {each.key: settings.severities[name] for each in rules.all_named(name)}
+        elif (other := names.setdefault(rule.key, name)) != name:
             what = f'severity.{name} and severity.{other} are the same rule, now "{rule.id}"'
             raise InputError(what, at=at, do="remove one of them")
     found = {id: settings.severities[name] for id, name in names.items()}
-    return {**{id: _of_parts(rules.rules[id], old, settings) for id, old in parts.items()}, **found}
+    return {**{id: _of_parts(rules.rules[id], old, settings) for id, old in parts.items()}, **many, **found}
 
 
 def _of_parts(rule: Rule, old: Sequence[str], settings: Settings) -> Severity:

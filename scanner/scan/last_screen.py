@@ -109,7 +109,11 @@ class LastScreen(Struct, frozen=True):
 
     def evaluated(self) -> str:
         rest, resources = self.counts.uncovered, sum(each.resources for each in self.counts.uncovered)
-        known = ((self.counts.endpoints, "endpoint"), (self.counts.checks, "check"), (len(self.rules.enabled), "rule"))
+        known = (
+            (self.counts.endpoints, "endpoint"),
+            (self.counts.checks, "check"),
+            (len({each.id for each in self.rules.enabled.values()}), "rule"),
+        )
         said = ", ".join(many(count, word) for count, word in known)
         if rest:
             are = "is" if resources == 1 else "are"

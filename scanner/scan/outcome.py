@@ -52,7 +52,7 @@ def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str]
 
 def broken_rules(job: Job) -> list[UserError]:
     """Return an error for each rule file that could not be imported."""
-    count = len(job.rules.enabled)
+    count = len({each.id for each in job.rules.enabled.values()})
     return [
         InputError(
             f"rule file not loaded: {each.error}",
@@ -68,7 +68,12 @@ def crashed_rules(rules: RuleSet, result: EvaluationResult) -> list[UserError]:
     found: dict[str, list[Crash]] = {}
     for crash in result.crashes:
         found.setdefault(crash.rule, []).append(crash)
-    return [_crashed(crashes, rules.files.get(rule, "")) for rule, crashes in list(found.items())[:5]]
+    return [_crashed(crashes, _file_of(rules, rule)) for rule, crashes in list(found.items())[:5]]
+
+
+def _file_of(rules: RuleSet, id: str) -> str:
+    found = rules.named(id)
+    return rules.files.get(found.key, "") if found is not None else ""
 
 
 def _crashed(crashes: Sequence[Crash], file: str) -> UserError:

@@ -131,10 +131,10 @@ def _scope_access(
         denied |= {each for each in rule.whole & permissions.SET_ON_SUBSCRIPTION if answers[each] is False}
         missing = frozenset(each for each, answer in answers.items() if answer is False)
         if missing:
-            lacking[rule.id] = missing
+            lacking[rule.id] = lacking.get(rule.id, frozenset()) | missing
         elif None in answers.values() or (is_hidden and rule.at_all):
             unknown.add(rule.id)
-    return ScopeAccess(right, lacking, frozenset(unknown), frozenset(denied))
+    return ScopeAccess(right, lacking, frozenset(unknown - lacking.keys()), frozenset(denied))
 
 
 def missing(rules: RuleSet, scopes: Sequence[ScopeAccess], effective: bool = False) -> list[MissingAction]:

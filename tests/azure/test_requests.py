@@ -201,6 +201,7 @@ def test_an_endpoint_without_an_answer() -> None:
         asyncio.run(main())
 
 
+@pytest.mark.usefixtures("new_objects_only")
 @pytest.mark.parametrize("steps", range(4))
 def test_connections_that_have_just_begun_are_closed_with_a_proxy(steps: int) -> None:
     async def main() -> list[socket.socket]:
@@ -239,6 +240,7 @@ def no_end_of_tls(folder: Path) -> Iterator[int]:
                 each.close()
 
 
+@pytest.mark.usefixtures("new_objects_only")
 def test_a_connection_that_is_given_up_as_tls_begins_is_closed_with_the_session(tmp_path: Path) -> None:
     async def main(port: int) -> None:
         loop = asyncio.get_running_loop()

@@ -37,13 +37,15 @@ def rows(text: str) -> int:
     """Return the number of rules in a file of rows."""
     tables = tomllib.loads(text)
     shared = tables.pop("table", {})
-    return len(tables) + sum(len(table["rows"]) for table in shared.values())
+    found = [*tables.values(), *(row for table in shared.values() for row in table["rows"].values())]
+    return sum(len(row["types"]) if "types" in row else 1 for row in found)
 
 
 def renamed(text: str, number: int) -> str:
     """Return a file of rows with other ids."""
     text = re.sub(r"^(\[+table\.[\w-]+)(\.rows\.[\w-]+)?", rf"\g<1>-{number}\g<2>", text, flags=re.M)
     text = re.sub(r"^(\[+(?!table\.)[\w-]+|\[+table\.[\w-]+\.rows\.[\w-]+)", rf"\g<1>-{number}", text, flags=re.M)
+    text = re.sub(r'(was = \["[\w-]+)"', rf'\g<1>-{number}"', text)
     return re.sub(r"^([\w-]+)( = \{ (?:what|product))", rf"\g<1>-{number}\g<2>", text, flags=re.M)
 
 

@@ -49,13 +49,13 @@ def scanned(*grants: RoleGrant) -> tuple[list[SnapshotLine], dict[str, Any]]:
 
 
 def undecided(lines: list[SnapshotLine]) -> set[tuple[str, str]]:
-    """The subscriptions and rules with a check that is undecided."""
+    """The resources and rules with a check that is undecided."""
     store = Store(Header(taken="2026-11-25T00:00:00Z"))
     for line in lines:
         store.add(line)
     document, _ = run(store, rules())
     found = (each for each in document["findings"] if each["status"] == "unknown")
-    return {(each["resource"].split("/")[2].lower(), each["rule"]) for each in found}
+    return {(each["resource"], each["rule"]) for each in found}
 
 
 @lru_cache
@@ -99,7 +99,7 @@ def test_what_the_check_calls_decidable_a_scan_decides(login: str) -> None:
     missed = undecided(lines) - whole()[1]
     for place in said["scopes"]:
         lacking = {*place["undecided"], *place["unknown"]}
-        mine = {rule for subscription, rule in missed if subscription == place["scope"].split("/")[2]}
+        mine = {rule for resource, rule in missed if subscription_of(resource).lower() == place["scope"].split("/")[2]}
         assert mine <= lacking, sorted(mine - lacking)
 
 
@@ -118,8 +118,10 @@ def test_what_a_type_of_the_index_leaves_undecided_needs_it(type: str) -> None:
     if above.count("/") == 0:
         lists = [f"/subscriptions/{each}/providers/{type}" for each in (PROD, TEST)]
     refused = [SnapshotLine(gap=GapLine(each, 403, "AuthorizationFailed", f"{type}/read")) for each in lists]
-    for subscription, rule in undecided([*kept, *refused]) - whole()[1]:
-        assert f"{type}/read" in access.needs(rules().rules[rule]), (subscription, rule)
+    for resource, id in undecided([*kept, *refused]) - whole()[1]:
+        rule = rules().named(id, resource)
+        assert rule is not None
+        assert f"{type}/read" in access.needs(rule), (resource, id)
 
 
 def test_without_resource_graph_the_chains_of_machines_are_undecided() -> None:

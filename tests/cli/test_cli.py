@@ -346,7 +346,7 @@ def test_rules_are_listed_and_shown() -> None:
     assert re.search(r"^Fix in Bash   az .* (ID|NAME)( |$)", shown.out, re.MULTILINE)
     before, terraform = shown.out.split("\nTerraform     ")
     assert not re.search(r"\{\w+\}", before)
-    assert terraform.startswith('resource "azurerm_storage_account" "example" {\n                # ...\n')
+    assert terraform.startswith('resource "azurerm_storage_container" "example" {\n                # ...\n')
     assert json.loads(twolocks("rules", "show", "storage-plain-http", "--format", "json").out)["severity"] == "high"
     plain = twolocks("rules", "show", "storage-plain-http").out
     assert "resource target 'Microsoft.Storage/storageAccounts@" in plain

@@ -17,6 +17,7 @@ from scanner.model.exposure import Reach
 from scanner.model.resource import LOST, Gap
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Fix, rule
+from scanner.model.rule_row import MergedRow
 from scanner.model.severity import Severity
 from scanner.model.verdict import Pass
 from scanner.rulebook.loader import RuleSet, load
@@ -420,6 +421,19 @@ def test_what_matches_nothing_is_reported_by_line(tmp_path: Path, rules: RuleSet
     assert reported(found, rules, "another", whole=False) == []
     assert found.notes([], {"s"}, whole=True) == [
         "waivers.toml:14: the gap */x/y matches nothing; delete it if this is fixed"
+    ]
+
+
+def test_a_waiver_of_a_part_names_the_rule_that_it_became_a_part_of(tmp_path: Path, rules: RuleSet) -> None:
+    found = file(entry(), tmp_path, rules)
+    assert covered(found, rules)
+    found.used.clear()
+    first, plain = rules.rules["storage-anonymous-blob-access"], rules.rules["storage-plain-http"]
+    parts = (MergedRow(("storage-plain-http",)), MergedRow(("storage-weak-tls",)))
+    merged = replace(plain, id="storage-transport", merged=parts)
+    assert found.notes([first, merged], {"s"}, whole=True) == [
+        "waivers.toml:1: storage-plain-http on stjournal is not covered: that rule is now a part of storage-transport;"
+        " name storage-transport"
     ]
 
 

@@ -1,6 +1,5 @@
 """No secret of a resource leaves a scan: canaries in every object of every type, and none in any file or text."""
 
-import gc
 import itertools
 import json
 import re
@@ -17,6 +16,7 @@ from scanner.output.formats import FORMATS
 from scanner.rulebook.kept import kept_paths
 from scanner.sandbox.faults import Fault
 from scanner.snapshot import store
+from tests.azure.hostile_lists import collected
 from tests.history.changing_estate import RunResult, public, scheduled_run
 from tests.rules import examples
 
@@ -202,8 +202,14 @@ def test_keep_all_keeps_what_does_not_look_like_a_secret_and_says_so(
     assert "--keep-all" in json.loads(texts["night.jsonl"].splitlines()[0])["snapshot"]["notes"][0]
 
 
-# A TLS handshake that is cancelled, when a scan ends with an error, leaves its socket to the collector (asyncio).
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.fixture(scope="module")
+def _sockets_are_collected() -> Iterator[None]:
+    # A TLS handshake that is cancelled, when a scan ends with an error, leaves its socket to the collector (asyncio).
+    with collected():
+        yield
+
+
+@pytest.mark.usefixtures("_sockets_are_collected")
 @pytest.mark.parametrize("path", ["/subscriptions", "*/storageAccounts", "*"])
 def test_no_canary_of_an_error_text_is_printed(path: str, tmp_path: Path) -> None:
     """Also where the error ends the scan (exit 4), and in the traceback of `--verbose`."""
@@ -217,7 +223,6 @@ def test_no_canary_of_an_error_text_is_printed(path: str, tmp_path: Path) -> Non
         texts = places(tmp_path, found)
         assert found_in(texts, CANARY) == {}
     assert b": 409 ***" in texts["stderr"] or path != "*/storageAccounts"
-    gc.collect()
 
 
 def _resources(text: bytes) -> list[bytes]:

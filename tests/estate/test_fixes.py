@@ -199,7 +199,8 @@ def _wrong(row: FindingRow, after: Evaluated, *, alone: bool) -> list[str]:
             closed.add((root_of(each.resource), each.endpoint))
     claimed = {(root, name) for name in row.fix.closes}
     claimed |= {(root_of(each.resource), each.endpoint) for each in row.fix.also_closes}
-    is_lock = estate().rules.rules[row.rule].lock
+    rule = estate().rules.named(row.rule)
+    is_lock = rule is not None and rule.lock
     if claimed != closed and (is_lock or not claimed <= closed):
         found.append(f"claims {sorted(claimed)}, closes {sorted(closed)}")
     return found

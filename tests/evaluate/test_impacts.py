@@ -18,7 +18,7 @@ def failures() -> Iterator[tuple[Rule, FindingRow, Remedy]]:
         for case in file.cases:
             found = examples.result(case)
             for row in found.findings:
-                rule = examples.rules().rules[row.rule]
+                rule = examples.rule_at(row.rule, row.resource)
                 if row.status == "fail" and row.fix is not None and rule.lock:
                     yield rule, row, found.remedies[row.fingerprint]
 

@@ -32,6 +32,7 @@ def test_no_bundle_outlives_its_evaluation() -> None:
     assert len(left) <= 5, "what an evaluation leaves waits for the collector of cycles"
 
 
+@pytest.mark.usefixtures("new_objects_only")
 def test_bundles_of_the_index_let_go_of_their_resources_in_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("bundles", "stored"):
         monkeypatch.setattr(f"scanner.snapshot.{module}.IN_MEMORY", 2)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scanner.evaluate.bicep import _items, _items_of, properties
 from scanner.evaluate.placeholders import PLACEHOLDERS, filled, formatted, words_of
-from scanner.evaluate.set_commands import own_command, split, with_parents
+from scanner.evaluate.set_commands import own_command, with_parents
 from scanner.model.remedy import REMOVE, Edit
 from scanner.model.resource import Resource
 
@@ -34,11 +34,6 @@ def test_a_template_is_filled_as_python_formats_it(template: str, entry: str) ->
     plain = told(formatted, template, BELOW, TOP, shlex.quote, {"entry": entry})
     assert told(filled, template, BELOW, TOP, entry=entry) == plain
     assert told(words_of, template, BELOW, TOP) == told(formatted, template, BELOW, TOP, str, {})
-
-
-@given(st.text(alphabet="ab '\"\\\t\n$é\u00a0=", max_size=12))
-def test_a_command_is_split_as_a_shell_splits_it(command: str) -> None:
-    assert told(split, command) == told(shlex.split, command)
 
 
 STARTS = ["az resource update --ids {id}", "az resource update --ids {top_id}", "az thing update --ids {id}"]

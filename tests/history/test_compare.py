@@ -22,7 +22,7 @@ from scanner.document.schema import (
 from scanner.document.states import State
 from scanner.history.compare import change_between, compare
 from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, level, top_of
-from scanner.history.observation import Observation, ScanCoverage, observe, same_id
+from scanner.history.observation import FirstId, Observation, ScanCoverage, observe, same_id
 from scanner.model.exposure import LOCKS
 from scanner.model.severity import Severity
 
@@ -106,7 +106,7 @@ def observed(
     taken: str = TUESDAY,
     resources: Iterable[str] = (account("st"),),
     passed: Iterable[tuple[str, str]] = (),
-    first: Callable[[str], str] = same_id,
+    first: FirstId = same_id,
 ) -> Observation:
     found = Observation(known, taken, first)
     for row in rows:
@@ -125,7 +125,7 @@ def items(*rows: Row, taken: str = MONDAY) -> dict[ItemKey, Item]:
 COVERAGE = ScanCoverage({SUB}, {"plain-http", "anonymous"}, {TYPE})
 
 
-def first_id(rule: str) -> str:
+def first_id(rule: str, resource: str = "", fingerprint: str = "") -> str:
     return "plain-http" if rule == "renamed" else rule
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from scanner.document.schema import finding_fingerprint
 from scanner.history import notified
 from scanner.history.compare import EvaluatedBefore, compare
+from scanner.history.documents import LISTS
 from scanner.history.first_ids import FirstIds
 from scanner.history.items import Changes, Item, ItemKey, ItemState, ScanRecord, top_of
 from scanner.history.observation import Observation, ScanCoverage
@@ -378,3 +379,49 @@ def test_a_renamed_item_keeps_its_number(url: str) -> None:
 def _numbers(history: History) -> list[int]:
     with history.reading() as connection:
         return list(connection.execute(text("SELECT number FROM items ORDER BY number")).scalars())
+
+
+ASKED = row("own-all").replace('of = "storage.ACCOUNT", ', "").replace('"T"', '"{product} T"')
+OF_MANY = '[own-all.types]\n"storage.ACCOUNT" = { was = ["own-http"] }\n"keyvault.VAULT" = { was = ["own-vault"] }\n'
+
+
+def test_a_rule_that_became_one_on_many_types_goes_on() -> None:
+    file = storage("bad.jsonl", **{HTTP: False})
+    rules(row("own-http"))
+    old = scanned(file, out="old.json")
+    rules(ASKED + OF_MANY)
+    again = scanned(file, out="new.json")
+    (before,), (after,) = old["findings"], again["findings"]
+    assert (after["rule"], after["title"]) == ("own-all", "Storage account T")
+    assert (after["new"], after["since"], after["fingerprint"]) == (False, before["since"], before["fingerprint"])
+    assert moved(again) == {}
+    compared = json.loads(twolocks("diff", "old.json", "new.json", "--rules", "mine", "--format", "json").out)
+    assert (compared["same"], [name for name, rows in compared.items() if name in LISTS and rows]) == (1, [])
+    assert moved(scanned(storage("good.jsonl", **{HTTP: True}))) == {"fixed": 1}
+    renamed = (ASKED + OF_MANY).replace("own-all", "own-any").replace('why = "w"', 'why = "w"\naliases = ["own-all"]')
+    rules(renamed)
+    assert moved(scanned(file)) == {"reopened": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "severity"),
+    [("own-http", "waived", "low"), ("own-vault", "fail", "medium"), ("own-all", "waived", "low")],
+)
+def test_an_old_id_of_another_type_accepts_and_lowers_nothing(name: str, status: str, severity: str) -> None:
+    file = storage("bad.jsonl", **{HTTP: False})
+    rules(ASKED + OF_MANY)
+    Path("own.toml").write_text(f'[severity.{name}]\nto = "low"\nreason = "r"\n')
+    Path("waivers.toml").write_text(entry(name))
+    (finding,) = scanned(file, "--config", "own.toml", "--waivers", "waivers.toml")["findings"]
+    assert (finding["status"], finding["severity"]) == (status, severity)
+    shown = twolocks("rules", "show", name, "--rules", "mine").out
+    assert ("Resource" if name == "own-all" else "T (transport") in shown
+
+
+def test_a_type_of_a_rule_that_was_off_is_first_evaluated_and_not_new() -> None:
+    file = storage("bad.jsonl", **{HTTP: False})
+    rules(ASKED + OF_MANY + row("own-other", "allowBlobPublicAccess"))
+    off = scanned(file, "--skip", "own-all:Microsoft.Storage/storageAccounts")
+    assert "own-all:Microsoft.Storage/storageAccounts" in off["coverage"]["rules_off"]
+    on = scanned(file)
+    assert {each["rule"]: each["new"] for each in on["findings"]}["own-all"] is False

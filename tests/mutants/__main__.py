@@ -41,7 +41,7 @@ PURE: dict[str, tuple[str, ...]] = {
     "scanner/config/waiver_reader.py": ("_gap", "_check_width", "day"),
     "scanner/history/documents.py": (
         *("_Pair", "difference", "_difference", "_explained", "_not_evaluated", "_why_not_evaluated"),
-        *("_subscriptions", "_tops", "_rename_rules"),
+        *("_subscriptions", "_tops"),
     ),
     "scanner/history/observation.py": (),
     "scanner/snapshot/store.py": ("Store.merged_with", "_Reread", "_failed_in", "_is_index_list"),

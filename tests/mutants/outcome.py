@@ -19,7 +19,7 @@ from tests.mutants.make import Mutant
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "rules"
 OTHERS = {
-    True: ("tests/estate/test_expected.py",),
+    True: ("tests/rules/test_shown.py", "tests/estate/test_expected.py"),
     False: (
         "tests/reach",
         "tests/model/test_exposure.py",
@@ -56,13 +56,18 @@ HELPERS = {
     "hosting": ("appservice", "storage"),
     "messaging": ("eventhub", "servicebus"),
 }
-BESIDE = {"ml_endpoints": "machine_learning", "openshift": "desktops", "staticsites": "apps_beside"}
-"""Rule files whose examples lie in the file of another one."""
+BESIDE = {
+    "ml_endpoints": ("machine_learning",),
+    "monitoring": ("monitoring", "resource_logs"),
+    "openshift": ("desktops",),
+    "staticsites": ("apps_beside",),
+}
+"""Rule files with examples in the file of another one."""
 
 
 def services(mutant: Mutant) -> tuple[str, ...]:
     stem = Path(mutant.file).stem
-    return HELPERS.get(stem, (BESIDE.get(stem, stem),))
+    return HELPERS.get(stem) or BESIDE.get(stem, (stem,))
 
 
 def caught(mutant: Mutant) -> str:

@@ -21,6 +21,7 @@ from scanner.evaluate.counts import count
 from scanner.evaluate.frameworks import Tally, assessed, of_part, tally_of
 from scanner.evaluate.rows import rule_row
 from scanner.model.ids import subscription_of
+from scanner.model.rule import questions
 from scanner.output.formats import FORMATS
 from scanner.output.part_files import slugs_of
 from scanner.output.parts import OwnerPart, SplitBy, parse_split, split
@@ -216,7 +217,7 @@ def test_capacity_is_in_the_part_that_it_belongs_to(way: str, document: Document
 @given(document=documents())
 def test_controls_of_the_parts_add_up_to_those_of_the_whole(way: str, document: Document) -> None:
     rules = load(packages=False)
-    document.rules = {id: rule_row(each) for id, each in rules.enabled.items()}
+    document.rules = {id: rule_row(each) for id, each in questions(rules.enabled.values()).items()}
     document.frameworks = assessed(rules, tally_of(document), document.coverage, document.gaps)
     assert of_part(document.frameworks, document) == document.frameworks, "a part that is the whole"
     parts = [part.document for part in split(document, by(way))]
@@ -242,7 +243,7 @@ def test_a_list_that_was_not_read_passes_no_control_of_an_owner() -> None:
 
     def passed(document: Document) -> list[bool]:
         """Whether some control passed, in the whole and in the part of the owner."""
-        document.rules = {each: rule_row(rule) for each, rule in rules.enabled.items()}
+        document.rules = {id: rule_row(each) for id, each in questions(rules.enabled.values()).items()}
         document.frameworks = assessed(rules, tally_of(document), document.coverage, document.gaps)
         (part,) = (each.document for each in split(document, by("tag:owner")) if each.key)
         whole = [*document.frameworks]

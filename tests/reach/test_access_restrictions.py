@@ -181,6 +181,11 @@ def test_scm_has_rules_of_its_own() -> None:
     assert reach(restrictions(site(), shapes.index(), body, scm=True)) == "internet"
     body = config(allow("203.0.113.7/32"), scmIpSecurityRestrictionsUseMain=True, **rules)
     assert reach(restrictions(site(), shapes.index(), body, scm=True)) == "selected"
+    rule = allow("203.0.113.7/32")
+    own: dict[str, Any] = {"scmIpSecurityRestrictions": [rule], "scmIpSecurityRestrictionsDefaultAction": "Deny"}
+    assert reach(restrictions(site(), shapes.index(), config(**own), scm=True)) == "selected"
+    strange = config(scmIpSecurityRestrictionsUseMain="perhaps", **own)
+    assert reach(restrictions(site(), shapes.index(), strange, scm=True)) == "selected, may internet"
 
 
 def test_the_switch_stands_before_the_restrictions() -> None:

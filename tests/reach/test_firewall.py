@@ -274,8 +274,8 @@ def test_event_hubs_basic_has_no_firewall() -> None:
     assert lock.grants[0].evidence[-1].path == "sku.name"
 
 
-@pytest.mark.parametrize("switch", ["Enabled", "Disabled"])
-def test_a_rule_set_that_was_refused_leaves_both_switches_open(switch: str) -> None:
+@pytest.mark.parametrize("switch", ["Enabled", "Disabled", "SecuredByPerimeter"])
+def test_a_rule_set_that_was_refused_leaves_each_switch_open(switch: str) -> None:
     lock = evaluated(
         "events",
         {"publicNetworkAccess": switch},
@@ -283,7 +283,9 @@ def test_a_rule_set_that_was_refused_leaves_both_switches_open(switch: str) -> N
         gaps={EVENTS_RULES: "AuthorizationFailed"},
     )
     assert reach(lock) == "unknown, may internet"
-    assert all(possible.missing.gap for possible in lock.possible_grants)
+    why = {possible.missing.what: bool(possible.missing.gap) for possible in lock.possible_grants}
+    perimeter = {"networkSecurityPerimeterConfigurations": False} if switch == "SecuredByPerimeter" else {}
+    assert why == {"networkRuleSets/default": True, **perimeter}
 
 
 def search(*addresses: str, **more: Any) -> dict[str, Any]:

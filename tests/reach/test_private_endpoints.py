@@ -86,6 +86,7 @@ def test_a_private_endpoint_leads_to_its_own_groups_alone() -> None:
     assert found("blob", {"groupId": "blob_secondary"}) == "private"
     assert found("blob", {}, ["BLOB"]) == "private"
     assert found("queue", {}, ["blob", "file"]) == "none"
+    assert found("file", {}, ["blob", "file"]) == "private"
     assert found("queue", {}) == "private"
 
 

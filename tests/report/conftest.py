@@ -19,6 +19,7 @@ CHROMIUM = shutil.which("chromium-headless-shell") or FULL_CHROMIUM
 """Chromium, the one without windows where it is installed: the other creates one for each test."""
 FLAGS = [
     "--disable-gpu",
+    "--in-process-gpu",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

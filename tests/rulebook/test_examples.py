@@ -52,4 +52,6 @@ def test_a_pattern_means_the_rules_of_the_type_that_are_not_named(tmp_path: Path
     assert case.expect.pop("storage-plain-http") == "fail"
     assert case.expect.pop("vault-*") == "pass"
     assert set(case.expect.values()) == {"pass"}
-    assert {*case.expect, "storage-plain-http"} == {id for id in rules.rules if id.startswith("storage-")}
+    assert {*case.expect, "storage-plain-http"} == {
+        rule.id for key, rule in rules.rules.items() if key.startswith("storage-")
+    }

@@ -40,7 +40,7 @@ def is_named(rule: str, names: list[str]) -> bool:
 @pytest.mark.parametrize("category", PAGES)
 def test_every_rule_is_on_the_page_of_its_topic(category: str) -> None:
     named = cells(category)
-    rules = [id for id, rule in loader.load(packages=False).rules.items() if rule.category == category]
+    rules = [id for id, rule in loader.load(packages=False).questions().items() if rule.one.category == category]
     assert rules
     assert [id for id in rules if not any(is_named(id, names) for names in named)] == []
 

@@ -49,7 +49,7 @@ def each_rule(check: Callable[[Rule], None]) -> Callable[..., None]:
     """Make a test of each service (the first word of an id) from a check of one rule."""
     services: dict[str, list[Rule]] = defaultdict(list)
     for rule in examples.all_rules():
-        services[rule.id.partition("-")[0]].append(rule)
+        services[rule.key.partition("-")[0]].append(rule)
     return each_in(services, check)
 
 

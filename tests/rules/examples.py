@@ -39,6 +39,13 @@ def all_rules() -> list[Rule]:
     return list(rules().rules.values())
 
 
+def rule_at(id: str, resource: str) -> Rule:
+    """Return the rule of an id; of one on many types the one for a resource."""
+    found = rules().named(id, resource)
+    assert found is not None, id
+    return found
+
+
 @lru_cache
 def kinds_of(type: str) -> list[ResourceType]:
     return list(rules().declared(type))
@@ -72,8 +79,8 @@ def healthy(type: str) -> Case:
 def of_rule(rule: Rule) -> list[Case]:
     """Return the examples that follow from a rule's row. They are not to be changed."""
     return (
-        _of_rule(rule.id)
-        if rules().rules.get(rule.id) is rule
+        _of_rule(rule.key)
+        if rules().rules.get(rule.key) is rule
         else list(derived.of_rule(rule, healthy, rules().key_finders()))
     )
 
@@ -150,4 +157,4 @@ _RESULTS: dict[int, tuple[Case, BundleResult]] = {}
 @cache
 def only_rules(ids: tuple[str, ...]) -> loader.RuleSet:
     """Return the rules of which these are enabled. They are not to be changed."""
-    return replace(rules(), enabled={rule: rules().rules[rule] for rule in ids})
+    return replace(rules(), enabled={rule.key: rule for id in ids for rule in rules().all_named(id)})

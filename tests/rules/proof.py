@@ -66,7 +66,7 @@ def is_exact(each: Fixed) -> bool:
     """Return whether a fix closes its check and, of endpoints, those that it names."""
     fix = fix_of(each)
     claimed = {*fix.closes, *(place.endpoint for place in fix.also_closes)}
-    is_lock = examples.rules().rules[each.finding.rule].lock
+    is_lock = examples.rule_at(each.finding.rule, each.finding.resource).lock
     is_closed = each.status in ("pass", "not-applicable", "gone")
     return not left(each) and is_closed and (claimed == each.closed if is_lock else claimed <= each.closed)
 

@@ -169,7 +169,7 @@ def _fixed(case: Case, row: FindingRow, found: BundleResult) -> Fixed:
     if not remedy.changes:
         return Fixed(case, row, remedy, row.status, frozenset())
     after, index = overlaid(bundle, remedy.changes), index_of(case, remedy.changes)
-    asked = statuses([examples.rules().rules[row.rule]], after, index)
+    asked = statuses([examples.rule_at(row.rule, row.resource)], after, index)
     now = [status for id, _, status in asked if id == row.resource]
     left = exposures(examples.kinds_of(case.type), after, index)
     closed = _closed(found, {(each.endpoint, each.address) for each in left if each.severity is not None})

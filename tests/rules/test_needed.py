@@ -140,7 +140,7 @@ def left_out(read: Read) -> list[tuple[Case, Resource]]:
 
 def changed(read: Read) -> dict[str, str]:
     """Return by rule what changes where something is laid below a read that is left out, with an example."""
-    enabled = {rule.id: examples.rules().rules[rule.id] for rule in users(read)}
+    enabled = {rule.key: rule for rule in users(read)}
     rules, bodies = replace(examples.rules(), enabled=enabled), bodies_of(read)
     found: dict[str, str] = {}
     for case, parent in left_out(read) if enabled and bodies else ():

@@ -128,7 +128,7 @@ def test_rules_know_each_value_that_azure_has() -> None:
         ("properties.providerTenantName", ("properties.providerName", "properties.consumerTenantName")),
         # cassandra-no-backup: from 2026-03-15 on
         ("properties.backupSchedules[].scheduleName", ("properties.hoursBetweenBackups",)),
-        # ml-registry-private-endpoint-pending: under another name
+        # private-endpoint-pending: under another name
         (
             "properties.privateEndpointConnections[].properties.privateLinkServiceConnectionState.status",
             (
@@ -136,7 +136,7 @@ def test_rules_know_each_value_that_azure_has() -> None:
                 "registryPrivateLinkServiceConnectionState.status",
             ),
         ),
-        # static-site-private-endpoint-pending: once deeper
+        # private-endpoint-pending: once deeper
         (
             "properties.privateEndpointConnections[].properties.privateLinkServiceConnectionState.status",
             (

@@ -289,7 +289,7 @@ REGIONS = {rule.id for rule in examples.all_rules() if rule.finder is not None a
 """Rules on the region of a resource, which is chosen when it is created."""
 VAULTS = {rule.id for rule in examples.all_rules() if rule.keys is not None}
 """Rules on the place of a vault, which is a resource of its own."""
-LOG_TARGETS = {rule.id for rule in examples.all_rules() if rule.id.endswith("-logs-outside")}
+LOG_TARGETS = {rule.id for rule in examples.all_rules() if rule.id.endswith("logs-outside")}
 """Rules on where logs go: the destination is the user's choice."""
 SOMETIMES_STEPS = {
     "container-job-registry-password": "a registry that is none of Azure accepts no identity",
@@ -368,7 +368,7 @@ def test_every_fix_of_a_lock_closes_exactly_what_it_claims() -> None:
     for each in everything():
         fix = fix_of(each)
         claimed = {*fix.closes, *(place.endpoint for place in fix.also_closes)}
-        is_lock = examples.rules().rules[each.finding.rule].lock
+        is_lock = examples.rule_at(each.finding.rule, each.finding.resource).lock
         if not left(each) and not (claimed == each.closed if is_lock else claimed <= each.closed):
             wrong[each.id] = (sorted(claimed), sorted(each.closed))
         assert {*fix.closes, *fix.leaves} == set(each.finding.endpoints) or not is_lock, each.id

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.same.compare import Comparison, Names, Result, Wording, old_ids
+from tests.same.compare import Comparison, Names, Result, Wording, merged_ids, old_ids
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -157,7 +157,7 @@ def purpose() -> Names:
     found = tomllib.loads((HERE / "accepted.toml").read_text("utf-8"))
     command = [sys.executable, "-m", "scanner", "rules", "list", "--no-rule-packages", "--format", "json"]
     rules = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)
-    return Names(old_ids(rules), frozenset(found["controls"]), frozenset(found["fields"]))
+    return Names(old_ids(rules), frozenset(found["controls"]), frozenset(found["fields"]), merged_ids(rules))
 
 
 def told(result: Result, wording: Wording) -> int:

@@ -14,7 +14,10 @@ import msgspec
 Json = dict[str, Any]
 PROSE = {
     "rule": {"title", "why", "remediation.portal", "remediation.breaks", "remediation.first_step"},
-    "verdict": {"title", "message", "reason", "fix", "evidence.path", "evidence.value", "evidence.expected"},
+    "verdict": {
+        *("title", "message", "reason", "fix", "fix.impact"),
+        *("evidence.path", "evidence.value", "evidence.expected"),
+    },
     "exposure": {
         *("title", "reason", "fix", "breaks", "hops.name", "hops.detail", "admits"),
         *("evidence.path", "evidence.value", "evidence.expected"),
@@ -37,11 +40,15 @@ _DATA = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """How ids of rules were renamed, and what may differ on purpose: controls, and fields that only NEW has."""
+    """How ids of rules were renamed, and what may differ on purpose: controls, and fields that only NEW has.
+
+    `merged`: the ids that several rules have now, each for types of its own.
+    """
 
     renamed: Mapping[str, str] = field(default_factory=dict)
     controls: frozenset[str] = frozenset()
     fields: frozenset[str] = frozenset()
+    merged: frozenset[str] = frozenset()
 
     def new(self, rule: str) -> str:
         return self.renamed.get(rule, rule)
@@ -79,29 +86,67 @@ def old_ids(rules: Iterable[Json]) -> dict[str, str]:
     return {old: rule["id"] for rule in rules for old in rule["aliases"]}
 
 
+def merged_ids(rules: Iterable[Json]) -> frozenset[str]:
+    """Return the present ids that are those of several rules, each for types of its own."""
+    return frozenset(rule["id"] for rule in rules if rule.get("merged"))
+
+
 def rows(document: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     """Yield (section, key, row) of everything in a document, with the new ids of rules."""
     yield "scan", (), {key: value for key, value in document["scan"].items() if key not in RUN}
-    for id, rule in document["rules"].items():
-        yield "rule", (names.new(id),), rule
+    yield from _rules(document["rules"], names)
     for id, resource in document["resources"].items():
         yield "resource", (id,), resource
     for row in document["exposures"]:
         yield "exposure", (row["resource"], row["endpoint"], row["address"]), row
-    for row in document["findings"]:
+    yield from _verdicts(document, names)
+    for row in document["gaps"]:
+        yield "gap", (row["url"],), {**row, "rules": sorted(set(map(names.new, row["rules"])))}
+    coverage = document["coverage"]
+    off = sorted({names.new(id).partition(":")[0] for id in coverage["rules_off"]})
+    yield "coverage", (), {**coverage, "rules_off": off}
+    for row in document.get("places", ()):
+        new = {**row, "rule": names.new(row["rule"])}
+        yield "place", tuple(str(new.get(each)) for each in ("resource", "rule", "region", "path", "value")), new
+    for row in document.get("frameworks", ()):
+        yield "framework", (row["id"],), _without_counts(row) if names.merged else row
+    known = {"schema", "scan", "rules", "resources", "exposures", "findings", "passed", "not_applicable", "gaps"}
+    for name in document.keys() - known - {"coverage", "places", "frameworks"}:
+        yield "document", (name,), document[name]
+
+
+def _rules(rules: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    merged: Json = {}
+    for id, rule in rules.items():
+        if names.new(id) in names.merged:
+            merged[names.new(id)] = {name: rule[name] for name in _OF_MERGED}
+        else:
+            yield "rule", (names.new(id),), rule
+    yield from (("rule", (id,), rule) for id, rule in merged.items())
+
+
+_OF_MERGED = ("category", "severity", "controls", "responsibility")
+"""What rules must have in common that have one id now."""
+
+
+def _verdicts(document: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    # Where types of a subscription were not listed, a rule on many types says so of each: told apart by fingerprint.
+    for row in sorted(document["findings"], key=lambda row: str(row["fingerprint"])):
         yield "verdict", (row["resource"], names.new(row["rule"])), {**row, "rule": names.new(row["rule"])}
     for id, passed in document["passed"].items():
         yield from (("verdict", (id, names.new(rule)), {"status": "pass"}) for rule in passed)
     for id, reasons in document["not_applicable"].items():
         for rule, why in reasons.items():
             yield "verdict", (id, names.new(rule)), {"status": "not-applicable", "reason": why}
-    for row in document["gaps"]:
-        yield "gap", (row["url"],), {**row, "rules": sorted(map(names.new, row["rules"]))}
-    coverage = document["coverage"]
-    yield "coverage", (), {**coverage, "rules_off": sorted(map(names.new, coverage["rules_off"]))}
-    known = {"schema", "scan", "rules", "resources", "exposures", "findings", "passed", "not_applicable", "gaps"}
-    for name in document.keys() - known - {"coverage"}:
-        yield "document", (name,), document[name]
+
+
+def _without_counts(framework: Json) -> Json:
+    """Return a framework without the numbers of the rules that test its controls."""
+    tested = {
+        id: {name: value for name, value in control.items() if name not in ("rules", "used")}
+        for id, control in framework["tested"].items()
+    }
+    return {**framework, "tested": tested}
 
 
 def keyed(document: Json, names: Names) -> dict[tuple[str, ...], Any]:
@@ -123,7 +168,7 @@ class Comparison:
 
     def documents(self, name: str, old: Json, new: Json) -> None:
         """Compare two documents of one input."""
-        before, after = keyed(old, self.names), keyed(new, Names())
+        before, after = keyed(old, self.names), keyed(new, Names(merged=self.names.merged))
         self.resources = _names(old)
         self.result.counts["documents"] += 1
         for key, row in before.items():

@@ -47,7 +47,7 @@ def off(main: Callable[[list[str]], Any]) -> list[str]:
         called(main, ["rules", "list", "--format", "json"])
         out.flush()
         text = out.buffer.getvalue().decode()
-    return [each["id"] for each in json.loads(text) if each["costly"]]
+    return [each["id"] for each in json.loads(text) if each["costly"] or each.get("costly-types")]
 
 
 def run(tree: Path, inputs: Path, out: Path, part: int, parts: int) -> None:

@@ -490,6 +490,7 @@ def test_run_forever_says_how_to_use_it_and_ends_with_ctrl_c() -> None:
         assert not folder.exists()
 
 
+@pytest.mark.usefixtures("new_objects_only")
 def test_connections_that_have_just_begun_are_closed_with_the_sandbox() -> None:
     for _ in range(5):
         with serve([]) as box:

@@ -134,7 +134,7 @@ def test_a_firewall_that_keeps_logs_out_is_followed(tmp_path: Path, words: tuple
 def test_the_region_of_a_destination_elsewhere_is_judged(tmp_path: Path, region: str, status: str) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text('[residency]\nallowed = ["norwayeast"]\n')
-    rule = "keyvault-logs-outside"
+    rule = "logs-outside"
     with running(box([*vault(), workspace(region)])) as served:
         _, document = scan(served, tmp_path, *ALONE, "--config", str(settings), only=rule)
     assert [status for status, _ in verdicts(document, rule)] == [status]

@@ -69,7 +69,7 @@ def test_each_rule_stands_at_its_type_and_at_its_reads(ended: Ended, rules: Rule
     assert "app-cors-any-origin" not in texts["Microsoft.Web/sites/config/authsettingsV2"]
     assert "endpoints: blob" in texts["Microsoft.Storage/storageAccounts"]
     used = uses(rules)
-    assert all(rule in used[rules.rules[rule].resource_type.type].rules for rule in rules.enabled)
+    assert all(rule.id in used[rule.resource_type.type].rules for rule in rules.enabled.values())
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from scanner.snapshot.store import LineBuffer
 from scanner.snapshot.stored import BundleFile
 
 
+@pytest.mark.usefixtures("new_objects_only")
 def test_blocks_beyond_the_budget_are_in_the_file_and_come_back() -> None:
     spool = Spool(memory=10_000)
     data = [bytes([n]) * 4_000 for n in range(5)]
@@ -40,6 +41,7 @@ class Cycle:
         self.kept = (self, *kept)
 
 
+@pytest.mark.usefixtures("new_objects_only")
 def test_files_are_closed_where_they_are_collected_in_a_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", told.append)

@@ -35,6 +35,7 @@ def test_bundles_in_a_file(made: list[tuple[list[str], bool]]) -> None:
             assert (each.list_key, each.api, each.by, each.body) == (one.list_key, one.api, one.by, one.body)
 
 
+@pytest.mark.usefixtures("new_objects_only")
 def test_bundles_that_were_dropped_are_freed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the collector of cycles, whose cost would grow with all that an evaluation keeps."""
     monkeypatch.setattr("scanner.snapshot.stored.IN_MEMORY", 2)

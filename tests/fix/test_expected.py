@@ -1,0 +1,72 @@
+"""The evidence of a finding expects what its own fix sets, and nothing that the fix leaves as it is."""
+
+from collections.abc import Iterator
+
+from scanner.document.schema import EvidenceRow, FindingRow
+from scanner.model.json_paths import same
+from scanner.model.remedy import Deletion, Remedy
+from tests.estate.test_fixes import before
+from tests.rules import examples
+
+TOGETHER = examples.TOGETHER
+IN_WORDS = {
+    "properties.clients": "none",
+    "properties.clientCertExclusionPaths": "none",
+}
+"""Expected values of one word that are no values: the property, the word."""
+
+
+def failures() -> Iterator[tuple[str, FindingRow, Remedy]]:
+    """Yield the failures of all examples and of the sample estate whose fix is a change alone."""
+    for file in examples.all_files():
+        for case in file.cases:
+            found = examples.result(case)
+            yield from ((case.id, row, found.remedies[row.fingerprint]) for row in found.findings if row.fix)
+    yield from (("sample", row, before().remedies[mark]) for mark, row in before().findings.items() if row.fix)
+
+
+def values(row: FindingRow) -> Iterator[EvidenceRow]:
+    """Yield the evidence that expects a value of a property, not words about it."""
+    for each in row.evidence:
+        owner, _, path = each.path.rpartition(" ")
+        if owner.endswith(":"):
+            continue  # what is assigned to the resource; the fix assigns something else
+        is_words = isinstance(each.expected, str) and (" " in each.expected or IN_WORDS.get(path) == each.expected)
+        if each.expected is not None and not is_words and path.startswith("properties."):
+            yield each
+
+
+def test_every_expected_value_is_one_that_the_fix_sets() -> None:
+    wrong: dict[tuple[str, str, str], str] = {}
+    count = 0
+    for where, row, remedy in failures():
+        if row.fix is None or row.fix.steps or not remedy.changes:
+            continue
+        for each in values(row):
+            count += 1
+            if not same(each.value, each.expected) and not is_set(each, remedy):
+                wrong[row.rule, each.path, str(each.expected)] = f"{where}: {row.fix.commands}"
+    assert wrong == {}
+    assert count > 3000
+
+
+def is_set(evidence: EvidenceRow, remedy: Remedy) -> bool:
+    """Return whether a remedy sets a property to the expected value, or changes it as a part of something else."""
+    path = evidence.path.rpartition(" ")[2].lower()
+    for each in remedy.changes:
+        if isinstance(each, Deletion):
+            return True
+        own = each.path.lower()
+        if own == path and each.entry is None and not isinstance(each.value, dict | list):
+            return "<" in str(each.value) or same(each.value, evidence.expected)
+        if own.split("[")[0].startswith(path.split("[")[0]) or path.startswith(own.split("[")[0]):
+            return True
+        if own.rsplit(".", 1)[-1] == path.rsplit(".", 1)[-1]:
+            return same(each.value, evidence.expected)
+    return False
+
+
+def test_what_is_deleted_itself_still_says_what_was_expected() -> None:
+    found = [row for row in before().findings.values() if row.rule == "servicebus-recovery-outside"]
+    assert [bool(row.fix and row.fix.commands) for row in found] == [True]
+    assert any(each.expected is not None for each in found[0].evidence)
