@@ -24,7 +24,7 @@ JAVA = ENVIRONMENT.child("javaComponents", api="2026-01-01")
 JOB = ResourceType(
     "Microsoft.App/jobs",
     api="2026-01-01",
-    product="Container Apps job",
+    product=Message("Container Apps job"),
     no_rule={"key": NO_CUSTOMER_KEY, "log": "its logs are those of its environment", "lock": FROM_TEMPLATE},
 )
 SESSION_POOL = ResourceType(

@@ -81,7 +81,7 @@ SETTINGS_API = "2021-05-01-preview"
 WORKSPACE = ResourceType(
     "Microsoft.OperationalInsights/workspaces",
     api="2025-07-01",
-    product="Log Analytics workspace",
+    product=Message("Log Analytics workspace"),
     unread={
         "features.enableLogAccessUsingOnlyResourcePermissions": "Who may read which logs is a question of rights.",
         "features.immediatePurgeDataOn30Days": "It ends the grace of a day. The retention itself is evaluated.",

@@ -26,7 +26,7 @@ from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
 SCOPE = ResourceType(
     SCOPES,
     api="2021-09-01",
-    product="Monitor private link scope",
+    product=Message("Monitor private link scope"),
     no_rule={
         "region": "it is a way to workspaces, whose region is evaluated",
         "key": NO_DATA_AT_REST,

@@ -37,7 +37,7 @@ from .subscription import LOCKS
 VAULT = ResourceType(
     "Microsoft.RecoveryServices/vaults",
     api="2025-08-01",
-    product="Recovery Services vault",
+    product=Message("Recovery Services vault"),
     each=True,
     no_rule={
         "key": "its customer-managed key is not evaluated",
