@@ -18,7 +18,8 @@ SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_TWOLOCKS_COMPLETE"
 _PATTERNS = ("only", "skip")
 _ID = re.compile(
-    r"^(?:\[(?:table\.[\w-]+\.rows\.)?([a-z0-9]+(?:-[a-z0-9]+)+)\]$|([a-z0-9]+(?:-[a-z0-9]+)+) = \{)", re.MULTILINE
+    r"^(?:\[(?:table\.[\w-]+\.rows\.)?([a-z0-9]+(?:-[a-z0-9]+)+)(?:\.types)?\]$|([a-z0-9]+(?:-[a-z0-9]+)+) = \{)",
+    re.MULTILINE,
 )
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]

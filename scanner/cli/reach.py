@@ -7,7 +7,7 @@ from scanner.cli.common import print_json, stopping
 from scanner.config.settings import Settings
 from scanner.errors import InputError
 from scanner.evaluate.reach_answers import answers
-from scanner.evaluate.reach_targets import NotCovered, Question
+from scanner.evaluate.reach_targets import NotCovered, ReachQuestion
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import FINE, INCOMPLETE
 from scanner.output.storage import Storage
@@ -38,7 +38,7 @@ def run(settings: Settings, resource: str) -> int:
 
 
 def _ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
-    question = Question(resource, settings["source"], settings["port"])
+    question = ReachQuestion(resource, settings["source"], settings["port"])
     rules = load_rules(settings, screen)
     named = parse_port(question.port)
     if "/" in question.port and named is None:
@@ -57,7 +57,9 @@ def _ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     return FINE
 
 
-def _found(question: Question, rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> list[ReachAnswer]:
+def _found(
+    question: ReachQuestion, rules: RuleSet, settings: Settings, screen: Screen, stop: Stop
+) -> list[ReachAnswer]:
     """Return the answers of a snapshot, or of Azure."""
     if settings["from"]:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)

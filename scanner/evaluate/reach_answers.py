@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from scanner.errors import InputError
-from scanner.evaluate.reach_targets import SCALE_SET, NotCovered, Question, find_caller, find_target, is_at
+from scanner.evaluate.reach_targets import SCALE_SET, NotCovered, ReachQuestion, find_caller, find_target, is_at
 from scanner.evaluate.run import Evaluation
 from scanner.model.exposure import Exposure, Hop
 from scanner.model.ids import name_of
@@ -22,7 +22,7 @@ from scanner.reach.query import ask_endpoint
 from scanner.reach.topology import Topology, topology
 
 
-def answers(question: Question, evaluation: Evaluation, bundles: Iterable[Bundle]) -> list[ReachAnswer]:
+def answers(question: ReachQuestion, evaluation: Evaluation, bundles: Iterable[Bundle]) -> list[ReachAnswer]:
     """Return the answers for the endpoints of a resource. Raise InputError if it or the caller does not exist."""
     try:
         return _answers(question, evaluation, bundles)
@@ -34,7 +34,7 @@ def answers(question: Question, evaluation: Evaluation, bundles: Iterable[Bundle
         return [ReachAnswer("not known", f"{name} could not be assessed", (hop,))]
 
 
-def _answers(question: Question, evaluation: Evaluation, bundles: Iterable[Bundle]) -> list[ReachAnswer]:
+def _answers(question: ReachQuestion, evaluation: Evaluation, bundles: Iterable[Bundle]) -> list[ReachAnswer]:
     bundle, others, instances = find_target(question, evaluation, bundles)
     topologies = topology(evaluation.index)
     caller = find_caller(question.source, others, topologies, evaluation)
@@ -62,7 +62,7 @@ def _kind_of(top: Resource, evaluation: Evaluation) -> ResourceType:
 
 
 def _of_kind(
-    question: Question, kind: ResourceType, top: Resource, caller: Caller, evaluation: Evaluation, found: Topology
+    question: ReachQuestion, kind: ResourceType, top: Resource, caller: Caller, evaluation: Evaluation, found: Topology
 ) -> list[ReachAnswer]:
     exposures = _exposures(question, kind, top, evaluation)
     named = parse_port(question.port)
@@ -145,7 +145,7 @@ def _is_called(port: AskedPort, ports: frozenset[int]) -> bool:
     return port.protocol == "tcp" and port.number in ports
 
 
-def _exposures(question: Question, kind: ResourceType, top: Resource, evaluation: Evaluation) -> list[Exposure]:
+def _exposures(question: ReachQuestion, kind: ResourceType, top: Resource, evaluation: Evaluation) -> list[Exposure]:
     """Return the endpoints of a resource, of one that is named by a host those at the host."""
     exposures, problem = evaluation.exposures(kind, top)
     if problem is not None:

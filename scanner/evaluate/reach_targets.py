@@ -22,7 +22,7 @@ MACHINE = "microsoft.compute/virtualmachines"
 SCALE_SET = "microsoft.compute/virtualmachinescalesets"
 
 
-class Question(Struct, frozen=True):
+class ReachQuestion(Struct, frozen=True):
     """The options of the command. `port` "": every endpoint."""
 
     resource: str
@@ -58,7 +58,7 @@ class _Matches(Struct):
     name.
     """
 
-    question: Question
+    question: ReachQuestion
     judged: set[str]
     fits: dict[str, Bundle] = field(default_factory=dict)
     callers: list[Resource] = field(default_factory=list)
@@ -98,7 +98,7 @@ class _Matches(Struct):
 
 
 def find_target(
-    question: Question, evaluation: Evaluation, bundles: Iterable[Bundle]
+    question: ReachQuestion, evaluation: Evaluation, bundles: Iterable[Bundle]
 ) -> tuple[Bundle, list[Resource], list[Resource]]:
     """Return the bundle of the resource, the resources that the caller may be, and the instances of a scale set."""
     judged = {type for type, kinds in evaluation.kinds.items() if any(each.endpoint_function for each in kinds)}

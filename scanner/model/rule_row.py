@@ -156,7 +156,7 @@ class MergedRow(Struct, frozen=True, forbid_unknown_fields=True):
     types: Names = ()
 
 
-class TypeRow(Struct, frozen=True, forbid_unknown_fields=True):
+class TypeOverlay(Struct, frozen=True, forbid_unknown_fields=True):
     """What is of one type alone, in a rule on many types. All but `was` and `product` is laid over the row.
 
     `was`: the ids that the rule had for this type, the oldest first. `product`: what the title calls such a resource,
@@ -178,7 +178,7 @@ class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
     """A rule as data, with a `check` or a `lock`. `learn`: pages of Microsoft Learn below /azure/.
 
     A row may ask many types: `types = ["storage.ACCOUNT", ...]` in place of `of`, or a table of them with what is of
-    one type alone (`TypeRow`). Each makes a rule of its own, and `{product}` in the title is the name of the type.
+    one type alone (`TypeOverlay`). Each makes a rule of its own, and `{product}` in the title is the name of the type.
 
     `aliases`: the ids that it had before, the oldest first. `merged`: the rules that became one in it, under a new id.
     No id that a rule ever had is left out.

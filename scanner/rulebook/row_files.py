@@ -31,7 +31,7 @@ from scanner.model.keys import KeyFinder
 from scanner.model.resource_type import ResourceType
 from scanner.model.rows import FIELDS, BadRow, ControlsOf, Lookup, row_of, rule_of
 from scanner.model.rule import GENERAL, PRODUCT, Controls, Fix, OfMany, Rule
-from scanner.model.rule_row import CheckRow, ExampleRow, FixData, LockRow, MergedRow, TypeRow, UnlessRow
+from scanner.model.rule_row import CheckRow, ExampleRow, FixData, LockRow, MergedRow, TypeOverlay, UnlessRow
 from scanner.model.type_names import type_name
 from scanner.text.toml import Key, check_depth, key_lines, text_of, toml_tables
 
@@ -170,12 +170,12 @@ def _of_types(id: str, data: dict[str, Any], lookup: Lookup, controls: ControlsO
     """Return a rule for each type of a row that asks many."""
     given = data["types"]
     own = msgspec.convert({"types": given}, _Types).types
-    facts = list(own.items()) if isinstance(own, dict) else [(name, TypeRow()) for name in own]
+    facts = list(own.items()) if isinstance(own, dict) else [(name, TypeOverlay()) for name in own]
     shared = {key: value for key, value in data.items() if key != "types"}
     if PRODUCT in str({key: value for key, value in shared.items() if key != "title"}):
         raise BadRow("only the title names the type: {product}")
     general = str(shared.get("title", "")).replace(PRODUCT, GENERAL)
-    made: list[tuple[Rule, TypeRow]] = []
+    made: list[tuple[Rule, TypeOverlay]] = []
     for place, (name, one) in enumerate(facts):
         try:
             rule = rule_of(id, row_of(_of_type(shared, general, name, one)), lookup, _no_type, controls)
@@ -191,14 +191,14 @@ def _of_types(id: str, data: dict[str, Any], lookup: Lookup, controls: ControlsO
 
 
 class _Types(Struct, frozen=True):
-    types: tuple[str, ...] | dict[str, TypeRow]
+    types: tuple[str, ...] | dict[str, TypeOverlay]
 
 
 _WHOLE = ("unless", "reads", "examples", "source", "costly")
 """What of a type stands in place of what its rule says."""
 
 
-def _of_type(shared: dict[str, Any], title: str, name: str, own: TypeRow) -> dict[str, Any]:
+def _of_type(shared: dict[str, Any], title: str, name: str, own: TypeOverlay) -> dict[str, Any]:
     """Return a row as it is for one of its types, which is the variable of that name."""
     asked = "lock" if "lock" in shared else "check"
     above: dict[str, Any] = {"title": title, asked: {**own.check, "of": name}, "fix": own.fix}
@@ -210,7 +210,7 @@ def _no_type() -> ResourceType:
     raise BadRow("the key of is missing")
 
 
-def _one_of_many(rule: Rule, own: TypeRow, title: str, general: str, fix: Fix) -> Rule:
+def _one_of_many(rule: Rule, own: TypeOverlay, title: str, general: str, fix: Fix) -> Rule:
     """Return the rule for one type with its titles, its key, and the ids that it had."""
     kind = rule.resource_type
     products = {type.lower(): name for type, name in kind.product_names().items()}

@@ -10,7 +10,7 @@ from scanner.evaluate.hosts import host_of
 from scanner.evaluate.reach_targets import (
     MACHINE,
     SCALE_SET,
-    Question,
+    ReachQuestion,
     ambiguous,
     is_address,
     not_covered,
@@ -29,7 +29,7 @@ from scanner.terminal.signals import Stop
 _NAME = re.compile(r"[\w.() -]+", re.ASCII)
 
 
-def collected(question: Question, rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> Store:
+def collected(question: ReachQuestion, rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> Store:
     """Return what Azure says of the resources of a question and of the networks. Raises what a collection raises."""
     kept = kept_paths(rules).listed()
     store = Store(Header(taken=now(), cloud=settings["cloud"], kept=kept, kept_tags=[]))
@@ -41,7 +41,7 @@ def collected(question: Question, rules: RuleSet, settings: Settings, screen: Sc
     return store
 
 
-async def _read(question: Question, rules: RuleSet, settings: Settings, screen: Screen, store: Store) -> None:
+async def _read(question: ReachQuestion, rules: RuleSet, settings: Settings, screen: Screen, store: Store) -> None:
     from scanner.azure.clients import ConnectionOptions, connect
     from scanner.collect.collector import Plan, Scope, collect
 

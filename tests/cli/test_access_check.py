@@ -11,6 +11,7 @@ import pytest
 
 from scanner.cli.access import DENIED
 from scanner.model.ids import SUBSCRIPTION
+from scanner.model.rule import questions
 from scanner.rulebook import loader
 from scanner.rulebook import permissions as access
 from scanner.sandbox.estate import Estate, load_estate
@@ -58,7 +59,7 @@ def group(name: str, subscription: str = PROD) -> str:
 
 
 READER = RoleGrant("/", ("*/read",))
-EVERY = len(rules().enabled)
+EVERY = len(questions(rules().enabled.values()))
 
 
 # Over a real socket
@@ -112,7 +113,7 @@ def test_the_role_that_is_printed_decides_all_rules() -> None:
 
 def test_a_role_that_lacks_an_action_says_which_rules_hang_on_it() -> None:
     with box(RoleGrant("/", ("*/read",), ("microsoft.storage/*/CONTAINERS/read",))) as served:
-        hung = sorted(id for id, rule in rules().enabled.items() if CONTAINERS in access.needs(rule))
+        hung = sorted({rule.id for rule in rules().enabled.values() if CONTAINERS in access.needs(rule)})
         ended = check(served, tty=True)
         assert ended.code == 3
         assert f"prod-journal  {EVERY - len(hung):,} of {EVERY:,} rules can be evaluated  full visibility" in ended.out
@@ -138,10 +139,10 @@ def test_missing_actions_are_sorted_by_the_rules_that_they_leave_undecided() -> 
         assert answer(served)["missing"][0]["action"] == "Microsoft.Sql/servers/read"
 
 
-WHOLE = {id for id, rule in rules().enabled.items() if access.of_subscription(rule)}
+WHOLE = {rule.id for rule in rules().enabled.values() if access.of_subscription(rule)}
 """The rules that need a role on the subscription itself: those on it, and on locks in it."""
-ON_SUBSCRIPTION = {id for id in WHOLE if rules().enabled[id].resource_type.type == SUBSCRIPTION}
-ANYWHERE = {id for id, rule in rules().enabled.items() if access.looks_at_all(rule)}
+ON_SUBSCRIPTION = {rule.id for rule in rules().enabled.values() if rule.resource_type.type == SUBSCRIPTION} & WHOLE
+ANYWHERE = {rule.id for rule in rules().enabled.values() if access.looks_at_all(rule)}
 """The rules that may need a resource in any resource group: keys in vaults, backups in vaults, alerts."""
 
 

@@ -27,7 +27,7 @@ def completed(*words: str) -> list[str]:
 
 
 def test_the_ids_are_those_of_the_rules() -> None:
-    assert rule_ids() == sorted(load(packages=False).rules)
+    assert rule_ids() == sorted(load(packages=False).questions())
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Collections that keep a journal, and go on from a part of it."""
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,17 @@ def reads_of(box: Sandbox) -> list[tuple[str, str, str, int]]:
     ]
 
 
+async def free(port: int) -> None:
+    """Wait until no connection of another test has the port of a sandbox that starts again."""
+    for _ in range(100 if port else 0):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            await asyncio.sleep(0.1)
+        else:
+            return
+
+
 def journaled(
     box: Sandbox,
     path: Path,
@@ -59,6 +71,7 @@ def journaled(
 
     async def main() -> list[tuple[str, str, str, int]]:
         box.requests.clear()
+        await free(box.port)
         async with box:
             with environment(box):
                 way = ConnectionOptions(arm_endpoint=box.url, auth="environment", limits=False)

@@ -23,7 +23,7 @@ from scanner.evaluate.ledgers import DocumentPart, decoder, encoder
 from scanner.evaluate.policy import Intended, Policy
 from scanner.evaluate.run import Evaluation
 from scanner.history.baseline import Baseline, HistoryWriter
-from scanner.history.observation import same_id
+from scanner.history.first_ids import first_ids
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 from scanner.output.writers import write
@@ -99,7 +99,8 @@ class Sample:
 
     def evaluation(self, snapshot: Snapshot | None = None) -> tuple[Evaluation, HistoryWriter]:
         taken = snapshot or self.snapshot()
-        return Evaluation(taken, self.rules, self.policy), HistoryWriter(self.baseline, taken.header.taken, same_id)
+        writer = HistoryWriter(self.baseline, taken.header.taken, first_ids(self.rules))
+        return Evaluation(taken, self.rules, self.policy), writer
 
     def parts(self, *tags: str) -> list[bytes]:
         """Return the part of each resource, as another process returns it."""

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from scanner.evaluate.reach_answers import answers
-from scanner.evaluate.reach_targets import Question
+from scanner.evaluate.reach_targets import ReachQuestion
 from scanner.evaluate.run import Evaluation
 from scanner.model.json_paths import same
 from scanner.model.resource_type import NoPort
@@ -28,7 +28,7 @@ def test_the_internet_s_answers_agree_with_the_findings(demo_folder: Path) -> No
         if kind in seen or row["endpoint"] == "*/*" or "-" in row["endpoint"].partition("/")[2]:
             continue
         seen.add(kind)
-        question = Question(row["resource"], "internet", row["endpoint"])
+        question = ReachQuestion(row["resource"], "internet", row["endpoint"])
         found = answers(question, evaluation, bundles)
         may = (row["may"] or {}).get("reach")
         want = "yes" if row["reach"] == "internet" else "not known" if may == "internet" else "no"
@@ -66,6 +66,7 @@ def test_every_endpoint_is_found_at_its_port(demo_folder: Path) -> None:
         seen.add(place)
         port = port_of_endpoint(ports[0])
         assert port is not None
-        found = answers(Question(row["resource"], "internet", f"{port.protocol}/{port.number}"), evaluation, bundles)
+        question = ReachQuestion(row["resource"], "internet", f"{port.protocol}/{port.number}")
+        found = answers(question, evaluation, bundles)
         assert any(each.endpoint == name for each in found), (row["resource"], name, ports)
     assert len(seen) > 60

@@ -61,7 +61,9 @@ def test_a_type_that_was_not_listed_is_undecided_on_the_subscription() -> None:
     assert evaluation.result.complete
     document, evaluation = run(listed("Microsoft.Sql/servers"), rules())
     assert status(document, "sql-network-unrestricted") == [(f"/subscriptions/{SUB}", "unknown")]
-    assert {row["rule"].split("-")[0] for row in document["findings"]} == {"sql"}
+    known = rules()
+    asked = [known.named(row["rule"], f"{PREFIX}/Microsoft.Sql/servers/x") for row in document["findings"]]
+    assert {each and each.resource_type.types[0] for each in asked} == {"Microsoft.Sql/servers"}
     assert not evaluation.result.complete
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.evaluate.reach_answers import answers
-from scanner.evaluate.reach_targets import Question
+from scanner.evaluate.reach_targets import ReachQuestion
 from scanner.evaluate.run import Evaluation
 from scanner.model.verdict import Unread
 from scanner.reach.answers import ReachAnswer
@@ -120,7 +120,7 @@ def asked(
     evaluation = Evaluation(taken, rules())
     for type in unread:
         evaluation.index.missing[type.lower()] = Unread(type, "403, missing a permission", "/gap")
-    return answers(Question(target, source, port), evaluation, list(taken.bundles()))
+    return answers(ReachQuestion(target, source, port), evaluation, list(taken.bundles()))
 
 
 def answers_of(case: dict[str, Any]) -> list[ReachAnswer]:

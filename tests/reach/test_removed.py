@@ -11,7 +11,7 @@ import pytest
 
 from scanner.errors import InputError
 from scanner.evaluate.reach_answers import answers
-from scanner.evaluate.reach_targets import Question
+from scanner.evaluate.reach_targets import ReachQuestion
 from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import parse
 from scanner.model.ids import type_of
@@ -156,7 +156,7 @@ def test_one_resource_less_never_turns_an_answer_of_the_sample(seed: int, demo_f
     wrong = []
     for _ in range(12):
         target, port = dice.choice(((dice.choice(machines), "tcp/22"), (dice.choice(targets), "")))
-        question = Question(target, dice.choice((*machines, "internet")), port)
+        question = ReachQuestion(target, dice.choice((*machines, "internet")), port)
         evaluation.index = index
         before = answers_of(question, evaluation, bundles)
         named = [key_of(hop.resource) for each in before.values() for hop in each.hops if hop.resource]
@@ -171,7 +171,7 @@ def test_one_resource_less_never_turns_an_answer_of_the_sample(seed: int, demo_f
     assert wrong == []
 
 
-def answers_of(question: Question, evaluation: Evaluation, bundles: list[Bundle]) -> dict[str, ReachAnswer]:
+def answers_of(question: ReachQuestion, evaluation: Evaluation, bundles: list[Bundle]) -> dict[str, ReachAnswer]:
     try:
         return {each.endpoint: each for each in answers(question, evaluation, bundles)}
     except InputError:

@@ -104,7 +104,9 @@ def test_no_english_text_of_ours_is_in_the_document(demo: Document) -> None:
         "coverage": shown.coverage,
     }
     said = texts(msgspec.to_builtins(values, enc_hook=str), "")
-    assert left_in(pair for pair in said if not KEPT.search(pair[0])) == set()
+    # The portal's own labels stay as they are, also where a step is a path in it.
+    ours = (pair for pair in said if not KEPT.search(pair[0]) and " > " not in pair[1])
+    assert left_in(ours) == set()
 
 
 def test_no_english_text_of_ours_is_on_the_page(demo: Document) -> None:

@@ -21,7 +21,7 @@ from scanner.errors import InputError
 from scanner.evaluate.examples import worst_statuses
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.reach_answers import answers
-from scanner.evaluate.reach_targets import Question
+from scanner.evaluate.reach_targets import ReachQuestion
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
 from scanner.model.ids import resource_type_of, type_of
@@ -169,7 +169,7 @@ def _ask(store: Store) -> None:
             answers(question, evaluation, bundles)
 
 
-def _questions(bundles: Sequence[Bundle], rules: RuleSet) -> Iterator[Question]:
+def _questions(bundles: Sequence[Bundle], rules: RuleSet) -> Iterator[ReachQuestion]:
     """Yield questions about one resource of each type, from one of each type, and about every machine."""
     judged = {type.lower() for kind in rules.kinds if kind.endpoint_function for type in kind.types}
     ids = [each.id for each in bundles]
@@ -177,12 +177,12 @@ def _questions(bundles: Sequence[Bundle], rules: RuleSet) -> Iterator[Question]:
     machines = [id for id in ids if type_of(id).lower() == MACHINE]
     for type, id in one_of_each.items():
         if type in judged:
-            yield Question(id, machines[0], "")
+            yield ReachQuestion(id, machines[0], "")
         if type.startswith(CALLERS):
-            yield Question(machines[0], id, "")
+            yield ReachQuestion(machines[0], id, "")
     for id in machines:
-        yield Question(id, machines[0], "")
-        yield Question(id, "internet", "tcp/22")
+        yield ReachQuestion(id, machines[0], "")
+        yield ReachQuestion(id, "internet", "tcp/22")
 
 
 def _paths(log: Log) -> list[str]:
