@@ -41,7 +41,7 @@ ACL = network_acls(
 KEYS = local_auth(
     ACCOUNT,
     source="Azure Policy 71ef260a: everything but true is non-compliant; most responses do not include it",
-    says="accepts account keys",
+    says=Message("accepts account keys"),
 )
 NAME = "properties.customSubDomainName"
 

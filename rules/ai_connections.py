@@ -111,7 +111,7 @@ def foreign_target(connection: Resource, index: Index) -> Verdict:
     if isinstance(id, str) and id.startswith("/subscriptions/"):
         if in_own_tenant(connection, index, id):
             return Pass((connection.evidence(RESOURCE),))
-        severity, message = rated(connection, index, [id], "destination")
+        severity, message = rated(connection, index, [id], Message("destination"))
         return Fail((connection.evidence(RESOURCE, Message("a resource in your own tenant")),), message, severity)
     if not is_absent(id) and not isinstance(id, str):
         return unknown(malformed(RESOURCE))

@@ -8,7 +8,7 @@ from scanner.model.checks import check_value
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
-from scanner.model.message import Message
+from scanner.model.message import Message, listed
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -29,7 +29,6 @@ from scanner.reach.sources import (
     MAX_LISTED,
     grant_from_addresses,
     grant_from_tag,
-    join_with_and,
     private_range_evidence,
 )
 
@@ -68,7 +67,7 @@ ACCOUNTS = CLUSTER.local_auth(
     on=(False,),
     absent=False,
     source="aks/local-accounts: local accounts are enabled by default",
-    says="accepts the local administrator certificate",
+    says=Message("accepts the local administrator certificate"),
 )
 
 
@@ -85,7 +84,7 @@ def authorized(cluster: Resource, index: Index) -> Lock:
         return possible(Reach.internet, missing, hops=(Hop("firewall", SERVER.name, missing.why, allows=None),))
     seen = cluster.evidence(RANGES, Message("your own address ranges"))
     if not value:
-        return grant(Reach.internet, seen, hops=(Hop("firewall", SERVER.name, "none"),))
+        return grant(Reach.internet, seen, hops=(Hop("firewall", SERVER.name, Message("none")),))
     found: list[AddressSet] = []
     grants: list[Grant] = []
     possible_grants: list[PossibleGrant] = []
@@ -100,7 +99,7 @@ def authorized(cluster: Resource, index: Index) -> Lock:
         try:
             found.append(parse(entry))
         except BadAddress as bad:
-            possible_grants.append(PossibleGrant(Reach.internet, Unread(RANGES, str(bad))))
+            possible_grants.append(PossibleGrant(Reach.internet, Unread(RANGES, bad.why)))
     shown = Evidence(
         RANGES,
         value
@@ -109,9 +108,7 @@ def authorized(cluster: Resource, index: Index) -> Lock:
     )
     own = grant_from_addresses(union(found), index, shown, *private_range_evidence(RANGES, union(found)))
     grants += [own] if own is not None else []
-    detail = join_with_and([each.description or each.level.name for each in grants]) or Message(
-        "only the cluster itself"
-    )
+    detail = listed([each.description or each.level.name for each in grants]) or Message("only the cluster itself")
     hop = Hop("firewall", SERVER.name, detail, allows=True if grants else None if possible_grants else False)
     if not grants and not possible_grants:
         grants = [Grant(Reach.none, (shown,))]

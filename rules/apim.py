@@ -169,7 +169,7 @@ def by_security_groups(service: Resource, index: Index) -> Lock | None:
         return None
     lock = Lock()
     for subnet in dict.fromkeys(str(each) for each in subnets):
-        lock |= subnet_port_lock(index, subnet, 443, Hop("switch", Message("Virtual network"), "External"))
+        lock |= subnet_port_lock(index, subnet, 443, Hop("switch", Message("Virtual network"), Message("External")))
     return lock
 
 
@@ -372,7 +372,7 @@ def apis(service: Resource, index: Index) -> Iterator[Exposure]:
     known = Apis(service, index)
     address = host(service, "properties.gatewayUrl")
     for api in found:
-        name, what = f"api/{api.name}", f"The API {api.name}"
+        name, what = f"api/{api.name}", Message("The API {name}", name=api.name)
         if same(api.get("properties.isOnline"), False):
             seen = api.evidence("properties.isOnline")
             yield replace(
@@ -433,7 +433,7 @@ ENDED = Message(
 )
 
 
-def retired(service: Resource, index: Index, read: Read, name: str, what: str, path: str) -> Exposure:
+def retired(service: Resource, index: Index, read: Read, name: str, what: Message, path: str) -> Exposure:
     """Return the exposure of the direct management API, or of the Git repository. Both accept a password of their own."""
     if not read.needed(service):
         return closed(name, "admin", Message("this tier has none"), service.evidence("sku.name"), display_name=what)
@@ -456,7 +456,7 @@ def retired(service: Resource, index: Index, read: Read, name: str, what: str, p
     return _ended(name, network(service, index), lock, what, host(service, path))
 
 
-def _ended(name: str, reach: Lock, lock: Lock, what: str, address: str) -> Exposure:
+def _ended(name: str, reach: Lock, lock: Lock, what: Message, address: str) -> Exposure:
     return Exposure(
         name, "admin", reach, lock, display_name=what, address=address, severity_steps_down=1, justification=ENDED
     )

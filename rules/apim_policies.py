@@ -253,7 +253,7 @@ class _Reading:
             else:
                 self._check(each)
 
-    def _doubt(self, why: str) -> None:
+    def _doubt(self, why: Message) -> None:
         self.unclear.append(Unread(self.where, why))
 
     def _fragment(self, name: str, inside: tuple[str, ...]) -> None:

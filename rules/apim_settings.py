@@ -7,7 +7,7 @@ from scanner.model.checks import check_set, check_value
 from scanner.model.dates import seconds_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, same, spelled
-from scanner.model.message import Message
+from scanner.model.message import Message, joined
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -121,7 +121,7 @@ def unchecked_certificate(backend: Resource, index: Index) -> Verdict:
     if off:
         seen = tuple(backend.evidence(path, True) for path in off)
         return Fail(
-            seen, " ".join(CHECKS[path] for path in off), causes=tuple(Cause("", path, value=True) for path in off)
+            seen, joined(" ", (CHECKS[path] for path in off)), causes=tuple(Cause("", path, value=True) for path in off)
         )
     unclear = next((each for each in found.values() if isinstance(each, Unknown)), None)
     return unclear or Pass(tuple(backend.evidence(path, True) for path in CHECKS))

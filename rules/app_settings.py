@@ -4,7 +4,7 @@ import re
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
-from scanner.model.message import Message
+from scanner.model.message import Message, joined
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.unread import Unread
@@ -260,7 +260,7 @@ def optional_client_certificate(site: Resource, index: Index) -> Verdict:
         found.append((seen, Message("Callers over HTTP are not asked for a certificate."), _setting(HTTPS, True)))
     if found:
         evidence, messages, causes = zip(*found, strict=True)
-        return Fail(evidence, " ".join(messages), causes=causes)
+        return Fail(evidence, joined(" ", messages), causes=causes)
     if not same(mode, "Required"):
         raise not_returned_or_unknown(MODE)
     if not is_absent(excluded) and not isinstance(excluded, str):

@@ -18,7 +18,6 @@ from scanner.model.verdict import (
     Fail,
     NotApplicable,
     Pass,
-    Unknown,
     Unread,
     Verdict,
     absent_at_unknown_version,
@@ -345,7 +344,7 @@ def functions(site: Resource, reach: Lock, sign_in: Lock) -> Iterator[Exposure]:
     for function in found:
         own = function_lock(function)
         if own is not None and not same(function.get("properties.isDisabled"), True):
-            what = f"Function {function.name}"
+            what = Message("Function {name}", name=function.name)
             authentication = behind(sign_in, own)
             yield Exposure(
                 f"function/{function.name}",
@@ -375,7 +374,12 @@ def triggers(site: Resource, reach: Lock) -> Iterator[Exposure]:
         if authentication is not None and not same(workflow.get("properties.flowState"), "Disabled"):
             name = workflow.name
             yield Exposure(
-                f"trigger/{name}", "app", reach, authentication, display_name=f"Workflow {name}", address=host(site)
+                f"trigger/{name}",
+                "app",
+                reach,
+                authentication,
+                display_name=Message("Workflow {name}", name=name),
+                address=host(site),
             )
     missing = not_listed(found, WORKFLOWS)
     if missing is not None:
@@ -440,10 +444,10 @@ def scm(site: Resource, index: Index) -> Exposure:
 
 def ftp(site: Resource, index: Index) -> Exposure:
     """Return the exposure of FTP, which accepts only basic credentials, at the public address, not through a private endpoint."""
-    what = "FTP"
+    what = Message("FTP")
     lacking = limited(site)
     if lacking is not None:
-        return closed("ftp", "admin", lacking[0].format("FTP"), lacking[1], display_name=what)
+        return closed("ftp", "admin", lacking[0](what), lacking[1], display_name=what)
     allow, seen, missing = publishing(site, "ftp")
     if same(allow, False):
         why = Message("FTP accepts only basic authentication, which is disabled")
@@ -546,7 +550,7 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
 def remote_debugging_enabled(site: Resource, index: Index) -> Verdict:
     lacking = limited(site)
     if lacking is not None:
-        return NotApplicable(lacking[0].format(Message("remote debugging")))
+        return NotApplicable(lacking[0](Message("remote debugging")))
     return remote_debugging(site, index, config_of(site))
 
 
@@ -565,7 +569,7 @@ def cors_any_origin(site: Resource, index: Index) -> Verdict:
     if is_absent(origins) or origins == []:
         return NotApplicable(Message("no other origin is allowed"))
     if not isinstance(origins, list):
-        return Unknown(str(not_a_list(path)))
+        return unknown(not_a_list(path))
     seen = Evidence(path, origins, Message("the intended origins"))
     if any(isinstance(each, str) and is_any_website(each) for each in origins):
         if value_at(cors, "supportCredentials") is not True:

@@ -59,7 +59,7 @@ KEYS = local_auth(
     ACCOUNT,
     source="automation/disable-local-authentication: the flag is false by default; Azure Policy 48c5f1cb: everything but true is "
     "non-compliant",
-    says="accepts access keys",
+    says=Message("accepts access keys"),
 )
 
 

@@ -194,7 +194,7 @@ def _outside(entry: Any) -> tuple[str, ...]:
     return (f"{'udp' if same(get_path(entry, 'protocol'), 'UDP') else 'tcp'}/{first}-{last}",) if known else ()
 
 
-def _port(endpoint: str, reach: Lock, title: str, pool: Resource) -> Exposure:
+def _port(endpoint: str, reach: Lock, title: Message, pool: Resource) -> Exposure:
     return Exposure(
         endpoint,
         "admin",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, closed, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_returned_or_unknown, unknown
@@ -74,7 +74,7 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
         display_name=what,
         address=_first_node(cluster),
         counts_as_closed_up_to=Reach.selected if with_passwords else Reach.none,
-        justification=PASSWORDS_ONLY if with_passwords else "",
+        justification=PASSWORDS_ONLY if with_passwords else NOTHING,
     )
     if not same(cluster.get("properties.deallocated"), True):
         yield made

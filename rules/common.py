@@ -6,7 +6,7 @@ from scanner.model.exposure import Auth, Exposure, Hop, Level, Lock, Reach, Swit
 from scanner.model.ids import subnet_name
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -32,7 +32,7 @@ def listed_logins(logins: Switch, children: Children, read: Read, path: str) -> 
         level = logins.level(seen.value)
         if level is None:
             return possible(Auth.shared, unknown_value(seen.path), seen)
-        return grant(level, seen, description=logins.descriptions[Auth.shared] if level is Auth.shared else "")
+        return grant(level, seen, description=logins.descriptions[Auth.shared] if level is Auth.shared else NOTHING)
     return None
 
 
@@ -163,11 +163,11 @@ def unless_running(exposure: Exposure, resource: Resource, path: str) -> Exposur
 DISABLE_LOCAL_AUTH = "properties.disableLocalAuth"
 
 
-def local_auth(kind: ResourceType, source: str, says: str) -> Switch:
+def local_auth(kind: ResourceType, source: str, says: Message) -> Switch:
     """Return the switch `disableLocalAuth` of a type that accepts keys where the switch is absent, as `source` states."""
     return kind.local_auth(DISABLE_LOCAL_AUTH, off=(True,), on=(False,), absent=False, source=source, says=says)
 
 
-def moved(resource: Resource, tiers: tuple[str, ...], move: str, impact: str = "") -> dict[str, Remedy]:
+def moved(resource: Resource, tiers: tuple[str, ...], move: Message, impact: Message = NOTHING) -> dict[str, Remedy]:
     """Return the steps that close the network of a resource in a tier without a firewall; {} in another tier."""
     return {"network": Remedy(steps=(move,), tier=True, impact=impact)} if in_tier(resource, tiers) else {}

@@ -43,7 +43,7 @@ ACL = Firewall(
 KEYS = local_auth(
     SERVICE,
     source="Azure Policy fc264132: everything but true is non-compliant",
-    says="accepts access keys",
+    says=Message("accepts access keys"),
 )
 
 
@@ -63,7 +63,7 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(service, index, ACL),
         KEYS.lock(service),
-        display_name="The Communication Services API",
+        display_name=Message("The Communication Services API"),
         address=host(service, "properties.hostName"),
     )
 

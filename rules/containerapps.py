@@ -258,7 +258,7 @@ def _identified(registries: list[Any], weak: list[str]) -> Iterator[Cause]:
         server = str(value_at(each, "server"))
         if server in weak and value_at(each, "passwordSecretRef"):
             value = {**copied(each), "passwordSecretRef": "", "identity": "system"}
-            words = () if server.lower().endswith(_OF_AZURE) else (IMPORT.replace("{server}", server),)
+            words = () if server.lower().endswith(_OF_AZURE) else (Message(IMPORT, server=server),)
             yield Cause("", REGISTRIES, each, value, text=server, place=place, words=words)
 
 

@@ -77,7 +77,7 @@ CLUSTER_ACL = Firewall(
 KEYS = local_auth(
     ACCOUNT,
     source="Azure Policy Cosmos_DisableLocalAuth flags an absent value; terraform-provider-azurerm reads it as keys allowed",
-    says="accepts account keys",
+    says=Message("accepts account keys"),
 )
 # disableLocalAuth is documented for NoSQL, Table and Gremlin. The built-in policy 5450f5bd leaves out Mongo and Cassandra,
 # for which no lasting effect could be verified.

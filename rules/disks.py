@@ -128,7 +128,7 @@ def exported(disk: Resource, index: Index) -> Lock:
     return public | private
 
 
-def _export(disk: Resource, index: Index, what: str) -> Iterator[Exposure]:
+def _export(disk: Resource, index: Index, what: Message) -> Iterator[Exposure]:
     """Yield the endpoint of a disk of which a signed URL exists, or may exist."""
     state = disk.get(STATE)
     if any(same(state, each) for each in UNSIGNED):

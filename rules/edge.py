@@ -18,7 +18,7 @@ from scanner.model.json_paths import (
     spelled,
     value_at,
 )
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -94,7 +94,7 @@ def domains_of(endpoint: Resource, route: Resource) -> list[tuple[str, str]]:
     return found
 
 
-def why_not_served(route: Resource) -> str:
+def why_not_served(route: Resource) -> Message:
     """Return why a route serves nothing: it, its endpoint or its profile has no effect; "" where it may."""
     if same(route.get(STATE), "Disabled"):
         return DISABLED
@@ -103,7 +103,7 @@ def why_not_served(route: Resource) -> str:
         return Message("its endpoint is disabled")
     if same(route.get(DEFAULT_DOMAIN), "Disabled") and route.get("properties.customDomains") == []:
         return Message("no domain leads to it")
-    return ""
+    return NOTHING
 
 
 def accepts_http(resource: Resource, path: str) -> bool:

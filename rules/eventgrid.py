@@ -72,7 +72,7 @@ TOPIC_ACL = replace(ACL, configurations=PERIMETERS)
 KEYS = local_auth(
     TOPIC,
     source="azure-mgmt-eventgrid: the default value of disableLocalAuth is false",
-    says="accepts access keys and signatures made with them",
+    says=Message("accepts access keys and signatures made with them"),
 )
 MQTT = Switch(
     "properties.topicSpacesConfiguration.state",
@@ -209,7 +209,7 @@ def delivers_outside(subscription: Resource, index: Index) -> Verdict:
     others = [id for id in ids if not in_own_tenant(subscription, index, id)]
     seen = tuple(subscription.evidence(each, Message("a resource in your own tenant")) for each in paths)
     if others:
-        severity, message = rated(subscription, index, others, "destination")
+        severity, message = rated(subscription, index, others, Message("destination"))
         return Fail(seen, message, severity)
     return Pass(seen)
 

@@ -37,7 +37,7 @@ ACL = Firewall(
 )
 # No `absent`: all recorded answers have the property.
 TOKENS = GRAFANA.local_auth(
-    "properties.apiKey", off=("Disabled",), on=("Enabled",), says="accepts tokens of service accounts"
+    "properties.apiKey", off=("Disabled",), on=("Enabled",), says=Message("accepts tokens of service accounts")
 )
 
 
@@ -57,6 +57,6 @@ def endpoints(grafana: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(grafana, index, ACL),
         TOKENS.lock(grafana),
-        display_name="Grafana",
+        display_name=Message("Grafana"),
         address=host(grafana, "properties.endpoint"),
     )

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, text_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
@@ -87,7 +87,9 @@ def network(cluster: Resource, index: Index, port: int) -> Lock:
         return possible(Reach.internet, missing, seen) | own
     if not inside:
         reach = grant(Reach.internet, seen, Evidence(SUBNETS, "none"))
-        return replace(reach, hops=(source_hop(reach), Hop("switch", Message("Virtual network"), "none"))) | own
+        return (
+            replace(reach, hops=(source_hop(reach), Hop("switch", Message("Virtual network"), Message("none")))) | own
+        )
     # The gateway and the head nodes are in one subnet each; what any of them allows counts.
     hop = Hop("switch", Message("Virtual network"), Message("public addresses in a subnet"))
     found = [subnet_port_lock(index, each, port, hop) for each in inside]
@@ -163,7 +165,7 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
         yield from application_endpoints(application, gateway)
 
 
-def _endpoint(name: str, reach: Lock, sign_in: Lock, title: str, address: str) -> Exposure:
+def _endpoint(name: str, reach: Lock, sign_in: Lock, title: Message, address: str) -> Exposure:
     return Exposure(
         name,
         "admin" if name.partition("/")[0] in ("ssh", "shell") else "data",
@@ -204,4 +206,4 @@ def _gateway_sign_in(entry: Any, path: str) -> Lock:
     seen = Evidence(path, None if is_absent(value) else value, False)
     if level is None:
         return possible(Auth.anonymous, not_returned(path) if is_absent(value) else unknown_value(path, value), seen)
-    return grant(level, seen, description=SIGN_IN.descriptions.get(level, ""))
+    return grant(level, seen, description=SIGN_IN.descriptions.get(level, NOTHING))

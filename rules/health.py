@@ -84,7 +84,7 @@ def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield from _of(workspace, index, DICOM, "dicom", (Message("DICOM service"), Message("The DICOM services")))
 
 
-def _of(workspace: Resource, index: Index, read: Read, kind: str, what: tuple[str, str]) -> Iterator[Exposure]:
+def _of(workspace: Resource, index: Index, read: Read, kind: str, what: tuple[Message, Message]) -> Iterator[Exposure]:
     services = workspace.children(read)
     if services.gap is not None:
         yield unread(f"{kind}/*", "data", services.gap, display_name=what[1])
@@ -99,7 +99,7 @@ def _of(workspace: Resource, index: Index, read: Read, kind: str, what: tuple[st
             "data",
             network(service, workspace, index),
             IDENTITY,
-            f"{what[0]} {name}",
+            Message("{what} {name}", what=what[0], name=name),
             subject=service,
             address=address,
         )
@@ -203,5 +203,5 @@ def foreign_store(service: Resource, index: Index) -> Verdict:
     seen = service.evidence(STORES, Message("a storage account in your own tenant"))
     if in_own_tenant(service, index, id):
         return Pass((seen,))
-    severity, message = rated(service, index, [id], "destination")
+    severity, message = rated(service, index, [id], Message("destination"))
     return Fail((seen,), message, severity)

@@ -3,6 +3,7 @@
 App Service Environments v3 have switches of their own for FTP and remote debugging.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from scanner.model.index import Index
@@ -27,17 +28,19 @@ def container_environment(site: Resource) -> str:
     return named_environment(site, CONTAINERS)
 
 
-def limited(site: Resource) -> tuple[str, Evidence] | None:
+def limited(site: Resource) -> tuple[Callable[[Message], Message], Evidence] | None:
     """Return why a place has neither FTP nor remote debugging, with its evidence; None where it has.
 
     Source: azure-functions/functions-deployment-technologies, the table of technologies by plan.
     """
     if container_environment(site):
-        return Message("function apps on Container Apps have no {}"), site.evidence(CONTAINERS)
+        return lambda what: Message("function apps on Container Apps have no {what}", what=what), site.evidence(
+            CONTAINERS
+        )
     if same(site.get(PLAN), "FlexConsumption"):
-        return Message("the Flex Consumption plan has no {}"), site.evidence(PLAN)
+        return lambda what: Message("the Flex Consumption plan has no {what}", what=what), site.evidence(PLAN)
     if same(site.get(PLAN), "Dynamic") and same(site.get("properties.reserved"), True):
-        return Message("the Consumption plan on Linux has no {}"), site.evidence(PLAN)
+        return lambda what: Message("the Consumption plan on Linux has no {what}", what=what), site.evidence(PLAN)
     return None
 
 

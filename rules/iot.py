@@ -87,14 +87,24 @@ TWO_SYSTEMS = Message("which of the two rule systems decides where both have rul
 POLICIES = local_auth(
     HUB,
     source="Azure Policy 672d56b3: everything but true is non-compliant",
-    says="accepts the keys of its shared access policies",
+    says=Message("accepts the keys of its shared access policies"),
 )
 _SAS = Message("azure-rest-api-specs, Microsoft.Devices 2023-06-30 IotHubProperties: keys are refused where it is true")
 DEVICES = HUB.local_auth(
-    "properties.disableDeviceSAS", off=(True,), on=(False,), absent=False, source=_SAS, says="accepts keys of devices"
+    "properties.disableDeviceSAS",
+    off=(True,),
+    on=(False,),
+    absent=False,
+    source=_SAS,
+    says=Message("accepts keys of devices"),
 )
 MODULES = HUB.local_auth(
-    "properties.disableModuleSAS", off=(True,), on=(False,), absent=False, source=_SAS, says="accepts keys of modules"
+    "properties.disableModuleSAS",
+    off=(True,),
+    on=(False,),
+    absent=False,
+    source=_SAS,
+    says=Message("accepts keys of modules"),
 )
 
 
@@ -183,7 +193,7 @@ def filtered(resource: Resource, index: Index, target: str = "") -> Lock:
         try:
             addresses = parse(value)
         except BadAddress as bad:
-            missing = missing or Unread(f"{FILTERS}[].ipMask", str(bad))
+            missing = missing or Unread(f"{FILTERS}[].ipMask", bad.why)
         if missing is not None:
             strange = (*strange, PossibleGrant(Reach.internet, missing))
             continue
@@ -393,7 +403,7 @@ def routes_outside(hub: Resource, index: Index) -> Verdict:
         if not in_own_tenant(hub, index, id):
             others.append(id)
     if others:
-        severity, message = rated(hub, index, others, "destination")
+        severity, message = rated(hub, index, others, Message("destination"))
         return Fail(tuple(dict.fromkeys(seen)), message, severity)
     return Pass(tuple(dict.fromkeys(seen)))
 

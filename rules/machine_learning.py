@@ -227,7 +227,7 @@ def foreign_target(rule: Resource, index: Index) -> Verdict:
         return unknown(unknown_value(TARGET, target))
     if in_own_tenant(rule, index, target):
         return Pass((rule.evidence(TARGET),))
-    severity, message = rated(rule, index, [target], "destination")
+    severity, message = rated(rule, index, [target], Message("destination"))
     return Fail((rule.evidence(TARGET, Message("a resource in your own tenant")),), message, severity)
 
 
@@ -280,7 +280,7 @@ def _wide_ranges(rule: Resource, index: Index, path: str, listed: list[str]) -> 
     try:
         found = grant_from_addresses(union([parse(each) for each in listed]), index)
     except BadAddress as bad:
-        return unknown(Unread(path, str(bad)))
+        return unknown(Unread(path, bad.why))
     if found is not None and found.level >= Reach.wide:
         return Fail((rule.evidence(path, Message("the addresses of single services")),))
     return NotApplicable(Message("it names addresses instead of a service"))

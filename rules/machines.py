@@ -19,7 +19,7 @@ from scanner.model.exposure import (
 )
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message, name
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
@@ -113,7 +113,7 @@ WORST = Message("no port of a machine is rated higher")
 ALL_ADDRESSES = "everything"
 
 
-def listed(machine: Resource, path: str) -> list[object]:
+def items_at(machine: Resource, path: str) -> list[object]:
     """Return the list at a path. Raise Unread if it is not a list or is empty, because a machine has a network interface."""
     value = machine.require(path)
     if not isinstance(value, list) or not value:
@@ -133,13 +133,13 @@ def paths(
         if not is_uniform(machine):
             return [], {}, ()
         network_paths = scale_set_paths(
-            found, listed(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES)
+            found, items_at(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES)
         )
         return network_paths, front_ends.of_machine(machine.id, (), network_paths), ()
     network_paths = []
     nics: list[Nic] = []
     missing: list[Unread] = []
-    for each in listed(machine, "properties.networkProfile.networkInterfaces"):
+    for each in items_at(machine, "properties.networkProfile.networkInterfaces"):
         id = value_at(each, "id")
         nic = found.fabric.nics.get(key_of(id)) if isinstance(id, str) else None
         if nic is None:
@@ -153,7 +153,7 @@ def paths(
 
 def interfaces(machine: Resource) -> list[str]:
     """Return the ids of the network interfaces of a virtual machine. Raise Unread if they were not returned."""
-    return [str(value_at(each, "id")) for each in listed(machine, "properties.networkProfile.networkInterfaces")]
+    return [str(value_at(each, "id")) for each in items_at(machine, "properties.networkProfile.networkInterfaces")]
 
 
 @MACHINE.inside
@@ -161,7 +161,7 @@ def inside_paths(machine: Resource, found: Topology) -> list[NetworkPath]:
     """Return the paths to a machine from inside its networks."""
     if is_vm(machine):
         return internal_paths(found, interfaces(machine))
-    return scale_set_internal_paths(found, listed(machine, MODEL), machine.children(NICS))
+    return scale_set_internal_paths(found, items_at(machine, MODEL), machine.children(NICS))
 
 
 @MACHINE.senders
@@ -173,7 +173,7 @@ def senders(machine: Resource, found: Topology) -> Caller | None:
     if not is_uniform(machine):
         missing = Unread(machine.name, Message("its instances are virtual machines of their own: ask for one of them"))
         return Caller(machine.name, missing=(missing,))
-    ends = scale_set_senders(found, listed(machine, MODEL), machine.children(NICS))
+    ends = scale_set_senders(found, items_at(machine, MODEL), machine.children(NICS))
     return caller_of_resource(machine.name, machine.id, found, more=ends)
 
 
@@ -270,16 +270,16 @@ def shown_first(remedy: Remedy, machine: Resource, found: Topology) -> Remedy:
     return replace(remedy, check_first=f"az network nic list-effective-nsg --ids {word(known)}") if known else remedy
 
 
-def what(open_port: OpenPorts) -> str:
+def what(open_port: OpenPorts) -> Message:
     """Return the subject of the title of an open port."""
     port = open_port.known_port
     if port is None:
         return (
             Message("Every port")
             if open_port.every_port
-            else f"Port {open_port.label}"
+            else Message("Port {label}", label=open_port.label)
             if "-" not in open_port.label
-            else f"Ports {open_port.label}"
+            else Message("Ports {label}", label=open_port.label)
         )
     usual = f"{port.protocol}/{port.port}"
     return (
@@ -293,7 +293,7 @@ def exposure(
     open_port: OpenPorts,
     authentication: Lock,
     resting: bool,
-    admits: tuple[str, ...] = (),
+    admits: tuple[Message, ...] = (),
     remedies: Mapping[str, Remedy] | None = None,
     reach: Lock | None = None,
 ) -> Exposure:
@@ -309,7 +309,7 @@ def exposure(
         display_name=what(open_port),
         address=open_port.address,
         severity_steps_down=int(port is None),
-        justification=OTHER if port is None else "",
+        justification=OTHER if port is None else NOTHING,
         admits=admits,
         remedies=remedies or {},
     )
@@ -333,7 +333,7 @@ def with_names(exposures: Iterable[Exposure], index: Index) -> Iterator[Exposure
         yield replace(each, hosts=names) if names else each
 
 
-def unreachable(why: str, hops: Iterable[Hop] = (), admits: tuple[str, ...] = ()) -> Exposure:
+def unreachable(why: Message, hops: Iterable[Hop] = (), admits: tuple[Message, ...] = ()) -> Exposure:
     """Return the one exposure of a machine that is not reachable from outside."""
     reach = grant(Reach.none, Evidence(Message("paths from outside"), why), hops=tuple(hops))
     return Exposure("*/*", "admin", reach, SHARED, display_name=Message("Every port"), admits=admits)
@@ -441,11 +441,11 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
         yield unreachable(Message("the address is private"))
         return
     host = group.get(f"{ADDRESS}.ip")
-    where = host if isinstance(host, str) else ""
+    where = name(host) if isinstance(host, str) else NOTHING
     seen = group.evidence(f"{ADDRESS}.type", "Private")
     hops = (
         Hop("source", "Internet", Message("every address")),
-        Hop("public-ip", Message("Public address"), where or "Public"),
+        Hop("public-ip", Message("Public address"), where or Message("Public")),
     )
     reach = grant(Reach.internet, seen, hops=hops)
     if not same(kind, "Public"):

@@ -24,7 +24,7 @@ ACCOUNT = ResourceType(
 KEYS = local_auth(
     ACCOUNT,
     source="azure-mgmt-maps 2.1.0 MapsAccountProperties: disableLocalAuth is false by default",
-    says="accepts shared keys and signatures made with them",
+    says=Message("accepts shared keys and signatures made with them"),
 )
 HOST = "atlas.microsoft.com"
 OPEN = Evidence("network", Message("no setting of the account limits it"), None)

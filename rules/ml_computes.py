@@ -51,11 +51,11 @@ def address_lock(compute: Resource, index: Index, port: int) -> Lock:
     return grant(Reach.internet, seen, hops=(Hop("source", "Internet", Message("every address")), PUBLIC))
 
 
-NO_ADDRESS = Hop("switch", Message("Public address"), "none")
+NO_ADDRESS = Hop("switch", Message("Public address"), Message("none"))
 PUBLIC = Hop("switch", Message("Public address"), Message("without a virtual network"))
 
 
-def _shell(compute: Resource, endpoint: str, title: str, reach: Lock, sign_in: Lock) -> Exposure:
+def _shell(compute: Resource, endpoint: str, title: Message, reach: Lock, sign_in: Lock) -> Exposure:
     return Exposure(
         endpoint,
         "admin",

@@ -12,7 +12,7 @@ from scanner.model.bulk_reads import GraphRows
 from scanner.model.ids import name_of, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, spelled, text_at, value_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
@@ -286,7 +286,7 @@ def dangling_target(profile: Resource, index: Index) -> Verdict:
             missing.append(Unread(f"{ENDPOINTS}[{name}]", verdict.why))
     if gone:
         seen = Evidence(f"{ENDPOINTS}[].properties.target", gone, Message("targets that exist"))
-        return Fail((seen,), "" if sure else NOT_OF_THE_SCAN, Severity.high if sure else None)
+        return Fail((seen,), NOTHING if sure else NOT_OF_THE_SCAN, Severity.high if sure else None)
     if missing:
         return unknown(*missing)
     return Pass((Evidence(f"{ENDPOINTS}[].properties.target", known),))

@@ -178,7 +178,7 @@ def _exposure(volume: Resource, pool: str, index: Index) -> Exposure:
         "data",
         in_subnet(volume, index, "properties.subnetId"),
         sign_in(volume),
-        display_name=f"Volume {_last(volume)}",
+        display_name=Message("Volume {volume}", volume=_last(volume)),
         subject=volume,
         ports=_ports(volume),
     )

@@ -568,6 +568,8 @@ def approves_external_subscriptions(service: Resource, index: Index) -> Verdict:
         seen = Evidence(path, foreign, Message("subscriptions of this tenant"))
         if "*" in foreign:
             return Fail((seen,), causes=causes)
-        severity, message = rated(service, index, [f"/subscriptions/{each}" for each in foreign], "subscription")
+        severity, message = rated(
+            service, index, [f"/subscriptions/{each}" for each in foreign], Message("subscription")
+        )
         return Fail((seen,), message, severity, causes=causes)
     return Pass((service.evidence(path),))

@@ -7,7 +7,7 @@ from scanner.model.exposure import SHARED, Auth, Exposure, Hop, Reach, closed, p
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, text_at
-from scanner.model.message import Message
+from scanner.model.message import Message, name
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, malformed, not_returned
@@ -57,13 +57,16 @@ def _nics(appliance: Resource) -> Iterator[Exposure]:
         )
         return
     for each in nics:
-        address, name = text_at(each, "publicIpAddress"), text_at(each, "name") or text_at(each, "nicType")
+        address, nic = text_at(each, "publicIpAddress"), text_at(each, "name") or text_at(each, "nicType")
         if not address:
             continue
         instance = text_at(each, "instanceName")
-        label = f"{instance}-{name}" if instance else name or address
+        label = f"{instance}-{nic}" if instance else nic or address
         seen = Evidence(f"{NICS}[].publicIpAddress", address)
-        hops = (Hop("public-ip", name or label, address), Hop("nsg", Message("Filters of the appliance"), allows=None))
+        hops = (
+            Hop("public-ip", nic or label, name(address)),
+            Hop("nsg", Message("Filters of the appliance"), allows=None),
+        )
         reach = possible(Reach.internet, OF_THE_VENDOR, seen, hops=hops)
         yield Exposure(
             f"nic/{label}", "admin", reach, SHARED, Message("The interface {label}", label=label), address=address

@@ -108,7 +108,7 @@ def _addresses(namespace: Resource) -> tuple[AddressSet, list[Unread]]:
         try:
             allowed = allowed | parse(mask)
         except BadAddress as bad:
-            missing.append(Unread(f"{path}[].ipMask", str(bad)))
+            missing.append(Unread(f"{path}[].ipMask", bad.why))
     return allowed, missing
 
 

@@ -61,7 +61,7 @@ def _source(prefix: Any, path: str) -> AddressSet:
     try:
         return parse(prefix)
     except BadAddress as bad:
-        raise Unread(f"{path}[].sourceAddressPrefix", str(bad)) from None
+        raise Unread(f"{path}[].sourceAddressPrefix", bad.why) from None
 
 
 def listed(rule: Any, one: str, several: str) -> list[Any]:

@@ -51,7 +51,7 @@ KEYS = CACHE.local_auth(
     on=(False,),
     absent=False,
     source="azure-mgmt-redis: the default value of disableAccessKeyAuthentication is false",
-    says="accepts access keys",
+    says=Message("accepts access keys"),
 )
 PLAIN = Switch("properties.enableNonSslPort", {False: Reach.none, True: Reach.internet})
 NO_PASSWORD = "properties.redisConfiguration.authnotrequired"
@@ -120,7 +120,7 @@ DATABASE_KEYS = CLUSTER.local_auth(
     "properties.accessKeysAuthentication",
     off=("Disabled",),
     on=("Enabled",),
-    says="accepts access keys",
+    says=Message("accepts access keys"),
 )
 
 

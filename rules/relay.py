@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, replace, unread
 from scanner.model.index import Index
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.reach.firewall import firewall
@@ -84,7 +84,7 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     for read, kind, what, all_of_them in SUBJECTS:
         relays = namespace.children(read)
         for relay in relays:
-            sign_in, name = senders(relay), f"{what} {relay.name}"
+            sign_in, name = senders(relay), Message("{what} {name}", what=what, name=relay.name)
             # The listener, in an own network, receives what senders send.
             needs_key = Auth.anonymous not in sign_in.levels
             yield Exposure(
@@ -96,7 +96,7 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
                 subject=relay,
                 address=address,
                 counts_as_closed_up_to=Reach.internet if needs_key else Reach.none,
-                justification=KEYS_OF_NAMESPACE if needs_key else "",
+                justification=KEYS_OF_NAMESPACE if needs_key else NOTHING,
             )
         if relays.gap is not None:
             yield unread(f"{kind}/*", "app", relays.gap, all_of_them)

@@ -46,7 +46,7 @@ ACL = Firewall(
 KEYS = local_auth(
     SERVICE,
     source="Azure Policy 6300012e: everything but true is non-compliant; search/search-security-api-keys: keys are the default",
-    says="accepts API keys",
+    says=Message("accepts API keys"),
 )
 MOVE = Message(
     "The free tier has neither IP rules nor private endpoints: recreate the index in a service of the Basic tier"

@@ -72,7 +72,7 @@ SWITCH = Firewall(
 KEYS = local_auth(
     SERVICE,
     source="Azure Policy f70eecba and b66ab71c: everything but true is non-compliant",
-    says="accepts access keys and tokens signed with them",
+    says=Message("accepts access keys and tokens signed with them"),
 )
 ANONYMOUS = Switch(
     "properties.anonymousConnectPolicy",
@@ -92,7 +92,7 @@ REQUESTS = {"server": "ServerConnection", "rest": "RESTAPI", "trace": "Trace"}
 NAMES = {
     "client": Message("The client endpoint"),
     "server": Message("The endpoint for app servers"),
-    "rest": "The REST API",
+    "rest": Message("The REST API"),
     "trace": Message("The live trace endpoint"),
 }
 
@@ -208,8 +208,10 @@ def request_lock(service: Resource, index: Index, request: str) -> Lock:
     if not grants and not strange:
         grants = (Grant(Reach.none, seen),)
     allows = any(each.level for each in grants) or (None if strange else False)
-    detail = (
-        f"{request} from the public network: {'allowed' if allows else 'not known' if allows is None else 'denied'}"
+    detail = Message(
+        "{request} from the public network: {value}",
+        request=request,
+        value=Message("allowed") if allows else Message("not known") if allows is None else Message("denied"),
     )
     return Lock(grants, strange, (Hop("firewall", SWITCH.name, detail, allows=allows),))
 

@@ -8,7 +8,7 @@ from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Endpoint, Read, ResourceType
@@ -222,7 +222,7 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         address=text_at(server.body, "properties.fullyQualifiedDomainName"),
         hosts=group_hosts(server),
         remedies=dict.fromkeys(("network", "authentication"), SYNAPSE) if synapse else {},
-        hidden_rules=HIDDEN if hidden else "",
+        hidden_rules=HIDDEN if hidden else NOTHING,
         further_rules=OF_DATABASES if own_rules_decide(server, index) else None,
     )
 
@@ -246,10 +246,14 @@ def outside(instance: Resource, index: Index) -> Lock:
     path = "properties.publicDataEndpointEnabled"
     value, seen = instance.get(path), instance.evidence(path, False)
     if same(value, False):
-        return grant(Reach.none, seen, hops=(Hop("switch", Message("Public data endpoint"), "off", allows=False),))
+        return grant(
+            Reach.none, seen, hops=(Hop("switch", Message("Public data endpoint"), Message("off"), allows=False),)
+        )
     subnet = instance.get("properties.subnetId")
     if same(value, True) and isinstance(subnet, str) and subnet:
-        return subnet_port_lock(index, subnet, PUBLIC_PORT, Hop("switch", Message("Public data endpoint"), "on"))
+        return subnet_port_lock(
+            index, subnet, PUBLIC_PORT, Hop("switch", Message("Public data endpoint"), Message("on"))
+        )
     gone = is_absent(value)
     unclear = not_returned(path) if gone else unknown_value(path, value)
     missing = not_returned("properties.subnetId") if same(value, True) else unclear

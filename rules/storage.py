@@ -154,7 +154,7 @@ KEYS = ACCOUNT.local_auth(
     on=(True,),
     absent=True,
     source='REST specification: "the default value is null, which is equivalent to true"',
-    says="accepts account keys",
+    says=Message("accepts account keys"),
 )
 
 
@@ -220,7 +220,8 @@ def containers(account: Resource, reach: Lock) -> Iterator[Exposure]:
             continue
         where = f"blobServices/default/containers/{container.name}"
         proof = child_evidence(container, where, "properties.publicAccess", "None")
-        what, cause = f"Container {container.name}", Cause(container.id, "properties.publicAccess", value="None")
+        what = Message("Container {name}", name=container.name)
+        cause = Cause(container.id, "properties.publicAccess", value="None")
         if same(access, "Blob"):
             says = Message("allows anyone who knows a blob's URL to read it")
             authentication = grant(Auth.anonymous, proof, seen, description=says, cause=cause).with_switch(
@@ -268,7 +269,7 @@ def static_site(account: Resource, reach: Lock) -> Exposure:
 
 
 def sftp(account: Resource, reach: Lock) -> Exposure:
-    what = "SFTP"
+    what = Message("SFTP")
     on = SFTP.lock(account)
     if on.widest is not None and on.widest.level == Reach.none:
         return closed("sftp", "data", Message("SFTP support is disabled"), *on.widest.evidence, display_name=what)
@@ -353,7 +354,7 @@ NFS_ARGUMENT = Message(
 
 def nfs(account: Resource, reach: Lock) -> Exposure:
     """Return the exposure of NFS 3.0 on blobs, or of NFS shares: no authentication, and virtual networks only."""
-    what = "NFS"
+    what = Message("NFS")
     authentication, gap = _nfs_offered(account)
     if authentication is None and gap is None:
         return closed(
@@ -524,7 +525,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         "file": Message("The file service"),
     }
     for name in ("blob", "dfs", "file", "queue", "table"):
-        what = names.get(name, f"The {name} service")
+        what = names.get(name) or Message("The {name} service", name=name)
         if name not in served:
             yield _not_served(account, name)
             continue
@@ -544,7 +545,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     yield static_site(account, reach["web"]) if "web" in served else _not_served(account, "web")
     yield sftp(account, reach["blob"]) if "sftp" in served else _not_served(account, "sftp")
     on_blobs = same(account.get("properties.isNfsV3Enabled"), True)
-    yield nfs(account, reach["blob" if on_blobs else "file"]) if "nfs" in served else _not_served(account, "nfs")
+    yield (nfs(account, reach["blob" if on_blobs else "file"]) if "nfs" in served else _not_served(account, "nfs"))
 
 
 def by_service(account: Resource, index: Index) -> dict[str, Lock]:
@@ -559,7 +560,13 @@ def by_service(account: Resource, index: Index) -> dict[str, Lock]:
 
 def _not_served(account: Resource, name: str) -> Exposure:
     why = Message("accounts of kind {value} do not support it", value=account.get("kind"))
-    return closed(name, "app" if name == "web" else "data", why, account.evidence("kind"), display_name=name)
+    return closed(
+        name,
+        "app" if name == "web" else "data",
+        why,
+        account.evidence("kind"),
+        display_name=Message("{name}", name=name),
+    )
 
 
 SAS_PERIOD, SAS_ACTION = "properties.sasPolicy.sasExpirationPeriod", "properties.sasPolicy.expirationAction"

@@ -6,7 +6,7 @@ from scanner.model.checks import check_child
 from scanner.model.dates import seconds_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -122,7 +122,7 @@ def foreign_instances(account: Resource, index: Index) -> Verdict:
     """Fail where the firewall allows instances of a service in an external tenant."""
     rules = account.get(INSTANCES)
     if is_absent(rules) or rules == []:
-        why = account.why_absent_is_unknown if is_absent(rules) else ""
+        why = account.why_absent_is_unknown if is_absent(rules) else NOTHING
         return (
             unknown(Unread(INSTANCES, why))
             if why

@@ -10,7 +10,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, text_at, value_at
 from scanner.model.key_uses import KeyUse
 from scanner.model.keys import POOLS, older
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, joined
 from scanner.model.remedy import ADD, Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -59,7 +59,7 @@ class Found(NamedTuple):
 
     seen: Evidence
     fault: str = ""
-    inapplicable: str = ""
+    inapplicable: Message = NOTHING
     missing: Unread | None = None
 
 
@@ -148,11 +148,15 @@ def judged(
     seen = tuple(each.seen for _, each in (failing or found))
     used = Evidence(Message("used by"), names([use for part, _ in (failing or found) for use in part.uses]))
     if failing:
-        words = " ".join(f"{each.fault} {count(part.uses)}" for part, each in failing)
-        others = "".join(Message(" Not known of {what}: {why}.", what=each.what, why=each.why) for each in missing)
+        words = [Message("{fault} {uses}", fault=each.fault, uses=count(part.uses)) for part, each in failing]
+        others = [Message("Not known of {what}: {why}.", what=each.what, why=each.why) for each in missing]
         causes = [fix.cause(key, part) for part, _ in failing]
         is_older = any(part.version for part, _ in failing)
-        return Fail((*seen, used), f"{words}{others}", causes=tuple(causes) if is_older else ())
+        return Fail(
+            (*seen, used),
+            joined(" ", (*words, *others)),
+            causes=tuple(causes) if is_older else (),
+        )
     if missing:
         return unknown(*missing, evidence=(*seen, used))
     reasons = [each.inapplicable for _, each in found if each.inapplicable]
@@ -170,7 +174,7 @@ def _unused(own: Found, index: Index) -> Verdict:
     return _inapplicable(own.inapplicable, (own.seen,), index) if own.inapplicable else unused(index)
 
 
-def _inapplicable(why: str, seen: tuple[Evidence, ...], index: Index) -> Verdict:
+def _inapplicable(why: Message, seen: tuple[Evidence, ...], index: Index) -> Verdict:
     """Return that a question does not apply to any version that is known to be in use."""
     # A resource whose key is not known may be bound to an older version.
     unclear = index.keys.unclear(index)
@@ -228,7 +232,7 @@ def expired(key: Resource, index: Index, *, versions: Read) -> Verdict:
         date = _date(item)
         seen = Evidence(EXPIRES, date, Message("a date to come"))
         left = _left(item, index)
-        if isinstance(left, str):
+        if isinstance(left, Message):
             return Found(seen, inapplicable=left)
         fault = (
             Message("Version {version} expired on {date}.", version=version, date=date)
@@ -247,7 +251,7 @@ def expires_soon(key: Resource, index: Index, *, versions: Read) -> Verdict:
         date = _date(item)
         seen = Evidence(EXPIRES, date, Message("more than 30 days to come"))
         left = _left(item, index)
-        if isinstance(left, str):
+        if isinstance(left, Message):
             return Found(seen, inapplicable=left)
         if left is not None and left <= 0:
             return Found(seen, inapplicable=Message("it has expired"))
@@ -261,7 +265,7 @@ def expires_soon(key: Resource, index: Index, *, versions: Read) -> Verdict:
     return judged(key, index, versions, state, EXTEND)
 
 
-def _left(item: Resource, index: Index) -> float | str | None:
+def _left(item: Resource, index: Index) -> float | Message | None:
     """Return the seconds until a version expires; None without an expiry date; why it does not matter. Raises Unread."""
     if same(item.get(ENABLED), False):
         return Message("it is disabled")
@@ -314,7 +318,7 @@ def _rotating(key: Resource, index: Index, seen: Evidence, fault: str) -> Verdic
     if not uses:
         return unused(index)
     used = Evidence(Message("used by"), names(uses))
-    return Fail((seen, used), f"{fault} {count(uses)}") if fault else Pass((seen, used))
+    return Fail((seen, used), Message("{fault} {uses}", fault=fault, uses=count(uses))) if fault else Pass((seen, used))
 
 
 # The vault
@@ -415,7 +419,7 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
         )
         words = Message("The identity of {failing} may not unwrap its key.", failing=names(failing))
         others = "".join(f" {each.what[:1].upper()}{each.what[1:]}: {each.why}." for each in unknown_parts)
-        return Fail((seen,), f"{words}{others}", causes=tuple(causes))
+        return Fail((seen,), joined(" ", (*words, *others)), causes=tuple(causes))
     unknown_parts += index.keys.more(index)
     if unknown_parts:
         return unknown(*unknown_parts)

@@ -157,7 +157,7 @@ class Assigned(NamedTuple):
     place: str | None
     scope: str
     allows: frozenset[str]
-    missing: str = ""
+    missing: Message = NOTHING
 
 
 class Assignments(Struct):
@@ -174,7 +174,7 @@ def assignments(index: Index, subscription: Resource, found: Children, custom: C
     """Return the role assignments that may let principals use keys, read once for each subscription. `custom`: the
     definitions of custom roles.
     """
-    key = (Message("roles on keys"), subscription.key)
+    key = ("roles on keys", subscription.key)
     if key not in index.memo:
         known, roles = Assignments(), custom_roles(index, subscription, custom)
         for each in found:
@@ -190,9 +190,11 @@ def _add(known: Assignments, each: Resource, roles: Mapping[str, CustomRole], ga
         principal = known_text(each.body, "properties.principalId").lower()
         type = known_text(each.body, PRINCIPAL_TYPE).lower()
         name, allows, missing = _allowed(role, roles, gap)
-        missing = missing or (_why_unknown(each) if allows else "")
+        missing = missing or (_why_unknown(each) if allows else NOTHING)
     except Unread as unread:
-        known.shared.setdefault(None, []).append(Assigned(each.id, "", "", None, "", NO_ONE, f"{unread}"))
+        known.shared.setdefault(None, []).append(
+            Assigned(each.id, "", "", None, "", NO_ONE, Message("{unread}", unread=unread))
+        )
         return
     if not (missing or allows):
         return
@@ -208,10 +210,10 @@ def _add(known: Assignments, each: Resource, roles: Mapping[str, CustomRole], ga
         known.shared.setdefault(place, []).append(assigned)
 
 
-def _allowed(role: str, roles: Mapping[str, CustomRole], gap: Unread | None) -> tuple[str, frozenset[str], str]:
+def _allowed(role: str, roles: Mapping[str, CustomRole], gap: Unread | None) -> tuple[str, frozenset[str], Message]:
     """Return the name of a role, the actions on keys that it allows, and why these are not known."""
     if role in USE_KEYS:
-        return USE_KEYS[role], ALL, ""
+        return USE_KEYS[role], ALL, NOTHING
     custom = roles.get(role)
     if custom is not None:
         return custom.name, custom.allows, custom.missing
@@ -235,13 +237,13 @@ def _places(vault: Resource, key: str) -> tuple[str | None, ...]:
     return ("", *("/" + "/".join(parts[:end]) for end in range(2, len(parts) + 1, 2)), None)
 
 
-def _may_use(known: Assignments, principal: str, places: tuple[str | None, ...]) -> Assigned | str:
+def _may_use(known: Assignments, principal: str, places: tuple[str | None, ...]) -> Assigned | Message:
     """Return the role assignment at some places that lets a principal use a key; without one, why another may; else ""."""
     own = known.of[principal].at(places) if principal in known.of else []
     role = next((each for each in own if not each.missing and each.allows == ALL), None)
     if role is not None:
         return role
-    unsure = next((each.missing for each in own if each.missing), "")
+    unsure = next((each.missing for each in own if each.missing), NOTHING)
     if unsure:
         return unsure
     together = frozenset[str]().union(*(each.allows for each in own))
@@ -252,7 +254,7 @@ def _may_use(known: Assignments, principal: str, places: tuple[str | None, ...])
         name = own[0].role
         return Message("the role {name} does not allow to read the key, which another role may", name=name)
     shared = next((each for place in places for each in known.shared.get(place, ())), None)
-    return "" if shared is None else _why_shared(shared)
+    return NOTHING if shared is None else _why_shared(shared)
 
 
 def _why_shared(each: Assigned) -> Message:
@@ -321,7 +323,7 @@ class Known(NamedTuple):
     gap: Unread | None
     denials_gap: Unread | None
 
-    def use(self, use: KeyUse, places: tuple[str | None, ...]) -> Assigned | str:
+    def use(self, use: KeyUse, places: tuple[str | None, ...]) -> Assigned | Message:
         """Return the role assignment that lets an identity use a key; without one, why another may; else ""."""
         principal = use.principal.lower()
         found = _may_use(self.roles, principal, places)
@@ -330,7 +332,7 @@ class Known(NamedTuple):
 
 def _verdict(vault: Resource, index: Index, uses: list[tuple[str, KeyUse]], known: Known) -> Verdict:
     seen: dict[Assigned, list[KeyUse]] = {}
-    unsure: dict[str, list[KeyUse]] = {}
+    unsure: dict[Message, list[KeyUse]] = {}
     failing: list[KeyUse] = []
     gap = known.gap
     for key, use in uses:

@@ -6,7 +6,7 @@ from typing import Any
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, spelled, value_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.severity import Severity
@@ -94,7 +94,7 @@ def methods(configuration: Resource) -> Lock:
         return possible(Auth.shared, missing, Evidence(path, None, ["AAD"]))
     seen, lock = Evidence(path, value, ["AAD"]), Lock()
     for each in value:
-        words = SAYS.get(each.lower(), "") if isinstance(each, str) else ""
+        words = SAYS.get(each.lower(), NOTHING) if isinstance(each, str) else NOTHING
         if same(each, "AAD"):
             lock |= grant(Auth.identity, seen)
         elif words:

@@ -96,7 +96,9 @@ def protected(found: Iterable[Published], type: str, index: Index, attach: Cause
             Message("; and {value} more", value=len(listed) - _MOST) if len(listed) > _MOST else NOTHING
         )
         return Fail(
-            (Evidence(POLICIES, listed, Message("a policy that blocks")),), f"{told}.", causes=tuple(causes.values())
+            (Evidence(POLICIES, listed, Message("a policy that blocks")),),
+            Message("{told}.", told=told),
+            causes=tuple(causes.values()),
         )
     if unclear:
         return unknown(*unclear)

@@ -53,7 +53,7 @@ def lacks_logs(
     groups: tuple[str, ...] = AUDIT,
     below: Read | None = None,
     only: Callable[[Resource], bool] | None = None,
-    otherwise: tuple[str, ...] = (),
+    otherwise: tuple[Message, ...] = (),
     instead: Callable[[Resource], str] | None = None,
     further: Further | None = None,
 ) -> Verdict:
@@ -180,7 +180,7 @@ def not_exported(subscription: Resource, index: Index, *, read: Read) -> Verdict
     if missing:
         return unknown(*missing)
     none = Evidence(Message("diagnostic settings that send logs"), "none", Message("one with a destination"))
-    return Fail((none, *dict.fromkeys(found.faults)), _why_none(found.faults) if found.faults else "")
+    return Fail((none, *dict.fromkeys(found.faults)), _why_none(found.faults) if found.faults else NOTHING)
 
 
 def categories_missing(subscription: Resource, index: Index, *, read: Read) -> Verdict:

@@ -12,7 +12,7 @@ from scanner.reach.sources import in_own_tenant
 
 
 def foreign(
-    resource: Resource, index: Index, *, firewall: Firewall, unless: Callable[[Resource], str | None] | None = None
+    resource: Resource, index: Index, *, firewall: Firewall, unless: Callable[[Resource], Message | None] | None = None
 ) -> Verdict:
     """Fail where a firewall rule allows a subnet in an external subscription.
 
@@ -39,7 +39,7 @@ def subnets_verdict(resource: Resource, index: Index, known: AllowedSubnets) -> 
     others = [each for each in known.ids if each and not in_own_tenant(resource, index, each)]
     if others:
         causes = tuple(cause for id, cause in zip(known.ids, known.causes, strict=False) if id in others)
-        severity, message = rated(resource, index, others, "subnet")
+        severity, message = rated(resource, index, others, Message("subnet"))
         return Fail((Evidence(path, others, Message("subnets in your own tenant")),), message, severity, causes=causes)
     if known.missing is not None:
         return unknown(known.missing)

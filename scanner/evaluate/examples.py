@@ -8,6 +8,7 @@ from scanner.model.exposure import Exposure
 from scanner.model.host_names import host_names
 from scanner.model.ids import bundle_of, is_subscription
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Unread
 from scanner.rulebook.examples import SUBSCRIPTION, Case, bundle, nulls
@@ -66,7 +67,7 @@ def index_of(case: Case, rules: RuleSet) -> Index:
     """Return the index of an example."""
     networks = union(parse(each) for each in case.networks) if case.networks else NO_ADDRESSES
     index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
-    index.missing = {type.lower(): Unread(type, "not collected") for type in case.missing}
+    index.missing = {type.lower(): Unread(type, Message("not collected")) for type in case.missing}
     _add_also(case, index, rules)
     group = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/rg-example"
     index.residency.groups = {group: "norwayeast"}

@@ -1,6 +1,6 @@
 """The verdict of a lock rule on the endpoints that it reads: fail, inconclusive, pass or not applicable."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, cast
 
 from msgspec import Struct
@@ -17,7 +17,7 @@ from scanner.model.exposure import (
     authentication_text,
     title,
 )
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import Message, joined, listed
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict
 
@@ -119,7 +119,7 @@ def _possible_grants(exposure: Exposure) -> list[PossibleGrant]:
 def _unknown(inconclusive: tuple[Exposure, ...]) -> Unknown:
     possible_grants = [possible for exposure in inconclusive for possible in _possible_grants(exposure)]
     missing: list[Unread] = [possible.missing for possible in possible_grants]
-    why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
+    why = joined("; ", dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
     worst = max((each.worst_severity for each in inconclusive if each.worst_severity is not None), default=None)
     seen = _unique(each for possible in possible_grants for each in possible.evidence)
@@ -150,33 +150,32 @@ def _evidence(category: str, exposures: Sequence[Exposure]) -> tuple[Evidence, .
     return _unique(rows)
 
 
-def _message(failing: Sequence[Exposure]) -> str:
+def _message(failing: Sequence[Exposure]) -> Message:
     if len(failing) == 1:
-        return title(failing[0]) + "."
+        return Message("{title}.", title=title(failing[0]))
     groups: dict[tuple[str, str], list[Exposure]] = {}
     for each in failing:
         reach = each.reach.widest
         source = "" if reach is None else reach.description or REACH_DESCRIPTIONS[cast("Reach", reach.level)]
         groups.setdefault((source, authentication_text(each.authentication.widest)), []).append(each)
-    return " ".join(
-        access_sentence(
-            listed([each.endpoint for each in group]),
-            group[0].reach.widest,
-            group[0].authentication.widest,
-            plural=len(group) > 1,
-        )
-        + "."
-        + (Message(" Stopped: would be reachable when started.") if all(each.stopped for each in group) else NOTHING)
-        for group in groups.values()
-    )
+    return joined(" ", [part for group in groups.values() for part in _group_message(group)])
 
 
-def listed(names: Sequence[str]) -> str:
+def _group_message(group: Sequence[Exposure]) -> Iterator[Message]:
+    """Yield the sentences on endpoints with the same sources and sign-in."""
+    first = group[0]
+    reach, authentication = first.reach.widest, first.authentication.widest
+    names = named_few([each.endpoint for each in group])
+    yield Message("{access}.", access=access_sentence(names, reach, authentication, plural=len(group) > 1))
+    if all(each.stopped for each in group):
+        yield Message("Stopped: would be reachable when started.")
+
+
+def named_few(names: Sequence[str]) -> Message:
     """Return names as they stand in a sentence, at most six of them."""
-    if len(names) == 1:
-        return names[0]
-    display_value = list(names) if len(names) <= 6 else [*names[:5], Message("{value} more", value=len(names) - 5)]
-    return Message("{list} and {display_value}", list=", ".join(display_value[:-1]), display_value=display_value[-1])
+    if len(names) <= 6:
+        return listed(names)
+    return listed([*names[:5], Message("{count} more", count=len(names) - 5)])
 
 
 def cell_text(exposure: Exposure) -> str:

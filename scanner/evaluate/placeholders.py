@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from string import Formatter
 
+from scanner.model.message import Message, fields
 from scanner.model.resource import Resource
 
 PLACEHOLDERS: dict[str, Callable[[Resource, Resource], str]] = {
@@ -87,6 +88,7 @@ def filled(template: str, subject: Resource, top: Resource, **more: str) -> str:
     return _filled(template, subject, top, quoted, more)
 
 
-def words_of(template: str, subject: Resource, top: Resource) -> str:
+def words_of(template: str, subject: Resource, top: Resource) -> Message:
     """Return a step in words with the names of a resource filled in, as they are."""
-    return _filled(template, subject, top, str, {})
+    values = {name: _filled(f"{{{name}}}", subject, top, str, {}) for name in fields(template)}
+    return Message(template, **values)

@@ -10,6 +10,7 @@ from scanner.evaluate.run import Evaluation
 from scanner.model.exposure import Exposure, Hop
 from scanner.model.ids import name_of
 from scanner.model.json_paths import same
+from scanner.model.message import Message
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Unread
@@ -30,7 +31,7 @@ def answers(question: ReachQuestion, evaluation: Evaluation, bundles: Iterable[B
         return [ReachAnswer("not known", f"{error.what}{f'; {error.do}' if error.do else ''}", ())]
     except Unread as missing:
         name = name_of(question.resource)
-        hop = Hop("resource", name, f"{missing.what}: {missing.why}", "", None)
+        hop = Hop("resource", name, Message("{what}: {why}", what=missing.what, why=missing.why), "", None)
         return [ReachAnswer("not known", f"{name} could not be assessed", (hop,))]
 
 
@@ -41,7 +42,7 @@ def _answers(question: ReachQuestion, evaluation: Evaluation, bundles: Iterable[
     top = bundle.top
     if top is None:
         gap = next(iter(bundle.gaps.values()), None)
-        why = gap.why() if gap is not None else "only parts of it were collected"
+        why = gap.why() if gap is not None else Message("only parts of it were collected")
         name = name_of(bundle.id)
         hop = Hop("resource", name, why, bundle.id, None)
         return [ReachAnswer("not known", f"{name} could not be assessed", (hop,))]
@@ -50,7 +51,7 @@ def _answers(question: ReachQuestion, evaluation: Evaluation, bundles: Iterable[
         # Instances of a Flexible scale set are virtual machines of their own.
         machines = instances
         if not machines:
-            why = "no virtual machine of this scale set was collected"
+            why = Message("no virtual machine of this scale set was collected")
             hop = Hop("resource", top.name, why, top.id, None)
             return [ReachAnswer("not known", f"{top.name}: {why}", (hop,))]
     found = [(_kind_of(each, evaluation), each) for each in machines]

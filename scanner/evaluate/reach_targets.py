@@ -12,6 +12,7 @@ from scanner.model.addresses import PUBLIC_ADDRESSES, BadAddress, parse
 from scanner.model.exposure import Exposure
 from scanner.model.ids import is_subscription, name_of, root_of, segments, subscription_of, type_of
 from scanner.model.json_paths import get_path, same
+from scanner.model.message import Message
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.callers import INTERNET, Caller, caller_of_resource
@@ -246,7 +247,9 @@ def _caller_of(id: str, others: Sequence[Resource], found: Topology, evaluation:
         return Caller(name, missing=(Unread(f"{name} {missing.what}", missing.why, missing.gap),))
     if made is not None:
         return cast("Caller", made)
-    why = "its subnet and its addresses are not known; ask for a machine, a network interface, a subnet or a network"
+    why = Message(
+        "its subnet and its addresses are not known; ask for a machine, a network interface, a subnet or a network"
+    )
     return Caller(name, missing=(Unread(f"the network position of {name}", why),))
 
 

@@ -17,7 +17,7 @@ from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Lock, Reach,
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import same
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.remedy import Cause, Edit, Remedy, Step
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
@@ -220,7 +220,7 @@ def _off(changes: Iterable[Step], top: Resource) -> bool:
     return any(isinstance(each, Edit) and each.path.lower().endswith(".publicnetworkaccess") for each in changes)
 
 
-def _impact(rule: Rule, count: int) -> str:
+def _impact(rule: Rule, count: int) -> Message:
     """Return what the removal of so many rules breaks; of another lock than the network, what its rule says."""
     if rule.category != "network":
         return rule.fix.impact
@@ -230,7 +230,7 @@ def _impact(rule: Rule, count: int) -> str:
 def _removed(entries: Sequence[Cause], rule: Rule, top: Resource) -> Remedy:
     made = _together(entries)
     changes = tuple(step for each in made for step in each.change())
-    impact = _impact(rule, len(entries)) if made else ""
+    impact = _impact(rule, len(entries)) if made else NOTHING
     return Remedy(tuple(_commands(made, top)), changes=changes, closes=tuple(entries), impact=impact)
 
 

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from scanner.document.schema import WaiverRow
 from scanner.evaluate.gaps import ends
-from scanner.evaluate.locks import cell_text, listed
+from scanner.evaluate.locks import cell_text, named_few
 from scanner.evaluate.policy import Failure, Intended, Waivers
 from scanner.model.exposure import Exposure
 from scanner.model.message import Message
@@ -73,7 +73,7 @@ def accept_lock(
     if not left:
         return Acceptance(min(accepted.values(), key=ends))
     waived = [each.endpoint for each in failing if id(each) in accepted and id(each) not in intended]
-    message = f" Accepted: {listed(waived)}." if waived else ""
+    message = f" Accepted: {named_few(waived)}." if waived else ""
     return _lapsed(waivers, rule, subject, [failure_of(each) for each in left], message)
 
 

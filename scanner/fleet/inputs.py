@@ -13,6 +13,7 @@ from scanner.history.evaluated import EvaluatedScopes
 from scanner.history.first_ids import first_ids
 from scanner.history.items import Item, ItemKind
 from scanner.model.addresses import AddressSet, Intervals
+from scanner.model.message import Message
 from scanner.model.residency import ResidencyPolicy
 from scanner.model.severity import Severity
 from scanner.rulebook.loader import RuleSet
@@ -156,7 +157,7 @@ def _waiver_file(found: WaiverInput) -> WaiverFile:
 
 def snapshot_of(found: EvaluationInput, lines: Callable[[], Iterable[bytes]]) -> Snapshot:
     """Return the snapshot of an evaluation, without the bundles after the index. `lines`: see `of_needed_lines`."""
-    return of_needed_lines(found.header, lines, found.why)
+    return of_needed_lines(found.header, lines, Message(found.why))
 
 
 def writer_of(found: EvaluationInput, rules: RuleSet) -> Writer:

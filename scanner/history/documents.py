@@ -227,7 +227,7 @@ def _side(file: str, document: Document) -> DiffSide:
 
 
 def _notes(old: Document, new: Document) -> list[str]:
-    found = []
+    found: list[str] = []
     if old.scan.taken > new.scan.taken:
         found.append(
             Message(

@@ -27,11 +27,12 @@ SHOWN: Final = 80
 
 
 class BadAddress(ValueError):
-    """A text that is no address, network or range. `text` is the text, `str()` says what is wrong with it."""
+    """A text that is no address, network or range. `text` is the text, `why` says what is wrong with it."""
 
     def __init__(self, text: object, why: str = Message("is not an address, a network or a range")) -> None:
         shown = "null" if text is None else repr(text)
-        super().__init__(f"{shown if len(shown) <= SHOWN else shown[:SHOWN] + '...'} {why}")
+        self.why = Message("{value} {why}", value=shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}...", why=why)
+        super().__init__(self.why)
         self.text = text
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, spelled, value_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
@@ -44,7 +44,7 @@ def value_check(
     good: tuple[Any, ...],
     bad: tuple[Any, ...],
     absent: Any = MISSING,
-    unclear: str = "",
+    unclear: Message = NOTHING,
 ) -> Callable[[Resource], Verdict]:
     """Return a check of a property: Pass for a good value, Fail for a bad one, Unknown for any other.
 
@@ -55,7 +55,7 @@ def value_check(
 
 
 def _judged(
-    path: str, good: tuple[Any, ...], bad: tuple[Any, ...], absent: Any, unclear: str
+    path: str, good: tuple[Any, ...], bad: tuple[Any, ...], absent: Any, unclear: Message
 ) -> Callable[[Resource, Any], Verdict]:
     """Return what a `value_check` says of a resource and the value of its property."""
     is_good, is_bad, expected = known_by(good), known_by(bad), good[0]
@@ -110,7 +110,7 @@ def check_value(
     good: tuple[Any, ...],
     bad: tuple[Any, ...],
     absent: Any = MISSING,
-    unclear: str = "",
+    unclear: Message = NOTHING,
 ) -> Verdict:
     """Return what a `value_check` says of a resource."""
     return _judged(path, good, bad, absent, unclear)(resource, resource.get(path))
@@ -118,7 +118,7 @@ def check_value(
 
 def _strange(seen: Evidence, value: Any, unclear: str = "") -> Unknown:
     why = (unclear or Message("unrecognized value {value}")).replace("{value}", repr(value))
-    return Unknown(f"{seen.path}: {why}", evidence=(seen,))
+    return Unknown(Message("{path}: {why}", path=seen.path, why=why), evidence=(seen,))
 
 
 def check_any_of(
@@ -208,7 +208,7 @@ def check_items(
     bad: tuple[Any, ...],
     absent: Any = MISSING,
     expected: str = "",
-    unclear: str = "",
+    unclear: Message = NOTHING,
 ) -> Verdict:
     """Return the verdict on one property of each item of a list: `path` is LIST[].PROPERTY.
 
@@ -236,7 +236,12 @@ def _and(names: list[str]) -> str:
 
 
 def check_child(
-    found: Resource | None, read: Read, check: Callable[[Resource], Verdict], *, none: str = "", named: bool = False
+    found: Resource | None,
+    read: Read,
+    check: Callable[[Resource], Verdict],
+    *,
+    none: Message = NOTHING,
+    named: bool = False,
 ) -> Verdict:
     """Return the verdict on the one resource of a single read; its evidence names the read.
 

@@ -284,7 +284,7 @@ class Index(Struct):
             missing = self.whole(type, subscription_of(top))
         return None if missing is None else missing.again()
 
-    def why_not_located(self, resource_id: str) -> str:
+    def why_not_located(self, resource_id: str) -> Message:
         """Return why the region of another resource is not known."""
         return NO_ROW if root_of(resource_id) in self.named else self.residency.why_unknown(resource_id)
 

@@ -180,7 +180,7 @@ class KeptPart(Part):
 
     __slots__ = ("at", "tree", "why")
 
-    def __init__(self, body: dict[str, Any], tree: Tree, at: str, why: str) -> None:
+    def __init__(self, body: dict[str, Any], tree: Tree, at: str, why: Message) -> None:
         super().__init__(body)
         self.tree = tree
         self.at = at
@@ -246,7 +246,7 @@ class KeptPart(Part):
             raise Unread(f"{self.at}.{_EVERY}" if self.at else _EVERY, self.why)
 
 
-def part(value: Any, tree: Tree, at: str = "", why: str = WITHOUT) -> Any:
+def part(value: Any, tree: Tree, at: str = "", why: Message = WITHOUT) -> Any:
     """Return a value that was cut by a tree, so that reading what was not kept raises Unread. Changes it in place."""
     if isinstance(value, dict):
         if _WHOLE in tree:
@@ -268,7 +268,9 @@ class KeptPaths:
     `paths`: by type in lower case. `why`: why a path that was not kept is unread.
     """
 
-    def __init__(self, paths: Mapping[str, Collection[str]], tags: Collection[str] = (), why: str = WITHOUT) -> None:
+    def __init__(
+        self, paths: Mapping[str, Collection[str]], tags: Collection[str] = (), why: Message = WITHOUT
+    ) -> None:
         self.paths = {type.lower(): tuple(sorted(each)) for type, each in paths.items()}
         self.tags = frozenset(tag.lower() for tag in tags)
         self.why = why

@@ -12,7 +12,7 @@ from scanner.model.diagnostic_settings import LogDestination, categories, destin
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_list_of_texts, is_one, member, spelled
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.remedy import Cause
 from scanner.model.residency import EEA_WORD, Allowed, PlaceException
@@ -107,7 +107,7 @@ class Found(NamedTuple):
     """The places of one mechanism. `none`: why there is none; `seen`: what was read where that is good."""
 
     places: tuple[Place, ...] = ()
-    none: str = ""
+    none: Message = NOTHING
     seen: tuple[Evidence, ...] = ()
 
 
@@ -390,13 +390,17 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
             lapsed=lapsed,
         )
 
-    def _message(self, leaving: list[JudgedPlace]) -> str:
+    def _message(self, leaving: list[JudgedPlace]) -> Message:
         where = " and ".join(dict.fromkeys(each.words for each in leaving))
         what = self.what[:1].upper() + self.what[1:]
         allowed = leaving[0].allowed
         said = [Message("{what}: {where}, by configuration", what=what, where=where)]
-        said += [f"Allowed: {allowed} ({allowed.source})"] if allowed is not None else []
-        return f"{'. '.join(said)}."
+        said += (
+            [Message("Allowed: {allowed} ({source})", allowed=allowed, source=allowed.source)]
+            if allowed is not None
+            else []
+        )
+        return Message("{list}.", list=". ".join(said))
 
 
 def _is_used(entry: Any, used: set[str]) -> bool:

@@ -17,7 +17,7 @@ from scanner.model.ids import (
     subscription_of,
 )
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, value_at
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, name
 from scanner.model.verdict import ABSENT, Evidence, Unread, malformed, not_a_list, not_returned
 
 T = TypeVar("T")
@@ -77,13 +77,13 @@ class Gap(Struct):
     action: str = ""
     resources: int = 0
 
-    def why(self) -> str:
+    def why(self) -> Message:
         """Return a clause for messages: the status and code, and the missing action."""
         answer = f"{self.status} {self.code}".strip() if self.status else self.code
         return (
             Message("{answer}, missing {action}", answer=answer, action=self.action)
             if self.status in (401, 403) and self.action
-            else answer
+            else name(answer)
         )
 
 

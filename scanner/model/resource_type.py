@@ -10,6 +10,7 @@ from scanner.model.bulk_reads import GraphRows, SubscriptionRows
 from scanner.model.exposure import Auth, EndpointKind, Exposure, Level, Switch
 from scanner.model.ids import type_of
 from scanner.model.json_paths import MISSING
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 
@@ -186,7 +187,7 @@ After = tuple[Read, Callable[[Resource], bool]]
 class NoPort(Struct, frozen=True):
     """Why no port of an endpoint is known."""
 
-    why: str
+    why: Message
 
 
 Ports = tuple[str, ...] | NoPort
@@ -194,7 +195,7 @@ Ports = tuple[str, ...] | NoPort
 HTTPS: Ports = ("tcp/443",)
 HTTP_AND_HTTPS: Ports = ("tcp/443", "tcp/80")
 """A web server that answers plain HTTP too, if only to redirect."""
-NO_PORT = NoPort("its type does not say at which port it answers")
+NO_PORT = NoPort(Message("its type does not say at which port it answers"))
 
 
 class Endpoint(Struct, frozen=True):
@@ -358,7 +359,7 @@ class ResourceType:
         on: tuple[Any, ...],
         absent: Any = MISSING,
         source: str = "",
-        says: str = "",
+        says: Message = NOTHING,
     ) -> Switch:
         """Return the switch that many types share: a value of `off` accepts Entra ID alone, one of `on` keys too."""
         levels: dict[Any, Level] = {}

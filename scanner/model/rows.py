@@ -13,7 +13,7 @@ from msgspec import UNSET
 from scanner.model import checks
 from scanner.model.json_paths import MISSING, is_absent, steps
 from scanner.model.keys import KeyFinder, with_known_key
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.places import PlaceFinder
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -309,13 +309,13 @@ def _check(
     """
     if row.function:
         called, reads = _called(row, lookup)
-        met = [(each.because, condition) for each, condition in _conditions(unless, lookup)]
+        met = [(Message(each.because), condition) for each, condition in _conditions(unless, lookup)]
         return (partial(_conditional, called, met) if met else called), reads
     conditions = _conditions(unless, lookup)
-    lacking = [(each.because, condition) for each, condition in conditions if each.without]
-    others = [(each.because, condition) for each, condition in conditions if not each.without]
+    lacking = [(Message(each.because), condition) for each, condition in conditions if each.without]
+    others = [(Message(each.because), condition) for each, condition in conditions if not each.without]
     single = of if isinstance(of, Read) and of.one else None
-    none = lacking[0][0] if lacking else ""
+    none = lacking[0][0] if lacking else NOTHING
     found = row.key or finder
     if found is not None:
         return partial(_placed, found, [*lacking, *others]), []
@@ -338,12 +338,14 @@ def _check(
 
 
 def _placed(
-    finder: PlaceFinder | KeyFinder, conditions: list[tuple[str, Condition]], resource: Resource, index: "Index"
+    finder: PlaceFinder | KeyFinder, conditions: list[tuple[Message, Condition]], resource: Resource, index: "Index"
 ) -> Verdict:
     return _conditional(finder.check, conditions, resource, index)
 
 
-def _conditional(called: Check, conditions: list[tuple[str, Condition]], resource: Resource, index: "Index") -> Verdict:
+def _conditional(
+    called: Check, conditions: list[tuple[Message, Condition]], resource: Resource, index: "Index"
+) -> Verdict:
     for because, condition in conditions:
         if condition(resource):
             return NotApplicable(because)
@@ -395,8 +397,8 @@ def _fact(row: CheckRow, sets: Mapping[str, Any]) -> Callable[[Resource], Verdic
     if row.path in sets and sets[row.path] in row.good:
         known["good"] = (sets[row.path], *row.good)
     if "[]." in row.path and '"' not in row.path:
-        return partial(checks.check_items, path=row.path, expected=row.expected, unclear=row.unclear, **known)
-    return checks.value_check(row.path, unclear=row.unclear, **known)
+        return partial(checks.check_items, path=row.path, expected=row.expected, unclear=Message(row.unclear), **known)
+    return checks.value_check(row.path, unclear=Message(row.unclear), **known)
 
 
 # Fixes
@@ -408,14 +410,14 @@ def _fix(row: RuleData, of: ResourceType | Read) -> Fix:
     bicep = fix.bicep if fix.bicep is not None else _bicep(row.check, of) if row.check is not None else ""
     return Fix(
         az=fix.az,
-        impact=fix.impact,
+        impact=Message(fix.impact),
         bicep=bicep,
         terraform=fix.terraform,
-        portal=fix.portal,
+        portal=Message(fix.portal),
         check_first=fix.check_first,
         try_first=fix.try_first,
         cost=fix.cost,
-        steps=fix.steps,
+        steps=tuple(map(Message, fix.steps)),
         change=fix.change or _change(row, of),
         add=fix.add,
         delete=fix.delete,

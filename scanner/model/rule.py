@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import bundle_of, resource_type_of
 from scanner.model.keys import KeyFinder
+from scanner.model.message import NOTHING, Message
 from scanner.model.once import once
 from scanner.model.places import PlaceFinder
 from scanner.model.remedy import ADD, Deletion, Edit, Field, Step, fields_of
@@ -61,14 +62,14 @@ class Fix(Struct, frozen=True, kw_only=True, dict=True):
     """
 
     az: str
-    impact: str
+    impact: Message
     bicep: str = ""
     terraform: str = ""
-    portal: str = ""
+    portal: Message = NOTHING
     check_first: str = ""
     try_first: str = ""
     cost: int = 1
-    steps: tuple[str, ...] = ()
+    steps: tuple[Message, ...] = ()
     change: Mapping[str, Any] = field(default_factory=dict)
     add: Mapping[str, Any] = field(default_factory=dict)
     delete: str = ""

@@ -18,7 +18,7 @@ from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, Bad
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same, text_at
-from scanner.model.message import Message
+from scanner.model.message import Message, listed
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
@@ -68,7 +68,7 @@ class _Evaluation(Struct):
         place = self.places.get(id(rule), -1)
         return Cause(self.holder or self.site.id, self.path, rule, place=place, also=self.also)
 
-    def possible(self, why: str, level: Reach = Reach.internet) -> None:
+    def possible(self, why: Message, level: Reach = Reach.internet) -> None:
         self.possible_grants.append(PossibleGrant(level, Unread(self.path, why)))
 
 
@@ -249,7 +249,7 @@ def _apply(walk: _Evaluation, rule: Any, action: str, text: Any) -> None:
         addresses = parse(text)
     except BadAddress as bad:
         if action != "deny":
-            walk.possible(str(bad))
+            walk.possible(bad.why)
         return
     if action == "allow":
         walk.allowed |= addresses & walk.rest
@@ -356,7 +356,7 @@ def _result(walk: _Evaluation, name: str, count: int, *default: Evidence) -> Loc
         *subnets,
     )
     allows = True if grants else (None if walk.possible_grants else False)
-    detail = join_with_and(_details(grants)) or (
+    detail = listed(_details(grants)) or (
         Message("not read") if walk.possible_grants else Message("{count} rules allow no one", count=count)
     )
     if not grants and not walk.possible_grants:

@@ -225,7 +225,13 @@ def _front_ends(rule: Any, address: str, firewall: Resource, allowed: SourceSet)
     version: Version = 6 if ":" in address else 4
     for port in _port_mappings(rule):
         target = f"{to}:{port.backend}"
-        detail = f"DNAT rule {name}: {port.label} to {target}, for {describe_sources(allowed) or 'no one'}"
+        detail = Message(
+            "DNAT rule {name}: {label} to {target}, for {allowed}",
+            name=name,
+            label=port.label,
+            target=target,
+            allowed=describe_sources(allowed) or Message("no one"),
+        )
         hops = (Hop("firewall", firewall.name, detail, firewall.id),)
         yield FrontEnd(address, "inside", port, version, hops, allowed_sources=allowed)
 

@@ -12,6 +12,7 @@ from scanner.model.addresses import ALL_IPV4, ALL_IPV6, NO_ADDRESSES, AddressSet
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path
+from scanner.model.message import NOTHING, Message
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.networks import Destination, Fabric, Nic, destination_of, key_of, network_of
 from scanner.reach.paths import configuration_key
@@ -67,9 +68,9 @@ class Caller(Struct, frozen=True):
         return self.senders[0].place.application_groups if len(self.senders) == 1 else frozenset()
 
     @property
-    def why_no_address(self) -> str:
+    def why_no_address(self) -> Message:
         """Return why its public addresses are not known."""
-        return next((each.egress.why for each in self.senders if not each.egress.addresses), "")
+        return next((each.egress.why for each in self.senders if not each.egress.addresses), NOTHING)
 
     def each(self) -> Iterator[Caller]:
         """Yield the caller once for each sender, as that sender alone; itself where it has none."""
@@ -102,7 +103,11 @@ def caller_of_resource(
         nic = found.fabric.nics.get(id)
         if nic is not None:
             senders += _of_nic(found, nic, bare=bare)
-            missing += [Unread(nic.malformed, f"{name_of(nic.id)} has an undocumented form")] if nic.malformed else []
+            missing += (
+                [Unread(nic.malformed, Message("{id} has an undocumented form", id=name_of(nic.id)))]
+                if nic.malformed
+                else []
+            )
         elif id != key:
             missing.append(found.index.missing_in(NICS, id) or not_listed(id))
     area = [id for id in found.fabric.subnets if key in (id, network_of(id))]
@@ -127,13 +132,13 @@ def _why_more_interfaces(index: Index, key: str) -> Iterator[Unread]:
     """Yield why a network or a subnet may have subnets or interfaces that were not read."""
     network = index.resources.get(network_of(key))
     if network is not None and not isinstance(get_path(network.body, "properties.subnets"), list):
-        yield Unread(f"the subnets of {network.name}", "Azure did not return them")
+        yield Unread(f"the subnets of {network.name}", Message("Azure did not return them"))
     gap = index.missing_in(NICS, key)
     if gap is not None:
         yield gap
     subscription = key.split("/")[2] if key.startswith("/subscriptions/") else ""
     if subscription in index.partial:
-        yield Unread(f"/subscriptions/{subscription}", "only part of the subscription is visible to this scan")
+        yield Unread(f"/subscriptions/{subscription}", Message("only part of the subscription is visible to this scan"))
 
 
 def _of_nic(found: Topology, nic: Nic, *, bare: bool = False) -> Iterator[Sender]:
@@ -170,7 +175,7 @@ def _unlisted_subnets(found: Topology, key: str) -> Iterator[Unread]:
     known = {each.subnet for nic in found.fabric.nics.values() for each in nic.configurations}
     for subnet in sorted(known - found.fabric.subnets.keys()):
         if subnet and network_of(subnet) == key:
-            yield Unread(subnet, "an interface is in it, and its network does not list it")
+            yield Unread(subnet, Message("an interface is in it, and its network does not list it"))
 
 
 def _of_subnets(found: Topology, subnets: list[str]) -> Iterator[Sender]:
@@ -193,5 +198,5 @@ def _of_subnets(found: Topology, subnets: list[str]) -> Iterator[Sender]:
                 if free:
                     yield replace(sender_at(found, place), addresses=free)
         if not prefixes:
-            missing = Unread(f"the address prefix of {name_of(id)}", "Azure did not return it")
+            missing = Unread(f"the address prefix of {name_of(id)}", Message("Azure did not return it"))
             yield sender_at(found, Destination(id), missing=missing)

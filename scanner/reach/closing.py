@@ -32,7 +32,7 @@ class Closing(NamedTuple):
     rules: tuple[str, ...] = ()
     admin: tuple[str, ...] = ()
     dnat: tuple[DnatRule, ...] = ()
-    steps: tuple[str, ...] = ()
+    steps: tuple[Message, ...] = ()
     rest: SourceSet = NO_SOURCES
 
     def __or__(self, other: Closing) -> Closing:

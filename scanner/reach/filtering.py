@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message, listed
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.known_ports import KnownPort
 from scanner.reach.networks import Destination, Fabric
@@ -39,7 +39,6 @@ from scanner.reach.rule_evaluation import all_sources, deciding_rules, interned
 from scanner.reach.security_rules import AllowedRange, AllowedRanges, DestinationFields, RuleRef, SourceSide
 from scanner.reach.source_grants import MAX_NAMED_RULES, describe_sources
 from scanner.reach.source_sets import NO_SOURCES, SourceSet
-from scanner.reach.sources import join_with_and
 
 EntryKind: TypeAlias = Literal["standard", "basic", "inside"]
 """How a packet arrives: by a public address or load balancer of that SKU, or from inside (the network itself, its
@@ -63,14 +62,14 @@ class FilterStep(Struct, frozen=True):
     rules: tuple[RuleRef, ...]
     allows: bool | None
     remaining: SourceSet
-    detail: str = ""
+    detail: Message = NOTHING
 
     def hop(self) -> Hop:
         """Return the step as a hop of an exposure."""
         name = name_of(self.resource) or _NAMES[self.kind]
         texts = [rule.text for rule in self.rules[:MAX_NAMED_RULES]]
         more = len(self.rules) - len(texts)
-        rules = join_with_and([*texts, Message("and {more} more", more=more)] if more > 0 else texts)
+        rules = listed([*texts, Message("and {more} more", more=more)] if more > 0 else texts)
         sources = describe_sources(self.remaining) if self.remaining else Message("no one")
         detail = self.detail or (
             Message("{rules} allows {sources}", rules=rules, sources=sources)
@@ -138,7 +137,7 @@ class FilterLevel(Struct, frozen=True):
     possible: AllowedRanges
     missing: tuple[Unread, ...] = ()
     group: SecurityRules | None = None
-    detail: str = ""
+    detail: Message = NOTHING
 
 
 class FilterChain(Struct):

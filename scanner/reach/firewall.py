@@ -85,7 +85,7 @@ class AllowedSubnets(Struct, frozen=True):
     path: str
     ids: tuple[str, ...] = ()
     missing: Unread | None = None
-    not_used: str = ""
+    not_used: Message = NOTHING
     causes: tuple[Cause, ...] = ()
     """The entries that allow them, in the same order."""
 
@@ -127,7 +127,7 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
     return AllowedSubnets(path, ids, missing, causes=causes)
 
 
-def why_rules_not_used(resource: Resource, index: Index, row: Firewall) -> str:
+def why_rules_not_used(resource: Resource, index: Index, row: Firewall) -> Message:
     """Return why no rule of the resource's own allows a caller; "" where one may."""
     reading = FirewallReading(resource, index, row)
     reading.find_holder()
@@ -249,7 +249,9 @@ def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
         Hop(
             "perimeter",
             perimeter.name,
-            f"{perimeter.mode or 'unknown mode'}, access rules: {perimeter.count}",
+            Message(
+                "{mode}, access rules: {count}", mode=perimeter.mode or Message("unknown mode"), count=perimeter.count
+            ),
             perimeter.id,
             allows(perimeter.allowed, otherwise=not perimeter.decides),
         )

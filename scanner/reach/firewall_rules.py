@@ -9,7 +9,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, addres
 from scanner.model.exposure import REACH_DESCRIPTIONS, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, same
-from scanner.model.message import Message
+from scanner.model.message import Message, listed
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -28,7 +28,6 @@ from scanner.reach.sources import (
     MAX_LISTED,
     grant_from_addresses,
     grants_from_ids,
-    join_with_and,
     private_range_evidence,
 )
 
@@ -80,29 +79,33 @@ def rules_lock(reading: FirewallReading) -> Lock:
     allowed, missing = default_action(reading)
     if allowed:
         name = row.default.rsplit(".", 1)[-1]
-        hop = Hop("firewall", row.name, f"{name} = {display_value(seen[0].value)}" if seen else "none")
+        hop = Hop(
+            "firewall",
+            row.name,
+            Message("{name} = {value}", name=name, value=display_value(seen[0].value)) if seen else Message("none"),
+        )
         cause = Cause((reading.holder or reading.resource).id, row.default, value=row.deny[0])
         then = listed_grants(reading) if total_entries(reading) else None
         return Lock((Grant(Reach.internet, seen, cause=cause, then=then),), hops=(hop,))
-    listed = listed_grants(reading)
+    rules = listed_grants(reading)
     if missing is not None:
-        listed |= Lock(possible_grants=(PossibleGrant(Reach.internet, missing, seen),))
-    if not listed.grants and not listed.possible_grants and not total_entries(reading) and open_when_empty(reading):
+        rules |= Lock(possible_grants=(PossibleGrant(Reach.internet, missing, seen),))
+    if not rules.grants and not rules.possible_grants and not total_entries(reading) and open_when_empty(reading):
         facts = (*seen, *(entry_count(reading, rules) for rules in (*row.addresses, *row.subnets)))
         hop = Hop("firewall", row.name, Message("no rule: every address is allowed"))
         return Lock((Grant(Reach.internet, facts),), hops=(hop,))
-    listed |= possible_without_rules(reading)
+    rules |= possible_without_rules(reading)
     reading.facts += [*seen, *(entry_count(reading, rules) for rules in (*row.addresses, *row.subnets))]
-    detail = join_with_and(
-        [grant.description or REACH_DESCRIPTIONS[Reach(grant.level)] for grant in listed.grants]
-    ) or Message("no rule allows access")
+    detail = listed([grant.description or REACH_DESCRIPTIONS[Reach(grant.level)] for grant in rules.grants]) or Message(
+        "no rule allows access"
+    )
     hop = Hop(
         "firewall",
         row.name,
-        detail if listed.grants or not listed.possible_grants else Message("not read"),
-        allows=allows(listed),
+        detail if rules.grants or not rules.possible_grants else Message("not read"),
+        allows=allows(rules),
     )
-    return Lock(tuple(grant.with_evidence(seen) for grant in listed.grants), listed.possible_grants, (hop,))
+    return Lock(tuple(grant.with_evidence(seen) for grant in rules.grants), rules.possible_grants, (hop,))
 
 
 def possible_without_rules(reading: FirewallReading) -> Lock:
@@ -203,7 +206,7 @@ def _addresses(
         try:
             found.append((entry, entry_cause(reading, rules, entry, place, rules.address), _parsed(entry, rules)))
         except BadAddress as bad:
-            possible_grants.append(PossibleGrant(Reach.internet, Unread(rules.name, str(bad))))
+            possible_grants.append(PossibleGrant(Reach.internet, Unread(rules.name, bad.why)))
     return found, _azure(rules, zero), tuple(possible_grants)
 
 
@@ -315,12 +318,12 @@ def _unknown_lists(reading: FirewallReading) -> tuple[PossibleGrant, ...]:
     )
 
 
-def trusted_access(reading: FirewallReading) -> tuple[str, ...]:
+def trusted_access(reading: FirewallReading) -> tuple[Message, ...]:
     """Return the access that requires an identity by itself: trusted services and named resources."""
     row, holder = reading.row, reading.holder
     if holder is None:
         return ()
-    found: list[str] = []
+    found: list[Message] = []
     if any(is_one(each, row.bypass_trusted) for each in bypass_values(holder, row)):
         value = holder.get(row.bypass)
         found.append(
@@ -330,7 +333,8 @@ def trusted_access(reading: FirewallReading) -> tuple[str, ...]:
         )
     for rules in row.instances:
         entries, _ = entries_of(reading, rules)
-        found += [f"the resource {text_member(entry, rules.id) or 'without an id'}" for entry in entries[:MAX_LISTED]]
+        ids = (text_member(entry, rules.id) for entry in entries[:MAX_LISTED])
+        found += [Message("the resource {id}", id=id or Message("without an id")) for id in ids]
     return tuple(found)
 
 

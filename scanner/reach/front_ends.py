@@ -20,7 +20,7 @@ from scanner.model.exposure import Chain, Hop
 from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, joined
 from scanner.model.resource import Resource
 from scanner.reach.networks import Nic, key_of, network_of
 from scanner.reach.paths import NetworkPath, configuration_key, port_at
@@ -208,7 +208,12 @@ class PublisherIndex(Struct):
         link = "properties.sharedPrivateLinkResource"
         linked = text_at(origin.body, f"{link}.privateLink.id")
         name, id = self._top(origin)
-        said = f"published through the Front Door {name}{how}{', by private link' if linked else ''}"
+        said = Message(
+            "published through the Front Door {name}{how}{value}",
+            name=name,
+            how=how,
+            value=Message(", by private link") if linked else "",
+        )
         hop = Hop("front-door", name, said, id)
         ports = _http_ports(get_path(origin.body, "properties"))
         self._add(text_at(origin.body, "properties.hostName"), hop, ports)
@@ -270,9 +275,9 @@ class PublisherIndex(Struct):
             return
         # An outer gateway names what leads to it, because the texts would double with each gateway in a row.
         outer = dict.fromkeys(_alone(publisher) for each in (before, *fronts.values()) for publisher in each)
-        said = Message("published through the application gateway {name}", name=gateway.name) + (
-            f" ({'; '.join(outer)})" if outer else ""
-        )
+        said = Message("published through the application gateway {name}", name=gateway.name)
+        if outer:
+            said = Message("{said} ({outer})", said=said, outer=joined("; ", outer))
         hop = _hop("application-gateway", gateway, said)
         chains = self._before(gateway, hop)
         routed = _gateway_pools(gateway, set(fronts))
@@ -309,7 +314,7 @@ class PublisherIndex(Struct):
 _SCALE_SET: Final = "/virtualmachinescalesets/"
 
 
-def _hop(kind: str, gateway: Resource, text: str) -> Hop:
+def _hop(kind: str, gateway: Resource, text: Message) -> Hop:
     return Hop(kind, gateway.name, text, gateway.id)
 
 

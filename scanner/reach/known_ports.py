@@ -26,7 +26,7 @@ class KnownPort(Struct, frozen=True):
     name: str
     kind: PortKind
     group: PortGroup
-    why: str
+    why: Message
 
     @property
     def place(self) -> int:
@@ -43,7 +43,7 @@ _NODES = Message("access allows running containers on the nodes")
 _STATE = Message("it stores the state and the secrets of the cluster")
 _WEB = Message("the application's own login, if it has one, is not visible to this scan")
 
-_ROWS: Final[tuple[tuple[PortGroup, PortKind, str, tuple[int, ...], tuple[int, ...], str], ...]] = (
+_ROWS: Final[tuple[tuple[PortGroup, PortKind, str, tuple[int, ...], tuple[int, ...], Message], ...]] = (
     # group, kind, name, TCP ports, UDP ports, why
     ("administration", "admin", "FTP", (21,), (), _CLEAR),
     ("administration", "admin", "SSH", (22,), (), _SHELL),

@@ -40,7 +40,7 @@ def narrowing(open_port: OpenPorts, index: Index, *, remove: bool = False) -> Re
     return found
 
 
-def _why_not(closing: Closing) -> tuple[str, ...]:
+def _why_not(closing: Closing) -> tuple[Message, ...]:
     """Return the steps where no change of rules closes the port, or must not be made."""
     if any(group_of(each).lower().startswith(CLUSTER_GROUP) for each in closing.rules):
         return (*closing.steps, IN_CLUSTER)
@@ -132,7 +132,13 @@ def _dnat_rule(rule: DnatRule, remove: bool) -> Remedy:
             collection=rule.collection,
             name=rule.name,
         )
-        return Remedy((), (f"{place}: {change}.",), changes, (cause,), check_first=_show(rule.holder))
+        return Remedy(
+            (),
+            (Message("{place}: {change}.", place=place, change=change),),
+            changes,
+            (cause,),
+            check_first=_show(rule.holder),
+        )
     policy, group = name_of(rule.holder.rsplit("/", 2)[0]), name_of(rule.holder)
     place = Message(
         "policy {policy}, rule collection group {group}, rule collection {collection}, rule {name}",
@@ -142,7 +148,13 @@ def _dnat_rule(rule: DnatRule, remove: bool) -> Remedy:
         name=rule.name,
     )
     if rule.name == "?" or rule.collection in ("", "?") or (not remove and "sourceIpGroups" in narrowed):
-        return Remedy((), (f"In {place}: {change}.",), changes, (cause,), check_first=_show(rule.holder))
+        return Remedy(
+            (),
+            (Message("In {place}: {change}.", place=place, change=change),),
+            changes,
+            (cause,),
+            check_first=_show(rule.holder),
+        )
     command = _rule_command(rule, "remove" if remove else "update") + ("" if remove else f" --source-addresses {RANGE}")
     steps = (
         Message(

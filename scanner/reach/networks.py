@@ -123,7 +123,7 @@ class RouteTable(Struct, frozen=True):
     id: str
     default: DefaultRoute = ""
     routes: tuple[Route, ...] = ()
-    unclear: str = ""
+    unclear: Message = NOTHING
     isolated: bool = False
 
 

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, Version
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_returned
 from scanner.reach.packed_ranges import keep_recent, pack_ranges, unpack_ranges
@@ -257,7 +257,7 @@ class DeployedRule(NamedTuple):
     ordered: bool
     id: str
     body: Any
-    uncertain: str = ""
+    uncertain: Message = NOTHING
 
 
 def admin_rules(network: str, deployed: Iterable[DeployedRule]) -> AdminRules:
@@ -299,10 +299,10 @@ def _admin_pair(deployed: DeployedRule, always: bool) -> RulePair:
         return replace(allow, allow=False), allow, deployed.uncertain
     row = packed_admin_rule(deployed.id, deployed.body, always)
     if row is None:
-        return None, None, ""
+        return None, None, NOTHING
     certain, possible, unclear = rule_pair(row)
     if not deployed.uncertain:
         return certain, possible, unclear
     certain = None if certain is None or certain.allow else certain
     possible = possible if possible is not None and possible.allow else None
-    return certain, possible, f"{row.name}: {deployed.uncertain}"
+    return certain, possible, Message("{rule}: {uncertain}", rule=row.name, uncertain=deployed.uncertain)

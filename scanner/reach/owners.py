@@ -5,7 +5,7 @@ from typing import Final
 
 from scanner.model.ids import group_of, segments, subscription_of
 from scanner.model.index import Index
-from scanner.model.message import Message
+from scanner.model.message import Message, joined
 from scanner.model.resource import Resource
 from scanner.model.severity import Severity
 
@@ -64,14 +64,14 @@ def by_whereabouts(resource: Resource, index: Index, ids: Iterable[str]) -> dict
     return found
 
 
-def rated(resource: Resource, index: Index, others: Sequence[str], what: str) -> tuple[Severity, str]:
+def rated(resource: Resource, index: Index, others: Sequence[str], what: Message) -> tuple[Severity, Message]:
     """Return severity and message of a failure about external ids: medium for a proven other tenant, else low.
 
     `what`: the noun, such as `private endpoint`.
     """
-    told = "; ".join(_named(ids, what, where) for where, ids in by_whereabouts(resource, index, others).items())
+    told = joined("; ", (_named(ids, what, where) for where, ids in by_whereabouts(resource, index, others).items()))
     if any(in_other_tenant(resource, index, each) for each in others):
-        return Severity.medium, f"{told}."
+        return Severity.medium, Message("{told}.", told=told)
     if all(managed_by(each) for each in others):
         return Severity.low, Message("{told}. Whether an instance of yours uses it is inconclusive.", told=told)
     return Severity.low, Message("{told}. Whether the subscription is in your own tenant is inconclusive.", told=told)

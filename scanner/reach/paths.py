@@ -279,7 +279,11 @@ class NetworkPath(Struct, frozen=True):
             return (
                 (Hop("subnet", place, Message("inside a virtual network"), self.destination.subnet),) if place else ()
             )
-        detail = f"{address or 'its private address is not known'}{f' in {place}' if place else ''}"
+        detail = Message(
+            "{address}{value}",
+            address=address or Message("its private address is not known"),
+            value=f" in {place}" if place else "",
+        )
         return (Hop("network-interface", name_of(self.nic), detail, self.nic),)
 
     def explain(self, fabric: Fabric) -> tuple[FilterStep, ...]:

@@ -252,7 +252,7 @@ def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[P
         try:
             found.append((text, parse(text)))
         except BadAddress as bad:
-            wrong.append(PossibleGrant(Reach.internet, Unread(f"{path} addressPrefixes", str(bad))))
+            wrong.append(PossibleGrant(Reach.internet, Unread(f"{path} addressPrefixes", bad.why)))
     return found, tuple(wrong)
 
 

@@ -12,6 +12,7 @@ from scanner.model.addresses import ALL_ADDRESSES, ALL_IPV4, ALL_IPV6, NO_ADDRES
 from scanner.model.exposure import Exposure, Hop, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
@@ -116,7 +117,8 @@ def ask_port(
 
 
 ITSELF: Final = Unread(
-    "the path inside", "whether network security groups filter traffic from a machine to itself is not documented"
+    "the path inside",
+    Message("whether network security groups filter traffic from a machine to itself is not documented"),
 )
 
 
@@ -152,9 +154,9 @@ def _best(
     if best is not None:
         return best
     if paths:
-        why = "its network paths from outside are for other ports"
+        why = Message("its network paths from outside are for other ports")
     else:
-        why = "it has no public address, load balancer or firewall in front of it"
+        why = Message("it has no public address, load balancer or firewall in front of it")
     return SenderAnswer("no", (Hop("path", top.name, why, allows=False),))
 
 
@@ -314,17 +316,20 @@ def _through(
             if not caller.in_network or (caller.is_area and is_inside(front)):
                 reached = (reached_addresses(one.certain, own, caller.application_groups)[0] for one in opened)
                 return "in part", None, union(reached)
-            unsure = Unread(f"the address of {caller.name}", "only some of its addresses are allowed")
+            unsure = Unread(f"the address of {caller.name}", Message("only some of its addresses are allowed"))
         tags = [tag for tag in each.certain.tags if not tag.startswith("/")]
         if unsure is None and _holds(each.certain, caller, own, index) is None:
             named = join_with_and([*tags, *(tag for tag in each.certain.without if not tag.startswith("/"))])
             unsure = _why_no_address(front, caller)
             if named:
                 unsure = Unread(
-                    f"whether {caller.name} belongs to {named}", "the addresses of a tag are known only to Azure"
+                    f"whether {caller.name} belongs to {named}",
+                    Message("the addresses of a tag are known only to Azure"),
                 )
         if _holds(each.possible, caller, own, index) is not False and each.certain != each.possible:
-            unsure = unsure or next(iter(each.missing), Unread("the private address", "a rule names single addresses"))
+            unsure = unsure or next(
+                iter(each.missing), Unread("the private address", Message("a rule names single addresses"))
+            )
     return ("not known" if unsure is not None else "no"), unsure, NO_ADDRESSES
 
 
@@ -336,9 +341,9 @@ def is_inside(front: FrontEnd) -> bool:
 def _why_no_address(front: FrontEnd, caller: Caller) -> Unread:
     if is_inside(front):
         if UNKNOWN_APPLICATION_GROUP in caller.application_groups:
-            return Unread(f"the application security groups of {caller.name}", "they could not be read")
-        return Unread(f"the private address of {caller.name}", "it is not known")
-    return Unread(f"the outbound address of {caller.name}", caller.why_no_address or "it is not known")
+            return Unread(f"the application security groups of {caller.name}", Message("they could not be read"))
+        return Unread(f"the private address of {caller.name}", Message("it is not known"))
+    return Unread(f"the outbound address of {caller.name}", caller.why_no_address or Message("it is not known"))
 
 
 def _own(front: FrontEnd, caller: Caller) -> AddressSet | None:
@@ -453,7 +458,7 @@ def _sent(path: NetworkPath, asked: AskedPort, sender: Sender, found: Topology) 
             union(parsed_addresses(front.address)) or PUBLIC_ADDRESSES.of_version(front.version), inside=False
         )
     if aim is None:
-        missing = Unread("the private address of the target", "it is not known")
+        missing = Unread("the private address of the target", Message("it is not known"))
         return Passage(None, Hop("path", "not known", missing.why, allows=None), missing)
     return outbound(found.index, found.fabric, sender.place, aim, asked.protocol, asked.number)
 

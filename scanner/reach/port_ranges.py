@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias
 
+from scanner.model.message import Message
+
 Span: TypeAlias = tuple[int, int]
 Spans: TypeAlias = tuple[Span, ...]
 Protocol: TypeAlias = Literal["tcp", "udp", "icmp", "esp", "ah"]
@@ -33,10 +35,11 @@ CONNECTIONS: Final = 2 * PORTS
 
 
 class BadPort(ValueError):
-    """A text that is no port, no range of ports and not `*`, or that names no protocol."""
+    """A text that is no port, no range of ports and not `*`, or that names no protocol. `why` says so."""
 
-    def __init__(self, text: object, what: str = "a port") -> None:
-        super().__init__(f"{str(text)[:60]!r} is not {what}")
+    def __init__(self, text: object, what: Message = Message("a port")) -> None:  # noqa: B008
+        self.why = Message("{value} is not {what}", value=repr(str(text)[:60]), what=what)
+        super().__init__(self.why)
 
 
 def place(protocol: Protocol, port: int = 0) -> int:
@@ -75,7 +78,7 @@ def _range(name: str, text: str) -> Span:
     low = _port(first.strip(), text)
     high = _port(last.strip(), text) if dash else low
     if low > high:
-        raise BadPort(text, "a range of ports")
+        raise BadPort(text, Message("a range of ports"))
     return low, high
 
 
@@ -93,7 +96,7 @@ def protocols(text: str) -> tuple[Protocol, ...]:
     if name in ("*", "any"):
         return (*WITH_PORTS, *WITHOUT_PORTS)
     if name not in _STARTS:
-        raise BadPort(text, "a protocol")
+        raise BadPort(text, Message("a protocol"))
     return (name,)
 
 

@@ -147,9 +147,9 @@ def _endpoint_name(endpoint: str) -> str:
     return name_of(endpoint) or Message("private endpoint")
 
 
-def _approved(index: Index, endpoint: str) -> str:
+def _approved(index: Index, endpoint: str) -> Message:
     scope = private_endpoint_scope(index, endpoint)
-    return f"Approved; {scope}" if scope else "Approved"
+    return Message("Approved; {scope}", scope=scope) if scope else Message("Approved")
 
 
 def _connections(resource: Resource, where: str | Read) -> tuple[list[Any], Unread | None]:

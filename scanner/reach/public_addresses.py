@@ -9,7 +9,7 @@ from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_one, known_text, same, text_at
-from scanner.model.message import Message
+from scanner.model.message import Message, name
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed, unknown_value
 from scanner.reach.filtering import EntryKind
@@ -36,7 +36,9 @@ class PublicAddress(Struct, frozen=True):
 
     @property
     def hop(self) -> Hop:
-        detail = Message("could not be read") if self.sku_unread else self.address or Message("has no address now")
+        detail = (
+            Message("could not be read") if self.sku_unread else name(self.address) or Message("has no address now")
+        )
         return Hop("public-ip", name_of(self.id), detail, self.id, None if self.sku_unread else True)
 
 

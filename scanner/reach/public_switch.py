@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from scanner.model.exposure import Lock
 from scanner.model.json_paths import is_absent, same
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -25,7 +25,7 @@ SwitchState = Literal["enabled", "disabled", "secured"]
 class PublicSwitch(Struct, frozen=True):
     state: SwitchState
     seen: tuple[Evidence, ...]
-    detail: str
+    detail: Message
     possible: Unread | None = None
     unknown: bool = False
     """Whether nothing is known of the switch: then not even closed rules prove that no network has access."""
@@ -34,13 +34,13 @@ class PublicSwitch(Struct, frozen=True):
 def public_switch(reading: FirewallReading, private: Lock) -> PublicSwitch:
     row, resource = reading.row, reading.resource
     if not row.public:
-        return PublicSwitch("enabled", (), "")
+        return PublicSwitch("enabled", (), NOTHING)
     seen = (resource.evidence(row.public, row.disabled[0]),)
     value = resource.get(row.public)
     if is_absent(value) or value == "":
         return _absent(reading, private, seen)
     state = _state(row, value)
-    text = f"{row.public.rsplit('.', 1)[-1]} = {display_value(value)}"
+    text = Message("{setting} = {value}", setting=row.public.rsplit(".", 1)[-1], value=display_value(value))
     if state is None:
         return PublicSwitch("enabled", seen, text, unknown_value(row.public, value), True)
     path, lacking, _ = row.sku_without_network_rules

@@ -15,6 +15,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
 from scanner.model.exposure import REACH_DESCRIPTIONS, Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import NO_PORT, ResourceType
 from scanner.model.verdict import Unread
@@ -129,9 +130,9 @@ def _common(grant: Grant, caller: Caller) -> AddressSet:
 
 def _undecided(grant: Grant, caller: Caller) -> Unread:
     if grant.description == TENANTS:
-        return Unread(f"whether {caller.name} has an Azure address", "any Azure tenant is allowed")
+        return Unread(f"whether {caller.name} has an Azure address", Message("any Azure tenant is allowed"))
     description = grant.description or "this source"
-    return Unread(f"whether {caller.name} belongs to {description}", "its addresses are known only to Azure")
+    return Unread(f"whether {caller.name} belongs to {description}", Message("its addresses are known only to Azure"))
 
 
 def _fits(grant: Grant, caller: Caller) -> bool | None:
@@ -176,7 +177,7 @@ def _hops(
         if hop.allows is False and verdict == "no":
             return
     if verdict == "no" and not decided:
-        yield Hop("firewall", "network rules", f"no rule allows {caller.name}", allows=False)
+        yield Hop("firewall", "network rules", Message("no rule allows {name}", name=caller.name), allows=False)
     if verdict == "not known" and not decided and missing is not None:
         yield Hop("firewall", "network rules", missing.why, allows=None)
 

@@ -16,7 +16,7 @@ from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.networks import Fabric, Route, RouteTable, Subnet, key_of, network_of
 from scanner.reach.peerings import is_connected, is_hub_network, links_of
@@ -71,7 +71,9 @@ def outside_route(index: Index, fabric: Fabric, subnet: Subnet, target: AddressS
         found = _decided(table, routes, "Internet")
         if found.allows is not True:
             return found
-    why = "" if direct or (table is not None and table.isolated) else why_more_routes(index, fabric, subnet.network)
+    why = (
+        NOTHING if direct or (table is not None and table.isolated) else why_more_routes(index, fabric, subnet.network)
+    )
     if not why:
         return PASSES
     return Passage(None, Hop("route", name_of(subnet.network), why, subnet.network, None), Unread(_SYSTEM, why))
@@ -80,7 +82,7 @@ def outside_route(index: Index, fabric: Fabric, subnet: Subnet, target: AddressS
 _SYSTEM: Final = Message("the effective routes of the sender")
 
 
-def why_more_routes(index: Index, fabric: Fabric, network: str) -> str:
+def why_more_routes(index: Index, fabric: Fabric, network: str) -> Message:
     """Return why a network (its key) may have routes that no route table shows; "" where it has none."""
     body = index.resources.get(network)
     if body is None:
@@ -97,8 +99,10 @@ def why_more_routes(index: Index, fabric: Fabric, network: str) -> str:
         if is_hub_network(key_of(remote)):
             return Message("the virtual hub of {name} may advertise routes", name=body.name)
         if same(get_path(each, "properties.useRemoteGateways"), True):
-            return f"the gateway of {name_of(remote) or 'a peered network'} may advertise routes"
-    return ""
+            return Message(
+                "the gateway of {remote} may advertise routes", remote=name_of(remote) or Message("a peered network")
+            )
+    return NOTHING
 
 
 def system_length(index: Index, subnet: str, target: AddressSet) -> int | None:
@@ -120,7 +124,7 @@ def _spaces(index: Index, network: str) -> list[AddressSet]:
     return [addresses for text in texts for addresses in parsed_addresses(text)]
 
 
-def detour(index: Index, fabric: Fabric, subnet: Subnet, version: Version) -> str:
+def detour(index: Index, fabric: Fabric, subnet: Subnet, version: Version) -> Message:
     """Return why packets of a subnet to public addresses may leave over something else than its default route, which
     may show an address of its own; "" where they do not.
     """
@@ -173,7 +177,7 @@ def _decided(table: RouteTable, routes: list[Route], direct: str) -> Passage:
             for each in _of_tags(table)
             if not _TAG.fullmatch(each.prefix)
         ),
-        "",
+        NOTHING,
     )
     if broken:
         hop = Hop("route", name_of(table.id), broken, table.id, None)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from scanner.model.addresses import ALL_ADDRESSES, PUBLIC_ADDRESSES, AddressSet, BadAddress, parse, union
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, joined
 from scanner.reach.port_ranges import ALL_PORTS, BadPort, Spans, merged, places, ports, protocols
 from scanner.reach.rule_fields import (
     BROKEN_DESTINATIONS,
@@ -41,7 +41,7 @@ _PLATFORM_TAGS: Final = frozenset({"AzureLoadBalancer"})
 """Tags of the platform's own host address, from which no caller sends."""
 
 
-RulePair: TypeAlias = tuple[SecurityRule | None, SecurityRule | None, str]
+RulePair: TypeAlias = tuple[SecurityRule | None, SecurityRule | None, Message]
 """A rule as it certainly acts and as it possibly acts (None: not at all), and what of it is not known (""  where all
 is).
 """
@@ -52,13 +52,13 @@ def rule_pair(row: PackedRule) -> RulePair:
     effects = _rule_effects(row.fields)
     if row.priority is not None and not effects.unclear and not effects.switches:
         rule = _rule(row, effects.certain, row.priority)
-        return rule, rule, ""
+        return rule, rule, NOTHING
     unclear = (*effects.unclear, *((Message("unknown priority"),) if row.priority is None else ()), *effects.switches)
     certain, possible = (
         _rule(row, effects.certain, AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),
         _rule(row, effects.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),
     )
-    return certain, possible, f"{row.name}: {'; '.join(unclear)}"
+    return certain, possible, Message("{name}: {list}", name=row.name, list=joined("; ", unclear))
 
 
 def _rule(row: PackedRule, effect: _RuleEffect | None, allow_at: int, deny_at: int = 0) -> SecurityRule | None:
@@ -140,7 +140,7 @@ class _FieldValue(NamedTuple):
 
     certain: Any
     possible: Any
-    unclear: str = ""
+    unclear: Message = NOTHING
 
 
 _ALL_PROTOCOLS: Final = _FieldValue((), protocols("*"), Message("unrecognized protocol"))
@@ -155,7 +155,7 @@ def _protocol(text: str) -> _FieldValue:
     try:
         return _FieldValue(protocols(text), protocols(text))
     except BadPort as bad:
-        return _FieldValue((), protocols("*"), str(bad))
+        return _FieldValue((), protocols("*"), bad.why)
 
 
 def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
@@ -165,7 +165,7 @@ def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
         try:
             found += ports(text)
         except BadPort as bad:
-            why = str(bad)
+            why = bad.why
     numbers = merged(found)
     return _FieldValue(numbers, ALL_PORTS if why else numbers, why)
 
@@ -235,11 +235,11 @@ def _rule_destination(texts: tuple[str, ...], groups: tuple[str, ...], broken: b
     )
 
 
-def _addresses_and_tags(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ...], str]:
+def _addresses_and_tags(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ...], Message]:
     """Return the addresses and the tags of a list of prefixes, and why one of these is neither."""
     sets: list[AddressSet] = []
     tags: list[str] = []
-    why = ""
+    why = NOTHING
     for text in texts:
         for part in text.split(","):
             word = part.strip()

@@ -13,14 +13,13 @@ from msgspec import Struct
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
 from scanner.model.json_paths import get_path, is_absent, known_text, member, objects_at, same, text_at
-from scanner.model.message import Message
+from scanner.model.message import Message, listed
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import malformed
 from scanner.reach.filtering import EntryKind
 from scanner.reach.load_balancer_rules import is_list_of_objects, is_list_of_resources, name_in
 from scanner.reach.networks import UNKNOWN_SECURITY_GROUP, Destination, application_groups, key_of, network_of
 from scanner.reach.paths import FrontEnd, NetworkPath, lacks_id
-from scanner.reach.sources import join_with_and
 from scanner.reach.topology import Topology
 
 _POOLS: Final = "loadBalancerBackendAddressPools"
@@ -98,7 +97,7 @@ class _InstanceAddresses(Struct):
             sku = text_at(own, "sku.name") or next((text_at(row.body, "sku.name") for row in own_rows), "")
             entry: EntryKind = "standard" if sku.lower().startswith("standard") else "basic"
             known = [address for row in self.rows if (address := text_at(row.body, "properties.ipAddress"))]
-            detail = join_with_and(known[:3]) or Message("each instance has its own address")
+            detail = listed(known[:3]) or Message("each instance has its own address")
             name = text_at(own, "name") or Message("instance addresses")
             yield FrontEnd("", entry, version=version, hops=(Hop("public-ip", name, detail),))
         elif self.rows.gap is not None:

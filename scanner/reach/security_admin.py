@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from scanner.model.ids import name_of, segments, subscription_of
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, member, objects_at, same, text_at, texts_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.reach.nsg import AdminRules, DeployedRule, admin_rules
 
@@ -140,10 +140,10 @@ class SecurityAdmin(Struct):
             applies = True if applies is None and len(collections) == 1 else applies
             if applies is False or (services == "allowrulesonly" and same(_access(known[id]), "Deny")):
                 continue
-            uncertain = NOT_PROVISIONED if applied.state not in ("", "succeeded") else ""
-            uncertain = uncertain or (OTHER_COLLECTION if applies is None else "")
-            uncertain = uncertain or (OLD_SNAPSHOT if ids is None and _is_repeated(id, chosen) else "")
-            uncertain = uncertain or (UNKNOWN_SERVICES if services == "" else "")
+            uncertain = NOT_PROVISIONED if applied.state not in ("", "succeeded") else NOTHING
+            uncertain = uncertain or (OTHER_COLLECTION if applies is None else NOTHING)
+            uncertain = uncertain or (OLD_SNAPSHOT if ids is None and _is_repeated(id, chosen) else NOTHING)
+            uncertain = uncertain or (UNKNOWN_SERVICES if services == "" else NOTHING)
             yield DeployedRule(rank, ordered, id, known[id], uncertain)
 
     def _committed(self, applied: AppliedConfiguration, region: str) -> tuple[str, ...] | None:

@@ -13,7 +13,7 @@ from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, member, objects_at, same, text_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.networks import Destination, Fabric, Route, Subnet, key_of, network_of
@@ -204,7 +204,8 @@ def _by_admin(fabric: Fabric, subnet: Subnet, sender: Destination, target: Packe
         text = Message("outbound: {refs} blocks the packet", refs=refs)
         return Governed(Outbound(False, Hop("admin-rules", name, text, subnet.network, False)), False)
     why = Unread(
-        Message("the outbound {name}", name=name), f"whether {refs or 'one of them'} includes the target is not known"
+        Message("the outbound {name}", name=name),
+        Message("whether {refs} includes the target is not known", refs=refs or Message("one of them")),
     )
     unclear = Outbound(None, Hop("admin-rules", name, why.why, subnet.network, None), why)
     passes = Outbound(True) if delivers or target.is_in(passed) else unclear
@@ -277,7 +278,7 @@ class Egress(NamedTuple):
     """
 
     addresses: AddressSet
-    why: str = ""
+    why: Message = NOTHING
     exists: bool | None = True
 
 
@@ -306,7 +307,7 @@ def egress(index: Index, fabric: Fabric, sender: Destination, public: str, *, po
             else _unknown(Message("the default route of its subnet leads to {route}", route=_hop_of(route)))
         )
     gateways = _gateways_of(index, subnet)
-    if isinstance(gateways, str):
+    if isinstance(gateways, Message):
         return _unknown(gateways)
     if gateways:
         return _known(
@@ -319,7 +320,7 @@ def egress(index: Index, fabric: Fabric, sender: Destination, public: str, *, po
     return _unknown(Message("it has no own public address"))
 
 
-def _unknown(why: str) -> Egress:
+def _unknown(why: Message) -> Egress:
     return Egress(NO_ADDRESSES, why, None)
 
 
@@ -359,7 +360,7 @@ def _addresses_of_appliance(index: Index, address: str) -> AddressSet:
     return union(addresses for each in found for addresses in each) if all(found) else NO_ADDRESSES
 
 
-def _gateways_of(index: Index, subnet: Subnet) -> list[Resource] | str:
+def _gateways_of(index: Index, subnet: Subnet) -> list[Resource] | Message:
     """Return the NAT gateways of a subnet, or why they are not known."""
     key = key_of(subnet.id)
     every, _ = index.of_type(NAT_GATEWAYS)

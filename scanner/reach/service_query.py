@@ -19,7 +19,7 @@ from scanner.model.addresses import PUBLIC_ADDRESSES, AddressSet, union
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, type_of
 from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_at
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import NoPort, Ports
 from scanner.model.verdict import Unread, not_listed
@@ -88,7 +88,7 @@ def ask_service(service: AskedService, caller: Caller, found: Topology) -> tuple
     words = {True: "yes", None: Message("not known"), False: "no"}
     best = min(sides, key=lambda each: ORDER.index(words[each.allows]))
     if best.allows is None:
-        return SenderAnswer(Message("not known"), best.hops, best.missing), best.grant
+        return SenderAnswer("not known", best.hops, best.missing), best.grant
     return SenderAnswer("yes" if best.allows else "no", best.hops), best.grant
 
 
@@ -322,7 +322,7 @@ def _any_port(service: AskedService, found: list[Passage]) -> Passage:
 
 def _endpoint_side(service: AskedService, id: str, grant: Grant, sender: Sender, found: Topology) -> Side:
     endpoint = found.index.resources.get(key_of(id))
-    hop = Hop("private-endpoint", name_of(id), "Approved", id)
+    hop = Hop("private-endpoint", name_of(id), Message("Approved"), id)
     if endpoint is None:
         return _unknown(hop, not_listed(id), grant)
     subnet = key_of(text_at(endpoint.body, "properties.subnet.id"))
@@ -416,7 +416,7 @@ def _at_address(
             sent = routed
         elif routed.allows is not sent.allows:
             missing = routed.missing or Unread(
-                Message("the route to the private endpoint"), routed.hop.detail if routed.hop else ""
+                Message("the route to the private endpoint"), routed.hop.detail if routed.hop else NOTHING
             )
             sent = Passage(None, routed.hop, missing)
     entered = _enters(service, at, sender, found, sent)

@@ -104,9 +104,9 @@ def _grants_from_sources(sources: SourceSet, index: Index) -> tuple[Grant, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def platform_tags(sources: SourceSet) -> tuple[str, ...]:
+def platform_tags(sources: SourceSet) -> tuple[Message, ...]:
     """Return the tags of Microsoft's own management and probes among the sources, with what they are: shown, never
     reach.
     """
     found = [service_tag(tag) for tag in sources.tags if not tag.startswith("/")]
-    return tuple(f"{tag.name}: {tag.why}" for tag in found if tag.reach == "none")
+    return tuple(Message("{name}: {why}", name=tag.name, why=tag.why) for tag in found if tag.reach == "none")

@@ -7,7 +7,7 @@ from scanner.model.addresses import PUBLIC_ADDRESSES, AddressSet, breadth
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
-from scanner.model.message import NOTHING, Message, Number
+from scanner.model.message import NOTHING, Message, Number, joined, listed
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.owners import by_whereabouts
@@ -44,9 +44,14 @@ def grant_from_addresses(addresses: AddressSet, index: Index, *evidence: Evidenc
     foreign = public - index.networks
     if width == "wide":
         return Grant(
-            Reach.wide, evidence, f"{_count(foreign)} ({join_with_and(foreign.describe(MAX_NAMED))})", addresses=public
+            Reach.wide,
+            evidence,
+            Message(
+                "{foreign} ({max_named})", foreign=_count(foreign), max_named=join_with_and(foreign.describe(MAX_NAMED))
+            ),
+            addresses=public,
         )
-    return Grant(Reach.selected, evidence, join_with_and(foreign.describe(MAX_NAMED)), addresses=public)
+    return Grant(Reach.selected, evidence, listed(foreign.describe(MAX_NAMED)), addresses=public)
 
 
 def private_range_evidence(path: str, addresses: AddressSet) -> tuple[Evidence, ...]:
@@ -81,7 +86,7 @@ def grants_from_ids(resource: Resource, index: Index, path: str, ids: Iterable[s
     grants: list[Grant] = []
     if foreign:
         places = by_whereabouts(resource, index, foreign)
-        description = "; ".join(f"{join_with_and(_names(each))}, {what} {where}" for where, each in places.items())
+        description = joined("; ", (f"{join_with_and(_names(each))}, {what} {where}" for where, each in places.items()))
         seen = Evidence(path, foreign[:MAX_LISTED], Message("{what} in a visible subscription", what=what))
         grants.append(Grant(Reach.selected, (seen,), description, ids=tuple(foreign)))
     if own:

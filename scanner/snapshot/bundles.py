@@ -20,6 +20,7 @@ from scanner.model.ids import group_of, is_below, resource_type_of, root_of, seg
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.located import Located
+from scanner.model.message import Message
 from scanner.model.regions import region_name
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.verdict import Evidence, Unread
@@ -38,7 +39,9 @@ IN_MEMORY = 512
 _ONLY_PARSED = frozenset({f"microsoft.network/{each}" for each in ("networkinterfaces", "routetables")})
 """Types of the index that are only used in parsed form, unless a rule is about them."""
 
-OWN_RULE = "this scan did not keep this property: name its path in keep= of the type or read, or scan with --keep-all"
+OWN_RULE = Message(
+    "this scan did not keep this property: name its path in keep= of the type or read, or scan with --keep-all"
+)
 """Why a property that an own rule reads, and that a scan could not know of, is unread."""
 
 
@@ -85,7 +88,7 @@ class Snapshot:
     """Returns the storage accounts and namespaces (ids in lower case) whose firewall keeps logs out, or may."""
     raw: Callable[[], Iterable[bytes]] | None = None
     """Returns the encoded lines once more; None where they cannot be read again."""
-    why: str = WITHOUT
+    why: Message = WITHOUT
     """Why a property that was not kept is unread."""
     is_part: bool = field(init=False)
     """Only a part of the subscriptions was collected; what is evaluated of it may be less."""
@@ -176,7 +179,7 @@ class Snapshot:
         yield from self.remaining
 
 
-def of_store(store: Store, why: str = OWN_RULE) -> Snapshot:
+def of_store(store: Store, why: Message = OWN_RULE) -> Snapshot:
     """Return the snapshot that a collection made, without a file. `why`: why a property that was not kept is unread."""
     snapshot = of_lines(store.header, decoded(store.lines()), why)
     # Weak: the files of a store are closed when its last user is gone, not by the collector of cycles.
@@ -208,7 +211,7 @@ def _lines_of_store(store: "weakref.ref[Store]") -> Iterable[bytes]:
     """Return the lines of a store. Raises Unread where it is gone: no line is not the same as no resource."""
     found = store()
     if found is None:
-        raise Unread("the resources of the scan", "they are no longer in memory")
+        raise Unread("the resources of the scan", Message("they are no longer in memory"))
     return found.lines()
 
 
@@ -284,12 +287,12 @@ def naming_keys(snapshot: Snapshot) -> Iterator[Resource]:
                 yield Resource(kept.part(line.resource, type) if kept is not None else line.resource, by=line.by)
 
 
-def grouped(header: Header, lines: Iterable[SnapshotLine], why: str = WITHOUT) -> Snapshot:
+def grouped(header: Header, lines: Iterable[SnapshotLine], why: Message = WITHOUT) -> Snapshot:
     """Return a snapshot from lines in grouped order, which were not encoded. See `of_lines`."""
     return of_lines(header, (EncodedLine(encoder.encode(line), line) for line in lines), why)
 
 
-def of_lines(header: Header, lines: Iterable[EncodedLine], why: str = WITHOUT) -> Snapshot:
+def of_lines(header: Header, lines: Iterable[EncodedLine], why: Message = WITHOUT) -> Snapshot:
     """Return a snapshot from lines in grouped order. Raises InputError, also later, where the order is wrong.
 
     `why`: why a property that was not kept is unread.

@@ -9,6 +9,7 @@ from scanner.document.schema import ScopeRow
 from scanner.model.ids import bundle_of, resource_type_of, root_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
+from scanner.model.message import Message
 from scanner.model.resource import By
 from scanner.text.times import checked_time
 
@@ -67,7 +68,7 @@ class Header(msgspec.Struct, kw_only=True):
     def __post_init__(self) -> None:
         self.taken = checked_time(self.taken)
 
-    def kept_paths(self, why: str = WITHOUT) -> KeptPaths | None:
+    def kept_paths(self, why: Message = WITHOUT) -> KeptPaths | None:
         """Return what was kept of each type, None where bodies are whole. `why`: why anything else is unread."""
         return None if self.kept is None else KeptPaths(self.kept, self.kept_tags, why)
 

@@ -10,6 +10,7 @@ from typing import Final
 from scanner.model.host_names import MARKS
 from scanner.model.ids import resource_type_of
 from scanner.model.index import is_indexed
+from scanner.model.message import Message
 from scanner.snapshot.bundles import (
     NAMING,
     Snapshot,
@@ -57,7 +58,7 @@ def _found_in(raw: bytes) -> Iterator[bytes]:
         yield encoder.encode(SnapshotLine(resource={"id": id, "location": region}))
 
 
-def of_needed_lines(header: Header, lines: Callable[[], Iterable[bytes]], why: str) -> Snapshot:
+def of_needed_lines(header: Header, lines: Callable[[], Iterable[bytes]], why: Message) -> Snapshot:
     """Return a snapshot that has no bundles but those of the index, and of which all else is known that a verdict asks.
 
     `lines`: yields what `needed_lines` gave, each time from the beginning. `why`: see `of_lines`.
