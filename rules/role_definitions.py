@@ -111,7 +111,7 @@ class CustomRole(NamedTuple):
 
     name: str
     allows: frozenset[str]
-    missing: str = ""
+    missing: Message = NOTHING
 
 
 def custom_roles(index: Index, subscription: Resource, found: Children) -> dict[str, CustomRole]:

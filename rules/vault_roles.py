@@ -218,9 +218,10 @@ def _allowed(role: str, roles: Mapping[str, CustomRole], gap: Unread | None) -> 
     if custom is not None:
         return custom.name, custom.allows, custom.missing
     if role in WITHOUT_KEYS:
-        return role, NO_ONE, ""
-    why = f"what the role {role or 'without an id'} allows is not read"
-    return role or Message("without an id"), NO_ONE, why if gap is None else f"{why}: {gap.why}"
+        return role, NO_ONE, NOTHING
+    named = role or Message("without an id")
+    why = Message("what the role {role} allows is not read", role=named)
+    return named, NO_ONE, why if gap is None else Message("{why}: {gap}", why=why, gap=gap.why)
 
 
 def _why_unknown(each: Resource) -> Message:
