@@ -104,7 +104,7 @@ def authorized(cluster: Resource, index: Index) -> Lock:
         RANGES,
         value
         if len(value) <= MAX_LISTED
-        else [*value[:MAX_LISTED], Message("and {value} more", value=len(value) - MAX_LISTED)],
+        else [*value[:MAX_LISTED], Message("{count} more", count=len(value) - MAX_LISTED)],
     )
     own = grant_from_addresses(union(found), index, shown, *private_range_evidence(RANGES, union(found)))
     grants += [own] if own is not None else []

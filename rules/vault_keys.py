@@ -418,8 +418,8 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
             "properties.accessPolicies[].permissions.keys", names(failing), Message("get, wrapKey and unwrapKey")
         )
         words = Message("The identity of {failing} may not unwrap its key.", failing=names(failing))
-        others = "".join(f" {each.what[:1].upper()}{each.what[1:]}: {each.why}." for each in unknown_parts)
-        return Fail((seen,), joined(" ", (*words, *others)), causes=tuple(causes))
+        others = [Message("{what!c}: {why}.", what=each.what, why=each.why) for each in unknown_parts]
+        return Fail((seen,), joined(" ", (words, *others)), causes=tuple(causes))
     unknown_parts += index.keys.more(index)
     if unknown_parts:
         return unknown(*unknown_parts)

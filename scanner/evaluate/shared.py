@@ -17,7 +17,7 @@ from scanner.model.index import Index
 from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
 
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=str)
 _MARK = re.compile(
     rb'"also_closes_count":(?P<count>\d+),"also_closes":'
     rb'\[\{"resource":"(?P<mark>@[0-9a-f]{16})","endpoint":"(?P<number>\d+)"\}(?P<comma>,?)'

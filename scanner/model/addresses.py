@@ -95,7 +95,7 @@ class AddressSet(msgspec.Struct, frozen=True, gc=False):
         texts = [_text(interval, 4) for interval in self.v4[:limit]]
         texts += [_text(interval, 6) for interval in self.v6[: limit - len(texts)]]
         more = len(self.v4) + len(self.v6) - len(texts)
-        return [*texts, Message("and {more} more", more=more)] if more else texts
+        return [*texts, Message("{count} more", count=more)] if more else texts
 
 
 def union(sets: Iterable[AddressSet]) -> AddressSet:

@@ -35,8 +35,8 @@ CONTROL_PLANES: Final = (
         "Microsoft Entra ID",
         frozenset(),
         Message(
-            "Sign-in and new tokens come from it, also for the portal, the command line and managed identities. A token "
-            "that was issued works until it expires."
+            "Sign-in and new tokens come from it, also for the portal, the command line and managed identities. A "
+            "token that was issued works until it expires."
         ),
         f"{LEARN}/entra/architecture/resilience-app-development-overview",
     ),
@@ -45,8 +45,8 @@ CONTROL_PLANES: Final = (
         Message("Azure Front Door and Azure CDN"),
         frozenset({"microsoft.cdn/profiles", "microsoft.network/frontdoors"}),
         Message(
-            "A global service: one configuration is sent to every edge location, and traffic enters through it whatever "
-            "region the application is in."
+            "A global service: one configuration is sent to every edge location, and traffic enters through it "
+            "whatever region the application is in."
         ),
         f"{LEARN}/azure/frontdoor/front-door-faq",
     ),

@@ -21,7 +21,7 @@ class _NamedUse(NamedTuple):
     use: KeyUse
 
 
-_encode: Final = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 _decode: Final = msgspec.json.Decoder(_NamedUse).decode_lines
 
 

@@ -41,9 +41,14 @@ class Message(str):
         if not values:
             return _made(template, template, values)
         for name, value in values.items():
-            if type(value) is not Message and type(value) is not Number:
+            kind = type(value)
+            if kind is not str and kind is not Message and kind is not Number:
                 values[name] = str(value)
-        return _made(rendered(template, values), template, values)
+        form = _form(template)
+        if form is None:
+            return _made(rendered(template, values), template, values)
+        text, names = form
+        return _made(text % tuple([values[each] for each in names]), template, values)
 
     def __reduce__(self) -> tuple[Callable[..., "Message"], tuple[Any, ...]]:
         return _made, (str(self), self.template, self.values)
@@ -88,6 +93,15 @@ def listed(parts: Sequence[str]) -> Message:
     return Message("{list} and {last}", list=joined(", ", parts[:-1]), last=parts[-1])
 
 
+MORE = "{count} more"
+"""The template of the last part of a list that was cut."""
+
+
+def is_rest(part: str) -> bool:
+    """Return whether a part of a list counts those that were left out."""
+    return isinstance(part, Message) and part.template == MORE
+
+
 def rendered(template: str, values: Mapping[str, Any], say: Callable[[Any], str] = str) -> str:
     """Return a template with its values. Nothing of a value is looked up in, and no field has a format."""
     return "".join(
@@ -113,6 +127,16 @@ def _pieces(template: str) -> tuple[tuple[str, str | None, str], ...]:
         if at + 1 < len(pieces):
             made.append(("", pieces[at + 1], pieces[at + 2] or ""))
     return tuple(made)
+
+
+@lru_cache(maxsize=4096)
+def _form(template: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return a template as a format of `%` and the names of its fields; None where a field begins in its own way."""
+    pieces = _pieces(template)
+    if any(case for _, _, case in pieces):
+        return None
+    text = "".join("%s" if field is not None else each.replace("%", "%%") for each, field, _ in pieces)
+    return text, tuple(field for _, field, _ in pieces if field is not None)
 
 
 def fields(template: str) -> list[str]:

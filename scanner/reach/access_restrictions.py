@@ -29,7 +29,6 @@ from scanner.reach.sources import (
     grant_from_addresses,
     grant_from_tag,
     grants_from_ids,
-    join_with_and,
     private_range_evidence,
 )
 
@@ -308,9 +307,7 @@ def _front_door(walk: _Evaluation, ids: list[str], seen: Evidence, cause: Cause)
         walk.grants.append(Grant(level, facts, description, cause=cause))
     if names:
         facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", ids))
-        walk.grants.append(
-            Grant(Reach.selected, facts, Message("the Front Door profile {names}", names=join_with_and(names)))
-        )
+        walk.grants.append(Grant(Reach.selected, facts, Message("the Front Door profile {names}", names=listed(names))))
 
 
 def _profiles(index: Index) -> dict[str, str]:
@@ -341,7 +338,7 @@ def _result(walk: _Evaluation, name: str, count: int, *default: Evidence) -> Loc
     shown = (
         walk.texts
         if len(walk.texts) <= MAX_LISTED
-        else [*walk.texts[:MAX_LISTED], Message("and {value} more", value=len(walk.texts) - MAX_LISTED)]
+        else [*walk.texts[:MAX_LISTED], Message("{count} more", count=len(walk.texts) - MAX_LISTED)]
     )
     facts = (
         *default,

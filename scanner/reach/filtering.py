@@ -69,7 +69,7 @@ class FilterStep(Struct, frozen=True):
         name = name_of(self.resource) or _NAMES[self.kind]
         texts = [rule.text for rule in self.rules[:MAX_NAMED_RULES]]
         more = len(self.rules) - len(texts)
-        rules = listed([*texts, Message("and {more} more", more=more)] if more > 0 else texts)
+        rules = listed([*texts, Message("{count} more", count=more)] if more > 0 else texts)
         sources = describe_sources(self.remaining) if self.remaining else Message("no one")
         detail = self.detail or (
             Message("{rules} allows {sources}", rules=rules, sources=sources)

@@ -250,7 +250,7 @@ def _texts(reading: FirewallReading, rules: RuleList) -> Evidence:
         texts = [text_member(each, rules.address) for each in entries[:MAX_LISTED]]
     return Evidence(
         rules.name,
-        texts if len(entries) <= MAX_LISTED else [*texts, Message("and {value} more", value=len(entries) - MAX_LISTED)],
+        texts if len(entries) <= MAX_LISTED else [*texts, Message("{count} more", count=len(entries) - MAX_LISTED)],
     )
 
 

@@ -20,11 +20,11 @@ from scanner.model.exposure import Chain, Hop
 from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
-from scanner.model.message import NOTHING, Message, joined
+from scanner.model.message import NOTHING, Message, joined, listed
 from scanner.model.resource import Resource
 from scanner.reach.networks import Nic, key_of, network_of
 from scanner.reach.paths import NetworkPath, configuration_key, port_at
-from scanner.reach.sources import cached, join_with_and
+from scanner.reach.sources import cached
 from scanner.reach.topology import Topology, topology
 
 NETWORK: Final = "Microsoft.Network"
@@ -468,8 +468,8 @@ def _keyless(names: list[str]) -> Message:
         return NOTHING
     if len(names) == 1:
         return Message("; its API {names} requires no key", names=names[0])
-    more = [Message("and {value} more", value=len(names) - 3)] if len(names) > 3 else []
-    return Message("; its APIs {value} require no key", value=join_with_and([*names[:3], *more]))
+    more = [Message("{count} more", count=len(names) - 3)] if len(names) > 3 else []
+    return Message("; its APIs {value} require no key", value=listed([*names[:3], *more]))
 
 
 def _named(body: Any) -> str:

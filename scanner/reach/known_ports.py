@@ -43,14 +43,16 @@ _NODES = Message("access allows running containers on the nodes")
 _STATE = Message("it stores the state and the secrets of the cluster")
 _WEB = Message("the application's own login, if it has one, is not visible to this scan")
 
+_SNMP: Final = Message("the community string allows reading the machine's settings")
+_LDAP: Final = Message("it answers queries about users and accepts passwords")
 _ROWS: Final[tuple[tuple[PortGroup, PortKind, str, tuple[int, ...], tuple[int, ...], Message], ...]] = (
     # group, kind, name, TCP ports, UDP ports, why
     ("administration", "admin", "FTP", (21,), (), _CLEAR),
     ("administration", "admin", "SSH", (22,), (), _SHELL),
     ("administration", "admin", "Telnet", (23,), (), _CLEAR),
-    ("administration", "admin", Message("RPC endpoint mapper"), (135,), (), Message("it lists the ports of Windows services")),
-    ("administration", "admin", "SNMP", (), (161,), Message("the community string allows reading the machine's settings")),
-    ("administration", "admin", "LDAP", (389, 636), (389,), Message("it answers queries about users and accepts passwords")),
+    ("administration", "admin", "RPC endpoint mapper", (135,), (), Message("it lists the ports of Windows services")),
+    ("administration", "admin", "SNMP", (), (161,), _SNMP),
+    ("administration", "admin", "LDAP", (389, 636), (389,), _LDAP),
     ("administration", "admin", "RDP", (3389,), (3389,), _SCREEN),
     ("administration", "admin", "VNC", (5900,), (), _SCREEN),
     ("administration", "admin", "WinRM", (5985, 5986), (), _SHELL),

@@ -101,8 +101,8 @@ def _admin_rule(deployed: str, index: Index, remove: bool) -> Remedy:
             change=change,
         ),
         Message(
-            "Deploy the security admin configuration {configuration} of {manager} to its regions again (Deployments, or "
-            "az network manager post-commit): until then the deployed rule stays in force.",
+            "Deploy the security admin configuration {configuration} of {manager} to its regions again (Deployments, "
+            "or az network manager post-commit): until then the deployed rule stays in force.",
             configuration=configuration,
             manager=manager,
         ),

@@ -12,7 +12,7 @@ from scanner.model.addresses import Version
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, subnet_name
 from scanner.model.index import Index
-from scanner.model.message import Message
+from scanner.model.message import Message, listed
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.closing import NOTHING, Closing, closing_of
 from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
@@ -23,7 +23,7 @@ from scanner.reach.paths import NetworkPath
 from scanner.reach.port_ranges import CONNECTIONS
 from scanner.reach.security_rules import DestinationFields
 from scanner.reach.source_grants import describe_sources, grants_from_sources, platform_tags
-from scanner.reach.sources import join_with_and, source_hop
+from scanner.reach.sources import source_hop
 
 NO_ADDRESS = Unread(Message("the private address"), Message("it is not known, and a rule names single addresses"))
 
@@ -191,7 +191,7 @@ def _name(step: FilterStep) -> str:
 
 
 def _rules(step: FilterStep) -> str:
-    return join_with_and([rule.text for rule in step.rules]) or step.detail
+    return listed([rule.text for rule in step.rules]) or step.detail
 
 
 def step_evidence(steps: Iterable[FilterStep]) -> tuple[Evidence, ...]:

@@ -33,7 +33,7 @@ class _Answer(msgspec.Struct, array_like=True, frozen=True):
     refs: tuple[tuple[str, int, bool, str], ...]
 
 
-_ANSWER_ENCODER: Final = msgspec.msgpack.Encoder()
+_ANSWER_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=str)
 
 _ANSWERS: Final = msgspec.msgpack.Decoder(_Answer)
 

@@ -12,7 +12,7 @@ from scanner.model.addresses import ALL_ADDRESSES, ALL_IPV4, ALL_IPV6, NO_ADDRES
 from scanner.model.exposure import Exposure, Hop, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
-from scanner.model.message import Message
+from scanner.model.message import Message, listed
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
@@ -48,7 +48,6 @@ from scanner.reach.source_sets import (
     reached_addresses,
     sources_in_no_group,
 )
-from scanner.reach.sources import join_with_and
 from scanner.reach.topology import Topology
 
 
@@ -109,7 +108,7 @@ def ask_port(
         place = place_text(asked.label, top, opens=True)
         return ReachAnswer("yes", can_open(caller, place) + (f"; {how}" if how else ""), best.hops)
     if best.verdict == "in part":
-        return ReachAnswer("in part", part_can_open(join_with_and(best.part.describe(3)), caller, place), best.hops)
+        return ReachAnswer("in part", part_can_open(listed(best.part.describe(3)), caller, place), best.hops)
     if best.missing is not None:
         step = next_step(best.missing, caller)
         return ReachAnswer("not known", unread_text(best.missing, top), best.hops, next_step=step)
@@ -319,7 +318,7 @@ def _through(
             unsure = Unread(f"the address of {caller.name}", Message("only some of its addresses are allowed"))
         tags = [tag for tag in each.certain.tags if not tag.startswith("/")]
         if unsure is None and _holds(each.certain, caller, own, index) is None:
-            named = join_with_and([*tags, *(tag for tag in each.certain.without if not tag.startswith("/"))])
+            named = listed([*tags, *(tag for tag in each.certain.without if not tag.startswith("/"))])
             unsure = _why_no_address(front, caller)
             if named:
                 unsure = Unread(
@@ -420,7 +419,7 @@ def _hop_with_rules(step: FilterStep, found: Topology, receiver: DestinationFiel
     more = len(allowing) - len(texts)
     if not texts:
         return hop
-    return replace(hop, detail="; ".join([*texts, f"and {more} more"] if more > 0 else texts))
+    return replace(hop, detail="; ".join([*texts, Message("and {count} more", count=more)] if more > 0 else texts))
 
 
 def _rule(rule: SecurityRule) -> str:

@@ -7,14 +7,14 @@ from scanner.model.exposure import Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, objects_at, same, text_at, texts_at
-from scanner.model.message import NOTHING, Message, Number
+from scanner.model.message import NOTHING, Message, Number, listed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread, absent_at_unknown_version, not_a_list
 from scanner.reach.networks import fabric_of, key_of
 from scanner.reach.paths import parsed_addresses
 from scanner.reach.peerings import is_live, peers_of
-from scanner.reach.sources import MAX_LISTED, cached, grants_from_ids, join_with_and
+from scanner.reach.sources import MAX_LISTED, cached, grants_from_ids
 
 SETTLED: Final = ("Rejected", "Disconnected", "Failed", "Removed", "Timeout")
 """The states of a connection that ended, or never came about: private-link/manage-private-endpoint; bicep-types-az for
@@ -228,7 +228,7 @@ def private_endpoint_scope(index: Index, endpoint: str) -> Message:
     rest = f"; {dead} peering{'s are' if dead > 1 else ' is'} not connected" if dead else ""
     return Message(
         "open to {parts}: {value} addresses{rest}",
-        parts=join_with_and(parts),
+        parts=listed(parts),
         value=Number(parsed_addresses(prefixes)[0].size(4)),
         rest=rest,
     )

@@ -15,7 +15,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
 from scanner.model.exposure import REACH_DESCRIPTIONS, Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
-from scanner.model.message import Message
+from scanner.model.message import Message, listed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import NO_PORT, ResourceType
 from scanner.model.verdict import Unread
@@ -36,7 +36,6 @@ from scanner.reach.answers import (
 from scanner.reach.callers import Caller
 from scanner.reach.port_query import AskedPort
 from scanner.reach.service_query import TENANTS, AskedService, ask_service
-from scanner.reach.sources import join_with_and
 from scanner.reach.topology import topology
 
 
@@ -68,7 +67,7 @@ def ask_endpoint(
         place = place_text(exposure.endpoint, top, opens=True)
         return ReachAnswer("yes", f"{can_open(caller, place)}; {authentication_text(exposure)}", found.hops)
     if found.verdict == "in part":
-        return ReachAnswer("in part", part_can_open(join_with_and(found.part.describe(3)), caller, place), found.hops)
+        return ReachAnswer("in part", part_can_open(listed(found.part.describe(3)), caller, place), found.hops)
     if found.verdict == "not known":
         assert found.missing is not None
         step = next_step(found.missing, caller)
@@ -100,7 +99,7 @@ def _others(lock: Lock, caller: Caller) -> str:
     names = {**REACH_DESCRIPTIONS, Reach.private: "private networks"}
     found = [each.description or names[Reach(each.level)] for each in lock.grants if each.level > Reach.none]
     found = ["Azure tenants" if each == TENANTS else each for each in found]
-    return f"; only {join_with_and(list(dict.fromkeys(found)))} can" if found else ""
+    return f"; only {listed(list(dict.fromkeys(found)))} can" if found else ""
 
 
 def _decided(lock: Lock, caller: Caller) -> tuple[ReachVerdict, Grant | None, Unread | None]:
@@ -207,9 +206,9 @@ def _which(grant: Grant, caller: Caller) -> str:
     for rule, addresses in grant.rules:
         if addresses.covers(caller.addresses):
             name = text_at(rule, "name") if isinstance(rule, dict) else ""
-            return f"{name}: {join_with_and(addresses.describe(3))}" if name else join_with_and(addresses.describe(3))
+            return f"{name}: {listed(addresses.describe(3))}" if name else listed(addresses.describe(3))
     if not grant.addresses or not grant.addresses.covers(caller.addresses):
-        return join_with_and(_common(grant, caller).describe(3))
+        return listed(_common(grant, caller).describe(3))
     return f"{len(grant.rules):,} rules together include {caller.name}"
 
 

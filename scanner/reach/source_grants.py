@@ -18,11 +18,11 @@ from scanner.model.addresses import (
 from scanner.model.exposure import Grant, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
-from scanner.model.message import Message
+from scanner.model.message import Message, is_rest, listed
 from scanner.model.verdict import Evidence
 from scanner.reach.service_tags import service_tag
 from scanner.reach.source_sets import SourceSet
-from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag, join_with_and
+from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag
 
 MAX_NAMED_RULES: Final = 3
 
@@ -32,19 +32,23 @@ def describe_sources(sources: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
     """Return sources as a clause: "every address", "every address except 20.0.0.0/8", "the service tag Storage"."""
     parts = _addresses(sources.addresses, limit)
     if parts and sources.without:
-        parts[-1] += Message(" except {without}", without=_few(sources.without, limit))
+        parts[-1] = Message("{part} except {without}", part=parts[-1], without=_few(sources.without, limit))
     tags = [tag for tag in sources.tags if not tag.startswith("/")]
     groups = [name_of(tag) for tag in sources.tags if tag.startswith("/")]
-    named = [f"the service tag{'s' if len(tags) > 1 else ''} {_few(tags, limit)}"] if tags else []
+    shown = _few(tags, limit)
+    several = len(tags) > 1
+    named = (
+        [Message("the service tags {tags}", tags=shown) if several else Message("the service tag {tags}", tags=shown)]
+        if tags
+        else []
+    )
     named += [Message("members of {groups}", groups=_few(groups, limit))] if groups else []
-    return join_with_and([*named, *parts] if parts and parts[-1].startswith("and ") else [*parts, *named])
+    return listed([*named, *parts] if parts and is_rest(parts[-1]) else [*parts, *named])
 
 
 def _few(names: Sequence[str], limit: int) -> str:
     shown = list(names[:limit])
-    return join_with_and(
-        [*shown, Message("and {value} more", value=len(names) - limit)] if len(names) > limit else shown
-    )
+    return listed([*shown, Message("{count} more", count=len(names) - limit)] if len(names) > limit else shown)
 
 
 def _addresses(addresses: AddressSet, limit: int) -> list[str]:
@@ -52,7 +56,7 @@ def _addresses(addresses: AddressSet, limit: int) -> list[str]:
         missing = universe - addresses
         if addresses and universe.covers(addresses) and _count(missing) < _count(addresses):
             return [
-                Message("every address except {limit}", limit=join_with_and(missing.describe(limit)))
+                Message("every address except {limit}", limit=listed(missing.describe(limit)))
                 if missing
                 else Message("every address")
             ]

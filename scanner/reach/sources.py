@@ -20,14 +20,6 @@ MAX_LISTED = 20
 NO_EFFECT = Message("no effect: requests from private ranges do not arrive at a public address")
 
 
-def join_with_and(parts: Sequence[str]) -> str:
-    """Return texts as one clause: "a, b and c", "a, b and 4 more"."""
-    if len(parts) < 2:
-        return "".join(parts)
-    last = parts[-1] if parts[-1].startswith("and ") else Message("and {parts}", parts=parts[-1])
-    return f"{', '.join(parts[:-1])} {last}"
-
-
 def grant_from_addresses(addresses: AddressSet, index: Index, *evidence: Evidence) -> Grant | None:
     """Return the grant of a union of addresses on a public firewall; None where it has no public address."""
     width = breadth(addresses, index.networks, index.wide_ipv4, index.wide_ipv6)
@@ -36,7 +28,7 @@ def grant_from_addresses(addresses: AddressSet, index: Index, *evidence: Evidenc
         return None
     if width == "own":
         description = Message(
-            "the organisation's own networks ({max_named})", max_named=join_with_and(public.describe(MAX_NAMED))
+            "the organisation's own networks ({max_named})", max_named=listed(public.describe(MAX_NAMED))
         )
         return Grant(Reach.selected, evidence, description, addresses=public)
     if width == "internet":
@@ -46,9 +38,7 @@ def grant_from_addresses(addresses: AddressSet, index: Index, *evidence: Evidenc
         return Grant(
             Reach.wide,
             evidence,
-            Message(
-                "{foreign} ({max_named})", foreign=_count(foreign), max_named=join_with_and(foreign.describe(MAX_NAMED))
-            ),
+            Message("{foreign} ({max_named})", foreign=_count(foreign), max_named=listed(foreign.describe(MAX_NAMED))),
             addresses=public,
         )
     return Grant(Reach.selected, evidence, listed(foreign.describe(MAX_NAMED)), addresses=public)
@@ -58,7 +48,7 @@ def private_range_evidence(path: str, addresses: AddressSet) -> tuple[Evidence, 
     """Return evidence of the private ranges in the rules of a public firewall; () without any."""
     if addresses.is_empty or PUBLIC_ADDRESSES.covers(addresses) or breadth(addresses) == "internet":
         return ()
-    return (Evidence(path, join_with_and((addresses - PUBLIC_ADDRESSES).describe(MAX_NAMED)), NO_EFFECT),)
+    return (Evidence(path, listed((addresses - PUBLIC_ADDRESSES).describe(MAX_NAMED)), NO_EFFECT),)
 
 
 def in_own_tenant(resource: Resource, index: Index, other: str) -> bool:
@@ -86,7 +76,13 @@ def grants_from_ids(resource: Resource, index: Index, path: str, ids: Iterable[s
     grants: list[Grant] = []
     if foreign:
         places = by_whereabouts(resource, index, foreign)
-        description = joined("; ", (f"{join_with_and(_names(each))}, {what} {where}" for where, each in places.items()))
+        description = joined(
+            "; ",
+            (
+                Message("{names}, {what} {where}", names=listed(_names(each)), what=what, where=where)
+                for where, each in places.items()
+            ),
+        )
         seen = Evidence(path, foreign[:MAX_LISTED], Message("{what} in a visible subscription", what=what))
         grants.append(Grant(Reach.selected, (seen,), description, ids=tuple(foreign)))
     if own:
@@ -136,7 +132,7 @@ def source_hop(lock: Lock) -> Hop:
 
 def _names(ids: Sequence[str]) -> list[str]:
     names = [name_of(each) for each in ids[:MAX_NAMED]]
-    return names if len(ids) <= MAX_NAMED else [*names, Message("and {value} more", value=len(ids) - MAX_NAMED)]
+    return names if len(ids) <= MAX_NAMED else [*names, Message("{count} more", count=len(ids) - MAX_NAMED)]
 
 
 def _count(addresses: AddressSet) -> str:
@@ -154,7 +150,6 @@ __all__ = [
     "grant_from_tag",
     "grants_from_ids",
     "in_own_tenant",
-    "join_with_and",
     "private_range_evidence",
     "source_hop",
 ]

@@ -14,6 +14,7 @@ from scanner.document.schema import WaiverRow
 from scanner.errors import InputError
 from scanner.evaluate.policy import Failure, NoWaivers
 from scanner.model.exposure import Reach
+from scanner.model.message import NOTHING
 from scanner.model.resource import LOST, Gap
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Fix, rule
@@ -25,7 +26,7 @@ from tests.work import calls
 
 TODAY = date(2026, 11, 25)
 ID = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/stjournal"
-FIX = Fix(az="az version", impact="")
+FIX = Fix(az="az version", impact=NOTHING)
 OF_STORAGE = sum(id.startswith("storage-") for id in load(packages=False).rules)
 """How many rules `storage-*` matches."""
 

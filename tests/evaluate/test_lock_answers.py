@@ -17,11 +17,12 @@ from scanner.model.exposure import (
     possible,
     unread,
 )
+from scanner.model.message import Message
 from scanner.model.severity import Severity
 from scanner.model.verdict import NotApplicable, Pass, Unknown, Unread
 
-LOST = Unread("a part", "not collected")
-NOTHING = Lock()
+LOST = Unread("a part", Message("not collected"))
+NO_GRANTS = Lock()
 OPEN = grant(Reach.internet)
 
 
@@ -30,9 +31,9 @@ def exposure(reach: Lock, authentication: Lock, kind: str = "data") -> Exposure:
 
 
 def test_an_empty_lock_is_rated_as_the_worst() -> None:
-    assert exposure(OPEN, NOTHING).worst_severity is Severity.critical
-    assert exposure(NOTHING, grant(Auth.anonymous)).worst_severity is Severity.critical
-    assert exposure(NOTHING, NOTHING).worst_severity is Severity.critical
+    assert exposure(OPEN, NO_GRANTS).worst_severity is Severity.critical
+    assert exposure(NO_GRANTS, grant(Auth.anonymous)).worst_severity is Severity.critical
+    assert exposure(NO_GRANTS, NO_GRANTS).worst_severity is Severity.critical
 
 
 @pytest.mark.parametrize("lock", ["anonymous-access", "authentication", "network"])
@@ -41,12 +42,12 @@ def test_an_endpoint_that_was_not_read_is_undecided_on_each_lock(lock: str) -> N
 
 
 def test_who_reaches_an_endpoint_without_any_grant_is_not_known() -> None:
-    assert answer("authentication", exposure(NOTHING, grant(Auth.shared))) == "unknown"
-    assert answer("network", exposure(NOTHING, IDENTITY)) == "unknown"
+    assert answer("authentication", exposure(NO_GRANTS, grant(Auth.shared))) == "unknown"
+    assert answer("network", exposure(NO_GRANTS, IDENTITY)) == "unknown"
 
 
 def test_what_an_endpoint_asks_that_says_nothing_may_be_nothing() -> None:
-    assert answer("network", exposure(possible(Reach.internet, LOST), NOTHING, "app")) == "unknown"
+    assert answer("network", exposure(possible(Reach.internet, LOST), NO_GRANTS, "app")) == "unknown"
 
 
 def test_an_app_that_asks_for_an_identity_may_be_reached_from_the_internet() -> None:
@@ -74,7 +75,9 @@ def test_a_network_rule_of_some_credentials_passes_on_endpoints_that_ask_for_oth
     assert isinstance(evaluate("network", [], ("databases",)).verdict, NotApplicable)
 
 
-HIDDEN = Exposure("hidden", "data", grant(Reach.none), grant(Auth.shared), hidden_rules="rules inside are not shown")
+HIDDEN = Exposure(
+    "hidden", "data", grant(Reach.none), grant(Auth.shared), hidden_rules=Message("rules inside are not shown")
+)
 
 
 def test_what_is_hidden_at_one_endpoint_of_two_does_not_settle_the_rule() -> None:
@@ -90,7 +93,7 @@ def test_a_weak_login_at_one_hidden_endpoint_is_enough() -> None:
 
 
 def test_an_unknown_says_whether_something_is_missing_beside_its_gaps() -> None:
-    refused = Unread("a list", "403", "/a/list")
+    refused = Unread("a list", Message("403"), "/a/list")
     gap = exposure(OPEN, IDENTITY | possible(Auth.anonymous, refused))
     both = exposure(OPEN, IDENTITY | possible(Auth.anonymous, refused) | possible(Auth.anonymous, LOST))
     verdicts = [evaluate("anonymous-access", [each]).verdict for each in (gap, both)]

@@ -7,6 +7,7 @@ from scanner.evaluate.reach_answers import answers
 from scanner.evaluate.reach_targets import ReachQuestion
 from scanner.evaluate.run import Evaluation
 from scanner.model.json_paths import same
+from scanner.model.message import NOTHING
 from scanner.model.resource_type import NoPort
 from scanner.reach.port_query import port_of_endpoint
 from scanner.rulebook.loader import load
@@ -59,7 +60,7 @@ def test_every_endpoint_is_found_at_its_port(demo_folder: Path) -> None:
             ),
             None,
         )
-        ports = kind.ports_of(exposure) if exposure is not None else NoPort("")
+        ports = kind.ports_of(exposure) if exposure is not None else NoPort(NOTHING)
         place = (kind.type, name.partition("/")[0])
         if isinstance(ports, NoPort) or place in seen or kind.path_function is not None:
             continue

@@ -8,6 +8,7 @@ import pytest
 from scanner.cycle_collector import without_cycle_collector
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
+from scanner.model.message import Message
 from scanner.model.resource import Bundle, Resource
 from scanner.model.unread import Unread
 from scanner.snapshot.bundles import of_store
@@ -47,7 +48,7 @@ def test_bundles_of_the_index_let_go_of_their_resources_in_the_file(monkeypatch:
 
 
 def test_what_is_kept_is_raised_as_a_new_exception() -> None:
-    kept = Unread("blobServices/default", "403 AuthorizationFailed", "/subscriptions/s")
+    kept = Unread("blobServices/default", Message("403 AuthorizationFailed"), "/subscriptions/s")
     again = kept.again()
     assert again is not kept
     assert (again.what, again.why, again.gap) == (kept.what, kept.why, kept.gap)

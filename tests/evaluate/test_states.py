@@ -24,6 +24,7 @@ from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import FINE, decide
 from scanner.history.observation import observe
 from scanner.model.exposure import NO_GRANT, Auth, EndpointKind, Exposure, Lock, Reach, closed, grant, possible
+from scanner.model.message import Message
 from scanner.model.rule import Rule
 from scanner.model.severity import SEVERITIES, Severity
 from scanner.model.verdict import Unread
@@ -174,7 +175,7 @@ def test_unknown_never_counts_for_fail_on(fail_on: str) -> None:
     assert (end.code, end.why) == (3, "incomplete, 1 endpoint not fully assessed")
 
 
-MISSING = Unread("the firewall", "not collected")
+MISSING = Unread("the firewall", Message("not collected"))
 
 
 @st.composite
@@ -215,4 +216,4 @@ def test_low_for_certain_and_critical_at_worst_is_open() -> None:
 
 
 def test_an_endpoint_that_is_off_is_closed_with_its_reason() -> None:
-    assert _state(closed("sftp", "data", "SFTP is off"), [], "on purpose") == ("closed", "SFTP is off", None)
+    assert _state(closed("sftp", "data", Message("SFTP is off")), [], "on purpose") == ("closed", "SFTP is off", None)

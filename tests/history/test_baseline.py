@@ -19,6 +19,7 @@ from scanner.history.items import ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.observation import ScanCoverage
 from scanner.history.reverify import Reverification
 from scanner.model.ids import root_of
+from scanner.model.message import NOTHING
 from scanner.model.resource import LOST, Gap
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.rule import Fix, Rule
@@ -45,7 +46,7 @@ from tests.history.test_compare import (
     observed,
 )
 
-FIX = Fix(az="az version", impact="")
+FIX = Fix(az="az version", impact=NOTHING)
 STORES = f"/subscriptions/{SUB}/providers/Microsoft.Storage/storageAccounts"
 NETWORKS = f"/subscriptions/{SUB}/providers/Microsoft.Network/virtualNetworks"
 

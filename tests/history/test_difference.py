@@ -8,6 +8,7 @@ import pytest
 from scanner.document.schema import ChangeRow, Document, ExposureRow, ScopeRow
 from scanner.history.documents import DiffDocument, difference
 from scanner.model.index import Index
+from scanner.model.message import NOTHING
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Fix, Rule, rule
@@ -16,7 +17,7 @@ from scanner.rulebook.loader import RuleSet
 from tests.history.test_compare import MONDAY, SUB, TUESDAY, Row, account, exposure, finding
 from tests.history.test_compare import document as rows_of
 
-FIX = Fix(az="az version", impact="")
+FIX = Fix(az="az version", impact=NOTHING)
 STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 KEYS = Rule(
     id="keys", category="authentication", title="Keys", resource_type=STORE, endpoints=("blob",), why="w", fix=FIX

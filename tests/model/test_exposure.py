@@ -24,11 +24,12 @@ from scanner.model.exposure import (
     title,
     unread,
 )
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.severity import Severity
 from scanner.model.verdict import Fail, NotApplicable, Pass, Unknown, Unread
 
-GAP = Unread("containers", "403 AuthorizationFailed")
+GAP = Unread("containers", Message("403 AuthorizationFailed"))
 KINDS = ("data", "admin", "app")
 
 
@@ -145,20 +146,25 @@ def test_nothing_sure_is_unknown_and_could_be_the_worst() -> None:
 def test_what_could_be_info_is_inconclusive_too() -> None:
     """Info is 0, which counted as no severity."""
     exposure = Exposure(
-        "blob", "data", possible(Reach.internet, GAP), IDENTITY, max_severity=Severity.info, justification="limited"
+        "blob",
+        "data",
+        possible(Reach.internet, GAP),
+        IDENTITY,
+        max_severity=Severity.info,
+        justification=Message("limited"),
     )
     assert (exposure.severity, exposure.worst_severity) == (None, Severity.info)
     assert exposure.inconclusive
 
 
 def test_an_endpoint_that_is_off_is_closed_and_says_why() -> None:
-    exposure = closed("sftp", "data", "SFTP is not switched on", display_name="SFTP")
+    exposure = closed("sftp", "data", Message("SFTP is not switched on"), display_name=Message("SFTP"))
     assert exposure.severity is None
     assert title(exposure) == "SFTP is off: SFTP is not switched on"
 
 
 def test_a_title_names_both_locks() -> None:
-    exposure = Exposure("blob", "data", grant(Reach.internet), SHARED, display_name="The blob service")
+    exposure = Exposure("blob", "data", grant(Reach.internet), SHARED, display_name=Message("The blob service"))
     assert title(exposure) == "The blob service is reachable from the internet and accepts a shared key or password"
 
 
@@ -170,8 +176,10 @@ def test_a_milder_cell_needs_an_argument() -> None:
 @given(some_locks, auths)
 def test_a_cap_and_a_milder_cell_never_raise_a_severity(reach: Lock, authentication: Lock) -> None:
     plain = Exposure("tcp/22", "admin", reach, authentication)
-    milder = Exposure("tcp/22", "admin", reach, authentication, severity_steps_down=1, justification="stopped")
-    capped = Exposure("tcp/22", "admin", reach, authentication, max_severity=Severity.low, justification="by design")
+    milder = Exposure("tcp/22", "admin", reach, authentication, severity_steps_down=1, justification=Message("stopped"))
+    capped = Exposure(
+        "tcp/22", "admin", reach, authentication, max_severity=Severity.low, justification=Message("by design")
+    )
     inside = Exposure(
         "nfs",
         "data",
@@ -179,7 +187,7 @@ def test_a_cap_and_a_milder_cell_never_raise_a_severity(reach: Lock, authenticat
         authentication,
         max_severity=Severity.low,
         max_severity_up_to=Reach.private,
-        justification="by design",
+        justification=Message("by design"),
     )
     assert inside.rate(Auth.anonymous, Reach.private) is Severity.low
     assert inside.rate(Auth.anonymous, Reach.selected) is Severity.high
@@ -223,13 +231,17 @@ def test_absent_without_a_source_does_not_load() -> None:
 
 
 def test_a_network_of_which_only_the_service_shows_the_rules_is_not_applicable_but_a_certain_grant_fails() -> None:
-    closed_but = Exposure("tds", "data", grant(Reach.none), grant(Auth.shared), hidden_rules="rules that nobody sees")
-    assert locks.evaluate("network", [closed_but]).verdict == NotApplicable("rules that nobody sees")
-    assert locks.evaluate("authentication", [closed_but]).verdict == NotApplicable("rules that nobody sees")
-    strong = Exposure("tds", "data", grant(Reach.none), grant(Auth.identity), hidden_rules="rules that nobody sees")
+    closed_but = Exposure(
+        "tds", "data", grant(Reach.none), grant(Auth.shared), hidden_rules=Message("rules that nobody sees")
+    )
+    assert locks.evaluate("network", [closed_but]).verdict == NotApplicable(Message("rules that nobody sees"))
+    assert locks.evaluate("authentication", [closed_but]).verdict == NotApplicable(Message("rules that nobody sees"))
+    strong = Exposure(
+        "tds", "data", grant(Reach.none), grant(Auth.identity), hidden_rules=Message("rules that nobody sees")
+    )
     assert isinstance(locks.evaluate("authentication", [strong]).verdict, Pass)
     open_anyway = Exposure(
-        "tds", "data", grant(Reach.internet), grant(Auth.shared), hidden_rules="rules that nobody sees"
+        "tds", "data", grant(Reach.internet), grant(Auth.shared), hidden_rules=Message("rules that nobody sees")
     )
     assert isinstance(locks.evaluate("network", [open_anyway]).verdict, Fail)
 
@@ -254,7 +266,7 @@ def test_a_reach_that_is_enough_counts_as_closed_and_a_wider_one_does_not(reach:
         grant(reach),
         authentication,
         counts_as_closed_up_to=Reach.selected,
-        justification="no switch for the keys",
+        justification=Message("no switch for the keys"),
     )
     plain = Exposure("publish", "data", grant(reach), authentication)
     assert exposure.severity == (None if reach <= Reach.selected else plain.severity)
@@ -264,7 +276,7 @@ def test_a_reach_that_is_enough_counts_as_closed_and_a_wider_one_does_not(reach:
 
 def test_a_title_says_that_an_endpoint_is_stopped() -> None:
     reach, keys = grant(Reach.internet), grant(Auth.shared)
-    running = Exposure("api-server", "admin", reach, keys, display_name="The API server")
+    running = Exposure("api-server", "admin", reach, keys, display_name=Message("The API server"))
     assert title(running) == "The API server is reachable from the internet and accepts a shared key or password"
     assert title(replace(running, stopped=True)) == (
         "The API server is stopped: would be reachable when started, from the internet; "

@@ -13,6 +13,7 @@ from scanner.model.exposure import Exposure, Grant, Lock, Reach, grant
 from scanner.model.ids import OF_SUBSCRIPTION, is_below, is_subscription, list_of, root_of, segments, type_of
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, member, value_at
 from scanner.model.kept import KeptPart, cut, part, tree_of
+from scanner.model.message import Message
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.unread import Unread, malformed
@@ -82,7 +83,7 @@ def test_known_values_are_known_in_one_look(known: tuple[Any, ...], value: Any) 
 
 
 CHECK = value_check("a.b", good=("on", True), bad=("off", False, 1), absent="on")
-FOLDED = value_check("a.b", good=("on",), bad=("off", False), unclear="it is {value}")
+FOLDED = value_check("a.b", good=("on",), bad=("off", False), unclear=Message("it is {value}"))
 RECORDS = [
     Resource({"id": ID}),
     Resource({"id": ID, "properties": {}}),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.places import PlaceFinder
 from scanner.model.regions import TABLE, area_of, of_arm
 from scanner.model.residency import PlaceException, Residency, ResidencyPolicy, ResidencyScope
@@ -45,7 +46,7 @@ def test_without_a_setting_the_geography_of_the_resource_group_counts() -> None:
 def test_a_group_that_was_not_read_makes_it_unknown() -> None:
     found = REGION.check(account("norwayeast"), Index())
     assert isinstance(found, Unknown)
-    refused = Unread("the region of the resource group", "403", f"{GROUP}")
+    refused = Unread("the region of the resource group", Message("403"), f"{GROUP}")
     other = Index()
     other.residency = Residency(unread={"s1": refused})
     found = REGION.check(account("norwayeast"), other)

@@ -15,7 +15,7 @@ QUIET_ARGUMENTS = frozenset(
 """Arguments that only words hang on."""
 QUIET_CALLS = frozenset(
     (
-        *("Evidence", "Hop", "Unread", "seen", "join_with_and", "source_hop", "KeyError", "ValueError"),
+        *("Evidence", "Hop", "Unread", "seen", "listed", "source_hop", "KeyError", "ValueError"),
         *("not_returned", "malformed", "unknown_value", "not_returned_or_unknown", "absent_at_unknown_version"),
         *("not_a_list", "not_listed", "not_read"),
     )

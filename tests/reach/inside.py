@@ -12,6 +12,7 @@ from typing import Any
 from scanner.evaluate.reach_answers import answers
 from scanner.evaluate.reach_targets import ReachQuestion
 from scanner.evaluate.run import Evaluation
+from scanner.model.message import Message
 from scanner.model.verdict import Unread
 from scanner.reach.answers import ReachAnswer
 from scanner.rulebook.loader import RuleSet, load
@@ -119,7 +120,7 @@ def asked(
     taken = of_store(store)
     evaluation = Evaluation(taken, rules())
     for type in unread:
-        evaluation.index.missing[type.lower()] = Unread(type, "403, missing a permission", "/gap")
+        evaluation.index.missing[type.lower()] = Unread(type, Message("403, missing a permission"), "/gap")
     return answers(ReachQuestion(target, source, port), evaluation, list(taken.bundles()))
 
 

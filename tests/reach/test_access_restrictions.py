@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from scanner.model.exposure import Lock
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.access_restrictions import address_list, restrictions
@@ -160,7 +161,7 @@ def test_the_profile_is_named() -> None:
 
 
 def test_profiles_that_could_not_be_listed_leave_a_strange_id_open() -> None:
-    index = front_doors(missing={"microsoft.cdn/profiles": Unread("profiles", "403")})
+    index = front_doors(missing={"microsoft.cdn/profiles": Unread("profiles", Message("403"))})
     lock = restrictions(site(), index, config(tag("AzureFrontDoor.Backend", THEIRS)))
     assert reach(lock) == "selected, may azure"
 

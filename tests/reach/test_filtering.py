@@ -9,6 +9,7 @@ import pytest
 from scanner.model.addresses import parse
 from scanner.model.exposure import Reach
 from scanner.model.index import Index, build
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.filtering import MAX_CACHED_CHAINS, EntryKind, FilterChain, filter_chain
@@ -213,7 +214,7 @@ def test_a_network_group_is_never_the_internet() -> None:
 
 def test_admin_rules_that_were_not_read_stand_in_may() -> None:
     made = fabric(network(ABOVE), nsg(ABOVE, ALLOW))
-    made.admin_missing = Unread("security admin rules", "403 AuthorizationFailed")
+    made.admin_missing = Unread("security admin rules", Message("403 AuthorizationFailed"))
     found = filter_chain(made, target(), "standard")
     certain = [each for each in found.open_ranges if each.certain]
     assert [(each.label, each.missing) for each in certain] == [("tcp/22", ())]
@@ -431,7 +432,7 @@ def test_the_fabric_of_an_index_is_made_once() -> None:
     made = fabric_of(whole)
     assert fabric_of(whole) is made
     assert labels(filter_chain(made, target(), "standard")) == ["tcp/22"]
-    missing = Unread("effectiveSecurityAdminRules", "403")
+    missing = Unread("effectiveSecurityAdminRules", Message("403"))
     live = build((network(ABOVE),), missing={"microsoft.network/effectivesecurityadminrules": missing})
     assert fabric_of(live).admin_missing is missing
 
@@ -440,5 +441,5 @@ def test_a_network_with_some_admin_rules_may_have_more_where_the_list_was_refuse
     made = fabric(network(ABOVE), nsg(ABOVE, ALLOW))
     for row in manager_rows(NETWORK, [admin("deny", 1, "Deny")]):
         made.add(Resource(row))
-    made.admin_missing = Unread("effectiveSecurityAdminRules", "403")
+    made.admin_missing = Unread("effectiveSecurityAdminRules", Message("403"))
     assert "(tcp/22)" in labels(filter_chain(made, target(), "standard"))

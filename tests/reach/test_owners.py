@@ -8,6 +8,7 @@ from rules.tables.private_endpoints import foreign
 from rules.tables.subnets import subnets_verdict
 
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Bundle, Resource
 from scanner.model.severity import Severity
 from scanner.model.verdict import Fail, Pass
@@ -123,7 +124,7 @@ def test_services_that_manage_endpoints(id: str, service: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["private endpoint", "peered network", "subnet", "subscription"])
-def test_several_ids_are_named_in_the_plural(what: str) -> None:
+def test_several_ids_are_named_in_the_plural(what: Message) -> None:
     id = "/subscriptions/a/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st"
     resource = Resource({"id": id}, bundle=Bundle(id))
     ids = [f"/subscriptions/{number}" for number in range(5)]

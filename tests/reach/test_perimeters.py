@@ -14,6 +14,7 @@ import pytest
 
 from scanner.model.exposure import Lock
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.firewall import firewall
@@ -136,7 +137,7 @@ def in_scope(target: Resource, mode: str, *rules: dict[str, Any], subscription: 
 
 
 def unread() -> Index:
-    missing = {each.lower(): Unread(each, "403 AuthorizationFailed") for each in (ASSOCIATIONS, ACCESS_RULES)}
+    missing = {each.lower(): Unread(each, Message("403 AuthorizationFailed")) for each in (ASSOCIATIONS, ACCESS_RULES)}
     return shapes.index(missing=missing)
 
 
@@ -185,7 +186,7 @@ def test_secured_by_a_perimeter_that_was_not_asked_for_is_a_possible_grant() -> 
 
 def test_rules_of_a_known_association_that_were_refused_are_a_possible_grant() -> None:
     resource = account("Enabled")
-    missing = {ACCESS_RULES.lower(): Unread(ACCESS_RULES, "403 AuthorizationFailed", "/url")}
+    missing = {ACCESS_RULES.lower(): Unread(ACCESS_RULES, Message("403 AuthorizationFailed"), "/url")}
     assert reach(evaluated(resource, in_scope(resource, "Enforced", missing=missing))) == "unknown, may internet"
     assert reach(evaluated(resource, in_scope(resource, "Learning", missing=missing))) == "selected, may internet"
 

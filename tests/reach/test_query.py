@@ -9,6 +9,7 @@ import pytest
 from scanner.model.addresses import parse, parse_all
 from scanner.model.exposure import SHARED, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, closed, grant
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.callers import INTERNET, Caller
@@ -30,7 +31,7 @@ from tests.reach.oracle import Oracle
 TOP = Resource({"id": f"{ROOT}/things/door", "name": "door", "type": "Microsoft.Network/things"})
 HERE = Caller("198.51.100.7", parse("198.51.100.7"))
 INDEX = Index(live=False)
-SWITCH = Hop("switch", "Public network access", "publicNetworkAccess = Enabled")
+SWITCH = Hop("switch", "Public network access", Message("publicNetworkAccess = Enabled"))
 OFFICE = parse_all(["203.0.113.0/26", "198.51.100.0/28"])
 
 
@@ -108,7 +109,7 @@ def test_the_internet_is_not_a_few_addresses_and_the_answer_says_who_can() -> No
 
 
 def test_a_tag_is_known_to_azure_alone() -> None:
-    tag = Lock((Grant(Reach.azure, (), "the service tag Storage"),), hops=(SWITCH, Hop("firewall", "rules")))
+    tag = Lock((Grant(Reach.azure, (), Message("the service tag Storage")),), hops=(SWITCH, Hop("firewall", "rules")))
     verdict, says, hops = asked(tag)
     assert verdict == "not known"
     assert says.startswith("whether 198.51.100.7 belongs to the service tag Storage")
@@ -117,19 +118,20 @@ def test_a_tag_is_known_to_azure_alone() -> None:
 
 
 def test_whether_an_address_is_one_of_azure_is_not_known() -> None:
-    zero = Lock((Grant(Reach.azure, (), "any Azure tenant"),))
+    zero = Lock((Grant(Reach.azure, (), Message("any Azure tenant")),))
     assert asked(zero)[1] == "whether 198.51.100.7 has an Azure address: any Azure tenant is allowed"
 
 
 def test_a_subnet_rule_allows_no_address() -> None:
     rules = Lock(
-        (Grant(Reach.private, ids=(SUBNET,)),), hops=(SWITCH, Hop("firewall", "rules", "private networks only"))
+        (Grant(Reach.private, ids=(SUBNET,)),),
+        hops=(SWITCH, Hop("firewall", "rules", Message("private networks only"))),
     )
     assert asked(rules)[0] == "no"
 
 
 def test_what_was_not_read_leaves_the_question_open_only_where_it_could_allow_access() -> None:
-    gap = Unread("firewallRules", "403, missing Microsoft.Sql/servers/firewallRules/read", "/url")
+    gap = Unread("firewallRules", Message("403, missing Microsoft.Sql/servers/firewallRules/read"), "/url")
     hop = Hop("firewall", "SQL firewall", gap.why, allows=None)
     verdict, says, hops = asked(Lock(possible_grants=(PossibleGrant(Reach.internet, gap),), hops=(SWITCH, hop)))
     assert (verdict, says) == ("not known", "the firewall rules of door could not be assessed")
@@ -142,19 +144,19 @@ def test_what_was_not_read_leaves_the_question_open_only_where_it_could_allow_ac
 
 
 def test_a_certain_grant_answers_whatever_else_is_not_known() -> None:
-    gap = Unread("x", "y", "/url")
+    gap = Unread("x", Message("y"), "/url")
     assert asked(ranges("198.51.100.7") | Lock(possible_grants=(PossibleGrant(Reach.internet, gap),)))[0] == "yes"
 
 
 def test_a_switch_that_blocks_is_the_last_hop() -> None:
-    shut = Hop("switch", "Public network access", "publicNetworkAccess = Disabled", allows=False)
-    endpoint_hop = Hop("private-endpoint", "pe", "Approved", f"{ROOT}/privateEndpoints/pe")
+    shut = Hop("switch", "Public network access", Message("publicNetworkAccess = Disabled"), allows=False)
+    endpoint_hop = Hop("private-endpoint", "pe", Message("Approved"), f"{ROOT}/privateEndpoints/pe")
     private = Lock((Grant(Reach.private, ids=(endpoint_hop.resource,)),), hops=(shut, endpoint_hop))
     assert asked(private)[2] == [(False, "switch", "publicNetworkAccess = Disabled")]
 
 
 def test_an_endpoint_that_is_off_is_closed_to_the_internet() -> None:
-    found = ask_endpoint(closed("tds", "data", "SFTP is off"), TOP, INTERNET, INDEX)
+    found = ask_endpoint(closed("tds", "data", Message("SFTP is off")), TOP, INTERNET, INDEX)
     assert (found.verdict, found.hops[0].detail, found.hops[0].allows) == ("no", "SFTP is off", False)
 
 

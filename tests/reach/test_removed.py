@@ -16,6 +16,7 @@ from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import parse
 from scanner.model.ids import type_of
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.answers import ReachAnswer
@@ -41,7 +42,7 @@ def index_of(bodies: list[dict[str, Any]], unread: str = "") -> Index:
     for each in bodies:
         made.add(Resource(each))
     if unread:
-        made.missing[unread.lower()] = Unread(unread, "403, missing a permission", "/gap")
+        made.missing[unread.lower()] = Unread(unread, Message("403, missing a permission"), "/gap")
     return made
 
 
@@ -49,11 +50,13 @@ def asked(index: Index, target: str, source: str, port: int) -> str:
     """The answer from an interface, an address or the internet to an interface of an estate."""
     found = topology(index)
     if source.startswith("/"):
-        caller = caller_of_resource(source, "/other", found, [source]) or Caller(source, missing=(Unread("x", "y"),))
+        caller = caller_of_resource(source, "/other", found, [source]) or Caller(
+            source, missing=(Unread("x", Message("y")),)
+        )
     else:
         caller = Caller(source, parse(source)) if source else INTERNET
     nic = found.fabric.nics.get(key_of(target))
-    missing = () if nic is not None else (Unread(target, "not collected"),)
+    missing = () if nic is not None else (Unread(target, Message("not collected")),)
     led = found.paths(nic) if nic is not None else []
     paths = [*(internal_paths(found, [target]) if caller.in_network else []), *led]
     return ask_port(AskedPort("tcp", port), paths, missing, TOP, caller, found).verdict
@@ -123,7 +126,7 @@ NETWORK_TYPES = {
 
 def without(index: Index, key: str, kind: str) -> Index:
     """The index of the sample without one resource, whose list was not read."""
-    gap = Unread(kind, "403, missing a permission", "/gap")
+    gap = Unread(kind, Message("403, missing a permission"), "/gap")
     less = Index(
         **{name: getattr(index, name) for name in ("subscriptions", "tenants", "networks", "partial", "names")}
     )

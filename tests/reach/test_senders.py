@@ -9,6 +9,7 @@ import pytest
 from scanner.model.addresses import parse
 from scanner.model.exposure import SHARED, Exposure, Grant, Lock, Reach
 from scanner.model.index import Index
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.appliances import appliances_before
@@ -314,7 +315,7 @@ def test_an_appliance_comes_before_the_gateway_and_that_before_the_own_address(
     sender = caller(made)
     assert sender.addresses is not None
     assert sender.addresses.describe() == ([expected] if expected else [])
-    lock = Lock((Grant(Reach.selected, (), "one address", addresses=parse("20.1.0.1")),))
+    lock = Lock((Grant(Reach.selected, (), Message("one address"), addresses=parse("20.1.0.1")),))
     service = Resource({"id": "/x/sql", "name": "sql", "type": "Microsoft.Sql/servers"})
     answer = ask_endpoint(Exposure("sql", "data", lock, SHARED, ports=("tcp/1433",)), service, sender, made, SERVICE)
     dropped = any(each["id"].endswith("rt") and "None" in str(each) for each in bodies)

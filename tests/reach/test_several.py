@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from scanner.model.exposure import Lock, Reach, grant
+from scanner.model.message import Message
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread
@@ -205,7 +206,7 @@ def test_the_second_list_of_instances_is_reported() -> None:
 
 
 def test_what_is_closed_has_no_possible_grant() -> None:
-    assert as_possible(grant(Reach.none), Unread("a", "b")).possible_grants == ()
+    assert as_possible(grant(Reach.none), Unread("a", Message("b"))).possible_grants == ()
 
 
 # Perimeters
@@ -304,7 +305,7 @@ def test_only_the_header_of_front_door_names_a_profile() -> None:
         "headers": headers,
     }
     site, config = app(entry, default="Deny")
-    missing = {"microsoft.cdn/profiles": Unread("Microsoft.Cdn/profiles", "refused")}
+    missing = {"microsoft.cdn/profiles": Unread("Microsoft.Cdn/profiles", Message("refused"))}
     assert reach(restrictions(site, shapes.index(profile, missing=missing), config)) == "selected"
 
 

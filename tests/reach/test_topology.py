@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.model.index import Index, build
+from scanner.model.message import Message
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.known_ports import known
@@ -125,7 +126,7 @@ def dnat(**more: Any) -> Body:
 
 def made(*bodies: Body, missing: tuple[str, ...] = ()) -> Topology:
     index: Index = build([Resource(body, by="get") for body in bodies])
-    index.missing = {type.lower(): Unread(type, "not collected") for type in missing}
+    index.missing = {type.lower(): Unread(type, Message("not collected")) for type in missing}
     return topology(index)
 
 
@@ -587,7 +588,7 @@ def elsewhere(body: Body) -> Body:
 def lacking(type: str, *where: str, bodies: tuple[Body, ...]) -> Topology:
     """A topology of which the type was refused in some subscriptions."""
     found = made(*bodies, missing=(f"Microsoft.Network/{type}",))
-    gap = Unread(type, "403 AuthorizationFailed")
+    gap = Unread(type, Message("403 AuthorizationFailed"))
     found.index.unlisted = {f"microsoft.network/{type}".lower(): dict.fromkeys(where, gap)}
     found.index.subscriptions = dict.fromkeys(("5a000000-0000-4000-8000-000000000001", OTHER), "t")
     return found
@@ -624,7 +625,7 @@ def test_a_network_whose_peerings_cannot_be_read_may_have_any_firewall(peerings:
 
 def test_admin_rules_that_one_subscription_refused_stand_in_may_there_alone() -> None:
     bodies = (network(), group(), nic(public="pip"), public())
-    gap = Unread("effectiveSecurityAdminRules", "403")
+    gap = Unread("effectiveSecurityAdminRules", Message("403"))
     for subscription, expected in (("5a000000-0000-4000-8000-000000000001", {"unknown"}), (OTHER, set())):
         found = made(*bodies)
         found.fabric.admin_missing, found.fabric.admin_unlisted = gap, {subscription: gap}

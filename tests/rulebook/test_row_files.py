@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from scanner.errors import InputError
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 from scanner.model.severity import Severity
@@ -104,14 +105,14 @@ def test_what_a_check_can_ask(check: str, good: object, bad: object, tmp_path: P
 def test_a_condition_says_why_the_rule_does_not_apply(tmp_path: Path) -> None:
     unless = 'unless = [{ path = "properties.y", is = ["Off"], because = "it is off" }]\nwhy ='
     rule = only(load(tmp_path, ROW.replace("why =", unless)))
-    assert verdict(rule, x=False, y="off") == NotApplicable("it is off")
+    assert verdict(rule, x=False, y="off") == NotApplicable(Message("it is off"))
     assert isinstance(verdict(rule, x=False, y="on"), Fail)
 
 
 def test_a_row_may_call_a_function_with_variables_of_its_python_file(tmp_path: Path) -> None:
     check = 'function = "always", arguments = { read = "SERVICE" }'
     rule = only(load(tmp_path, ROW.replace('path = "properties.x", good = [true]', check)))
-    assert verdict(rule) == Fail((), message="Read(Microsoft.Storage/storageAccounts/blobServices)")
+    assert verdict(rule) == Fail((), message=Message("Read(Microsoft.Storage/storageAccounts/blobServices)"))
     assert [read.path for read in rule.reads] == ["blobServices/default"]
 
 
@@ -119,7 +120,7 @@ def test_the_conditions_of_a_row_that_calls_a_function_count(tmp_path: Path) -> 
     unless = 'unless = [{ path = "properties.y", is = ["off"], because = "it is off" }]\nwhy ='
     called = ROW.replace('path = "properties.x", good = [true]', 'function = "always"').replace("why =", unless)
     rule = only(load(tmp_path, called))
-    assert verdict(rule, y="off") == NotApplicable("it is off")
+    assert verdict(rule, y="off") == NotApplicable(Message("it is off"))
     assert isinstance(verdict(rule, y="on"), Fail)
 
 
