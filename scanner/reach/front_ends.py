@@ -9,7 +9,7 @@ BackendContract; azure-mgmt-trafficmanager Endpoint; azure-mgmt-network Applicat
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -275,10 +275,7 @@ class PublisherIndex(Struct):
             return
         # An outer gateway names what leads to it, because the texts would double with each gateway in a row.
         outer = dict.fromkeys(_alone(publisher) for each in (before, *fronts.values()) for publisher in each)
-        said = Message("published through the application gateway {name}", name=gateway.name)
-        if outer:
-            said = Message("{said} ({outer})", said=said, outer=joined("; ", outer))
-        hop = _hop("application-gateway", gateway, said)
+        hop = _hop("application-gateway", gateway, _published(gateway, list(outer)))
         chains = self._before(gateway, hop)
         routed = _gateway_pools(gateway, set(fronts))
         for pool in objects_at(gateway.body, "properties.backendAddressPools"):
@@ -398,6 +395,12 @@ def _classic_pools(front_door: Resource) -> tuple[set[str] | None, bool]:
     ]
     pools = {_last(text_at(each, "properties.routeConfiguration.backendPool.id")) for each in live}
     return pools, any(text_at(each, "properties.rulesEngine.id") for each in live)
+
+
+def _published(gateway: Resource, outer: Sequence[str]) -> Message:
+    """Return by which gateway a resource is published, with what leads to the gateway."""
+    said = Message("published through the application gateway {name}", name=gateway.name)
+    return Message("{said} ({outer})", said=said, outer=joined("; ", outer)) if outer else said
 
 
 def _gateway_pools(gateway: Resource, fronts: set[str]) -> dict[str, set[int]] | None:
