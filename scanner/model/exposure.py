@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from msgspec import Struct, field
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
 from scanner.model.addresses import AddressSet
 from scanner.model.json_paths import MISSING, is_absent, same
@@ -31,7 +31,7 @@ Chain = tuple[Hop, ...]
 """Gateways one behind the other, from the outside to the endpoint."""
 
 
-class Grant(Struct, frozen=True, eq=False):
+class Grant(Struct, frozen=True):
     """Access that is certain: its level, and the evidence that proves it.
 
     `description`: a part of titles, see `access_sentence` ("accepts an access key"). `name`: the credential, for lock
@@ -55,12 +55,9 @@ class Grant(Struct, frozen=True, eq=False):
     switch: Cause | None = None
     then: "Lock | None" = None
 
-    def __eq__(self, other: object) -> bool:
-        """Compare what is granted, and not what grants it."""
-        return isinstance(other, Grant) and astuple(self)[:6] == astuple(other)[:6]
-
     def __hash__(self) -> int:
-        return hash(astuple(self)[:6])
+        """Hash what is granted alone: the rules and the values of causes may be lists."""
+        return hash((self.level, self.description, self.name, self.addresses, self.ids))
 
     def with_evidence(self, seen: tuple[Evidence, ...], switch: Cause | None = None) -> "Grant":
         """Return the same grant with more evidence, which comes first. `switch`: a setting that closes it too."""
