@@ -20,7 +20,7 @@ from scanner.evaluate.results import BundleResult, Crash
 from scanner.evaluate.rows import ExposureRows, crashed_row, failed_row, inconclusive_row
 from scanner.evaluate.shared import SharedCauses
 from scanner.evaluate.waiving import AcceptedLocks, accept_endpoints, accept_lock, accept_property, intended_of
-from scanner.model.exposure import LOCKS, Exposure
+from scanner.model.exposure import LOCKS, EndpointId, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -168,15 +168,19 @@ def verdict_of(rule: Rule, subject: Resource, index: Index) -> Verdict:
 
 
 class LockFailure(NamedTuple):
-    """A lock rule that failed on an endpoint, the fix of its finding, and who accepted that for this endpoint."""
+    """A lock rule that failed on an endpoint, its finding with its fix, and who accepted that for this endpoint.
+
+    `finding`: its fingerprint.
+    """
 
     rule: Rule
+    finding: str
     fix: FixRow
     waiver: WaiverRow | None
 
 
 class _Endpoints(Struct, frozen=True):
-    """What the lock rules found on the endpoints of one resource. Keys are the `id()` of exposures.
+    """What the lock rules found on the endpoints of one resource.
 
     `disabled`: the lock rules of its type that do not run.
     """
@@ -184,8 +188,8 @@ class _Endpoints(Struct, frozen=True):
     top: Resource
     fixes: Fixes
     disabled: Sequence[Rule]
-    intended: dict[int, str]
-    failures: dict[int, list[LockFailure]] = field(default_factory=dict)
+    intended: dict[EndpointId, str]
+    failures: dict[EndpointId, list[LockFailure]] = field(default_factory=dict)
     accepted: AcceptedLocks = field(default_factory=AcceptedLocks)
 
 
@@ -228,10 +232,10 @@ def _check_lock(
         return
     waivers, intended = context.policy.waivers, endpoints.intended
     accepted = accept_endpoints(waivers, rule, subject, found.failing, intended)
-    left = [each for each in found.failing if id(each) not in accepted]
+    left = [each for each in found.failing if each.id not in accepted]
     verdict: Verdict = found.verdict
     if accepted and left:
-        inconclusive = [each for each in found.inconclusive if id(each) not in intended]
+        inconclusive = [each for each in found.inconclusive if each.id not in intended]
         verdict = locks.evaluate(rule.category, [*left, *inconclusive], rule.credentials).verdict
     assert isinstance(verdict, Fail)
     severity = _severity(context.policy, rule, verdict)
@@ -242,16 +246,19 @@ def _check_lock(
     result.findings.append(row)
     result.remedies[row.fingerprint] = remedy
     for each in found.failing:
-        failure = LockFailure(rule, fix, accepted.get(id(each)))
-        endpoints.failures.setdefault(id(each), []).append(failure)
+        failure = LockFailure(rule, row.fingerprint, fix, accepted.get(each.id))
+        endpoints.failures.setdefault(each.id, []).append(failure)
 
 
 def _add_exposure(context: Context, result: BundleResult, exposure: Exposure, endpoints: _Endpoints) -> None:
-    top, failures = endpoints.top, endpoints.failures.get(id(exposure), [])
-    state, reason, waiver = _state(exposure, failures, endpoints.intended.get(id(exposure)))
-    fix, breaks = _fix(exposure, failures)
+    top, failures = endpoints.top, endpoints.failures.get(exposure.id, [])
+    state, reason, waiver = _state(exposure, failures, endpoints.intended.get(exposure.id))
+    best = _best(exposure, failures)
+    fix, breaks = (None, None) if best is None else (best.fix, best.fix.impact)
     reason = reason or exposure.justification
     row = context.exposure_rows.row(exposure, top, state=state, reason=reason, waiver=waiver, fix=fix, breaks=breaks)
+    if best is not None:
+        result.fixed_by[row.fingerprint] = best.finding
     result.exposures.append(row)
     result.describe(top)
     if _is_unresolved(exposure, state, failures, endpoints):
@@ -302,13 +309,12 @@ def _why_unknown(exposure: Exposure) -> str:
     return "; ".join(dict.fromkeys(str(each.missing) for each in possible))
 
 
-def _fix(exposure: Exposure, failures: Sequence[LockFailure]) -> tuple[FixRow | None, str | None]:
-    """Return the fix of an endpoint, and what it breaks: of those that are not accepted, one that closes it, then
+def _best(exposure: Exposure, failures: Sequence[LockFailure]) -> LockFailure | None:
+    """Return the failure whose fix is that of the endpoint: of those that are not accepted, one that closes it, then
     one with commands, then the cheapest.
     """
     left = [each for each in failures if each.waiver is None] or failures
-    best = min(left, key=lambda each: _cost(exposure, each), default=None)
-    return (None, None) if best is None else (best.fix, best.fix.impact)
+    return min(left, key=lambda each: _cost(exposure, each), default=None)
 
 
 def _cost(exposure: Exposure, failure: LockFailure) -> tuple[bool, bool, int, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -263,6 +263,14 @@ def _sure(switch: Switch, value: Any) -> Lock | None:
     return grant(level, seen, description=switch.descriptions.get(level, ""), cause=cause, then=then)
 
 
+class EndpointId(NamedTuple):
+    """What tells the endpoints of a resource apart. `subject`: the key of the child that it represents."""
+
+    endpoint: str
+    address: str = ""
+    subject: str = ""
+
+
 class Exposure(Struct, frozen=True, dict=True):
     """An endpoint with its two locks.
 
@@ -312,6 +320,10 @@ class Exposure(Struct, frozen=True, dict=True):
 
     def __hash__(self) -> int:
         return hash((self.endpoint, self.kind, self.reach, self.authentication, self.address))
+
+    @once
+    def id(self) -> EndpointId:
+        return EndpointId(self.endpoint, self.address, self.subject.key if self.subject is not None else "")
 
     def rate(self, auth: Auth, reach: Reach) -> Severity | None:
         """Return the severity of two levels by the table and by the limits of this endpoint; None where it counts as
