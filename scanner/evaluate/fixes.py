@@ -23,6 +23,7 @@ from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
+from scanner.model.rule_row import FunctionCheck, KeyCheck, PlaceCheck, ValueCheck
 from scanner.model.verdict import Fail, Unread
 
 NOT_ALONE: Final = (
@@ -206,7 +207,8 @@ def _causes(exposures: Iterable[Exposure]) -> Iterator[Cause]:
 def _is_certain(rule: Rule) -> bool:
     """Return whether a rule looks at one property alone, and its fix sets that one to a good value."""
     check = rule.row.check if rule.row is not None else None
-    if check is None or check.function or not check.path or check.any_of or "[]" in check.path:
+    if check is None or isinstance(check, KeyCheck | FunctionCheck) or not check.path or "[]" in check.path:
         return False
     changes = [value for place, value in rule.fix.change.items() if place.rpartition(" ")[2] == check.path]
-    return len(changes) == 1 and (changes[0] in check.good or bool(check.set) or not check.good)
+    good = check.good if isinstance(check, ValueCheck | PlaceCheck) else ()
+    return len(changes) == 1 and (changes[0] in good or not good)
