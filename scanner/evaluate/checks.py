@@ -30,10 +30,36 @@ from scanner.model.verdict import Fail, NotApplicable, Pass, Unknown, Unread, Ve
 from scanner.rulebook.loader import RuleSet
 
 
-class Context(Struct, frozen=True):
+class TypeRules(NamedTuple):
+    """The rules of a type. `disabled_locks`: the lock rules that are not enabled."""
+
+    locks: Sequence[Rule]
+    others: Sequence[Rule]
+    disabled_locks: Sequence[Rule]
+
+
+class RulesByType(dict[ResourceType, TypeRules]):
+    """The rules of each type, sorted when they are first asked for."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        super().__init__()
+        self._rules = rules
+
+    def __missing__(self, kind: ResourceType) -> TypeRules:
+        every, enabled = self._rules.rules_of(kind), self._rules.enabled
+        found = self[kind] = TypeRules(
+            locks=[rule for rule in every if rule.lock and rule.key in enabled],
+            others=[rule for rule in every if not rule.lock and rule.key in enabled],
+            disabled_locks=[rule for rule in every if rule.lock and rule.key not in enabled],
+        )
+        return found
+
+
+class Context(Struct):
     """What all checks of an evaluation share."""
 
     rules: RuleSet
+    rules_by_type: RulesByType
     policy: Policy
     index: Index
     gaps: GapLedger
@@ -41,52 +67,20 @@ class Context(Struct, frozen=True):
     exposure_rows: ExposureRows = field(default_factory=ExposureRows)
     shared: SharedCauses = field(default_factory=SharedCauses)
     versions: Versions = field(default_factory=dict)
-    _enabled: dict[ResourceType, list[Rule]] = field(default_factory=dict)
-    _locks: dict[ResourceType, list[Rule]] = field(default_factory=dict)
-    _others: dict[ResourceType, list[Rule]] = field(default_factory=dict)
-    _disabled: dict[ResourceType, list[Rule]] = field(default_factory=dict)
-
-    def enabled(self, kind: ResourceType) -> list[Rule]:
-        """Return the enabled rules of a type."""
-        found = self._enabled.get(kind)
-        if found is None:
-            found = self._enabled[kind] = [rule for rule in self.rules.rules_of(kind) if rule.key in self.rules.enabled]
-        return found
-
-    def locks(self, kind: ResourceType) -> list[Rule]:
-        """Return the enabled lock rules of a type."""
-        found = self._locks.get(kind)
-        if found is None:
-            found = self._locks[kind] = [rule for rule in self.enabled(kind) if rule.lock]
-        return found
-
-    def others(self, kind: ResourceType) -> list[Rule]:
-        """Return the enabled rules of a type that are no lock rules."""
-        found = self._others.get(kind)
-        if found is None:
-            found = self._others[kind] = [rule for rule in self.enabled(kind) if not rule.lock]
-        return found
-
-    def disabled_locks(self, kind: ResourceType) -> list[Rule]:
-        """Return the lock rules of a type that are not enabled."""
-        found = self._disabled.get(kind)
-        if found is None:
-            found = self._disabled[kind] = [
-                rule for rule in self.rules.rules_of(kind) if rule.lock and rule.key not in self.rules.enabled
-            ]
-        return found
 
 
 def check_resource(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> None:
     """Check a top-level resource, and what lies below it, by the rules of one type."""
     fixes = _check_locks(context, result, kind, top)
-    for rule in context.others(kind):
+    for rule in context.rules_by_type[kind].others:
         _check_property(context, result, rule, top, fixes)
 
 
 def check_unread(context: Context, result: BundleResult, kind: ResourceType, place: str, *missing: Unread) -> None:
     """Make every rule of a type inconclusive on a subscription, a list or a resource that was not read."""
-    for rule in context.enabled(kind):
+    for rule in context.rules.rules_of(kind):
+        if rule.key not in context.rules.enabled:
+            continue
         _add(context, result, rule, place, unknown(*missing, worst=_most(rule)))
 
 
@@ -179,7 +173,7 @@ class LockFailure(NamedTuple):
     waiver: WaiverRow | None
 
 
-class _Endpoints(Struct, frozen=True):
+class _Endpoints(Struct):
     """What the lock rules found on the endpoints of one resource.
 
     `disabled`: the lock rules of its type that do not run.
@@ -195,14 +189,14 @@ class _Endpoints(Struct, frozen=True):
 
 def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> Fixes:
     """Check the lock rules of a type on a resource. Return what makes the fixes of its findings."""
-    rules = context.locks(kind)
+    rules, _, disabled = context.rules_by_type[kind]
     if not rules:
         return Fixes(top, context.index, (), (), context.versions)
     exposures, problem = exposures_of(kind, top, context.index)
     fixes = Fixes(top, context.index, exposures, rules, context.versions, kind)
     context.shared.add(top, context.index, exposures, fixes.closed_without)
     intended = intended_of(exposures, top, context.policy.intended)
-    endpoints = _Endpoints(top, fixes, context.disabled_locks(kind), intended)
+    endpoints = _Endpoints(top, fixes, disabled, intended)
     for rule in rules:
         if problem is not None:
             _add_crash(context, result, rule, top, problem)
