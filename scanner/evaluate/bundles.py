@@ -145,7 +145,7 @@ class BundleEvaluation:
 
     def _beside(self) -> "BundleEvaluation":
         """Return the same with empty ledgers, for a part of the document."""
-        made, own = copy(self), self._ledgers.beside()
+        made, own = copy(self), self._ledgers.fork()
         made._ledgers = own
         policy = replace(self.policy, waivers=own.waivers)
         made._context = replace(

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from scanner.config import waivers
 from scanner.config.durations import seconds_of
-from scanner.cycle_collector import what_stays
+from scanner.cycle_collector import long_lived_objects
 from scanner.document.schema import ScanRow, now
 from scanner.document.writer import Writer
 from scanner.errors import UserError
@@ -151,10 +151,10 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
         store = None
         with closing(found.writer):
             scan = _write(context, found, started)
-    except Stopped:
+    except Stopped as error:
         screen.finish()
         stopped(job, screen, stop.code, "during evaluation", outputs.wrote)
-        raise _StopShown(stop.code) from None
+        raise _StopShown(error.code) from None
     return _outcome(context, found.evaluation, scan, took, disagreements)
 
 
@@ -185,11 +185,11 @@ def _collect(context: _Context, limits: bool) -> _Collected:
     screen.begin("Reading")
     try:
         disagreements = stop.run(_read(context, store, limits))
-    except Stopped:
+    except Stopped as error:
         screen.finish()
         known = f"{screen.progress.done:,} of {screen.progress.done + screen.progress.to_come:,} known reads"
         stopped(job, screen, stop.code, f"after {known}")
-        raise _StopShown(stop.code) from None
+        raise _StopShown(error.code) from None
     finally:
         screen.finish()
     if isinstance(job.journal, ScanJournal):
@@ -206,10 +206,10 @@ def _collect_in_parts(context: _Context, limits: bool) -> _Collected:
     try:
         store, run = collect_in_parts(job, context.storage, screen, stop, signed_in, ends=context.ends, limits=limits)
         return _Collected(store, run)
-    except Stopped:
+    except Stopped as error:
         screen.finish()
         stopped(job, screen, stop.code, "while the parts were read")
-        raise _StopShown(stop.code) from None
+        raise _StopShown(error.code) from None
     except UserError as error:
         more = job.journal.kept() if job.journal is not None else ""
         error.do = "; ".join(filter(None, (error.do, f"then go on: {more}" if more else "")))
@@ -228,7 +228,7 @@ def _sign_in(context: _Context, reader: "AzureReader", store: Store) -> None:
 
 async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
     """Read Azure into a store, with the settings of the scan, and return what `_Collected` calls disagreements."""
-    with what_stays():
+    with long_lived_objects():
         # The SDKs are imported here, after the first line was printed.
         from scanner.azure.clients import ConnectionOptions, connect
         from scanner.collect.collector import Plan, Scope, collect
@@ -452,10 +452,10 @@ def _notify(
     job, screen, stop = context.job, context.screen, context.stop
     try:
         return notify(job, session, result, scan, end, wrote, context.outputs.parts, screen)
-    except Stopped:
+    except Stopped as error:
         screen.finish()
         stopped(job, screen, stop.code, "while sending notices", wrote, left="everything was written")
-        raise _StopShown(stop.code) from None
+        raise _StopShown(error.code) from None
 
 
 def _news(session: "HistorySession | None") -> ChangeLines | None:
