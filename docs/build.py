@@ -26,6 +26,7 @@ from scanner.document.schema import SCHEMA as FINDINGS
 from scanner.document.schema import Document
 from scanner.model.resource_type import Read
 from scanner.model.rule import CATEGORIES, Rule
+from scanner.model.rule_row import PlaceCheck, ValueCheck
 from scanner.notify.channels.webhook import WebhookBody
 from scanner.notify.notice import SCHEMA
 from scanner.report.concepts import concepts
@@ -256,7 +257,7 @@ def of_row(rule: Rule) -> dict[str, list[str]]:
     if rule.row is not None and rule.row.examples:
         named = [(each.status, each.name) for each in rule.row.examples]
         return {status: [name for found, name in named if found == status] for status, _ in named}
-    if check is None or not check.good or not check.path:
+    if not isinstance(check, ValueCheck | PlaceCheck) or not check.good or not check.path:
         return {}
     found = {"fail": check.bad_values, "pass": check.good}
     shown = {status: [f"`{check.path}` is {_json_value(each)}" for each in values] for status, values in found.items()}

@@ -8,6 +8,7 @@ from scanner.content import content
 from scanner.model.exposure import LOCKS
 from scanner.model.resource_type import Topic
 from scanner.model.rule import CATEGORIES, Rule
+from scanner.model.rule_row import FunctionCheck, SetCheck, ValueCheck
 from scanner.rulebook.loader import RuleSet
 
 INTRODUCTION = """# Services
@@ -99,11 +100,12 @@ def topics_of(rule: Rule) -> Iterator[Topic]:
     check = rule.row.check if rule.row else None
     if rule.category == "residency":
         yield "region"
-    if rule.category == "encryption" and (rule.keys is not None or (check and check.chooses_key)):
+    chooses_key = isinstance(check, ValueCheck | SetCheck) and check.chooses_key
+    if rule.category == "encryption" and (rule.keys is not None or chooses_key):
         yield "key"
     if rule.category == "logging":
         yield "log"
-    if check and check.function == "delete_lock":
+    if isinstance(check, FunctionCheck) and check.function == "delete_lock":
         yield "lock"
 
 

@@ -42,7 +42,7 @@ def without_cycle_collector() -> Iterator[None]:
 
 
 @contextmanager
-def what_stays() -> Iterator[None]:
+def long_lived_objects() -> Iterator[None]:
     """Make what stays as long as the process does, such as modules and rules: the collector never walks it."""
     with without_cycle_collector():
         yield

@@ -16,7 +16,7 @@ from scanner.azure.credentials import TokenCache
 from scanner.azure.limits import LimitKey
 from scanner.azure.pipeline import ArmRead, GuardPolicy, Guards
 from scanner.azure.transport import HttpSession
-from scanner.cycle_collector import what_stays
+from scanner.cycle_collector import long_lived_objects
 
 LOGIN = "azure.identity.aio"
 """The module of logins, which takes a fifth of the time of all imports."""
@@ -63,7 +63,7 @@ class Imports:
 
 
 def _import(name: str) -> ModuleType:
-    with what_stays():
+    with long_lived_objects():
         return import_module(name)
 
 

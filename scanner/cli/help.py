@@ -27,7 +27,7 @@ def below(group: Command) -> list[Command]:
 
 def _group(command: Command) -> Iterator[str]:
     usage = " ".join(["Usage: twolocks", *command.name.split(), "COMMAND [OPTIONS]"])
-    yield f"{usage}   {command.beside}".rstrip()
+    yield f"{usage}   {command.summary}".rstrip()
     named = {each.name.rpartition(" ")[2]: each.about for each in below(command)}
     wide = max(map(len, named))
     yield "\n".join(f"  {name:<{wide}}   {about}" for name, about in named.items())

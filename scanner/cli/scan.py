@@ -3,7 +3,7 @@
 from scanner import version
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings
-from scanner.cycle_collector import what_stays
+from scanner.cycle_collector import long_lived_objects
 from scanner.terminal.screen import Screen
 
 
@@ -11,7 +11,7 @@ def run(settings: Settings) -> int:
     """Scan, and return the exit code."""
     screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
     screen.start(f"twolocks {version()}, read-only")
-    with what_stays():
+    with long_lived_objects():
         # Imported after the first line is printed, because the import takes longer than 0.3 s.
         from scanner.scan.explain import explained
         from scanner.scan.job import prepare

@@ -276,7 +276,7 @@ class BundleReader:
             shown = self.context.for_conditions(resource) if is_asked else resource
             if not _matters(read.matters, shown):
                 continue
-            following.hear(shown)
+            following.add(shown)
             kept = self.context.kept(body, resource.type)
             if not read.each:
                 buffer.resource(kept, api, by)
@@ -327,7 +327,7 @@ class FollowingReads:
         self.following = following
         self.unneeded = {each.read for each in following if each.matters is not None}
 
-    def hear(self, row: Resource) -> None:
+    def add(self, row: Resource) -> None:
         """Take a row of the results."""
         for read, matters in self.following:
             if read.within is not None and row.key.endswith(read.key):

@@ -13,7 +13,7 @@ class Command:
     `about`: its line in the list of commands. `runs`: `module:function` in `scanner.cli`; the function takes the
     settings and the arguments, and returns the exit code. `arguments`: as the usage line shows them, `[SCAN]` for an
     optional one. `rows`: its options, with headings between them. `intro` and `outro`: the text of the help before and
-    after them. `example`: the option whose variable the help names (default: the first). `beside`: the text beside the
+    after them. `example`: the option whose variable the help names (default: the first). `summary`: the text beside the
     usage line of a group.
     """
 
@@ -25,7 +25,7 @@ class Command:
     intro: str = ""
     outro: str = ""
     example: str = ""
-    beside: str = ""
+    summary: str = ""
 
     @cached_property
     def options(self) -> tuple[Option, ...]:

@@ -69,7 +69,7 @@ _ROWS = (
     Command(
         "",
         "Find Azure endpoints that lack a lock.",
-        beside="Find Azure endpoints that lack a lock.",
+        summary="Find Azure endpoints that lack a lock.",
         outro="""\
 Exit: 0 passed, 1 findings, 2 wrong input, 3 incomplete, 4 nothing was read.
 Help on a command: twolocks COMMAND -h. Version: twolocks -V.
@@ -201,7 +201,7 @@ is accepted as inconclusive. FINGERPRINT may be its first 6 digits.""",
     Command(
         "history",
         "List and compare stored scans",
-        beside="Scans stored by scan --history",
+        summary="Scans stored by scan --history",
         outro="""\
 A history is an SQLite file, which is upgraded automatically, or a PostgreSQL
 database: postgresql+psycopg://HOST/DATABASE. It is set by --history, by

@@ -233,7 +233,7 @@ class WaiverFile:
         self.used.clear()
         self.met.clear()
 
-    def beside(self) -> "WaiverFile":
+    def fork(self) -> "WaiverFile":
         """Return the same entries with records of their own, for a part of an evaluation."""
         made = copy(self)
         made.used, made.met = Counter(), set()

@@ -78,7 +78,7 @@ class Writer:
         self._spools[section].write((b",\n" if section in self._filled else b"\n") + text)
         self._filled.add(section)
 
-    def beside(self) -> "Writer":
+    def fork(self) -> "Writer":
         """Return a writer for the rows of a part."""
         return Writer()
 

@@ -10,7 +10,7 @@ from scanner.document.schema import order
 from scanner.document.writer import Writer
 from scanner.evaluate import trials
 from scanner.evaluate.bicep import versions_of
-from scanner.evaluate.checks import Context, check_resource, check_unread
+from scanner.evaluate.checks import Context, RulesByType, check_resource, check_unread
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.endpoints import exposures_of
 from scanner.evaluate.ledgers import DocumentPart, Ledgers
@@ -46,6 +46,7 @@ class BundleEvaluation:
         self._ledgers = ledgers
         self._context = Context(
             rules,
+            RulesByType(rules),
             policy,
             index,
             ledgers.gaps,
@@ -144,7 +145,7 @@ class BundleEvaluation:
 
     def _beside(self) -> "BundleEvaluation":
         """Return the same with empty ledgers, for a part of the document."""
-        made, own = copy(self), self._ledgers.beside()
+        made, own = copy(self), self._ledgers.fork()
         made._ledgers = own
         policy = replace(self.policy, waivers=own.waivers)
         made._context = replace(

@@ -55,7 +55,7 @@ class CapacityLedger:
         if resource_type_of(bundle.id).lower() == GROUPS.lower():
             self._reservations += _reservations(bundle)
 
-    def beside(self) -> "CapacityLedger":
+    def fork(self) -> "CapacityLedger":
         """Return a ledger for a part of the evaluation."""
         return CapacityLedger(self._snapshot, self._rules)
 

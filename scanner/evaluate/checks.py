@@ -20,7 +20,7 @@ from scanner.evaluate.results import BundleResult, Crash
 from scanner.evaluate.rows import ExposureRows, crashed_row, failed_row, inconclusive_row
 from scanner.evaluate.shared import SharedCauses
 from scanner.evaluate.waiving import AcceptedLocks, accept_endpoints, accept_lock, accept_property, intended_of
-from scanner.model.exposure import LOCKS, Exposure
+from scanner.model.exposure import LOCKS, EndpointId, Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
@@ -31,10 +31,36 @@ from scanner.model.verdict import Fail, NotApplicable, Pass, Unknown, Unread, Ve
 from scanner.rulebook.loader import RuleSet
 
 
-class Context(Struct, frozen=True):
+class TypeRules(NamedTuple):
+    """The rules of a type. `disabled_locks`: the lock rules that are not enabled."""
+
+    locks: Sequence[Rule]
+    others: Sequence[Rule]
+    disabled_locks: Sequence[Rule]
+
+
+class RulesByType(dict[ResourceType, TypeRules]):
+    """The rules of each type, sorted when they are first asked for."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        super().__init__()
+        self._rules = rules
+
+    def __missing__(self, kind: ResourceType) -> TypeRules:
+        every, enabled = self._rules.rules_of(kind), self._rules.enabled
+        found = self[kind] = TypeRules(
+            locks=[rule for rule in every if rule.lock and rule.key in enabled],
+            others=[rule for rule in every if not rule.lock and rule.key in enabled],
+            disabled_locks=[rule for rule in every if rule.lock and rule.key not in enabled],
+        )
+        return found
+
+
+class Context(Struct):
     """What all checks of an evaluation share."""
 
     rules: RuleSet
+    rules_by_type: RulesByType
     policy: Policy
     index: Index
     gaps: GapLedger
@@ -42,52 +68,20 @@ class Context(Struct, frozen=True):
     exposure_rows: ExposureRows = field(default_factory=ExposureRows)
     shared: SharedCauses = field(default_factory=SharedCauses)
     versions: Versions = field(default_factory=dict)
-    _enabled: dict[ResourceType, list[Rule]] = field(default_factory=dict)
-    _locks: dict[ResourceType, list[Rule]] = field(default_factory=dict)
-    _others: dict[ResourceType, list[Rule]] = field(default_factory=dict)
-    _disabled: dict[ResourceType, list[Rule]] = field(default_factory=dict)
-
-    def enabled(self, kind: ResourceType) -> list[Rule]:
-        """Return the enabled rules of a type."""
-        found = self._enabled.get(kind)
-        if found is None:
-            found = self._enabled[kind] = [rule for rule in self.rules.rules_of(kind) if rule.key in self.rules.enabled]
-        return found
-
-    def locks(self, kind: ResourceType) -> list[Rule]:
-        """Return the enabled lock rules of a type."""
-        found = self._locks.get(kind)
-        if found is None:
-            found = self._locks[kind] = [rule for rule in self.enabled(kind) if rule.lock]
-        return found
-
-    def others(self, kind: ResourceType) -> list[Rule]:
-        """Return the enabled rules of a type that are no lock rules."""
-        found = self._others.get(kind)
-        if found is None:
-            found = self._others[kind] = [rule for rule in self.enabled(kind) if not rule.lock]
-        return found
-
-    def disabled_locks(self, kind: ResourceType) -> list[Rule]:
-        """Return the lock rules of a type that are not enabled."""
-        found = self._disabled.get(kind)
-        if found is None:
-            found = self._disabled[kind] = [
-                rule for rule in self.rules.rules_of(kind) if rule.lock and rule.key not in self.rules.enabled
-            ]
-        return found
 
 
 def check_resource(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> None:
     """Check a top-level resource, and what lies below it, by the rules of one type."""
     fixes = _check_locks(context, result, kind, top)
-    for rule in context.others(kind):
+    for rule in context.rules_by_type[kind].others:
         _check_property(context, result, rule, top, fixes)
 
 
 def check_unread(context: Context, result: BundleResult, kind: ResourceType, place: str, *missing: Unread) -> None:
     """Make every rule of a type inconclusive on a subscription, a list or a resource that was not read."""
-    for rule in context.enabled(kind):
+    for rule in context.rules.rules_of(kind):
+        if rule.key not in context.rules.enabled:
+            continue
         _add(context, result, rule, place, unknown(*missing, worst=_most(rule)))
 
 
@@ -169,15 +163,19 @@ def verdict_of(rule: Rule, subject: Resource, index: Index) -> Verdict:
 
 
 class LockFailure(NamedTuple):
-    """A lock rule that failed on an endpoint, the fix of its finding, and who accepted that for this endpoint."""
+    """A lock rule that failed on an endpoint, its finding with its fix, and who accepted that for this endpoint.
+
+    `finding`: its fingerprint.
+    """
 
     rule: Rule
+    finding: str
     fix: FixRow
     waiver: WaiverRow | None
 
 
-class _Endpoints(Struct, frozen=True):
-    """What the lock rules found on the endpoints of one resource. Keys are the `id()` of exposures.
+class _Endpoints(Struct):
+    """What the lock rules found on the endpoints of one resource.
 
     `disabled`: the lock rules of its type that do not run.
     """
@@ -185,21 +183,21 @@ class _Endpoints(Struct, frozen=True):
     top: Resource
     fixes: Fixes
     disabled: Sequence[Rule]
-    intended: dict[int, str]
-    failures: dict[int, list[LockFailure]] = field(default_factory=dict)
+    intended: dict[EndpointId, str]
+    failures: dict[EndpointId, list[LockFailure]] = field(default_factory=dict)
     accepted: AcceptedLocks = field(default_factory=AcceptedLocks)
 
 
 def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> Fixes:
     """Check the lock rules of a type on a resource. Return what makes the fixes of its findings."""
-    rules = context.locks(kind)
+    rules, _, disabled = context.rules_by_type[kind]
     if not rules:
         return Fixes(top, context.index, (), (), context.versions)
     exposures, problem = exposures_of(kind, top, context.index)
     fixes = Fixes(top, context.index, exposures, rules, context.versions, kind)
     context.shared.add(top, context.index, exposures, fixes.closed_without)
     intended = intended_of(exposures, top, context.policy.intended)
-    endpoints = _Endpoints(top, fixes, context.disabled_locks(kind), intended)
+    endpoints = _Endpoints(top, fixes, disabled, intended)
     for rule in rules:
         if problem is not None:
             _add_crash(context, result, rule, top, problem)
@@ -229,10 +227,10 @@ def _check_lock(
         return
     waivers, intended = context.policy.waivers, endpoints.intended
     accepted = accept_endpoints(waivers, rule, subject, found.failing, intended)
-    left = [each for each in found.failing if id(each) not in accepted]
+    left = [each for each in found.failing if each.id not in accepted]
     verdict: Verdict = found.verdict
     if accepted and left:
-        inconclusive = [each for each in found.inconclusive if id(each) not in intended]
+        inconclusive = [each for each in found.inconclusive if each.id not in intended]
         verdict = locks.evaluate(rule.category, [*left, *inconclusive], rule.credentials).verdict
     assert isinstance(verdict, Fail)
     severity = _severity(context.policy, rule, verdict)
@@ -243,16 +241,19 @@ def _check_lock(
     result.findings.append(row)
     result.remedies[row.fingerprint] = remedy
     for each in found.failing:
-        failure = LockFailure(rule, fix, accepted.get(id(each)))
-        endpoints.failures.setdefault(id(each), []).append(failure)
+        failure = LockFailure(rule, row.fingerprint, fix, accepted.get(each.id))
+        endpoints.failures.setdefault(each.id, []).append(failure)
 
 
 def _add_exposure(context: Context, result: BundleResult, exposure: Exposure, endpoints: _Endpoints) -> None:
-    top, failures = endpoints.top, endpoints.failures.get(id(exposure), [])
-    state, reason, waiver = _state(exposure, failures, endpoints.intended.get(id(exposure)))
-    fix, breaks = _fix(exposure, failures)
+    top, failures = endpoints.top, endpoints.failures.get(exposure.id, [])
+    state, reason, waiver = _state(exposure, failures, endpoints.intended.get(exposure.id))
+    best = _best(exposure, failures)
+    fix, breaks = (None, None) if best is None else (best.fix, best.fix.impact)
     reason = reason or exposure.justification
     row = context.exposure_rows.row(exposure, top, state=state, reason=reason, waiver=waiver, fix=fix, breaks=breaks)
+    if best is not None:
+        result.fixed_by[row.fingerprint] = best.finding
     result.exposures.append(row)
     result.describe(top)
     if _is_unresolved(exposure, state, failures, endpoints):
@@ -303,13 +304,12 @@ def _why_unknown(exposure: Exposure) -> str:
     return "; ".join(dict.fromkeys(str(each.missing) for each in possible))
 
 
-def _fix(exposure: Exposure, failures: Sequence[LockFailure]) -> tuple[FixRow | None, str | None]:
-    """Return the fix of an endpoint, and what it breaks: of those that are not accepted, one that closes it, then
+def _best(exposure: Exposure, failures: Sequence[LockFailure]) -> LockFailure | None:
+    """Return the failure whose fix is that of the endpoint: of those that are not accepted, one that closes it, then
     one with commands, then the cheapest.
     """
     left = [each for each in failures if each.waiver is None] or failures
-    best = min(left, key=lambda each: _cost(exposure, each), default=None)
-    return (None, None) if best is None else (best.fix, best.fix.impact)
+    return min(left, key=lambda each: _cost(exposure, each), default=None)
 
 
 def _cost(exposure: Exposure, failure: LockFailure) -> tuple[bool, bool, int, int]:

@@ -3,7 +3,7 @@
 A rule's own fix closes what the rule and the endpoints say once its changes are in this resource's body: see `trials`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -17,13 +17,14 @@ from scanner.evaluate.fix_commands import below, sample
 from scanner.evaluate.fix_rows import fix_row
 from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, rule_remedy
 from scanner.evaluate.trials import applied, can_try
-from scanner.model.exposure import Exposure
+from scanner.model.exposure import EndpointId, Exposure, Lock
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
+from scanner.model.rule_row import FunctionCheck, KeyCheck, PlaceCheck, ValueCheck
 from scanner.model.verdict import Fail, Unread
 
 NOT_ALONE: Final = Message(
@@ -66,7 +67,7 @@ class Fixes:
 
     def row(self, rule: Rule, subject: Resource, failing: Sequence[Exposure]) -> tuple[FixRow, Remedy]:
         """Return the fix of a lock rule that fails on some endpoints, and what it changes."""
-        ids = {id(each) for each in failing}
+        ids = {each.id for each in failing}
         removal = lock_removal(rule, failing, subject, self._top, self._index)
         closed = self._closed(removal)
         if not can_try(self._top, removal.remedy.changes, self._index):
@@ -75,19 +76,19 @@ class Fixes:
             removal, closed = self._tried(rule, failing, subject, removal, closed)
         else:
             closed &= self._after(rule, failing, removal.remedy) or set()
-        closes = sorted(each.endpoint for each in failing if id(each) in closed)
-        leaves = sorted(each.endpoint for each in failing if id(each) not in closed)
+        closes = sorted(each.endpoint for each in failing if each.id in closed)
+        leaves = sorted(each.endpoint for each in failing if each.id not in closed)
         also = [
             PlaceRow((each.subject or self._top).id, each.endpoint)
             for each in self._exposures
-            if id(each) in closed and id(each) not in ids
+            if each.id in closed and each.id not in ids
         ]
         row = fix_row(rule, removal.remedy, subject, self._top, closes, leaves, also, versions=self._versions)
         return row, removal.remedy
 
     def _tried(
-        self, rule: Rule, failing: Sequence[Exposure], subject: Resource, removal: Removal, closed: set[int]
-    ) -> tuple[Removal, set[int]]:
+        self, rule: Rule, failing: Sequence[Exposure], subject: Resource, removal: Removal, closed: set[EndpointId]
+    ) -> tuple[Removal, set[EndpointId]]:
         """Return a removal that this resource shows to do something, and what it closes: the rule's own fix, else that
         of the sources that its network allows, else steps in words.
         """
@@ -102,19 +103,19 @@ class Fixes:
         words = Remedy(steps=(rule.fix.portal or rule.fix.impact,), impact=rule.fix.impact)
         return Removal(self._top, self._index, remedy=words), set()
 
-    def _after(self, rule: Rule, failing: Sequence[Exposure], remedy: Remedy) -> set[int] | None:
-        """Return the `id()` of the endpoints that are open, and closed where a remedy has run; None where it does not
+    def _after(self, rule: Rule, failing: Sequence[Exposure], remedy: Remedy) -> set[EndpointId] | None:
+        """Return the endpoints that are open, and closed where a remedy has run; None where it does not
         help: it changes nothing, or the rule fails on the same endpoints.
         """
         after = self._exposures_after(remedy)
         if after is None:
             return None
-        left = {_place(each): each for each in after}
-        same = [left[_place(each)] for each in failing if _place(each) in left]
+        left = {each.id: each for each in after}
+        same = [left[each.id] for each in failing if each.id in left]
         if len(locks.evaluate(rule.category, same, rule.credentials).failing) == len(failing):
             return None
-        opened = {place for place, each in left.items() if each.severity is not None}
-        return {id(each) for each in self._exposures if each.severity is not None and _place(each) not in opened}
+        opened = {id for id, each in left.items() if each.severity is not None}
+        return {each.id for each in self._exposures if each.severity is not None and each.id not in opened}
 
     def _exposures_after(self, remedy: Remedy) -> list[Exposure] | None:
         """Return the exposures where a remedy has run; None where it changes nothing, or they are not known."""
@@ -129,8 +130,8 @@ class Fixes:
             self._after_changes[key] = found
         return self._after_changes[key]
 
-    def closed_without(self, causes: Sequence[Cause]) -> set[int]:
-        """Return the `id()` of the endpoints that are closed once causes are removed."""
+    def closed_without(self, causes: Sequence[Cause]) -> set[EndpointId]:
+        """Return the endpoints that are closed once causes are removed."""
         remedy = Remedy(changes=tuple(step for each in causes for step in each.change()))
         return self._closed_after(remedy) if can_try(self._top, remedy.changes, self._index) else set()
 
@@ -167,46 +168,48 @@ class Fixes:
             tried = can_try(self._top, remedy.changes, self._index)
             closed &= self._closed_after(remedy) if tried else set()
         return [
-            PlaceRow((each.subject or self._top).id, each.endpoint) for each in self._exposures if id(each) in closed
+            PlaceRow((each.subject or self._top).id, each.endpoint) for each in self._exposures if each.id in closed
         ]
 
-    def _closed_after(self, remedy: Remedy) -> set[int]:
-        """Return the `id()` of the endpoints that are closed where a remedy has run."""
+    def _closed_after(self, remedy: Remedy) -> set[EndpointId]:
+        """Return the endpoints that are closed where a remedy has run."""
         after = self._exposures_after(remedy)
-        opened = {_place(each) for each in after or () if each.severity is not None}
-        return set() if after is None else {id(each) for each in self._exposures if _place(each) not in opened}
+        opened = {each.id for each in after or () if each.severity is not None}
+        return set() if after is None else {each.id for each in self._exposures if each.id not in opened}
 
     def _paths(self) -> set[str]:
         """Return the paths (lower case) whose change may remove a grant of the endpoints."""
         if self._cause_paths is None:
-            grants = {
-                id(each): each for one in self._exposures for each in (*one.reach.grants, *one.authentication.grants)
-            }
-            causes = [
-                cause for each in grants.values() for cause in (each.cause, each.switch, *(p[0] for p in each.parts))
-            ]
-            self._cause_paths = {each.path.lower() for each in causes if each is not None}
+            self._cause_paths = {each.path.lower() for each in _causes(self._exposures)}
         return self._cause_paths
 
-    def _closed(self, removal: Removal) -> set[int]:
-        """Return the `id()` of the endpoints that are open now, and closed once the fix has run."""
+    def _closed(self, removal: Removal) -> set[EndpointId]:
+        """Return the endpoints that are open now, and closed once the fix has run."""
         if not removal.remedy.changes:
             return set()
         if self._open is None:
             self._open = [each for each in self._exposures if each.severity is not None]
-        return {id(each) for each in self._open if closes(each, removal, self._rules)}
+        return {each.id for each in self._open if closes(each, removal, self._rules)}
 
 
-def _place(exposure: Exposure) -> tuple[str, str, str]:
-    """Return what tells the endpoints of a resource apart."""
-    return exposure.endpoint, exposure.address, exposure.subject.key if exposure.subject is not None else ""
+def _causes(exposures: Iterable[Exposure]) -> Iterator[Cause]:
+    """Yield what grants an access to endpoints. Endpoints that share a lock follow each other: it is asked once."""
+    reach: Lock | None = None
+    for exposure in exposures:
+        shared, reach = reach, exposure.reach
+        grants = exposure.authentication.grants if shared is reach else (*reach.grants, *exposure.authentication.grants)
+        for each in grants:
+            for cause in (each.cause, each.switch, *(part[0] for part in each.parts)):
+                if cause is not None:
+                    yield cause
 
 
 @lru_cache(maxsize=4096)
 def _is_certain(rule: Rule) -> bool:
     """Return whether a rule looks at one property alone, and its fix sets that one to a good value."""
     check = rule.row.check if rule.row is not None else None
-    if check is None or check.function or not check.path or check.any_of or "[]" in check.path:
+    if check is None or isinstance(check, KeyCheck | FunctionCheck) or not check.path or "[]" in check.path:
         return False
     changes = [value for place, value in rule.fix.change.items() if place.rpartition(" ")[2] == check.path]
-    return len(changes) == 1 and (changes[0] in check.good or bool(check.set) or not check.good)
+    good = check.good if isinstance(check, ValueCheck | PlaceCheck) else ()
+    return len(changes) == 1 and (changes[0] in good or not good)

@@ -57,7 +57,7 @@ class GapLedger:
                 if selection is not None and not selection.has_place(gap.url):
                     self._outside.add(gap.url)
 
-    def beside(self, waivers: Waivers) -> "GapLedger":
+    def fork(self, waivers: Waivers) -> "GapLedger":
         """Return a ledger for a part of the evaluation. It knows the gaps so far."""
         return GapLedger(waivers, self._gaps)
 

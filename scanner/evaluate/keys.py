@@ -160,7 +160,7 @@ class KeyLedger:
         self._rows = SortedRows()
         """The stores of each group, and what rules found, which the id (lower case) of the vault or key sorts."""
 
-    def beside(self) -> "KeyLedger":
+    def fork(self) -> "KeyLedger":
         """Return a ledger for a part of the evaluation."""
         made = copy(self)
         made._begin()

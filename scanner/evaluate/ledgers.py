@@ -60,16 +60,16 @@ class Ledgers(Struct):
     crashes: list[Crash] = field(default_factory=list)
     evaluated: set[str] = field(default_factory=set)
 
-    def beside(self) -> "Ledgers":
+    def fork(self) -> "Ledgers":
         """Return empty ledgers for a part of the evaluation."""
-        waivers, selection = self.waivers.beside(), copy(self.selection)
+        waivers, selection = self.waivers.fork(), copy(self.selection)
         selection.found, selection.tagged = set(), set()
         return Ledgers(
             Counts(),
-            self.gaps.beside(waivers),
-            self.keys.beside(),
-            self.capacity.beside(),
-            self.types.beside(),
+            self.gaps.fork(waivers),
+            self.keys.fork(),
+            self.capacity.fork(),
+            self.types.fork(),
             waivers,
             selection,
         )

@@ -71,15 +71,15 @@ def evaluate(category: str, exposures: Sequence[Exposure], ways: Sequence[str] =
     """
     if not ways:
         return _evaluate(category, exposures)
+    whole = {each.id: each for each in exposures}
     parts = [_with_authentication(each, each.authentication.select(ways)) for each in exposures]
-    whole = {id(part): each for part, each in zip(parts, exposures, strict=True)}
     if category == "network" and parts:
         parts = [each for each in parts if each.authentication.grants or each.authentication.possible_grants]
         if not parts:
             return LockVerdict(Pass())
     found = _evaluate(category, parts)
-    failing = tuple(whole[id(part)] for part in found.failing)
-    return LockVerdict(found.verdict, failing, tuple(whole[id(part)] for part in found.inconclusive))
+    failing = tuple(whole[part.id] for part in found.failing)
+    return LockVerdict(found.verdict, failing, tuple(whole[part.id] for part in found.inconclusive))
 
 
 def _with_authentication(exposure: Exposure, authentication: Lock) -> Exposure:

@@ -52,7 +52,7 @@ class WaiverUse(msgspec.Struct, array_like=True):
 class Waivers(Protocol):
     """What accepts findings and gaps; see `scanner.config.waivers`."""
 
-    def beside(self) -> "Waivers":
+    def fork(self) -> "Waivers":
         """Return the same entries with records of their own, for a part of an evaluation."""
 
     def part(self) -> WaiverUse:
@@ -93,7 +93,7 @@ class Waivers(Protocol):
 class NoWaivers:
     """Accepts nothing."""
 
-    def beside(self) -> "NoWaivers":
+    def fork(self) -> "NoWaivers":
         return self
 
     def part(self) -> WaiverUse:

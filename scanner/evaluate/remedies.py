@@ -36,8 +36,10 @@ class Removal(Struct):
     keys: set[str] = field(default_factory=set)
     fixes: set[str] = field(default_factory=set)
     remedy: Remedy = field(default_factory=Remedy)
-    memo: dict[tuple[int, bool], Lock] = field(default_factory=dict)
-    """What is left of network locks, by `id()`, once the removal is complete."""
+    last: "tuple[Lock, bool, Lock] | None" = None
+    """The network lock that was asked last, once the removal is complete: whether its rule's own fix runs, and what is
+    left of it. Endpoints that share a lock follow each other.
+    """
 
     def removes(self, cause: Cause | None) -> bool:
         """Return whether a cause is removed, or a setting changed to what closes it."""
@@ -343,10 +345,9 @@ def closes(exposure: Exposure, removal: Removal, rules: Sequence[Rule] = ()) -> 
     """Return whether an open endpoint is closed once a fix has run."""
     run = _run(exposure, removal, rules)
     is_fixed = any(each.category == "network" for each in run)
-    key = (id(exposure.reach), is_fixed)
-    reach = removal.memo.get(key)
-    if reach is None:
-        reach = removal.memo[key] = _reach_without(exposure.reach, removal, is_fixed)
+    if removal.last is None or removal.last[0] is not exposure.reach or removal.last[1] != is_fixed:
+        removal.last = (exposure.reach, is_fixed, _reach_without(exposure.reach, removal, is_fixed))
+    reach = removal.last[2]
     authentication = _authentication_without(exposure.authentication, removal, run)
     if authentication is None or reach.widest is None:
         return True

@@ -35,22 +35,25 @@ class BundleResult(Struct):
     """Why rules do not apply, by resource id and rule id."""
     remedies: dict[str, Remedy] = field(default_factory=dict)
     """What each fix changes, by the fingerprint of its finding."""
+    fixed_by: dict[str, str] = field(default_factory=dict)
+    """The finding whose fix an endpoint has, both by their fingerprints."""
     resources: dict[str, Resource] = field(default_factory=dict)
     """The resources that the document describes, by id."""
 
     def mark(self, shared: SharedCauses) -> None:
         """Mark the fixes that may close endpoints of other resources."""
-        marked: dict[int, FixRow] = {}
+        marked: dict[str, FixRow] = {}
         for place, row in enumerate(self.findings):
             remedy = self.remedies.get(row.fingerprint)
             if row.fix is not None and remedy is not None and remedy.closes:
                 fix = shared.marked(row.fix, remedy, row.resource)
                 if fix is not row.fix:
-                    marked[id(row.fix)] = fix
+                    marked[row.fingerprint] = fix
                     self.findings[place] = msgspec.structs.replace(row, fix=fix)
         for place, exposure in enumerate(self.exposures if marked else ()):
-            if exposure.fix is not None and id(exposure.fix) in marked:
-                self.exposures[place] = msgspec.structs.replace(exposure, fix=marked[id(exposure.fix)])
+            fix_of_finding = marked.get(self.fixed_by.get(exposure.fingerprint, ""))
+            if fix_of_finding is not None:
+                self.exposures[place] = msgspec.structs.replace(exposure, fix=fix_of_finding)
 
     def describe(self, *resources: Resource) -> None:
         """Add resources to those that the document describes."""

@@ -135,7 +135,7 @@ class Evaluation(BundleEvaluation):
         groups: dict[str, str] = {}
         bundles = bundles_in(batch.lines, self.snapshot.kept, groups)
         one = self._beside()
-        with closing(writer.beside()) as rows:
+        with closing(writer.fork()) as rows:
             one._take(self._begin()[batch.start : batch.stop], bundles, rows)
             return one._ledgers.part(rows.part(), groups)
 
@@ -143,7 +143,7 @@ class Evaluation(BundleEvaluation):
         """Return consecutive parts as one."""
         groups: dict[str, str] = {}
         one = self._beside()
-        with closing(writer.beside()) as rows:
+        with closing(writer.fork()) as rows:
             one._join(parts, rows, groups)
             return one._ledgers.part(rows.part(), groups)
 

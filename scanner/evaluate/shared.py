@@ -11,7 +11,7 @@ import msgspec
 from scanner.document.schema import FixRow, PlaceRow
 from scanner.evaluate.fix_rows import MOST_OTHERS
 from scanner.evaluate.remedies import Removal, closes, wide_parts
-from scanner.model.exposure import Exposure, Grant
+from scanner.model.exposure import EndpointId, Exposure, Grant, Lock
 from scanner.model.ids import root_of
 from scanner.model.index import Index
 from scanner.model.remedy import Cause, Remedy
@@ -24,7 +24,7 @@ _MARK = re.compile(
 )
 
 
-Tried = Callable[[Sequence[Cause]], set[int]]
+Tried = Callable[[Sequence[Cause]], set[EndpointId]]
 
 
 class Carried(NamedTuple):
@@ -70,17 +70,17 @@ class SharedCauses:
     def add(self, top: Resource, index: Index, exposures: Sequence[Exposure], tried: Tried) -> None:
         """Add the open endpoints of a resource that causes outside it carry, and that close where these are removed.
 
-        `tried`: returns the `id()` of the endpoints that are closed where the changes of causes were applied.
+        `tried`: returns the endpoints that are closed where the changes of causes were applied.
         """
         root = root_of(top.id)
         removal = Removal(top, index)
-        found: dict[int, list[Cause]] = {}
+        reach: Lock | None = None
+        causes: list[Cause] = []
         for each in exposures:
             if each.severity is None:
                 continue
-            causes = found.get(id(each.reach))
-            if causes is None:
-                causes = found[id(each.reach)] = list(_foreign(each.reach.grants, root, removal))
+            if each.reach is not reach:  # endpoints that share a lock follow each other
+                reach, causes = each.reach, list(_foreign(each.reach.grants, root, removal))
             if causes:
                 self._add(top, index, each, self._set(cause.key() for cause in causes), partial(tried, causes))
 
@@ -90,10 +90,15 @@ class SharedCauses:
         return self._sets.setdefault(found, found)
 
     def _add(
-        self, top: Resource, index: Index, exposure: Exposure, keys: frozenset[str], tried: Callable[[], set[int]]
+        self,
+        top: Resource,
+        index: Index,
+        exposure: Exposure,
+        keys: frozenset[str],
+        tried: Callable[[], set[EndpointId]],
     ) -> None:
         place = PlaceRow((exposure.subject or top).id, exposure.endpoint)
-        if not closes(exposure, Removal(top, index, set(keys))) or id(exposure) not in tried():
+        if not closes(exposure, Removal(top, index, set(keys))) or exposure.id not in tried():
             return
         closes_narrowed = closes(exposure, Removal(top, index, set(keys), remedy=Remedy(narrows=True)))
         self._carried.append(Carried(keys, place, closes_narrowed))

@@ -46,7 +46,7 @@ class TypeCounts:
             self._counts[self._spelling(type)] += 1
             self.add_incomplete(type)
 
-    def beside(self) -> "TypeCounts":
+    def fork(self) -> "TypeCounts":
         """Return counts for a part of the evaluation."""
         return TypeCounts(self._kinds)
 

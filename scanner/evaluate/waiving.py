@@ -8,7 +8,7 @@ from scanner.document.schema import WaiverRow
 from scanner.evaluate.gaps import ends
 from scanner.evaluate.locks import cell_text, named_few
 from scanner.evaluate.policy import Failure, Intended, Waivers
-from scanner.model.exposure import Exposure
+from scanner.model.exposure import EndpointId, Exposure
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
@@ -44,19 +44,19 @@ def accept_property(
 
 
 def accept_endpoints(
-    waivers: Waivers, rule: Rule, subject: Resource, failing: Iterable[Exposure], intended: Mapping[int, str]
-) -> dict[int, WaiverRow]:
-    """Return who accepted each failing endpoint, by the `id()` of its exposure: a waiver, or the settings."""
-    found: dict[int, WaiverRow] = {}
+    waivers: Waivers, rule: Rule, subject: Resource, failing: Iterable[Exposure], intended: Mapping[EndpointId, str]
+) -> dict[EndpointId, WaiverRow]:
+    """Return who accepted each failing endpoint: a waiver, or the settings."""
+    found: dict[EndpointId, WaiverRow] = {}
     is_named = waivers.names(rule)
     if not is_named and not intended:
         return found
     tags = tags_of(subject)
     for each in failing:
-        if (reason := intended.get(id(each))) is not None:
-            found[id(each)] = WaiverRow(reason, "settings", "")
+        if (reason := intended.get(each.id)) is not None:
+            found[each.id] = WaiverRow(reason, "settings", "")
         elif is_named and (waiver := waivers.waived(rule, subject.id, tags, failure_of(each))):
-            found[id(each)] = waiver
+            found[each.id] = waiver
     return found
 
 
@@ -65,14 +65,14 @@ def accept_lock(
     rule: Rule,
     subject: Resource,
     failing: Sequence[Exposure],
-    accepted: Mapping[int, WaiverRow],
-    intended: Mapping[int, str],
+    accepted: Mapping[EndpointId, WaiverRow],
+    intended: Mapping[EndpointId, str],
 ) -> Acceptance:
     """Return what is accepted of the finding of a lock rule, by what is accepted of its failing endpoints."""
-    left = [each for each in failing if id(each) not in accepted]
+    left = [each for each in failing if each.id not in accepted]
     if not left:
         return Acceptance(min(accepted.values(), key=ends))
-    waived = [each.endpoint for each in failing if id(each) in accepted and id(each) not in intended]
+    waived = [each.endpoint for each in failing if each.id in accepted and each.id not in intended]
     message = f" Accepted: {named_few(waived)}." if waived else ""
     return _lapsed(waivers, rule, subject, [failure_of(each) for each in left], message)
 
@@ -106,12 +106,12 @@ def tags_of(resource: Resource) -> Mapping[str, str]:
     return resource.known_tags or (top.known_tags if top is not None else {})
 
 
-def intended_of(exposures: Iterable[Exposure], top: Resource, entries: Sequence[Intended]) -> dict[int, str]:
-    """Return the reason of each endpoint that the settings declare public, by the `id()` of its exposure."""
+def intended_of(exposures: Iterable[Exposure], top: Resource, entries: Sequence[Intended]) -> dict[EndpointId, str]:
+    """Return the reason of each endpoint that the settings declare public."""
     if not entries:
         return {}
     return {
-        id(each): entry.reason
+        each.id: entry.reason
         for each in exposures
         for entry in entries
         if entry.covers((each.subject or top).id, each.endpoint) or entry.covers(top.id, each.endpoint)
@@ -121,23 +121,23 @@ def intended_of(exposures: Iterable[Exposure], top: Resource, entries: Sequence[
 class AcceptedLocks(Struct):
     """For each lock of an endpoint: whether every rule that is Unknown for it was accepted."""
 
-    locks: dict[tuple[int, bool], bool] = field(default_factory=dict)
-    """Keyed by the `id()` of the exposure, and whether it is its network lock."""
+    locks: dict[tuple[EndpointId, bool], bool] = field(default_factory=dict)
+    """Keyed by the endpoint, and whether it is its network lock."""
 
     def add(self, rule: Rule, inconclusive: Iterable[Exposure], waiver: WaiverRow | None) -> None:
         """Record a rule that is Unknown on these endpoints, and who accepted that."""
         for each in inconclusive:
-            lock = id(each), rule.category == "network"
+            lock = each.id, rule.category == "network"
             self.locks[lock] = self.locks.get(lock, True) and waiver is not None
 
     def has(self, exposure: Exposure) -> bool:
         """Return whether a rule is Unknown for an endpoint."""
-        return (id(exposure), True) in self.locks or (id(exposure), False) in self.locks
+        return (exposure.id, True) in self.locks or (exposure.id, False) in self.locks
 
     def unresolved(self, exposure: Exposure) -> Iterator[str]:
         """Yield the gaps that leave open how bad an endpoint is; "" for a possible grant without a gap that is
         not accepted.
         """
         for is_network, lock in ((True, exposure.reach), (False, exposure.authentication)):
-            accepted = self.locks.get((id(exposure), is_network), False)
+            accepted = self.locks.get((exposure.id, is_network), False)
             yield from (each.missing.gap or "" for each in lock.possible_grants if each.missing.gap or not accepted)

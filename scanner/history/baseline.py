@@ -102,8 +102,8 @@ class HistoryWriter(Writer):
         self.tags: dict[str, dict[str, str]] = {}
         """The chosen tags of each resource that has any, by its id in lower case."""
 
-    def beside(self) -> "HistoryWriter":
-        own = self.observation.beside()
+    def fork(self) -> "HistoryWriter":
+        own = self.observation.fork()
         return HistoryWriter(self.baseline, own.taken, own.first_id, own)
 
     def part(self) -> RowsPart:

@@ -1,27 +1,20 @@
 """What earlier scans evaluated, by scope. Pure."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
 
 from scanner.history.items import WITHOUT, lineage
 
 
-@dataclass(frozen=True, slots=True)
 class EvaluatedScopes:
     """Says whether an earlier scan evaluated a resource with a rule or type: in a scope above the resource, or in one
     of the `own` scopes of a filtered scan. `found`: the rules and types that each scope was evaluated with.
     """
 
-    found: Mapping[str, Set[str]]
-    own: Sequence[str] = ()
-    _filtered: list[str] = field(init=False)
-    _less: list[tuple[str, set[str], Set[str]]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        filtered = [scope for scope in self.own if "?" in scope and WITHOUT not in scope and scope in self.found]
-        less = [(*_left_out(scope), words) for scope, words in self.found.items() if WITHOUT in scope]
-        object.__setattr__(self, "_filtered", filtered)
-        object.__setattr__(self, "_less", less)
+    def __init__(self, found: Mapping[str, Set[str]], own: Sequence[str] = ()) -> None:
+        self.found = found
+        self.own = own
+        self._filtered = [scope for scope in own if "?" in scope and WITHOUT not in scope and scope in found]
+        self._less = [(*_left_out(scope), words) for scope, words in found.items() if WITHOUT in scope]
 
     def __call__(self, resource: str, rule_or_type: str) -> bool:
         above = lineage(resource)

@@ -56,7 +56,7 @@ class Observation:
 
     # Parts of a scan
 
-    def beside(self) -> "Observation":
+    def fork(self) -> "Observation":
         """Return an observation of a part of the scan."""
         made = Observation({}, self.taken, self.first_id)
         made._known_resources, made._known_roots = self._known_resources, self._known_roots

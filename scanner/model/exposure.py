@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from msgspec import Struct, field
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
 from scanner.model.addresses import AddressSet
 from scanner.model.json_paths import MISSING, is_absent, same
@@ -32,7 +32,7 @@ Chain = tuple[Hop, ...]
 """Gateways one behind the other, from the outside to the endpoint."""
 
 
-class Grant(Struct, frozen=True, eq=False):
+class Grant(Struct, frozen=True):
     """Access that is certain: its level, and the evidence that proves it.
 
     `description`: a part of titles, see `access_sentence` ("accepts an access key"). `name`: the credential, for lock
@@ -56,12 +56,9 @@ class Grant(Struct, frozen=True, eq=False):
     switch: Cause | None = None
     then: "Lock | None" = None
 
-    def __eq__(self, other: object) -> bool:
-        """Compare what is granted, and not what grants it."""
-        return isinstance(other, Grant) and astuple(self)[:6] == astuple(other)[:6]
-
     def __hash__(self) -> int:
-        return hash(astuple(self)[:6])
+        """Hash what is granted alone: the rules and the values of causes may be lists."""
+        return hash((self.level, self.description, self.name, self.addresses, self.ids))
 
     def with_evidence(self, seen: tuple[Evidence, ...], switch: Cause | None = None) -> "Grant":
         """Return the same grant with more evidence, which comes first. `switch`: a setting that closes it too."""
@@ -267,6 +264,14 @@ def _sure(switch: Switch, value: Any) -> Lock | None:
     return grant(level, seen, description=switch.descriptions.get(level, NOTHING), cause=cause, then=then)
 
 
+class EndpointId(NamedTuple):
+    """What tells the endpoints of a resource apart. `subject`: the key of the child that it represents."""
+
+    endpoint: str
+    address: str = ""
+    subject: str = ""
+
+
 class Exposure(Struct, frozen=True, dict=True):
     """An endpoint with its two locks.
 
@@ -316,6 +321,10 @@ class Exposure(Struct, frozen=True, dict=True):
 
     def __hash__(self) -> int:
         return hash((self.endpoint, self.kind, self.reach, self.authentication, self.address))
+
+    @once
+    def id(self) -> EndpointId:
+        return EndpointId(self.endpoint, self.address, self.subject.key if self.subject is not None else "")
 
     def rate(self, auth: Auth, reach: Reach) -> Severity | None:
         """Return the severity of two levels by the table and by the limits of this endpoint; None where it counts as

@@ -18,7 +18,21 @@ from scanner.model.places import PlaceFinder
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import LEARN, Check, Controls, Fix, Rule, subject_of
-from scanner.model.rule_row import CheckRow, Names, RuleData, UnlessRow, Value
+from scanner.model.rule_row import (
+    ASKED,
+    CheckRow,
+    FunctionCheck,
+    KeyCheck,
+    LeastCheck,
+    Names,
+    PlaceCheck,
+    RuleData,
+    SetCheck,
+    UnlessRow,
+    Value,
+    ValueCheck,
+    asked_by,
+)
 from scanner.model.severity import Severity
 from scanner.model.verdict import Fail, NotApplicable, Unknown, Unread, Verdict, malformed
 
@@ -47,7 +61,7 @@ FIELDS = frozenset((*RuleData.__struct_fields__, "types"))
 
 def row_of(data: dict[str, Any]) -> RuleData:
     """Return a row of parsed TOML. Raise `msgspec.ValidationError`, or BadRow for keys that contradict each other."""
-    row = msgspec.convert(data, RuleData)
+    row = msgspec.convert(_tagged(data), RuleData)
     if (row.check is None) == (row.lock is None):
         raise BadRow("a rule needs a check or a lock", *(["lock"] if row.lock is not None else []))
     if not row.fix.az and not row.fix.steps:
@@ -85,25 +99,53 @@ def _check_path(path: str, *key: str | int, listed: bool = False) -> None:
         raise BadRow(f'"{path}" names the items of a list, which is not asked here', *key)
 
 
-def _consistent(row: RuleData, check: CheckRow) -> None:
-    compared = bool(check.good) and not check.place
-    asked = [compared, check.at_least is not UNSET, bool(check.set), bool(check.place), bool(check.function)]
-    if [*asked, check.key is not None].count(True) != 1:
+def _tagged(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose check says what it asks. Raise BadRow where that is not one thing.
+
+    A row of a table takes what the table says of the check away by an empty value.
+    """
+    check = data.get("check")
+    if not isinstance(check, dict):
+        return data
+    if "asks" in check:
+        raise BadRow('unknown key "asks"', "check", "asks")
+    unknown = next((each for each in check if each not in CHECK_FIELDS), None)
+    if unknown is not None:
+        raise BadRow(f'unknown key "{unknown}"', "check", unknown, word=unknown, known=CHECK_FIELDS)
+    asked = asked_by(check)
+    if len(asked) != 1:
         raise BadRow("a check needs exactly one of good, at_least, set, place, key and function", "check")
-    _check_paths(check, compared=compared)
-    if check.place:
+    fields = ASKED[asked[0]].__struct_encode_fields__
+    kept = {name: value for name, value in check.items() if name in fields or value}
+    other = next((name for name in kept if name not in fields), None)
+    if other is not None:
+        raise BadRow(f'the key "{other}" does not go with {asked[0]}', "check", other)
+    return {**data, "check": {**kept, "asks": asked[0]}}
+
+
+CHECK_FIELDS = tuple(dict.fromkeys(name for each in ASKED.values() for name in each.__struct_encode_fields__))
+"""The keys that a check may have, whatever it asks."""
+
+
+def _consistent(row: RuleData, check: CheckRow) -> None:
+    _check_paths(check)
+    if isinstance(check, PlaceCheck):
         _consistent_place(row, check)
-    elif check.key is not None:
+    elif isinstance(check, KeyCheck):
         _consistent_key(row, check.key)
-    elif not check.function and bool(check.path) == bool(check.any_of):
+    elif (isinstance(check, ValueCheck) and bool(check.path) == bool(check.any_of)) or (
+        isinstance(check, LeastCheck | SetCheck) and not check.path
+    ):
         raise BadRow("a check needs path or any_of", "check")
     if row.severity is None:
         raise BadRow("a rule with a check needs a severity")
-    if (check.absent is not UNSET or check.set) and not row.source:
-        raise BadRow("the key source is missing: absent needs a source", "check", "set" if check.set else "absent")
-    if check.chooses_key and not (check.path and (check.good or check.set)):
+    if isinstance(check, SetCheck) and not row.source:
+        raise BadRow("the key source is missing: absent needs a source", "check", "set")
+    if isinstance(check, ValueCheck | LeastCheck | PlaceCheck) and check.absent is not UNSET and not row.source:
+        raise BadRow("the key source is missing: absent needs a source", "check", "absent")
+    if isinstance(check, ValueCheck) and check.chooses_key and not check.path:
         raise BadRow("chooses_key needs a path with good or set", "check", "chooses_key")
-    if check.good and not check.bad_values:
+    if isinstance(check, ValueCheck | PlaceCheck) and check.good and not check.bad_values:
         raise BadRow("the key bad is missing", "check", "good")
 
 
@@ -114,22 +156,26 @@ def _is_path(path: str) -> bool:
         return False
 
 
-def _check_paths(check: CheckRow, *, compared: bool) -> None:
+def _check_paths(check: CheckRow) -> None:
     """Raise BadRow for a path that no body has."""
-    is_found = bool(check.place) or check.key is not None
-    _check_path(check.path, "check", "path", listed=compared or is_found)
+    if isinstance(check, KeyCheck | FunctionCheck):
+        return
+    _check_path(check.path, "check", "path", listed=isinstance(check, ValueCheck | PlaceCheck))
     is_list = "[]" in check.path and '"' not in check.path
-    if compared and not is_found and is_list and (check.path.count("[]"), check.path.count("[].")) != (1, 1):
-        raise BadRow(f'"{check.path}" is no path: a list is asked as LIST[].PROPERTY', "check", "path")
-    for name, paths in (("any_of", check.any_of), ("also", check.also)):
-        for place, path in enumerate(paths):
-            _check_path(path, "check", name, place, listed=name == "also")
-    least = check.at_least
+    if isinstance(check, ValueCheck):
+        if is_list and (check.path.count("[]"), check.path.count("[].")) != (1, 1):
+            raise BadRow(f'"{check.path}" is no path: a list is asked as LIST[].PROPERTY', "check", "path")
+        for place, path in enumerate(check.any_of):
+            _check_path(path, "check", "any_of", place)
+    if isinstance(check, PlaceCheck):
+        for place, path in enumerate(check.also):
+            _check_path(path, "check", "also", place, listed=True)
+    least = check.at_least if isinstance(check, LeastCheck) else None
     if isinstance(least, str) and not re.fullmatch(r"\d+(\.\d+)*", least) and checks.period_seconds(least) is None:
         raise BadRow(f'"{least}" is no version and no ISO 8601 period', "check", "at_least")
 
 
-def _consistent_place(row: RuleData, check: CheckRow) -> None:
+def _consistent_place(row: RuleData, check: PlaceCheck) -> None:
     if not check.what:
         raise BadRow("the key what is missing", "check")
     if check.place == "region" and check.path:
@@ -165,7 +211,7 @@ def rule_of(
     reads = [_read(lookup, name, "reads", place) for place, name in enumerate(row.reads)]
     check = finder = None
     if row.check is not None:
-        finder = _finder(row, row.check) if row.check.place else None
+        finder = _finder(row, row.check) if isinstance(row.check, PlaceCheck) else None
         check, needed = _check(row.check, of, row.unless, lookup, finder, row.fix.change)
         if row.check.region_has:
             check = partial(_in_region, check, row.check.region_has)
@@ -197,15 +243,15 @@ def rule_of(
         responsible=row.responsibility,
         row=row,
         finder=finder,
-        keys=row.check.key if row.check is not None else None,
+        keys=row.check.key if isinstance(row.check, KeyCheck) else None,
     )
 
 
-def _finder(row: RuleData, check: CheckRow) -> PlaceFinder:
+def _finder(row: RuleData, check: PlaceCheck) -> PlaceFinder:
     """Return what finds the places of a row."""
     none = isinstance(check.absent, str) and not check.absent
     return PlaceFinder(
-        kind=check.place or "region",
+        kind=check.place,
         what=check.what,
         path=check.path,
         also=check.also,
@@ -307,7 +353,7 @@ def _check(
 
     A single child is read after the conditions `without`, and before the others: an unread child is Unknown.
     """
-    if row.function:
+    if isinstance(row, FunctionCheck):
         called, reads = _called(row, lookup)
         met = [(Message(each.because), condition) for each, condition in _conditions(unless, lookup)]
         return (partial(_conditional, called, met) if met else called), reads
@@ -316,9 +362,12 @@ def _check(
     others = [(Message(each.because), condition) for each, condition in conditions if not each.without]
     single = of if isinstance(of, Read) and of.one else None
     none = lacking[0][0] if lacking else NOTHING
-    found = row.key or finder
-    if found is not None:
-        return partial(_placed, found, [*lacking, *others]), []
+    if isinstance(row, KeyCheck):
+        return partial(_placed, row.key, [*lacking, *others]), []
+    if isinstance(row, PlaceCheck):
+        assert finder is not None
+        return partial(_placed, finder, [*lacking, *others]), []
+    chooses_key = not isinstance(row, LeastCheck) and row.chooses_key
     fact = _fact(row, {place.rpartition(" ")[2]: value for place, value in sets.items()})
 
     def check(resource: Resource, index: "Index") -> Verdict:
@@ -331,7 +380,7 @@ def _check(
                 return NotApplicable(because)
         if single is None:
             verdict = fact(resource)
-            return with_known_key(verdict, row.path, resource, index) if row.chooses_key else verdict
+            return with_known_key(verdict, row.path, resource, index) if chooses_key else verdict
         return checks.check_child(child, single, fact, none=none, named=bool(row.unclear))
 
     return check, [single] if single is not None else []
@@ -368,7 +417,7 @@ def _in_region(check: Check, needed: str, resource: Resource, index: "Index") ->
     return NotApplicable(Message("{name} has no paired region", name=region.name)) if lacks else verdict
 
 
-def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:
+def _called(row: FunctionCheck, lookup: Lookup) -> tuple[Check, list[Read]]:
     function = _found(lookup, row.function, "check", "function")
     if not callable(function):
         raise BadRow(f"{row.function} is not a function", "check", "function")
@@ -379,12 +428,12 @@ def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:
     return partial(function, **arguments), [each for each in arguments.values() if isinstance(each, Read)]
 
 
-def _fact(row: CheckRow, sets: Mapping[str, Any]) -> Callable[[Resource], Verdict]:
+def _fact(row: ValueCheck | LeastCheck | SetCheck, sets: Mapping[str, Any]) -> Callable[[Resource], Verdict]:
     """Return the check of a property. Of several good values the one that the fix sets is expected."""
-    absent = MISSING if row.absent is UNSET else row.absent
-    if row.set:
+    if isinstance(row, SetCheck):
         return partial(checks.check_set, path=row.path, expected=row.set, like=row.like)
-    if row.at_least is not UNSET:
+    absent = MISSING if row.absent is UNSET else row.absent
+    if isinstance(row, LeastCheck):
         return partial(checks.check_at_least, path=row.path, least=row.at_least, absent=absent)
     known: dict[str, Any] = {"good": row.good, "bad": row.bad_values, "absent": absent}
     if row.any_of:
@@ -451,17 +500,11 @@ def _check_templates(row: RuleData) -> None:
 def _change(row: RuleData, of: ResourceType | Read) -> dict[str, Any]:
     """Return the change to the first good value of a property rule's path, {} where a row does not say it."""
     check, fix = row.check, row.fix
-    if (
-        check is None
-        or not check.good
-        or not check.path
-        or not fix.az
-        or fix.add
-        or fix.delete
-        or check.removed
-        or check.instead
-        or '"' in check.path
+    if not isinstance(check, ValueCheck | PlaceCheck) or (
+        not check.good or not check.path or not fix.az or fix.add or fix.delete or '"' in check.path
     ):
+        return {}
+    if isinstance(check, PlaceCheck) and (check.removed or check.instead):
         return {}
     below = f"{of.path} " if isinstance(of, Read) and of.one else ""
     return {f"{below}{check.path}": check.good[0]}
@@ -469,7 +512,7 @@ def _change(row: RuleData, of: ResourceType | Read) -> dict[str, Any]:
 
 def _bicep(row: CheckRow, of: ResourceType | Read) -> str:
     """Return the Bicep that sets the first good value at the path, "" where the path does not say it."""
-    if not row.good or not row.path or "[]" in row.path:
+    if not isinstance(row, ValueCheck | PlaceCheck) or not row.good or not row.path or "[]" in row.path:
         return ""
     text = _literal(row.good[0])
     first, *others = map(_bicep_name, steps(row.path.removeprefix("properties.")))

@@ -1,6 +1,7 @@
 """The keys of a row: a rule as data."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
@@ -12,44 +13,96 @@ Value = bool | int | str
 Names = tuple[str, ...]
 
 
-class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """The question of a property rule: one of `good`, `at_least`, `set`, `place`, `key` and
-    `function`.
+class _Check(Struct, frozen=True, forbid_unknown_fields=True, tag_field="asks"):
+    """What every check has. A row does not write what it `asks`: that is the one of `ASKED` that it has.
 
     `of`: the Python variable of the type or read. The only type of the `.py` beside may be left out. A single read
     (`one`) is a child of the resource that the rule assesses; each resource of a list is assessed by itself.
+    `region_has`: what the region of the resource must have, so that the rule applies: availability zones, or a pair.
+    """
+
+    of: str = ""
+    region_has: Literal["zones", "pair", ""] = ""
+
+
+class ValueCheck(_Check, frozen=True, kw_only=True, tag="good"):
+    """Whether a property has a good value.
+
     `path`: the property; LIST[].PROPERTY asks each item of a list. A name with other signs than letters, digits, `_`,
     `-`, `/`, `:` stands in quotes, as in JSON: 'tags."cost.center"'. `any_of`: paths of which one must be good.
     `good`, `bad`: the known values. The bad values of a switch may be left out.
     `absent`: the value that an absent property stands for; needs the row's `source`.
-    `at_least`: a number, a version ("1.2") or an ISO 8601 period ("P30D").
-    `set`: what must stand there, in words; `like`: the pattern that it must fit, in lower case.
     `expected`: what the evidence on a list names as right. `unclear`: the reason where the value is not known.
-    `place`: how a place follows from the property, and `what` it is in words; `also`, `copy`, `unpaired`, `logs`,
-    `flows`, `exists`, `switches`, `zones`, `removed` and `instead` are those of `PlaceFinder`. `good`: values without
-    such a place; `bad`: values with one;
-    `absent = ""`: there is none.
-    `region_has`: what the region of the resource must have, so that the rule applies: availability zones, or a pair.
-    `key`: where the properties say whose key it is; see `KeyFinder`.
     `chooses_key`: the property chooses a key of the customer, which the rows with `key` find: a good value passes only
     where a vault of the scan has that key, and the service does not report that it cannot use it.
-    `function`: the Python function (resource, index, **arguments) in the `.py` beside. `arguments`: its Python
-    variables by name; a list is given as it is.
     """
 
-    of: str = ""
+    good: tuple[Value, ...] = ()
+    bad: tuple[Value, ...] | UnsetType = UNSET
     path: str = ""
     any_of: Names = ()
+    absent: Value | UnsetType = UNSET
+    expected: str = ""
+    unclear: str = ""
+    chooses_key: bool = False
+
+    @property
+    def paths(self) -> Names:
+        return tuple(dict.fromkeys(self.any_of or (self.path,)))
+
+    @property
+    def bad_values(self) -> tuple[Value, ...]:
+        return _bad_values(self.good, self.bad)
+
+
+class LeastCheck(_Check, frozen=True, kw_only=True, tag="at_least"):
+    """Whether a property is large enough. `at_least`: a number, a version ("1.2") or an ISO 8601 period ("P30D").
+
+    `path`, `absent` and `unclear` as of `ValueCheck`.
+    """
+
+    at_least: int | str
+    path: str = ""
+    absent: Value | UnsetType = UNSET
+    unclear: str = ""
+
+    @property
+    def paths(self) -> Names:
+        return (self.path,)
+
+
+class SetCheck(_Check, frozen=True, kw_only=True, tag="set"):
+    """Whether a property is set. `set`: what must stand there, in words; `like`: the pattern that it must fit, in lower
+    case.
+
+    `path`, `unclear` and `chooses_key` as of `ValueCheck`.
+    """
+
+    set: str
+    path: str = ""
+    like: str = "?*"
+    unclear: str = ""
+    chooses_key: bool = False
+
+    @property
+    def paths(self) -> Names:
+        return (self.path,)
+
+
+class PlaceCheck(_Check, frozen=True, kw_only=True, tag="place"):
+    """Whether the data is in a place that is allowed.
+
+    `place`: how a place follows from the property, and `what` it is in words; `also`, `copy`, `unpaired`, `logs`,
+    `flows`, `exists`, `switches`, `zones`, `removed` and `instead` are those of `PlaceFinder`. `good`: values without
+    such a place; `bad`: values with one; `absent = ""`: there is none.
+    """
+
+    place: PlaceKind
+    what: str = ""
+    path: str = ""
     good: tuple[Value, ...] = ()
     bad: tuple[Value, ...] | UnsetType = UNSET
     absent: Value | UnsetType = UNSET
-    at_least: int | str | UnsetType = UNSET
-    set: str = ""
-    like: str = "?*"
-    expected: str = ""
-    unclear: str = ""
-    place: PlaceKind | Literal[""] = ""
-    what: str = ""
     also: Names = ()
     copy_: str = field(default="", name="copy")
     unpaired: Names = ()
@@ -60,31 +113,60 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     zones: tuple[Value, ...] = ()
     removed: bool = False
     instead: dict[str, str] = {}
-    region_has: Literal["zones", "pair", ""] = ""
-    key: KeyFinder | None = None
-    chooses_key: bool = False
-    function: str = ""
-    arguments: dict[str, str | Names] = {}
 
     @property
     def paths(self) -> Names:
-        """Return the properties that it reads, without those of a function."""
-        keys = self.key.paths if self.key is not None else ()
-        own = self.any_of or (self.path,)
-        return tuple(
-            dict.fromkeys(
-                each
-                for each in (*own, *self.also, self.copy_, self.flows, self.exists, *self.switches.values(), *keys)
-                if each
-            )
-        )
+        own = (self.path, *self.also, self.copy_, self.flows, self.exists, *self.switches.values())
+        return tuple(dict.fromkeys(filter(None, own)))
 
     @property
     def bad_values(self) -> tuple[Value, ...]:
-        """Return the values that fail; those of a switch are its other value."""
-        if self.bad is not UNSET:
-            return self.bad
-        return tuple(not value for value in self.good if isinstance(value, bool))
+        return _bad_values(self.good, self.bad)
+
+
+class KeyCheck(_Check, frozen=True, kw_only=True, tag="key"):
+    """Whether the key is one that counts. `key`: where the properties say whose key it is; see `KeyFinder`."""
+
+    key: KeyFinder
+
+    @property
+    def paths(self) -> Names:
+        return tuple(dict.fromkeys(filter(None, self.key.paths)))
+
+
+class FunctionCheck(_Check, frozen=True, kw_only=True, tag="function"):
+    """What a Python function says. `function`: (resource, index, **arguments) in the `.py` beside. `arguments`: its
+    Python variables by name; a list is given as it is.
+    """
+
+    function: str
+    arguments: dict[str, str | Names] = {}
+
+
+CheckRow = ValueCheck | LeastCheck | SetCheck | PlaceCheck | KeyCheck | FunctionCheck
+"""The question of a property rule."""
+ASKED: Final[Mapping[str, type[CheckRow]]] = {
+    "place": PlaceCheck,  # its good values are those without a place
+    "good": ValueCheck,
+    "at_least": LeastCheck,
+    "set": SetCheck,
+    "key": KeyCheck,
+    "function": FunctionCheck,
+}
+"""The kind of a check by the key that only this kind needs."""
+
+
+def asked_by(check: Mapping[str, Any]) -> list[str]:
+    """Return what a check asks by its keys. One that is consistent asks one thing."""
+    return [each for each in ASKED if check.get(each) not in _NOTHING and not (each == "good" and check.get("place"))]
+
+
+_NOTHING: Final[tuple[object, ...]] = (None, "", [], ())
+
+
+def _bad_values(good: tuple[Value, ...], bad: tuple[Value, ...] | UnsetType) -> tuple[Value, ...]:
+    """Return the values that fail; those of a switch are its other value."""
+    return bad if bad is not UNSET else tuple(not value for value in good if isinstance(value, bool))
 
 
 class UnlessRow(Struct, frozen=True, forbid_unknown_fields=True, rename={"is_": "is"}):

@@ -59,13 +59,13 @@ class _Evaluation(Struct):
     parts: list[tuple[Cause, AddressSet]] = field(default_factory=list)
     """What allows, each as if it were the only one, but for the addresses that an earlier rule denies."""
     holder: str = ""
-    places: dict[int, int] = field(default_factory=dict)
+    place: int = -1
+    """The place of the rule that is evaluated, in the list."""
     also: tuple[Cause, ...] = ()
 
     def cause(self, rule: Any) -> Cause:
         """Return a rule as the cause of a grant."""
-        place = self.places.get(id(rule), -1)
-        return Cause(self.holder or self.site.id, self.path, rule, place=place, also=self.also)
+        return Cause(self.holder or self.site.id, self.path, rule, place=self.place, also=self.also)
 
     def possible(self, why: Message, level: Reach = Reach.internet) -> None:
         self.possible_grants.append(PossibleGrant(level, Unread(self.path, why)))
@@ -139,13 +139,12 @@ def _walked(
     site: Resource, index: Index, path: str, entries: list[Any], holder: str = "", also: tuple[Cause, ...] = ()
 ) -> _Evaluation:
     """Return the evaluation of a list of rules by priority, up to the one that leaves no address."""
-    places = {id(entry): place for place, entry in enumerate(entries)}
-    walk = _Evaluation(site, index, path, holder=holder, places=places, also=also)
-    rules = [entry for entry in entries if not _implicit(entry)]
-    placed = [rule for rule in rules if _placed(rule)]
+    walk = _Evaluation(site, index, path, holder=holder, also=also)
+    rules = [(place, entry) for place, entry in enumerate(entries) if not _implicit(entry)]
+    placed = [(place, rule) for place, rule in rules if _placed(rule)]
     if len(placed) < len(rules):
         walk.possible(Message("the priority of a rule is not a number"))
-    for rule in sorted(placed, key=_order):
+    for walk.place, rule in sorted(placed, key=lambda each: _order(each[1])):
         if walk.rest.is_empty:
             _shadowed(walk, rule)
         else:

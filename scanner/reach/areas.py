@@ -11,28 +11,33 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-Networks: TypeAlias = "Mapping[str, frozenset[str] | None]"
-"""Networks (keys), each with the subnets (keys) of it that count, None for all. Shared: not changed once in an area."""
+
+class NetworkSet(Struct, frozen=True, eq=False):
+    """Networks (keys), each with the subnets (keys) of it that count, None for all. Areas share it: a set equals itself
+    alone, and is not changed.
+    """
+
+    subnets: Mapping[str, frozenset[str] | None]
 
 
 class Area(Struct, frozen=True, eq=False):
     """All networks of some sets, but for the excluded ones (keys)."""
 
-    sets: tuple[Networks, ...]
+    sets: tuple[NetworkSet, ...]
     excluded: frozenset[str] = frozenset()
 
     def __contains__(self, network: object) -> bool:
-        return network not in self.excluded and any(network in each for each in self.sets)
+        return network not in self.excluded and any(network in each.subnets for each in self.sets)
 
     def subnets(self, network: str) -> frozenset[str] | None:
         """Return the subnets of a network (keys) that count, None for all."""
         if network in self.excluded:
             return frozenset()
-        return next((each[network] for each in self.sets if network in each), frozenset())
+        return next((each.subnets[network] for each in self.sets if network in each.subnets), frozenset())
 
     def is_empty(self) -> bool:
         """Return whether the area has no network."""
-        return not any(network not in self.excluded for each in self.sets for network in each)
+        return not any(network not in self.excluded for each in self.sets for network in each.subnets)
 
 
 AnyArea: TypeAlias = "Area | None"

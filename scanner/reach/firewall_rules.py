@@ -46,7 +46,7 @@ class FirewallReading(Struct):
     holder: Resource | None = None
     holder_gap: Unread | None = None
     facts: list[Evidence] = field(default_factory=list)
-    entries: dict[int, tuple[list[Any], Unread | None]] = field(default_factory=dict)
+    entries: dict[RuleList, tuple[list[Any], Unread | None]] = field(default_factory=dict)
 
     def find_holder(self) -> None:
         if self.row.holder is None:
@@ -264,9 +264,9 @@ def total_entries(reading: FirewallReading) -> int:
 
 def entries_of(reading: FirewallReading, rules: RuleList) -> tuple[list[Any], Unread | None]:
     """Return the entries of a list, and why some may be missing."""
-    known = reading.entries.get(id(rules))
+    known = reading.entries.get(rules)
     if known is None:
-        known = reading.entries[id(rules)] = _read(reading, rules)
+        known = reading.entries[rules] = _read(reading, rules)
     return known
 
 

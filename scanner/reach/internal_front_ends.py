@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from scanner.reach.areas import AnyArea, Networks, in_area
+from scanner.reach.areas import AnyArea, NetworkSet, in_area
 from scanner.reach.networks import network_of
 
 
@@ -28,8 +28,7 @@ class InternalFrontEnds:
     def __init__(self) -> None:
         self._count = 0
         self._by_address: dict[str, dict[str, list[InternalFrontEnd]]] = defaultdict(lambda: defaultdict(list))
-        self._of_set: dict[tuple[int, str], tuple[Networks, list[InternalFrontEnd]]] = {}
-        """By the identity of a set of networks, and address. The set is kept, so that its identity stays its own."""
+        self._of_set: dict[tuple[NetworkSet, str], list[InternalFrontEnd]] = {}
 
     def add(self, address: str, subnet: str, key: str) -> None:
         """Add a front end. All are added before the first question."""
@@ -51,15 +50,14 @@ class InternalFrontEnds:
         found = {each for networks in area.sets for each in self._in_set(address, networks)}
         return [each for each in found if in_area(area, network_of(each.subnet), each.subnet)]
 
-    def _in_set(self, address: str, networks: Networks) -> list[InternalFrontEnd]:
+    def _in_set(self, address: str, networks: NetworkSet) -> list[InternalFrontEnd]:
         """Return the front ends at an address in a set of networks, whatever their subnets."""
-        key = (id(networks), address)
+        key = (networks, address)
         if key not in self._of_set:
             there = self._by_address.get(address, {})
-            fewer, more = sorted((there, networks), key=len)
-            found = [each for network in fewer if network in more for each in there[network]]
-            self._of_set[key] = (networks, found)
-        return self._of_set[key][1]
+            fewer, more = sorted((there, networks.subnets), key=len)
+            self._of_set[key] = [each for network in fewer if network in more for each in there[network]]
+        return self._of_set[key]
 
     def _in_network(self, address: str, network: str) -> list[InternalFrontEnd]:
         return self._by_address.get(address, {}).get(network, [])

@@ -39,13 +39,12 @@ _ANSWERS: Final = msgspec.msgpack.Decoder(_Answer)
 
 
 def pack_ranges(ranges: AllowedRanges) -> bytes:
-    sources = {id(each.sources): each.sources for each in ranges}
-    place = {key: number for number, key in enumerate(sources)}
+    sources = {each: number for number, each in enumerate(dict.fromkeys(each.sources for each in ranges))}
     refs = {ref: number for number, ref in enumerate(dict.fromkeys(ref for each in ranges for ref in each.rules))}
     rules = {each: number for number, each in enumerate(dict.fromkeys(each.rules for each in ranges))}
     answer = _Answer(
-        tuple((each.first, each.last, place[id(each.sources)], rules[each.rules]) for each in ranges),
-        tuple(tuple(map(_packed, group.terms)) for group in sources.values()),
+        tuple((each.first, each.last, sources[each.sources], rules[each.rules]) for each in ranges),
+        tuple(tuple(map(_packed, group.terms)) for group in sources),
         tuple(tuple(refs[ref] for ref in each) for each in rules),
         tuple(refs),
     )

@@ -19,7 +19,7 @@ from scanner.model.ids import name_of, subnet_name
 from scanner.model.json_paths import get_path, is_absent, text_at
 from scanner.model.message import Message
 from scanner.model.verdict import Unread
-from scanner.reach.areas import AnyArea
+from scanner.reach.areas import AnyArea, NetworkSet
 from scanner.reach.filtering import EntryKind, FilterStep, OpenRange, filter_chain
 from scanner.reach.known_ports import known
 from scanner.reach.networks import Destination, Fabric, key_of
@@ -164,21 +164,21 @@ class FrontEnds(Struct):
     by_configuration: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
     _published: list[tuple[FrontEnd, AnyArea]] = field(default_factory=list)
     """The front ends of firewalls and where they lead to, in the order in which they were published."""
-    _at_address: dict[tuple[int, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    _at_address: dict[tuple[NetworkSet, str], list[int]] = field(default_factory=lambda: defaultdict(list))
     """The places in `_published` by set of networks and private address ("": not known)."""
-    _addresses_of_set: dict[int, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
-    _sets_of_network: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _addresses_of_set: dict[NetworkSet, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    _sets_of_network: dict[str, list[NetworkSet]] = field(default_factory=lambda: defaultdict(list))
 
     def publish(self, front: FrontEnd, address: str, area: AnyArea) -> None:
         """Add the front end of a firewall that leads to a private address ("": not known) in an area."""
         number = len(self._published)
         self._published.append((front, area))
         for networks in (_ANYWHERE,) if area is None else area.sets:
-            if id(networks) not in self._addresses_of_set:
-                for network in networks:
-                    self._sets_of_network[network].append(id(networks))
-            self._addresses_of_set[id(networks)][address] = None
-            self._at_address[id(networks), address].append(number)
+            if networks not in self._addresses_of_set:
+                for network in networks.subnets:
+                    self._sets_of_network[network].append(networks)
+            self._addresses_of_set[networks][address] = None
+            self._at_address[networks, address].append(number)
 
     def at(self, network: str, address: str, subnet: str = "") -> list[FrontEnd]:
         """Return the front ends of firewalls that lead, or may lead, to a private address ("": unknown) of a subnet."""
@@ -225,7 +225,7 @@ class FrontEnds(Struct):
             yield replace(front, only_subnets=subnets)
 
 
-_ANYWHERE: Final[dict[str, None]] = {"": None}
+_ANYWHERE: Final = NetworkSet({"": None})
 """The set of networks of a front end that may lead to any network."""
 
 

@@ -14,7 +14,7 @@ from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, malformed, not_listed
-from scanner.reach.areas import AnyArea, Area
+from scanner.reach.areas import AnyArea, Area, NetworkSet
 from scanner.reach.networks import key_of, network_of
 from scanner.reach.sources import cached
 
@@ -159,13 +159,13 @@ def areas_of_subnet(index: Index, subnet: str) -> list[tuple[AnyArea, Unread | N
     """Return where a subnet (key) sends to: its network and the peers, each area with why that is not certain."""
     network = network_of(subnet)
     certain: dict[str, frozenset[str] | None] = {network: None}
-    found: list[tuple[AnyArea, Unread | None]] = [(Area((certain,)), None)]
+    found: list[tuple[AnyArea, Unread | None]] = [(Area((NetworkSet(certain),)), None)]
     for peer, link in links_of(index).get(network, {}).items():
         if link.own is None or subnet in link.own:
             if link.uncertain is None:
                 certain[peer] = link.other
             else:
-                found.append((Area(({peer: link.other},)), link.uncertain))
+                found.append((Area((NetworkSet({peer: link.other}),)), link.uncertain))
     if not peerings_known(index, network):
         found.append((None, malformed(Message("the peerings of {network}", network=name_of(network)))))
     return found
@@ -194,9 +194,8 @@ class HubNetworks:
         self._names_of_hub: dict[str, list[str]] = {}
         self._names_of_network: dict[str, list[str]] = {}
         self._wans_of_name: dict[str, set[str]] = {}
-        self._all: dict[str, None] = {}
-        self._of_wan: dict[str, dict[str, None]] = {"": {}}
-        """By virtual WAN; "": the networks of which the WAN is not known, so that they may be of each."""
+        every: dict[str, None] = {}
+        of_wan: dict[str, dict[str, None]] = {"": {}}
         for name, networks in self._named.items():
             owners = hubs_named(index, name)
             for each in owners:
@@ -204,16 +203,20 @@ class HubNetworks:
             wans = {_wan_of(each) for each in owners} or {""}
             self._wans_of_name[name] = {""} if "" in wans else wans
             for wan in self._wans_of_name[name]:
-                self._of_wan.setdefault(wan, {}).update(dict.fromkeys(networks))
-            self._all.update(dict.fromkeys(networks))
+                of_wan.setdefault(wan, {}).update(dict.fromkeys(networks))
+            every.update(dict.fromkeys(networks))
             for network in networks:
                 self._names_of_network.setdefault(network, []).append(name)
-        every = index.of_type("Microsoft.Network/virtualNetworks")[0]
-        self._unknown = dict.fromkeys(each.key for each in every if not peerings_known(index, each.key))
+        seen = index.of_type("Microsoft.Network/virtualNetworks")[0]
+        unknown = dict.fromkeys(each.key for each in seen if not peerings_known(index, each.key))
+        self._all, self._unknown = NetworkSet(every), NetworkSet(unknown)
+        self._of_wan = {wan: NetworkSet(networks) for wan, networks in of_wan.items()}
+        """By virtual WAN; "": the networks of which the WAN is not known, so that they may be of each."""
 
     def connected_to(self, hub: str) -> Area:
         """Return the networks that are connected to a hub (key)."""
-        return Area((dict.fromkeys(each for name in self._names_of_hub.get(hub, ()) for each in self._named[name]),))
+        found = dict.fromkeys(each for name in self._names_of_hub.get(hub, ()) for each in self._named[name])
+        return Area((NetworkSet(found),))
 
     def others(self, hub: Resource | None) -> Area:
         """Return the networks that may be connected to a hub, or to one of the same virtual WAN, besides its own."""
@@ -225,8 +228,8 @@ class HubNetworks:
             for network in self._named[name]
             if all(other in own or not self._may_be_of(other, wan) for other in self._names_of_network[network])
         }
-        sets = (self._of_wan.get(wan, {}), self._of_wan[""]) if wan else (self._all,)
-        return Area((*sets, self._unknown), frozenset(known - self._unknown.keys()))
+        sets = (self._of_wan.get(wan, NetworkSet({})), self._of_wan[""]) if wan else (self._all,)
+        return Area((*sets, self._unknown), frozenset(known - self._unknown.subnets.keys()))
 
     def _may_be_of(self, name: str, wan: str) -> bool:
         """Return whether a managed network may be of a hub of that virtual WAN, "" where that is not known."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, Version
@@ -30,6 +31,15 @@ from scanner.reach.source_sets import (
 )
 
 
+class _Allowed(Struct, frozen=True, eq=False):
+    """The allowed sources, each with its rule. Places with the same history share it: it equals itself alone."""
+
+    terms: tuple[tuple[SourceTerm, SecurityRule], ...] = ()
+
+
+_NOTHING_ALLOWED: Final = _Allowed()
+
+
 class _EvaluationState(NamedTuple):
     """What the rules so far decided at a place: the decided addresses and tags, and the allowed sources with their
     rule.
@@ -37,7 +47,7 @@ class _EvaluationState(NamedTuple):
 
     decided: AddressSet = NO_ADDRESSES
     without: frozenset[str] = frozenset()
-    allowed: tuple[tuple[SourceTerm, SecurityRule], ...] = ()
+    allowed: _Allowed = _NOTHING_ALLOWED
 
 
 _START: Final = _EvaluationState()
@@ -115,33 +125,34 @@ def _step(state: _EvaluationState, rule: SecurityRule, match: SourceMatch, unive
     addresses, tags = match
     allowed = state.allowed
     if rule.allow:
-        allowed += tuple((term, rule) for term in undecided_terms(state, match, universe) if not term.is_empty)
+        terms = tuple((term, rule) for term in undecided_terms(state, match, universe) if not term.is_empty)
+        allowed = _Allowed(allowed.terms + terms) if terms else allowed
     decided = universe if addresses == universe else state.decided | addresses
     return _EvaluationState(decided, state.without.union(tags) if tags else state.without, allowed)
 
 
-def _merged_ranges(cuts: list[int], allowed_terms: list[tuple[tuple[SourceTerm, SecurityRule], ...]]) -> AllowedRanges:
-    refs: dict[int, RuleRef] = {}
-    known: dict[int, tuple[SourceSet, tuple[RuleRef, ...]]] = {}
+def _merged_ranges(cuts: list[int], allowed_at: list[_Allowed]) -> AllowedRanges:
+    refs: dict[SecurityRule, RuleRef] = {}
+    known: dict[_Allowed, tuple[SourceSet, tuple[RuleRef, ...]]] = {}
     out: list[AllowedRange] = []
     previous: object = None
-    for cell, allowed in enumerate(allowed_terms):
-        if not allowed:
+    for cell, allowed in enumerate(allowed_at):
+        if not allowed.terms:
             previous = None
         elif allowed is previous:
             out[-1] = replace(out[-1], last=cuts[cell + 1] - 1)
         else:
             previous = allowed
-            if id(allowed) not in known:
-                sources = interned(source_set(term for term, _ in allowed))
-                known[id(allowed)] = (sources, tuple({id(rule): _ref(refs, rule) for _, rule in allowed}.values()))
-            out.append(AllowedRange(cuts[cell], cuts[cell + 1] - 1, *known[id(allowed)]))
+            if allowed not in known:
+                sources = interned(source_set(term for term, _ in allowed.terms))
+                known[allowed] = (sources, tuple({rule: _ref(refs, rule) for _, rule in allowed.terms}.values()))
+            out.append(AllowedRange(cuts[cell], cuts[cell + 1] - 1, *known[allowed]))
     return tuple(out)
 
 
-def _ref(refs: dict[int, RuleRef], rule: SecurityRule) -> RuleRef:
+def _ref(refs: dict[SecurityRule, RuleRef], rule: SecurityRule) -> RuleRef:
     """Return one reference object for all places of a rule."""
-    return refs.setdefault(id(rule), rule.ref)
+    return refs.setdefault(rule, rule.ref)
 
 
 @lru_cache(maxsize=4096)

@@ -170,8 +170,12 @@ def _count_checks(findings: Iterable[FindingRow], by_url: Mapping[str, GapGroup]
     for finding in findings:
         if finding.status != "unknown":
             continue
-        causes = {id(group): group for url in finding.gaps if (group := by_url.get(url.lower()))}
-        for group in causes.values():
+        causes: list[GapGroup] = []
+        for url in finding.gaps:
+            group = by_url.get(url.lower())
+            if group is not None and not any(group is each for each in causes):
+                causes.append(group)
+        for group in causes:
             group.checks += 1
             group.worst = _worse(group.worst, finding.severity)
         if causes:

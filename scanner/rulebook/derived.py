@@ -15,7 +15,16 @@ from scanner.model.json_paths import steps
 from scanner.model.keys import KeyFinder
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
-from scanner.model.rule_row import CheckRow, RuleData, UnlessRow
+from scanner.model.rule_row import (
+    FunctionCheck,
+    KeyCheck,
+    LeastCheck,
+    PlaceCheck,
+    RuleData,
+    SetCheck,
+    UnlessRow,
+    ValueCheck,
+)
 from scanner.rulebook.examples import Case, merged, resource_id
 from scanner.rulebook.key_examples import key_examples, with_keys
 
@@ -35,21 +44,21 @@ def safe(rules: Iterable[Rule]) -> dict[str, str]:
     found: dict[str, str] = {}
     for rule in rules:
         check = rule.row.check if rule.row is not None else None
-        if check is not None and check.key is not None:
+        if isinstance(check, KeyCheck):
             found |= {rule.id: rule.source, **{f"{rule.id}:{path}": rule.source for path in check.key.paths}}
             continue
-        if check is not None and check.place and (check.absent is not UNSET or not check.path):
+        if isinstance(check, PlaceCheck) and (check.absent is not UNSET or not check.path):
             found |= {rule.id: rule.source or LOCATED, f"{rule.id}:{check.path}": rule.source or LOCATED}
             continue
-        if check is not None and _passes_absent(check):
+        if isinstance(check, ValueCheck | LeastCheck | PlaceCheck) and _passes_absent(check):
             found |= {rule.id: rule.source, f"{rule.id}:{check.path}": rule.source}
     return found
 
 
-def _passes_absent(check: CheckRow) -> bool:
+def _passes_absent(check: ValueCheck | LeastCheck | PlaceCheck) -> bool:
     """Return whether the value that an absent property stands for is good, or at least as large as needed."""
-    if isinstance(check.absent, int) and isinstance(check.at_least, int):
-        return check.absent >= check.at_least
+    if isinstance(check, LeastCheck):
+        return isinstance(check.absent, int) and isinstance(check.at_least, int) and check.absent >= check.at_least
     return check.absent in check.good
 
 
@@ -63,34 +72,42 @@ def of_rule(rule: Rule, healthy: Callable[[str], Case], finders: Mapping[str, tu
         yield from (_nothing(rule, type) for type in rule.resource_type.types)
     if row is None or row.check is None:
         return
-    if row.check.function:
+    check = row.check
+    if isinstance(check, FunctionCheck):
         yield from _named(rule, row, healthy)
         return
     for type in rule.resource_type.types:
         base = healthy(type)
         for each in row.unless:
             base = with_value(base, rule, each.of, each.path, _outside(each))
-        if row.check.logs:
-            off = with_value(base, rule, row.check.of, LOGS, [{"category": "Audit", "enabled": False}])
+        if isinstance(check, PlaceCheck) and check.logs:
+            off = with_value(base, rule, check.of, LOGS, [{"category": "Audit", "enabled": False}])
             yield replace(off, name=f"{rule.id}: every category is off", expect={rule.id: "not-applicable"})
             both = [{"category": "Audit", "enabled": False}, {"category": "Requests", "enabled": True}]
-            base = with_value(base, rule, row.check.of, LOGS, both)
-        if row.check.place or row.check.key is not None:
-            yield from _places(base, rule, row.check) if row.check.place else key_examples(base, rule, with_value)
-            yield from _conditions(base, rule, row)
-            continue
-        if row.check.chooses_key:
-            subject = rule.subject.type if rule.subject is not None else type
-            own = finders.get(subject.lower(), ())
-            base = with_keys(base, rule, own, with_value)
-            # A key that is chosen by its address is the one that the example has.
-            if row.check.path not in [path for each in own for path in each.paths]:
-                chosen = row.check.good[0] if row.check.good else _sample(row.check)
-                base = with_value(base, rule, row.check.of, row.check.path, chosen)
-            nowhere = replace(base, also=[], name=f"{rule.id}: the vault is in no list")
-            yield replace(nowhere, expect={rule.id: "pass"})
-        yield from _facts(base, rule, row, row.check)
+            base = with_value(base, rule, check.of, LOGS, both)
+        if isinstance(check, PlaceCheck):
+            yield from _places(base, rule, check)
+        elif isinstance(check, KeyCheck):
+            yield from key_examples(base, rule, with_value)
+        else:
+            if isinstance(check, ValueCheck | SetCheck) and check.chooses_key:
+                subject = rule.subject.type if rule.subject is not None else type
+                base = _with_chosen_key(base, rule, check, finders.get(subject.lower(), ()))
+                nowhere = replace(base, also=[], name=f"{rule.id}: the vault is in no list")
+                yield replace(nowhere, expect={rule.id: "pass"})
+            yield from _facts(base, rule, check)
         yield from _conditions(base, rule, row)
+
+
+def _with_chosen_key(base: Case, rule: Rule, check: ValueCheck | SetCheck, finders: tuple[KeyFinder, ...]) -> Case:
+    """Return the example with a key of the customer, which its property chooses."""
+    base = with_keys(base, rule, finders, with_value)
+    # A key that is chosen by its address is the one that the example has.
+    if check.path in [path for each in finders for path in each.paths]:
+        return base
+    return with_value(
+        base, rule, check.of, check.path, check.good[0] if isinstance(check, ValueCheck) else _sample(check)
+    )
 
 
 def _named(rule: Rule, row: RuleData, healthy: Callable[[str], Case]) -> Iterator[Case]:
@@ -107,13 +124,14 @@ def _nothing(rule: Rule, type: str) -> Case:
     return Case("", f"{rule.id}: nothing was returned", type, {}, {}, {rule.id: "unknown"}, read=False)
 
 
-def _facts(base: Case, rule: Rule, row: RuleData, check: CheckRow) -> Iterator[Case]:
-    for path in check.any_of or (check.path,):
-        for what, value, status in _values(row, check):
+def _facts(base: Case, rule: Rule, check: ValueCheck | LeastCheck | SetCheck) -> Iterator[Case]:
+    for path in check.paths:
+        for what, value, status in _values(check):
             changed = base
-            for other in check.any_of:
-                changed = with_value(changed, rule, check.of, other, check.bad_values[0])
-            if not (check.chooses_key and check.set and status == "pass"):
+            if isinstance(check, ValueCheck):
+                for other in check.any_of:
+                    changed = with_value(changed, rule, check.of, other, check.bad_values[0])
+            if not (isinstance(check, SetCheck) and check.chooses_key and status == "pass"):
                 changed = with_value(changed, rule, check.of, path, value)
             yield replace(changed, name=f"{rule.id}: {path} {what}", expect={rule.id: status})
 
@@ -124,7 +142,7 @@ INSIDE, OUTSIDE, NOWHERE = "norwayeast", "westeurope", "nowhereeast"
 """Regions, for a resource group in Norway East: in its geography, outside of it with its pair, and an unknown one."""
 
 
-def _places(base: Case, rule: Rule, check: CheckRow) -> Iterator[Case]:
+def _places(base: Case, rule: Rule, check: PlaceCheck) -> Iterator[Case]:
     """Yield a place that is allowed, one that is not, and one that is not known."""
     for what, region, status in (
         ("inside", INSIDE, "pass"),
@@ -143,7 +161,7 @@ def _places(base: Case, rule: Rule, check: CheckRow) -> Iterator[Case]:
         yield replace(gone, name=f"{rule.id}: {check.path} is absent", expect={rule.id: absent})
 
 
-def _placed(base: Case, rule: Rule, check: CheckRow, region: str) -> Iterator[Case]:
+def _placed(base: Case, rule: Rule, check: PlaceCheck, region: str) -> Iterator[Case]:
     """Yield an example for each value that has a place; the place is in the region."""
     if check.place == "target":
         id = resource_id("Microsoft.Storage/storageAccounts", f"target-{region}")
@@ -169,7 +187,7 @@ def _placed(base: Case, rule: Rule, check: CheckRow, region: str) -> Iterator[Ca
         yield replace(base, name="the region is ")
 
 
-def _switched(base: Case, rule: Rule, check: CheckRow) -> Iterator[Case]:
+def _switched(base: Case, rule: Rule, check: PlaceCheck) -> Iterator[Case]:
     """Yield the values that have no place, or are processed elsewhere, and those that are not known."""
     pairs: list[tuple[Any, str]] = [(value, "pass") for value in check.good] + [(STRANGE, "unknown"), (7, "unknown")]
     if check.place == "processing":
@@ -190,23 +208,26 @@ def _conditions(base: Case, rule: Rule, row: RuleData) -> Iterator[Case]:
             yield replace(met, name=f"{rule.id}: {each.because}", expect={rule.id: "not-applicable"})
 
 
-def _values(row: RuleData, check: CheckRow) -> Iterator[tuple[str, Any, str]]:
+def _values(check: ValueCheck | LeastCheck | SetCheck) -> Iterator[tuple[str, Any, str]]:
     """Yield each value of the property with the status that it leads to."""
-    yield from ((f"is {value!r}", value, "pass") for value in check.good)
-    yield from ((f"is {value!r}", value, "fail") for value in (check.bad_values if check.good else ()))
-    if isinstance(check.at_least, int):
+    if isinstance(check, ValueCheck):
+        yield from ((f"is {value!r}", value, "pass") for value in check.good)
+        yield from ((f"is {value!r}", value, "fail") for value in check.bad_values)
+    if isinstance(check, LeastCheck) and isinstance(check.at_least, int):
         yield from (("is enough", check.at_least, "pass"), ("is too small", check.at_least - 1, "fail"))
-    if check.set:
+    if isinstance(check, SetCheck):
         yield "is set", _sample(check), "pass"
         yield "is empty", "", "fail"
-    absent = "fail" if check.set else "unknown"
-    if check.absent is not UNSET:
+        absent = "fail"
+    elif check.absent is UNSET:
+        absent = "unknown"
+    else:
         absent = "pass" if _passes_absent(check) else "fail"
     yield from (("is absent", GONE, absent), ("is null", None, absent))
-    yield "is strange", 7 if check.set else STRANGE, "unknown"
+    yield "is strange", 7 if isinstance(check, SetCheck) else STRANGE, "unknown"
 
 
-def _sample(check: CheckRow) -> str:
+def _sample(check: SetCheck) -> str:
     """Return a text that fits the pattern of a check."""
     return check.like.replace("?*", "x").replace("[0-9]*", "7.00:00:00").replace("*", "x")
 

@@ -24,7 +24,7 @@ from msgspec import Struct, field
 from msgspec.structs import fields, replace
 
 from scanner.content import content
-from scanner.cycle_collector import what_stays
+from scanner.cycle_collector import long_lived_objects
 from scanner.errors import InputError, nearest
 from scanner.model.framework import Framework
 from scanner.model.ids import bundle_of, resource_type_of
@@ -416,7 +416,7 @@ def _shared(found: RuleSet, files: RuleFiles) -> tuple[RuleSet, RuleFiles]:
 def _built_in(folder: Path, stamps: tuple[object, ...]) -> tuple[RuleSet, RuleFiles]:
     """Return the rules of the built-in folder, loaded again where a file changed. They are not to be changed."""
     found, files = _none()
-    with what_stays():
+    with long_lived_objects():
         _folder(found, files, folder, "scanner.rules")
     return found, files
 

@@ -96,17 +96,17 @@ def loaded(folder: Path, *, built_in: bool) -> RuleSet:
 
 def find(type: str, rules: RuleSet) -> RulePlace | None:
     """Return the variable of a type or read (`Microsoft.Web/sites/config/web`), None for an unknown one."""
-    named: dict[int, ResourceType | Read] = {}
+    named: dict[ResourceType | Read, None] = {}
     for kind in rules.kinds:
         each_of: list[ResourceType | Read] = [kind, *kind.children]
         for of in each_of:
             names = {each.lower() for each in of.types} | {f"{each}{path_below(of)}".lower() for each in kind.types}
             if type.lower() in names:
-                named[id(of)] = of
+                named[of] = None
     if len(named) > 1:
-        known = sorted(f"{kind.type}{path_below(of)}" for of in named.values() for kind in [_type_of(of)])
+        known = sorted(f"{kind.type}{path_below(of)}" for of in named for kind in [_type_of(of)])
         raise InputError(f"{type} is read in several ways", do=f"give the path: {', '.join(known)}")
-    return next((_target(of, rules) for of in named.values()), None)
+    return next((_target(of, rules) for of in named), None)
 
 
 def _type_of(of: ResourceType | Read) -> ResourceType:

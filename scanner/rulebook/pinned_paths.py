@@ -15,6 +15,7 @@ from typing import Any
 from scanner.errors import InputError
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
+from scanner.model.rule_row import FunctionCheck
 from scanner.text.toml import text_of, toml_tables
 
 ENVELOPE = frozenset(("id", "name", "type", "location", "tags", "managedBy", "properties"))
@@ -50,7 +51,7 @@ def row_paths(rule: Rule) -> Iterator[tuple[str, str, str]]:
 def row_reads(rule: Rule) -> Iterator[tuple[ResourceType | Read, str]]:
     """Yield the type or read, and the path, of each property that a row reads."""
     row, single = rule.row, next((read for read in rule.reads if read.one), None)
-    if row is None or row.check is None or row.check.function:
+    if row is None or row.check is None or isinstance(row.check, FunctionCheck):
         return
     read = [(row.check.of, path) for path in row.check.paths]
     for of, path in (*read, *((each.of, each.path) for each in row.unless if each.path)):

@@ -29,9 +29,9 @@ from scanner.errors import nearest
 from scanner.model.framework import Framework
 from scanner.model.keys import KeyFinder
 from scanner.model.resource_type import ResourceType
-from scanner.model.rows import FIELDS, BadRow, ControlsOf, Lookup, row_of, rule_of
+from scanner.model.rows import CHECK_FIELDS, FIELDS, BadRow, ControlsOf, Lookup, row_of, rule_of
 from scanner.model.rule import GENERAL, PRODUCT, Controls, Fix, OfMany, Rule
-from scanner.model.rule_row import CheckRow, ExampleRow, FixData, LockRow, MergedRow, TypeOverlay, UnlessRow
+from scanner.model.rule_row import ExampleRow, FixData, LockRow, MergedRow, TypeOverlay, UnlessRow
 from scanner.model.type_names import type_name
 from scanner.text.toml import Key, check_depth, key_lines, text_of, toml_tables
 
@@ -411,7 +411,6 @@ def unfit(error: msgspec.ValidationError) -> BadRow:
 
 
 _STRUCTS: dict[tuple[str, ...], type[Struct]] = {
-    ("check",): CheckRow,
     ("check", "key"): KeyFinder,
     ("lock",): LockRow,
     ("fix",): FixData,
@@ -423,7 +422,10 @@ _STRUCTS: dict[tuple[str, ...], type[Struct]] = {
 
 def _fields(key: Key) -> Iterable[str]:
     """Return the keys that a table of a row may have."""
-    found = _STRUCTS.get(tuple(each for each in key if isinstance(each, str)))
+    names = tuple(each for each in key if isinstance(each, str))
+    if names == ("check",):
+        return CHECK_FIELDS
+    found = _STRUCTS.get(names)
     return found.__struct_encode_fields__ if found is not None else FIELDS
 
 

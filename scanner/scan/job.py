@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -21,7 +20,7 @@ from scanner.model.severity import Severity
 from scanner.output.part_files import certain_names, need_files
 from scanner.output.parts import SplitBy, parse_split
 from scanner.output.redact import key_for
-from scanner.output.storage import Storage, is_blob, is_remote, refuse_other_urls
+from scanner.output.storage import is_blob, is_remote, refuse_other_urls
 from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets, refuse_inputs
 from scanner.rulebook.digest import digest_of_code
 from scanner.rulebook.kept import kept_paths
@@ -38,16 +37,13 @@ from scanner.snapshot.signature import SUFFIX, Signer, Verifier, signer, verifie
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 
-if TYPE_CHECKING:
-    from scanner.fleet.spreading import FleetRun
-
 KEPT_ALL = (
     "--keep-all: resources are stored whole; only values that look like secrets are masked, so others may be in it"
 )
 SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
 
 
-class Job(Struct):
+class Job(Struct, frozen=True):
     """A scan whose input is checked and that has not read anything yet."""
 
     settings: Settings
@@ -55,9 +51,6 @@ class Job(Struct):
     policy: Policy
     outs: tuple[OutputTarget, ...]
     tool: str = field(default_factory=lambda: f"twolocks {version()}")
-    storage: Storage | None = None
-    is_stop_shown: bool = False
-    """Whether it was stopped and that was shown."""
     key: bytes | None = None
     """The key of the pseudonyms, where the outputs are redacted."""
     by: SplitBy | None = None
@@ -74,12 +67,6 @@ class Job(Struct):
     """The requests of the scan, for `--explain-reads`."""
     journal: ScanJournal | PartedRun | None = None
     """How a scan of Azure goes on after an interruption."""
-    run: "FleetRun | None" = None
-    """The run of a scan in parts, after it was read."""
-    ends: float | None = None
-    """The deadline, by the monotonic clock."""
-    disagreements: list[str] = field(default_factory=list)
-    """The places where Azure's effective rules differ from ours: defects of Twolocks."""
 
     def blobs(self) -> list[tuple[str, str]]:
         """Return the blobs and streams to write, each with the option or setting that names it."""

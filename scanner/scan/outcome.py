@@ -32,7 +32,6 @@ class Outcome(Struct, frozen=True):
 
 def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str] = (), *, left: str = "") -> None:
     """Show which files a stopped scan wrote or left unchanged. `left`: a clause instead of the usual one."""
-    job.is_stop_shown = True
     asked = [*(out.name for out in job.outs if out.format != STDOUT), job.settings["snapshot"]]
     before = [name for name in asked if name and name not in wrote and (is_blob(name) or Path(name).exists())]
     progress = left or ("not everything was written" if wrote else "nothing was evaluated")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
+from scanner.output.storage import Storage
 from scanner.scan.job import Job, code_of
 from scanner.scan.joined import joined
 from scanner.scan.parted import PartedRun
@@ -16,18 +17,25 @@ from scanner.terminal.signals import Stop
 
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
+    from scanner.fleet.spreading import FleetRun
 
 
 def collect_in_parts(
-    job: Job, screen: Screen, stop: Stop, signed_in: "Callable[[AzureReader, Store], None]", *, limits: bool
-) -> Store:
+    job: Job,
+    storage: Storage,
+    screen: Screen,
+    stop: Stop,
+    signed_in: "Callable[[AzureReader, Store], None]",
+    *,
+    ends: float | None,
+    limits: bool,
+) -> "tuple[Store, FleetRun]":
     """Read Azure subscription by subscription, here or by workers. Raises UserError, Stopped."""
     from scanner.fleet.coordinator import Coordinator
     from scanner.fleet.planning import PartedScan
     from scanner.fleet.queue import Queue, graph_turn, open_broker, unprotected
     from scanner.fleet.spreading import FleetRun
 
-    assert job.storage is not None
     assert isinstance(job.journal, PartedRun)
     broker = open_broker(job.settings) if job.settings["broker"] else None
     if broker is not None and (note := unprotected(job.settings)):
@@ -39,14 +47,14 @@ def collect_in_parts(
         header=job.header(),
         residency=job.policy.residency,
         exclusions=job.exclusions,
-        storage=job.storage,
+        storage=storage,
         screen=screen,
         stop=stop,
         joined=lambda store: joined(job.rules, store, graph=not job.settings["no-graph"]),
         signed_in=signed_in,
         fingerprint=fingerprint(deciding(job.settings)),
         started=job.journal.begin,
-        ends=job.ends,
+        ends=ends,
         limits=limits,
         queue=Queue(broker) if broker is not None else None,
         turn=graph_turn(broker) if broker is not None else None,
@@ -56,19 +64,16 @@ def collect_in_parts(
     store = made.collect()
     job.journal.is_left = made.is_left
     assert made.parts is not None
-    job.run = FleetRun(made.parts, scan.queue, code, made.is_left)
-    return store
+    return store, FleetRun(made.parts, scan.queue, code, made.is_left)
 
 
-def spread_evaluation(job: Job, evaluation: Evaluation, writer: Writer, screen: Screen, stop: Stop) -> bool:
-    """Let workers evaluate, where the scan has any and that is worth it, and return whether they do. With `--jobs` this
-    process evaluates.
-    """
-    if job.run is None or job.settings["jobs"]:
-        return False
+def spread_evaluation(
+    run: "FleetRun", evaluation: Evaluation, writer: Writer, screen: Screen, stop: Stop, ends: float | None
+) -> bool:
+    """Let workers evaluate, where the scan has any and that is worth it, and return whether they do."""
     from scanner.fleet.spreading import spread
 
-    made = spread(job.run, evaluation, writer, screen, stop, job.ends)
+    made = spread(run, evaluation, writer, screen, stop, ends)
     if made is None:
         return False
     evaluation.use(made.parts())

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from scanner.config import waivers
 from scanner.config.durations import seconds_of
-from scanner.cycle_collector import what_stays
+from scanner.cycle_collector import long_lived_objects
 from scanner.document.schema import ScanRow, now
 from scanner.document.writer import Writer
 from scanner.errors import UserError
@@ -46,6 +46,7 @@ from scanner.text.masks import masked
 
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
+    from scanner.fleet.spreading import FleetRun
     from scanner.scan.session import HistorySession
 
 LEAST = 2
@@ -53,13 +54,33 @@ LEAST = 2
 
 
 class _Context(NamedTuple):
-    """The state that the steps of a scan share. `session`: its history, None without `--history`."""
+    """The state that the steps of a scan share. `session`: its history, None without `--history`.
+
+    `ends`: the deadline, by the monotonic clock.
+    """
 
     job: Job
+    storage: Storage
     session: "HistorySession | None"
     outputs: Outputs
     screen: Screen
     stop: Stop
+    ends: float | None
+
+
+class _Collected(NamedTuple):
+    """What a scan read. `run`: that of a scan in parts.
+
+    `disagreements`: the places where Azure's effective rules differ from ours: defects of Twolocks.
+    """
+
+    store: Store
+    run: "FleetRun | None" = None
+    disagreements: Sequence[str] = ()
+
+
+class _StopShown(Stopped):
+    """A signal stopped the scan, and that was shown."""
 
 
 class _Evaluated(NamedTuple):
@@ -74,22 +95,25 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
     """Read Azure or open a snapshot, evaluate it, write the outputs. Raises UserError if there is no result, Stopped on
     a signal.
     """
-    job.storage = Storage(job.settings, stop.run, prompt=screen.tell, busy=screen.busy)
+    storage = Storage(job.settings, stop.run, prompt=screen.tell, busy=screen.busy)
     source = job.settings["from"]
     try:
-        job.storage.check(job.blobs())
-        with job.storage.reading(source, job.settings.at("from", source)) as path:
-            outputs = Outputs(job.storage, job.rules, job.settings.report_language, key=job.key)
-            context = _Context(job, _history(job, screen), outputs, screen, stop)
-            return _run(context, path, limits)
+        storage.check(job.blobs())
+        with storage.reading(source, job.settings.at("from", source)) as path:
+            outputs = Outputs(storage, job.rules, job.settings.report_language, key=job.key)
+            history = _history(job, screen)
+            deadline = job.settings["deadline"]
+            ends = monotonic() + seconds_of(deadline, "--deadline") if deadline else None
+            return _run(_Context(job, storage, history, outputs, screen, stop, ends), path, limits)
+    except _StopShown:
+        raise
     except Stopped:
-        if not job.is_stop_shown:
-            stopped(
-                job,
-                screen,
-                stop.code,
-                "while accessing the storage account" if job.blobs() or is_blob(source) else "before reading",
-            )
+        stopped(
+            job,
+            screen,
+            stop.code,
+            "while accessing the storage account" if job.blobs() or is_blob(source) else "before reading",
+        )
         raise
     finally:
         if job.journal is not None:
@@ -108,31 +132,30 @@ def _history(job: Job, screen: Screen) -> "HistorySession | None":
 
 
 def _run(context: _Context, source: Path, limits: bool) -> Outcome:
-    job, _, outputs, screen, stop = context
+    job, outputs, screen, stop = context.job, context.outputs, context.screen, context.stop
     started, began = now(), monotonic()
-    store, took = None, None
-    if job.settings["deadline"]:
-        job.ends = began + seconds_of(job.settings["deadline"], "--deadline")
+    store, fleet, took = None, None, None
+    disagreements: Sequence[str] = ()
     if not job.settings["from"]:
-        store = _collect(context, limits)
+        store, fleet, disagreements = _collect(context, limits)
         took = monotonic() - began
         outputs.write_snapshot(store, job.settings["snapshot"], job.signer)
-    taken = of_store(store) if store is not None else read_verified(job.storage, job.settings, source, job.verifier)
+    taken = of_store(store) if store is not None else read_verified(context.storage, job.settings, source, job.verifier)
     narrowing = _narrowed(context, taken) if store is None else None
     _show_expired(job.policy.waivers, screen)
     try:
-        found = _evaluate_and_reverify(context, taken, store, narrowing)
-        if job.run is not None:
-            job.run.end()
+        found = _evaluate_and_reverify(context, taken, store, narrowing, fleet)
+        if fleet is not None:
+            fleet.end()
         # Its lines are not needed any more, and the documents that are written now take memory.
         store = None
         with closing(found.writer):
             scan = _write(context, found, started)
-    except Stopped:
+    except Stopped as error:
         screen.finish()
         stopped(job, screen, stop.code, "during evaluation", outputs.wrote)
-        raise
-    return _outcome(context, found.evaluation, scan, took)
+        raise _StopShown(error.code) from None
+    return _outcome(context, found.evaluation, scan, took, disagreements)
 
 
 def _narrowed(context: _Context, taken: Snapshot) -> Narrowing:
@@ -151,7 +174,7 @@ def _narrowed(context: _Context, taken: Snapshot) -> Narrowing:
 # Steps 1 and 2
 
 
-def _collect(context: _Context, limits: bool) -> Store:
+def _collect(context: _Context, limits: bool) -> _Collected:
     """Read Azure, with progress."""
     job, screen, stop = context.job, context.screen, context.stop
     if job.settings["parts"]:
@@ -161,12 +184,12 @@ def _collect(context: _Context, limits: bool) -> Store:
         screen.write([Line(note, "Note")], "found", note)
     screen.begin("Reading")
     try:
-        stop.run(_read(context, store, limits))
-    except Stopped:
+        disagreements = stop.run(_read(context, store, limits))
+    except Stopped as error:
         screen.finish()
         known = f"{screen.progress.done:,} of {screen.progress.done + screen.progress.to_come:,} known reads"
         stopped(job, screen, stop.code, f"after {known}")
-        raise
+        raise _StopShown(error.code) from None
     finally:
         screen.finish()
     if isinstance(job.journal, ScanJournal):
@@ -174,17 +197,19 @@ def _collect(context: _Context, limits: bool) -> Store:
     store.header.scopes = [subscription for subscription, _, _ in screen.scopes]
     if job.read_log is not None:
         job.read_log.add_skips(store)
-    return store
+    return _Collected(store, disagreements=disagreements)
 
 
-def _collect_in_parts(context: _Context, limits: bool) -> Store:
+def _collect_in_parts(context: _Context, limits: bool) -> _Collected:
     job, screen, stop = context.job, context.screen, context.stop
+    signed_in = partial(_sign_in, context)
     try:
-        return collect_in_parts(job, screen, stop, partial(_sign_in, context), limits=limits)
-    except Stopped:
+        store, run = collect_in_parts(job, context.storage, screen, stop, signed_in, ends=context.ends, limits=limits)
+        return _Collected(store, run)
+    except Stopped as error:
         screen.finish()
         stopped(job, screen, stop.code, "while the parts were read")
-        raise
+        raise _StopShown(error.code) from None
     except UserError as error:
         more = job.journal.kept() if job.journal is not None else ""
         error.do = "; ".join(filter(None, (error.do, f"then go on: {more}" if more else "")))
@@ -201,9 +226,9 @@ def _sign_in(context: _Context, reader: "AzureReader", store: Store) -> None:
     store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
 
 
-async def _read(context: _Context, store: Store, limits: bool) -> None:
-    """Read Azure into a store, with the settings of the scan."""
-    with what_stays():
+async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
+    """Read Azure into a store, with the settings of the scan, and return what `_Collected` calls disagreements."""
+    with long_lived_objects():
         # The SDKs are imported here, after the first line was printed.
         from scanner.azure.clients import ConnectionOptions, connect
         from scanner.collect.collector import Plan, Scope, collect
@@ -236,7 +261,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
         agent=job.tool,
         limits=limits,
         effective=settings["effective"],
-        ends=job.ends,
+        ends=context.ends,
         providers=plan.providers(graph=scope.graph),
     )
 
@@ -250,36 +275,42 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
             await kept.freshen(reader)
         _sign_in(context, reader, store)
         store.header.excluded = await collect(reader, scope, plan, store, screen)
-        if settings["effective"]:
-            from scanner.collect.effective import differences
+        if not settings["effective"]:
+            return []
+        from scanner.collect.effective import differences
 
-            job.disagreements += await differences(reader, store, screen)
-            store.header.notes += [masked(f"{DISAGREES}: {each}") for each in job.disagreements]
+        found = await differences(reader, store, screen)
+        store.header.notes += [masked(f"{DISAGREES}: {each}") for each in found]
+        return found
 
 
 # Step 3
 
 
 def _evaluate_and_reverify(
-    context: _Context, taken: Snapshot, store: Store | None, narrowing: Narrowing | None
+    context: _Context,
+    taken: Snapshot,
+    store: Store | None,
+    narrowing: Narrowing | None,
+    fleet: "FleetRun | None",
 ) -> _Evaluated:
     """Evaluate a snapshot; with a history, evaluate again after re-verification of changes."""
-    job, session, outputs, screen, stop = context
-    found = _evaluate(context, taken, narrowing)
+    job, _, session, outputs, screen, stop, ends = context
+    found = _evaluate(context, taken, narrowing, fleet)
     if session is None or store is None:
         return found
-    session.ends = job.ends
+    session.ends = ends
     both = session.reverify(store, taken, found.writer, screen, stop)
     if both is None:
         return found
     found.writer.close()
     outputs.write_snapshot(both, job.settings["snapshot"], job.signer)
-    return _evaluate(context, of_store(both))
+    return _evaluate(context, of_store(both), None, fleet)
 
 
-def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None = None) -> _Evaluated:
+def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None, fleet: "FleetRun | None") -> _Evaluated:
     """Evaluate the rules over a snapshot, with progress."""
-    job, session, _, screen, _ = context
+    job, session, screen = context.job, context.session, context.screen
     writer = session.writer(taken) if session is not None else Writer()
     counts = Counts()
 
@@ -292,7 +323,7 @@ def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None = 
         # No process is forked beside the thread that shows the progress.
         screen.finish()
         with closing(evaluation):
-            _start_processes(context, evaluation, writer)
+            _start_processes(context, evaluation, writer, fleet)
             begin()
             evaluation.run(writer)
         _show_lost(evaluation.lost, screen)
@@ -307,12 +338,16 @@ def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None = 
     return _Evaluated(taken, evaluation, writer)
 
 
-def _start_processes(context: _Context, evaluation: Evaluation, writer: Writer) -> None:
+def _start_processes(context: _Context, evaluation: Evaluation, writer: Writer, fleet: "FleetRun | None") -> None:
     """Let workers of `--broker` evaluate, or fork the processes that do: as many as `--jobs` says, else one a core
     where that is worth it.
     """
     given, screen = context.job.settings["jobs"], context.screen
-    if spread_evaluation(context.job, evaluation, writer, screen, context.stop):
+    if (
+        fleet is not None
+        and not given
+        and spread_evaluation(fleet, evaluation, writer, screen, context.stop, context.ends)
+    ):
         return
     jobs = int(given) if given else usable_cores()
     if jobs < 2:
@@ -336,7 +371,7 @@ def _show_lost(count: int, screen: Screen) -> None:
 
 def _write(context: _Context, found: _Evaluated, started: str) -> ScanRow:
     """Compare with the history, write every output, then the history."""
-    job, session, outputs, screen, _ = context
+    job, session, outputs, screen = context.job, context.session, context.outputs, context.screen
     taken, evaluation, writer = found
     result = evaluation.result
     for note in evaluation.older_notes():
@@ -357,14 +392,16 @@ def _write(context: _Context, found: _Evaluated, started: str) -> ScanRow:
     return scan
 
 
-def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: float | None) -> Outcome:
+def _outcome(
+    context: _Context, evaluation: Evaluation, scan: ScanRow, took: float | None, disagreements: Sequence[str]
+) -> Outcome:
     """Decide the exit code, send the notifications, and return how the scan ended."""
-    job, session, outputs, _, _ = context
+    job, session, outputs = context.job, context.session, context.outputs
     errors: list[UserError] = [
         *outputs.errors,
         *broken_rules(job),
         *crashed_rules(job.rules, evaluation.result),
-        *disagreeing(job.disagreements),
+        *disagreeing(disagreements),
         *(session.errors_with(outputs.wrote) if session is not None else []),
     ]
     end = decide(
@@ -373,7 +410,7 @@ def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: flo
         broken=job.rules.broken,
         unwritten=[*outputs.unwritten, *(["the history"] if session is not None and session.errors else [])],
         unheard=outputs.unheard,
-        defects=len(job.disagreements),
+        defects=len(disagreements),
         found=session.changes if session is not None else None,
     )
     asked = (*(out.name for out in job.outs), *snapshot_names(job.settings))
@@ -415,10 +452,10 @@ def _notify(
     job, screen, stop = context.job, context.screen, context.stop
     try:
         return notify(job, session, result, scan, end, wrote, context.outputs.parts, screen)
-    except Stopped:
+    except Stopped as error:
         screen.finish()
         stopped(job, screen, stop.code, "while sending notices", wrote, left="everything was written")
-        raise
+        raise _StopShown(error.code) from None
 
 
 def _news(session: "HistorySession | None") -> ChangeLines | None:

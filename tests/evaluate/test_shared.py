@@ -9,7 +9,7 @@ import pytest
 from scanner.document.schema import FixRow, PlaceRow
 from scanner.evaluate.fix_rows import MOST_OTHERS
 from scanner.evaluate.shared import SharedCauses
-from scanner.model.exposure import ANONYMOUS, Exposure, Reach, grant, replace
+from scanner.model.exposure import ANONYMOUS, EndpointId, Exposure, Reach, grant, replace
 from scanner.model.index import Index
 from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
@@ -27,11 +27,11 @@ def collected(others: int, closes: bool = True) -> SharedCauses:
     for place in range(others):
         machine = Resource({"id": f"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/vm/{place:04}"})
         exposure = Exposure("port/22", "admin", reach, ANONYMOUS)
-        found.add(machine, Index(), [exposure], partial(answered, {id(exposure)} if closes else set()))
+        found.add(machine, Index(), [exposure], partial(answered, {exposure.id} if closes else set()))
     return found
 
 
-def answered(closed: set[int], causes: Sequence[Cause]) -> set[int]:
+def answered(closed: set[EndpointId], causes: Sequence[Cause]) -> set[EndpointId]:
     """Return what a trial of the rule said."""
     assert causes == [RULE]
     return closed

@@ -197,7 +197,7 @@ def test_a_certain_cell_opens_and_a_possible_cell_alone_is_unknown(
 ) -> None:
     endpoint = Exposure("blob", kind, reach, auth)
     waiver = WaiverRow("r", "kari", "2027-01-01")
-    failure = LockFailure(cast("Rule", None), FixRow(), waiver)
+    failure = LockFailure(cast("Rule", None), "", FixRow(), waiver)
     for failures in ([], [failure]):
         state, _, accepted = _state(endpoint, failures, intended)
         if endpoint.severity is not None:

@@ -118,7 +118,7 @@ MUTANTS = (
     Mutant("a known port that is closed is bridged", PLACES, "                    and out[-1].certain & piece.certain == out[-1].certain\n                    and out[-1].possible & piece.possible == out[-1].possible\n", "                    or True\n"),
     Mutant("TCP's range stands for UDP's", PLACES, "if other is not None and (other.certain, other.possible) == (piece.certain, piece.possible):", "if other is not None:"),
     Mutant("neighbours are told as one", PLACES, "return adjacent and (last.certain, last.possible) == (piece.certain, piece.possible)", "return adjacent"),
-    Mutant("a gap between rules is bridged", EVALUATION, "        if not allowed:\n            previous = None\n        elif allowed is previous:", "        if not allowed:\n            pass\n        elif allowed is previous:"),
+    Mutant("a gap between rules is bridged", EVALUATION, "        if not allowed.terms:\n            previous = None\n        elif allowed is previous:", "        if not allowed.terms:\n            pass\n        elif allowed is previous:"),
     Mutant("an unknown priority comes last", PARSING, "AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),\n        _rule(row, effects.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),", "AFTER_CUSTOM_RULES, AFTER_CUSTOM_RULES),\n        _rule(row, effects.possible, AFTER_CUSTOM_RULES, AFTER_CUSTOM_RULES),", GROUPS),
     Mutant("an unknown Deny does not deny", PARSING, "if fields.allow is True\n        else _rule_effect(fields, values, False, wide=True)", "if fields.allow is True\n        else _rule_effect(fields, values, False, wide=False)"),
     Mutant("an unknown Allow does not allow", PARSING, "else _rule_effect(fields, values, True, wide=True)", "else _rule_effect(fields, values, True, wide=False)"),

@@ -9,6 +9,7 @@ from docs.merged_ids import page
 from scanner.document.schema import finding_fingerprint
 from scanner.history.first_ids import first_ids
 from scanner.model.rule import PRODUCT, Question
+from scanner.model.rule_row import ValueCheck
 from scanner.rulebook.loader import RuleSet, load, match_whole, matches
 from tests.rules import examples
 
@@ -56,7 +57,7 @@ def test_a_row_makes_a_rule_of_each_type_under_one_id(tmp_path: Path) -> None:
     assert health.title == "FHIR accepts old TLS versions"
     assert (health.fix.steps, mine(rules).fix.steps) == (("own",), ("s",))
     assert health.row is not None
-    assert health.row.check is not None
+    assert isinstance(health.row.check, ValueCheck)
     assert health.row.check.path == "properties.other"
 
 

@@ -22,7 +22,7 @@ from scanner.model.json_paths import is_one
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
-from scanner.model.rule_row import CheckRow, UnlessRow, Value
+from scanner.model.rule_row import CheckRow, KeyCheck, LeastCheck, PlaceCheck, UnlessRow, Value, ValueCheck
 from scanner.model.verdict import ABSENT
 from scanner.rulebook import pinned_paths
 from tests.rules import examples, pinned, schema
@@ -55,7 +55,7 @@ def of_rows(rules: Iterable[Rule]) -> Iterator[Comparison]:
         row = rule.row
         if row is None:
             continue
-        compared = list(_of_check(row.check)) if row.check is not None and not row.check.function else []
+        compared = list(_of_check(row.check)) if row.check is not None else []
         for of, paths, values in (*compared, *map(_of_condition, row.unless)):
             for read in _reads(rule, of):
                 for value in values:
@@ -67,12 +67,20 @@ Compared = tuple[str, tuple[str, ...], tuple[Value, ...]]
 
 
 def _of_check(check: CheckRow) -> Iterator[Compared]:
-    paths = check.any_of or (check.path, *(check.also if check.place == "pair" else ()))
-    absent = () if check.absent is UNSET else (check.absent,)
-    values = (*check.good, *(check.bad_values if check.good else ()), *check.zones, *check.instead, *absent)
-    least = () if check.at_least is UNSET else (check.at_least,)
-    yield check.of, paths, (*values, *least)
-    if check.key is not None and check.key.mode:
+    if isinstance(check, ValueCheck | LeastCheck | PlaceCheck):
+        paths: tuple[str, ...] = (check.path,)
+        values: tuple[Value, ...] = () if check.absent is UNSET else (check.absent,)
+        if isinstance(check, LeastCheck):
+            values += (check.at_least,)
+        else:
+            values += (*check.good, *(check.bad_values if check.good else ()))
+        if isinstance(check, ValueCheck):
+            paths = check.any_of or paths
+        if isinstance(check, PlaceCheck):
+            paths += check.also if check.place == "pair" else ()
+            values += (*check.zones, *check.instead)
+        yield check.of, paths, values
+    if isinstance(check, KeyCheck) and check.key.mode:
         yield check.of, (check.key.mode,), (*check.key.customer, *check.key.platform)
 
 

@@ -25,6 +25,7 @@ from scanner.collect.collector import INDEX_APIS
 from scanner.model.index import INDEX_TYPES, MANAGER_TYPES
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import Read, ResourceType
+from scanner.model.rule_row import FunctionCheck
 from scanner.reach.networks import Fabric
 from scanner.rulebook import pinned_paths
 from scanner.rulebook.pinned_paths import ENVELOPE, pattern
@@ -199,7 +200,7 @@ def _groups_untraced() -> Iterator[None]:
 def _of_functions() -> Iterator[Case]:
     """Yield the examples that the rows of functions name."""
     for rule in examples.all_rules():
-        if rule.row is not None and rule.row.check is not None and rule.row.check.function:
+        if rule.row is not None and isinstance(rule.row.check, FunctionCheck):
             yield from examples.of_rule(rule)
 
 
