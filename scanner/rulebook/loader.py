@@ -228,7 +228,7 @@ class RuleSet(Struct):
         if found is not None:
             return [found]
         tables = self._tables()
-        return list(tables.by_id.get(id) or tables.by_old_id.get(id, ()))
+        return list(tables.by_id.get(id) or tables.by_old_id.get(id) or ())
 
     def named(self, id: str, resource: str = "") -> Rule | None:
         """Return the rule of an id, or of an old one: of several the one for the type of this resource."""
