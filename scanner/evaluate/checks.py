@@ -147,7 +147,7 @@ def _check_subject(
         acceptance = accept_place(verdict) or acceptance
     context.gaps.add_partial(rule, verdict.undecided)
     fix, remedy = fixes.property_row(rule, verdict, subject)
-    row = failed_row(rule, verdict, subject, top, severity, acceptance, fix, remedy)
+    row = failed_row(rule, verdict, subject, top, severity, acceptance, fix, remedy, context.index)
     result.findings.append(row)
     result.remedies[row.fingerprint] = remedy
 
@@ -238,7 +238,7 @@ def _check_lock(
     acceptance = accept_lock(waivers, rule, subject, found.failing, accepted, intended)
     context.gaps.add_partial(rule, verdict.undecided)
     fix, remedy = endpoints.fixes.row(rule, subject, found.failing)
-    row = failed_row(rule, verdict, subject, endpoints.top, severity, acceptance, fix, remedy)
+    row = failed_row(rule, verdict, subject, endpoints.top, severity, acceptance, fix, remedy, context.index)
     result.findings.append(row)
     result.remedies[row.fingerprint] = remedy
     for each in found.failing:

@@ -24,6 +24,7 @@ from scanner.evaluate.waiving import Acceptance
 from scanner.fix.expected import as_fixed
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, Lock, title
 from scanner.model.ids import SUBSCRIPTION, bundle_of, group_of
+from scanner.model.index import Index
 from scanner.model.json_paths import member, text_at
 from scanner.model.masked_values import masked_value
 from scanner.model.remedy import Remedy
@@ -42,6 +43,7 @@ def failed_row(
     acceptance: Acceptance,
     fix: FixRow,
     remedy: Remedy,
+    index: Index,
 ) -> FindingRow:
     """Return the finding of a failed check. `remedy`: what its fix changes."""
     title = rule.title_at(subject.id)
@@ -57,7 +59,9 @@ def failed_row(
         resource=subject.id,
         endpoints=sorted(verdict.endpoints) if verdict.endpoints else [],
         message=message + acceptance.message,
-        evidence=[evidence_row(each) for each in (*as_fixed(verdict.evidence, remedy, subject, top), *managed(top))],
+        evidence=[
+            evidence_row(each) for each in (*as_fixed(verdict.evidence, remedy, subject, top, index), *managed(top))
+        ],
         fix=fix,
         gaps=list(dict.fromkeys(each.gap for each in verdict.undecided if each.gap)) if verdict.undecided else [],
         fingerprint=finding_fingerprint(rule.first_id, subject.id),

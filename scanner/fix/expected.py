@@ -1,30 +1,32 @@
 """The expected values of evidence, as the fix of this instance sets them."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
 from scanner.model.ids import id_key
-from scanner.model.json_paths import spelled
-from scanner.model.remedy import Edit, Remedy, Step
+from scanner.model.index import Index
+from scanner.model.json_paths import ABSENT, PRESENT, get_path, member, spelled
+from scanner.model.remedy import REMOVE, Deletion, Edit, Remedy, Step, changed
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread
 
 
-def as_fixed(evidence: Iterable[Evidence], remedy: Remedy, subject: Resource, top: Resource) -> tuple[Evidence, ...]:
+def as_fixed(
+    evidence: Iterable[Evidence], remedy: Remedy, subject: Resource, top: Resource, index: Index
+) -> tuple[Evidence, ...]:
     """Return evidence as it stands beside a fix: what the fix leaves as it is has no expected value.
 
-    A lock may close by one of several settings, and a fix changes one of them. Where that one is not in the evidence,
-    it is added. Where there is something left to do in words, all expected values stay.
+    A lock may close by one of several settings, and a fix changes one of them, or removes one rule of many. Where the
+    evidence expects nothing of that, it does then. Where there is something left to do in words, all expected values stay.
     """
     known = tuple(evidence)
     if not remedy.changes or remedy.steps:
         return known
     found = tuple(replace(each, expected=None) if is_left(each, remedy, subject, top) else each for each in known)
-    if found == known or any(each.expected is not None for each in found):
+    if any(each.expected is not None for each in found):
         return found
-    return (*found, *_added(remedy, subject, top))
+    return tuple(_shown(found, remedy, subject, top, index))
 
 
 def is_left(evidence: Evidence, remedy: Remedy, subject: Resource, top: Resource) -> bool:
@@ -73,16 +75,63 @@ def _touches(change: Step, owners: set[str], path: str) -> bool:
     return is_there and (one.startswith(other) or other.startswith(one))
 
 
-def _added(remedy: Remedy, subject: Resource, top: Resource) -> Iterator[Evidence]:
-    """Yield the properties that a fix sets to one value, as they are."""
-    for each in remedy.changes:
-        found = top.bundle.resources.get(id_key(each.resource))
-        if not isinstance(each, Edit) or each.entry is not None or found is None:
-            continue
-        if not isinstance(each.value, bool | int | float | str):
-            continue  # objects and lists are long, and no evidence shows them as a whole
-        with suppress(Unread):
-            seen = found.evidence(each.path, each.value)
-            owner = "" if found in (subject, top) else f"{found.id[len(top.id) + 1 :]} "
-            if not _is_same(seen.value, each.value):
-                yield replace(seen, path=f"{owner}{each.path}")
+def _shown(
+    known: tuple[Evidence, ...], remedy: Remedy, subject: Resource, top: Resource, index: Index
+) -> list[Evidence]:
+    """Return evidence with what each change of a fix leaves behind: in its own row, where evidence has one.
+
+    Objects and lists are long: they are shown only where a fix changes nothing else.
+    """
+    rows = list(known)
+    found = [(each, _change_row(each, remedy, subject, top, index)) for each in remedy.changes]
+    made = [(change, row) for change, row in found if row is not None]
+    short = [(change, row) for change, row in made if isinstance(row.expected, bool | int | float | str)]
+    for change, row in short or made:
+        place = next((place for place, each in enumerate(rows) if _is_about(each, change, row, subject, top)), -1)
+        if place >= 0:
+            rows[place] = replace(rows[place], expected=row.expected)
+        elif row not in rows:
+            rows.append(row)
+    return rows
+
+
+def _is_about(evidence: Evidence, change: Step, row: Evidence, subject: Resource, top: Resource) -> bool:
+    """Return whether evidence is about what a row says of a change, in its own words."""
+    if evidence.expected is not None:
+        return False
+    owner, _, path = evidence.path.rpartition(" ")
+    if isinstance(change, Edit) and change.path.lower() == path.lower():
+        return id_key(change.resource) in _owners(owner, subject, top) or _is_same(evidence.value, row.value)
+    return (
+        row.expected == ABSENT and not path.startswith("properties.") and path.lower() == row.path.split()[-1].lower()
+    )
+
+
+def _change_row(change: Step, remedy: Remedy, subject: Resource, top: Resource, index: Index) -> Evidence | None:
+    """Return what is there before a change, and after it; None where it is not known, or stays the same."""
+    key = id_key(change.resource)
+    found = top.bundle.resources.get(key) or index.resources.get(key)
+    if isinstance(change, Deletion):
+        return Evidence(_name_of(change.resource, top), PRESENT, ABSENT)
+    if found is None:
+        # The list of a rule that this scan does not have may be known from a copy of it.
+        lists = (each.among for each in remedy.closes if id_key(each.resource) == key and each.path == change.path)
+        among = next(filter(None, lists), None) if change.entry is None else None
+        return Evidence(f"{change.resource} {change.path}", list(among), change.value) if among else None
+    owner = "" if found in (subject, top) else f"{_name_of(found.id, top)} "
+    name = member(change.entry, "name") if change.value is REMOVE else None
+    if isinstance(name, str):
+        return Evidence(f"{owner}{change.path} {name}", PRESENT, ABSENT)
+    try:
+        seen = found.evidence(change.path)
+        expected = change.value if change.entry is None else get_path(changed(found.body, change), change.path)
+    except Unread:
+        return None
+    if expected is REMOVE:
+        expected = ABSENT
+    return None if _is_same(seen.value, expected) else Evidence(f"{owner}{change.path}", seen.value, expected)
+
+
+def _name_of(id: str, top: Resource) -> str:
+    """Return the name of a resource below another one; of any other, its id."""
+    return id[len(top.id) + 1 :] if id.lower().startswith(f"{top.id.lower()}/") else id

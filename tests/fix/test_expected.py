@@ -70,3 +70,34 @@ def test_what_is_deleted_itself_still_says_what_was_expected() -> None:
     found = [row for row in before().findings.values() if row.rule == "servicebus-recovery-outside"]
     assert [bool(row.fix and row.fix.commands) for row in found] == [True]
     assert any(each.expected is not None for each in found[0].evidence)
+
+
+def test_every_failure_with_commands_shows_what_is_expected_after_them() -> None:
+    """A fix with a step in words is not one change alone: the step says what is to be."""
+    lacking: dict[str, str] = {}
+    count = 0
+    for where, row, _ in failures():
+        if row.fix is None or not row.fix.commands or row.fix.steps:
+            continue
+        count += 1
+        if all(each.expected is None for each in row.evidence):
+            lacking[f"{where} {row.rule}"] = str(row.fix.commands)
+    assert lacking == {}
+    assert count > 3000
+
+
+def test_a_removed_rule_is_expected_to_be_absent() -> None:
+    """Each firewall has its own words: a child resource, an entry of a list, a rule of a perimeter."""
+    shown = {
+        (row.rule, row.resource.rsplit("/", 1)[1]): [
+            (each.path.rsplit("/", 2)[-1], each.expected) for each in row.evidence if each.expected is not None
+        ]
+        for row in before().findings.values()
+        if row.status == "fail"
+    }
+    assert shown["citus-network-unrestricted", "citus-innsyn"] == [("alle", "absent")]
+    assert shown["machine-web-port-anonymous", "vm-fag01"] == [("nsg-fag nett", "absent")]
+    assert shown["storage-network-unrestricted", "stkartlager"] == [("midlertidig", "absent")]
+    assert shown["sql-network-unrestricted", "sql-innkjoring"] == [
+        ("driftsleverandor properties.addressPrefixes", ["51.120.0.0/16"])
+    ]
