@@ -18,7 +18,8 @@ def as_fixed(
     """Return evidence as it stands beside a fix: what the fix leaves as it is has no expected value.
 
     A lock may close by one of several settings, and a fix changes one of them, or removes one rule of many. Where the
-    evidence expects nothing of that, it does then. Where there is something left to do in words, all expected values stay.
+    evidence expects nothing of that, it does then. Where there is something left to do in words, all expected values
+    stay.
     """
     known = tuple(evidence)
     if not remedy.changes or remedy.steps:
