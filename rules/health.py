@@ -9,6 +9,7 @@ from scanner.model.checks import check_value
 from scanner.model.exposure import IDENTITY, Exposure, Lock, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one
+from scanner.model.regions import authority_of
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, Read, ResourceType
@@ -123,7 +124,8 @@ def foreign_authority(service: Resource, index: Index) -> Verdict:
     if found is None:
         return unknown(unknown_value(AUTHORITY, value))
     tenant, home = found[1].lower(), index.subscriptions.get(service.subscription, "")
-    own = f"https://login.microsoftonline.com/{home}"
+    top = service.bundle.top
+    own = f"{authority_of(service.location or (top.location if top is not None else ''))}/{home}"
     seen = service.evidence(AUTHORITY, own if home else "the tenant of the subscription")
     if tenant in EVERY_TENANT:
         return Fail((seen,))

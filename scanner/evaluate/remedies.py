@@ -5,7 +5,7 @@ import operator
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Lock, Reach,
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import same
+from scanner.model.regions import PUBLIC_AUTHORITY, authority_of
 from scanner.model.remedy import Cause, Edit, Remedy, Step
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
@@ -75,7 +76,7 @@ def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
     else:
         commands = tuple([filled(each, subject, top) for each in templates])
     steps = tuple([words_of(each, subject, top) for each in fix.steps])
-    return Remedy(
+    remedy = Remedy(
         commands,
         steps,
         tuple(fix.changes(subject, top)),
@@ -83,6 +84,34 @@ def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
         impact=fix.impact,
         of_rule=True,
     )
+    return _of_cloud(remedy, subject.location or top.location)
+
+
+def _of_cloud(remedy: Remedy, location: str) -> Remedy:
+    """Return the remedy of a rule, which names who signs in to the public cloud, with who does in the cloud of a region.
+
+    What the rule says in other forms is of the public cloud, and is left out then.
+    """
+    authority = authority_of(location)
+    if authority == PUBLIC_AUTHORITY or not any(PUBLIC_AUTHORITY in each for each in remedy.commands):
+        return remedy
+    return replace(
+        remedy,
+        commands=tuple(each.replace(PUBLIC_AUTHORITY, authority) for each in remedy.commands),
+        changes=tuple(
+            each._replace(value=_with_authority(each.value, authority)) if isinstance(each, Edit) else each
+            for each in remedy.changes
+        ),
+        of_rule=False,
+    )
+
+
+def _with_authority(value: Any, authority: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_authority(each, authority) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_authority(each, authority) for each in value]
+    return value.replace(PUBLIC_AUTHORITY, authority) if isinstance(value, str) else value
 
 
 @lru_cache(maxsize=4096)

@@ -101,3 +101,30 @@ def test_a_removed_rule_is_expected_to_be_absent() -> None:
     assert shown["sql-network-unrestricted", "sql-innkjoring"] == [
         ("driftsleverandor properties.addressPrefixes", ["51.120.0.0/16"])
     ]
+
+
+def test_the_authority_of_a_tenant_is_that_of_the_cloud_of_the_resource() -> None:
+    rows = {
+        where: row
+        for where, row, _ in failures()
+        if row.rule == "fhir-external-authority" and "another tenant" in where
+    }
+    shown = {
+        where.rpartition(": ")[2]: (
+            [str(each.expected).rpartition("/")[0] for each in row.evidence],
+            "login.microsoftonline.us" in row.fix.commands[0],
+            "login.microsoftonline.us" in row.fix.bicep,
+            row.fix.of_rule,
+        )
+        for where, row in rows.items()
+        if row.fix is not None
+    }
+    assert shown == {
+        "a FHIR service of another tenant": (["https://login.microsoftonline.com"], False, False, True),
+        "a FHIR service of another tenant in the cloud of US Government": (
+            ["https://login.microsoftonline.us"],
+            True,
+            True,
+            False,
+        ),
+    }
