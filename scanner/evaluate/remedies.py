@@ -88,7 +88,7 @@ def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
 
 
 def _of_cloud(remedy: Remedy, location: str) -> Remedy:
-    """Return the remedy of a rule, which names who signs in to the public cloud, with who does in the cloud of a region.
+    """Return the remedy of a rule, which names who signs in to the public cloud, with who does in a region's cloud.
 
     What the rule says in other forms is of the public cloud, and is left out then.
     """

@@ -1,13 +1,13 @@
 """The expected values of evidence, as the fix of this instance sets them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
 from scanner.model.ids import id_key
 from scanner.model.index import Index
-from scanner.model.json_paths import ABSENT, PRESENT, get_path, member, spelled
-from scanner.model.remedy import REMOVE, Deletion, Edit, Remedy, Step, changed
+from scanner.model.json_paths import ABSENT, PRESENT, member, spelled
+from scanner.model.remedy import REMOVE, Deletion, Edit, Remedy, Step
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread
 
@@ -81,11 +81,15 @@ def _shown(
 ) -> list[Evidence]:
     """Return evidence with what each change of a fix leaves behind: in its own row, where evidence has one.
 
-    Objects and lists are long: they are shown only where a fix changes nothing else.
+    Lists are long: they are shown only where a fix changes nothing else.
     """
     rows = list(known)
-    found = [(each, _change_row(each, remedy, subject, top, index)) for each in remedy.changes]
-    made = [(change, row) for change, row in found if row is not None]
+    made: list[tuple[Step, Evidence]] = []
+    for is_all in (False, True):
+        for each in () if made else (part for step in remedy.changes for part in _parts(step, is_all)):
+            row = _change_row(each, remedy, subject, top, index)
+            if row is not None:
+                made.append((each, row))
     short = [(change, row) for change, row in made if isinstance(row.expected, bool | int | float | str)]
     for change, row in short or made:
         place = next((place for place, each in enumerate(rows) if _is_about(each, change, row, subject, top)), -1)
@@ -96,12 +100,22 @@ def _shown(
     return rows
 
 
+def _parts(change: Step, is_all: bool) -> Iterator[Step]:
+    """Yield a change, as one of each property where it sets an object. `is_all`: with what only the user knows."""
+    if not isinstance(change, Edit) or change.entry is not None or not isinstance(change.value, dict):
+        yield change
+        return
+    for name, each in change.value.items():
+        if is_all or not (isinstance(each, str) and "<" in each):
+            yield from _parts(change._replace(path=f"{change.path}.{name}", value=each), is_all)
+
+
 def _is_about(evidence: Evidence, change: Step, row: Evidence, subject: Resource, top: Resource) -> bool:
     """Return whether evidence is about what a row says of a change, in its own words."""
     if evidence.expected is not None:
         return False
     owner, _, path = evidence.path.rpartition(" ")
-    if isinstance(change, Edit) and change.path.lower() == path.lower():
+    if isinstance(change, Edit) and change.entry is None and change.path.lower() == path.lower():
         return id_key(change.resource) in _owners(owner, subject, top) or _is_same(evidence.value, row.value)
     return (
         row.expected == ABSENT and not path.startswith("properties.") and path.lower() == row.path.split()[-1].lower()
@@ -120,17 +134,26 @@ def _change_row(change: Step, remedy: Remedy, subject: Resource, top: Resource, 
         among = next(filter(None, lists), None) if change.entry is None else None
         return Evidence(f"{change.resource} {change.path}", list(among), change.value) if among else None
     owner = "" if found in (subject, top) else f"{_name_of(found.id, top)} "
-    name = member(change.entry, "name") if change.value is REMOVE else None
-    if isinstance(name, str):
-        return Evidence(f"{owner}{change.path} {name}", PRESENT, ABSENT)
+    place = f"{owner}{change.path}"
     try:
-        seen = found.evidence(change.path)
-        expected = change.value if change.entry is None else get_path(changed(found.body, change), change.path)
+        seen = found.get(change.path)
     except Unread:
         return None
-    if expected is REMOVE:
-        expected = ABSENT
-    return None if _is_same(seen.value, expected) else Evidence(f"{owner}{change.path}", seen.value, expected)
+    if change.value is REMOVE:
+        return Evidence(f"{place}{_entry_of(change, remedy)}", PRESENT, ABSENT)
+    if isinstance(seen, dict) or (isinstance(seen, list) and any(isinstance(each, dict) for each in seen)):
+        return Evidence(place, PRESENT, change.value)
+    return None if _is_same(seen, change.value) else Evidence(place, seen, change.value)
+
+
+def _entry_of(change: Edit, remedy: Remedy) -> str:
+    """Return what names the entry of a list that a change removes: its text, its name or its place."""
+    entry = member(change.entry, "name") if isinstance(change.entry, dict) else change.entry
+    if isinstance(entry, str):
+        return f" {entry}"
+    places = (each.place for each in remedy.closes if each.path == change.path and each.entry == change.entry)
+    place = next(places, -1)
+    return f"[{place}]" if place >= 0 else ""
 
 
 def _name_of(id: str, top: Resource) -> str:
