@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from scanner.document.schema import EvidenceRow, FindingRow
+from scanner.model.fix import Deletion, Fix
 from scanner.model.json_paths import same
-from scanner.model.remedy import Deletion, Remedy
 from tests.estate.test_fixes import before
 from tests.rules import examples
 
@@ -16,13 +16,13 @@ IN_WORDS = {
 """Expected values of one word that are no values: the property, the word."""
 
 
-def failures() -> Iterator[tuple[str, FindingRow, Remedy]]:
+def failures() -> Iterator[tuple[str, FindingRow, Fix]]:
     """Yield the failures of all examples and of the sample estate whose fix is a change alone."""
     for file in examples.all_files():
         for case in file.cases:
             found = examples.result(case)
-            yield from ((case.id, row, found.remedies[row.fingerprint]) for row in found.findings if row.fix)
-    yield from (("sample", row, before().remedies[mark]) for mark, row in before().findings.items() if row.fix)
+            yield from ((case.id, row, found.fixes[row.fingerprint]) for row in found.findings if row.fix)
+    yield from (("sample", row, before().fixes[mark]) for mark, row in before().findings.items() if row.fix)
 
 
 def values(row: FindingRow) -> Iterator[EvidenceRow]:
@@ -39,21 +39,21 @@ def values(row: FindingRow) -> Iterator[EvidenceRow]:
 def test_every_expected_value_is_one_that_the_fix_sets() -> None:
     wrong: dict[tuple[str, str, str], str] = {}
     count = 0
-    for where, row, remedy in failures():
-        if row.fix is None or row.fix.steps or not remedy.changes:
+    for where, row, fix in failures():
+        if row.fix is None or row.fix.steps or not fix.changes:
             continue
         for each in values(row):
             count += 1
-            if not same(each.value, each.expected) and not is_set(each, remedy):
+            if not same(each.value, each.expected) and not is_set(each, fix):
                 wrong[row.rule, each.path, str(each.expected)] = f"{where}: {row.fix.commands}"
     assert wrong == {}
     assert count > 3000
 
 
-def is_set(evidence: EvidenceRow, remedy: Remedy) -> bool:
-    """Return whether a remedy sets a property to the expected value, or changes it as a part of something else."""
+def is_set(evidence: EvidenceRow, fix: Fix) -> bool:
+    """Return whether a fix sets a property to the expected value, or changes it as a part of something else."""
     path = evidence.path.rpartition(" ")[2].lower()
-    for each in remedy.changes:
+    for each in fix.changes:
         if isinstance(each, Deletion):
             return True
         own = each.path.lower()

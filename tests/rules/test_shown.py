@@ -21,7 +21,7 @@ def shown(type: str, endpoint: str, **properties: Any) -> Exposure:
 @pytest.mark.parametrize(("state", "is_first"), [("Stopped", True), ("Running", False)])
 def test_a_cluster_is_started_before_it_is_restricted(state: str, is_first: bool) -> None:
     found = shown("Microsoft.ContainerService/managedClusters", "api-server", powerState={"code": state})
-    assert {lock: "start it" in each.steps[0] for lock, each in found.remedies.items()} == dict.fromkeys(
+    assert {lock: "start it" in each.steps[0] for lock, each in found.fixes.items()} == dict.fromkeys(
         ("network", "authentication") if is_first else (), True
     )
 
@@ -31,7 +31,7 @@ def test_a_container_app_has_a_port_of_its_own_over_tcp_alone(transport: str, po
     ingress = {"external": True, "transport": transport, "targetPort": 8080, "exposedPort": 6379}
     found = shown("Microsoft.App/containerApps", "ingress", configuration={"ingress": ingress})
     assert found.ports == ports
-    assert set(found.remedies) == ({"anonymous-access"} if ports else set())
+    assert set(found.fixes) == ({"anonymous-access"} if ports else set())
 
 
 @pytest.mark.parametrize(
