@@ -55,7 +55,5 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         display_name="The Event Hubs namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
         hosts=alias_hosts(namespace, ALIASES),
-        remedies=moved(
-            namespace, WITHOUT_FIREWALL, MOVE, "Senders and receivers need the address of the new namespace."
-        ),
+        fixes=moved(namespace, WITHOUT_FIREWALL, MOVE, "Senders and receivers need the address of the new namespace."),
     )

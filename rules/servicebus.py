@@ -65,5 +65,5 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         display_name="The Service Bus namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
         hosts=alias_hosts(namespace, ALIASES),
-        remedies=moved(namespace, WITHOUT_FIREWALL, MOVE),
+        fixes=moved(namespace, WITHOUT_FIREWALL, MOVE),
     )

@@ -6,6 +6,7 @@ A link to a policy is not yet protection: the policy must block (`waf_effect`), 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from scanner.model.fix import Cause
 from scanner.model.ids import id_key, name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import (
@@ -17,7 +18,6 @@ from scanner.model.json_paths import (
     same,
     value_at,
 )
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,

@@ -21,7 +21,7 @@ from scanner.history.reverify import Reverification
 from scanner.model.ids import root_of
 from scanner.model.resource import LOST, Gap
 from scanner.model.resource_type import Endpoint, ResourceType
-from scanner.model.rule import Fix, Rule
+from scanner.model.rule import FixTemplate, Rule
 from scanner.model.verdict import Pass
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot, of_store
@@ -45,7 +45,7 @@ from tests.history.test_compare import (
     observed,
 )
 
-FIX = Fix(az="az version", impact="")
+FIX = FixTemplate(az="az version", impact="")
 STORES = f"/subscriptions/{SUB}/providers/Microsoft.Storage/storageAccounts"
 NETWORKS = f"/subscriptions/{SUB}/providers/Microsoft.Network/virtualNetworks"
 

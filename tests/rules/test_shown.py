@@ -23,7 +23,7 @@ def shown(type: str, endpoint: str, **properties: Any) -> Exposure:
 @pytest.mark.parametrize(("state", "is_first"), [("Stopped", True), ("Running", False)])
 def test_a_cluster_is_started_before_it_is_restricted(state: str, is_first: bool) -> None:
     found = shown("Microsoft.ContainerService/managedClusters", "api-server", powerState={"code": state})
-    assert {lock: "start it" in each.steps[0] for lock, each in found.remedies.items()} == dict.fromkeys(
+    assert {lock: "start it" in each.steps[0] for lock, each in found.fixes.items()} == dict.fromkeys(
         ("network", "authentication") if is_first else (), True
     )
 
@@ -33,7 +33,7 @@ def test_a_container_app_has_a_port_of_its_own_over_tcp_alone(transport: str, po
     ingress = {"external": True, "transport": transport, "targetPort": 8080, "exposedPort": 6379}
     found = shown("Microsoft.App/containerApps", "ingress", configuration={"ingress": ingress})
     assert found.ports == ports
-    assert set(found.remedies) == ({"anonymous-access"} if ports else set())
+    assert set(found.fixes) == ({"anonymous-access"} if ports else set())
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def firsts(example: str, **profile: Any) -> set[str]:
     if profile:
         body["properties"]["networkProfile"] = profile
     found = examples.judge(replace(case, body=body))[1].values()
-    return {each.remedies["network"].check_first for each in found if "network" in each.remedies}
+    return {each.fixes["network"].check_first for each in found if "network" in each.fixes}
 
 
 def test_a_fix_that_names_no_rule_begins_with_the_rules_of_a_known_interface() -> None:
