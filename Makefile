@@ -82,6 +82,7 @@ format: $(DEV)  ## Put files into shape
 
 docs: $(RUN)  ## Write the generated pages and the sample report, and the picture of the README where Chromium is installed
 	$(BIN)/python -m docs.build
+	@$(BIN)/python -m docs.rule_ids
 	@$(BIN)/python -m docs.sample
 	@$(BIN)/python -m docs.pictures
 

@@ -26,7 +26,7 @@ BOXES = {
         Box("config", "settings and waivers", 3, 0, "part"),
         Box("1 collect", "collect, azure", 0, 1, "step"),
         Box("2 snapshot", "snapshot", 1, 1, "step"),
-        Box("3 evaluate", "evaluate", 2, 1, "step"),
+        Box("3 evaluate", "evaluate, fix", 2, 1, "step"),
         Box("4 write", "report, output", 3, 1, "step"),
         Box("Azure", "or the sandbox", 0, 2, "outside"),
         Box("files", "--snapshot, --from", 0.75, 2, "outside"),

@@ -6,10 +6,10 @@ from typing import Any
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.dates import seconds_of
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, grant, possible
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, spelled, value_at
 from scanner.model.message import NOTHING, Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value

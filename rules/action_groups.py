@@ -7,11 +7,11 @@ and of e-mail and SMS receivers whether they are enabled.
 from collections.abc import Iterable
 from typing import Any
 
+from scanner.model.fix import Cause
 from scanner.model.ids import segments, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from scanner.model.fix import Cause, Edit, changed
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same, spelled
 from scanner.model.message import Message
 from scanner.model.origins import origin
-from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown, unknown_value
 

@@ -6,10 +6,10 @@ from typing import Any
 from scanner.model.addresses import AddressSet, BadAddress, parse, union
 from scanner.model.checks import check_value
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible, replace
+from scanner.model.fix import Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
 from scanner.model.message import Message, listed
-from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
@@ -43,7 +43,7 @@ CLUSTER = ResourceType(
 )
 
 POWER = "properties.powerState.code"
-START_FIRST = Remedy(
+START_FIRST = Fix(
     steps=(
         Message(
             "A stopped cluster can only be started or deleted (aks/start-stop-cluster): start it and restrict it then, or delete it"
@@ -149,7 +149,7 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
         ACCOUNTS.lock(cluster),
         display_name=Message("The API server"),
         address=address(cluster),
-        remedies=dict.fromkeys(("network", "authentication"), START_FIRST) if stopped else {},
+        fixes=dict.fromkeys(("network", "authentication"), START_FIRST) if stopped else {},
     )
     yield unless_running(exposure, cluster, POWER)
 

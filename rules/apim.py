@@ -6,10 +6,10 @@ from typing import Any
 from msgspec import Struct
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, NoPort, Read, ResourceType
 from scanner.model.severity import Severity

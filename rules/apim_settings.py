@@ -5,10 +5,10 @@ from typing import Any
 
 from scanner.model.checks import check_set, check_value
 from scanner.model.dates import seconds_of
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, same, spelled
 from scanner.model.message import Message, joined
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,

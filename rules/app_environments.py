@@ -1,9 +1,9 @@
 """App Service environments: the address of their apps, old TLS, encryption inside. The apps evaluate their own network."""
 
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, get_path, is_absent, same
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, Pass, Unread, Verdict, unknown_value

@@ -2,10 +2,10 @@
 
 import re
 
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.message import Message, joined
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.unread import Unread
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned_or_unknown, unknown_value

@@ -55,5 +55,5 @@ def endpoints(store: Resource, index: Index) -> Iterator[Exposure]:
         authentication,
         display_name=Message("The App Configuration store"),
         address=host(store, "properties.endpoint"),
-        remedies=moved(store, ("free",), MOVE),
+        fixes=moved(store, ("free",), MOVE),
     )

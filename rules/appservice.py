@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Hop, Lock, Reach, closed, grant, possible, replace
+from scanner.model.fix import Cause, Edit
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, is_list_of_texts, member, same, text_at, value_at
 from scanner.model.message import Message
 from scanner.model.origins import is_any_website
-from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, Read, ResourceType
 from scanner.model.severity import Severity

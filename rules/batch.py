@@ -6,10 +6,10 @@ from typing import Any
 from scanner.model.addresses import NO_ADDRESSES
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import IDENTITY, SHARED, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoPort, ResourceType
 from scanner.model.severity import Severity

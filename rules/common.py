@@ -3,11 +3,11 @@
 from typing import Any
 
 from scanner.model.exposure import Auth, Exposure, Hop, Level, Lock, Reach, Switch, grant, possible, replace
+from scanner.model.fix import Fix
 from scanner.model.ids import subnet_name
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.message import NOTHING, Message
-from scanner.model.remedy import Remedy
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
@@ -168,6 +168,6 @@ def local_auth(kind: ResourceType, source: str, says: Message) -> Switch:
     return kind.local_auth(DISABLE_LOCAL_AUTH, off=(True,), on=(False,), absent=False, source=source, says=says)
 
 
-def moved(resource: Resource, tiers: tuple[str, ...], move: Message, impact: Message = NOTHING) -> dict[str, Remedy]:
+def moved(resource: Resource, tiers: tuple[str, ...], move: Message, impact: Message = NOTHING) -> dict[str, Fix]:
     """Return the steps that close the network of a resource in a tier without a firewall; {} in another tier."""
-    return {"network": Remedy(steps=(move,), tier=True, impact=impact)} if in_tier(resource, tiers) else {}
+    return {"network": Fix(steps=(move,), tier=True, impact=impact)} if in_tier(resource, tiers) else {}

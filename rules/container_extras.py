@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
+from scanner.model.fix import Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.message import Message
-from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity
@@ -137,5 +137,5 @@ def session_endpoints(pool: Resource, index: Index) -> Iterator[Exposure]:
         address=host(pool, path),
         max_severity=Severity.low,
         justification=TOKENS,
-        remedies={"network": Remedy(steps=(MOVE,), tier=True)},
+        fixes={"network": Fix(steps=(MOVE,), tier=True)},
     )

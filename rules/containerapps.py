@@ -5,10 +5,10 @@ from typing import Any
 
 from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Lock, closed, grant, possible
+from scanner.model.fix import Cause, Edit, Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, copied, is_absent, same, value_at
 from scanner.model.message import Message
-from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoPort, ResourceType
 from scanner.model.verdict import (
@@ -111,7 +111,7 @@ def sign_in_of(app: Resource, ingress: Any, index: Index) -> Lock:
 
 
 OVER_TCP = Message("requires no platform sign-in over TCP")
-INTERNAL_ONLY = Remedy(
+INTERNAL_ONLY = Fix(
     commands=("az containerapp ingress update --ids {id} --type internal",),
     changes=(Edit("", f"{INGRESS}.external", False),),
     impact=Message("Callers outside of the environment lose access."),
@@ -195,7 +195,7 @@ def main_port(app: Resource, ingress: Any, reach: Lock, index: Index) -> Exposur
         sign_in_of(app, ingress, index).with_switch(Cause("", path, value=False)),
         display_name=what,
         address=address,
-        remedies={"anonymous-access": INTERNAL_ONLY} if tcp else {},
+        fixes={"anonymous-access": INTERNAL_ONLY} if tcp else {},
         ports=_ports(value_at(ingress, "exposedPort"), value_at(ingress, "targetPort")) if tcp else (),
     )
 

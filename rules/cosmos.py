@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible, replace, unread
+from scanner.model.fix import Edit, Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.message import Message
-from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
@@ -176,7 +176,7 @@ def authentication(account: Resource) -> Lock:
     return grant(Auth.shared, *seen, description=Message("accepts account keys, because this API cannot disable them"))
 
 
-WITHOUT_PUBLIC_ACCESS = Remedy(
+WITHOUT_PUBLIC_ACCESS = Fix(
     commands=("az cosmosdb update --ids {id} --public-network-access DISABLED",),
     changes=(Edit("", PUBLIC_NETWORK_ACCESS, "Disabled"),),
     impact=Message("Clients without a private endpoint lose access."),
@@ -223,7 +223,7 @@ def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         authentication(account),
         display_name=Message("The Cosmos DB account"),
         address=host(account, "properties.documentEndpoint"),
-        remedies={"authentication": WITHOUT_PUBLIC_ACCESS} if keys_stay(account) else {},
+        fixes={"authentication": WITHOUT_PUBLIC_ACCESS} if keys_stay(account) else {},
         ports=_ports(account),
     )
     yield from gateways(account, index)
@@ -261,7 +261,7 @@ def gateways(account: Resource, index: Index) -> Iterator[Exposure]:
             display_name=Message("The dedicated gateway of the account"),
             subject=service,
             address=host(service, "properties.sqlDedicatedGatewayEndpoint"),
-            remedies={"network": Remedy(steps=(WITHOUT_GATEWAY,))},
+            fixes={"network": Fix(steps=(WITHOUT_GATEWAY,))},
         )
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, grant, possible, replace
+from scanner.model.fix import Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.message import Message
-from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity
@@ -117,5 +117,5 @@ def rule_endpoints(rule: Resource, index: Index) -> Iterator[Exposure]:
                 address=host(rule, path),
                 max_severity=Severity.low,
                 justification=WRITE_ONLY,
-                remedies={"network": Remedy(steps=(MOVE,), tier=True)},
+                fixes={"network": Fix(steps=(MOVE,), tier=True)},
             )

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_one, member, same
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (

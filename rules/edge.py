@@ -5,6 +5,7 @@ from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
+from scanner.model.fix import Cause
 from scanner.model.ids import id_key, name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import (
@@ -19,7 +20,6 @@ from scanner.model.json_paths import (
     value_at,
 )
 from scanner.model.message import NOTHING, Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,

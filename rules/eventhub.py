@@ -56,7 +56,7 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         display_name=Message("The Event Hubs namespace"),
         address=host(namespace, "properties.serviceBusEndpoint"),
         hosts=alias_hosts(namespace, ALIASES),
-        remedies=moved(
+        fixes=moved(
             namespace, WITHOUT_FIREWALL, MOVE, Message("Senders and receivers need the address of the new namespace.")
         ),
     )

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.checks import is_one
+from scanner.model.fix import Cause, Edit, changed
 from scanner.model.json_paths import is_absent, same, value_at
 from scanner.model.message import Message
-from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.verdict import Fail, Pass, Verdict, absent_at_unknown_version, unknown, unknown_value
 

@@ -7,10 +7,11 @@ from typing import Any
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
 from scanner.model.exposure import IDENTITY, Exposure, Lock, replace, unread
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
+from scanner.model.regions import authority_of
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, Read, ResourceType
 from scanner.model.verdict import (
@@ -124,7 +125,8 @@ def foreign_authority(service: Resource, index: Index) -> Verdict:
     if found is None:
         return unknown(unknown_value(AUTHORITY, value))
     tenant, home = found[1].lower(), index.subscriptions.get(service.subscription, "")
-    own = f"https://login.microsoftonline.com/{home}"
+    top = service.bundle.top
+    own = f"{authority_of(service.location or (top.location if top is not None else ''))}/{home}"
     seen = service.evidence(AUTHORITY, own if home else Message("the tenant of the subscription"))
     if tenant in EVERY_TENANT:
         return Fail((seen,))

@@ -8,7 +8,7 @@ from scanner.model.addresses import NO_ADDRESSES, BadAddress, parse
 from scanner.model.dates import seconds_of
 from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
+from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled, text_at
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
@@ -317,15 +317,7 @@ def _routes(hub: Resource) -> list[tuple[str, Any]]:
     """Return the routing endpoints, each with the path of its list. Raise Unread for a list that could not be read."""
     if hub.why_absent_is_unknown and is_absent(hub.get("properties.routing.endpoints")):
         raise absent_at_unknown_version("properties.routing.endpoints")
-    found: list[tuple[str, Any]] = []
-    for path in _LISTS:
-        entries = hub.get(path)
-        if is_absent(entries):
-            continue
-        if not isinstance(entries, list):
-            raise not_a_list(path)
-        found += [(path, each) for each in entries]
-    return found
+    return [(path, each) for path in _LISTS for each in hub.objects(path)]
 
 
 ROUTES = "properties.routing.routes"
@@ -388,7 +380,10 @@ def _name(entry: Any) -> str:
 def routes_outside(hub: Resource, index: Index) -> Verdict:
     """Fail where a routing endpoint that a route uses is in an external subscription."""
     used = _used(hub)
-    routes = [(path, each) for path, each in _routes(hub) if used is None or _name(each).lower() in used]
+    # One without a name counts, because a route may send to it.
+    routes = [
+        (path, each) for path, each in _routes(hub) if used is None or text_at(each, "name").lower() in {"", *used}
+    ]
     if not routes:
         return NotApplicable(Message("it routes messages to its built-in endpoint alone"))
     others: list[str] = []

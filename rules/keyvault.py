@@ -5,10 +5,10 @@ from typing import Any
 
 from scanner.model.dates import date_of, seconds_of
 from scanner.model.exposure import Auth, Exposure, grant
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, value_at
 from scanner.model.message import NOTHING, Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, possible
+from scanner.model.fix import Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.message import Message
-from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity
@@ -51,7 +51,7 @@ ACL = Firewall(
 INJECTION = "properties.virtualNetworkConfiguration"
 SUBNET = f"{INJECTION}.subnetId"
 TENANTS = "properties.trustedExternalTenants"
-LEAVE = Remedy(
+LEAVE = Fix(
     steps=(
         Message(
             "Filter port 443 of the subnet with its network security group, or take the cluster out of the subnet and disable "
@@ -100,7 +100,7 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
             IDENTITY,
             display_name=title,
             address=host(cluster, path),
-            remedies={"network": LEAVE} if in_subnet(cluster) else {},
+            fixes={"network": LEAVE} if in_subnet(cluster) else {},
         )
         yield unless_running(exposure, cluster, "properties.state")
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, grant, possible
+from scanner.model.fix import Cause, Edit
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, known_text, same
 from scanner.model.message import Message
-from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity

@@ -8,10 +8,10 @@ from scanner.model.addresses import BadAddress, parse, union
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import is_one
 from scanner.model.exposure import Hop, Lock, Reach, possible, replace
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (

@@ -17,10 +17,10 @@ from scanner.model.exposure import (
     replace,
     unread,
 )
+from scanner.model.fix import Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.message import NOTHING, Message, name
-from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.rule import word
@@ -247,27 +247,27 @@ OWN_LOGIN = Message(
 )
 
 
-def sign_in(machine: Resource, open_port: OpenPorts) -> Remedy:
+def sign_in(machine: Resource, open_port: OpenPorts) -> Fix:
     """Return the steps to a stronger sign-in. What a machine accepts is not a setting of Azure."""
     port = open_port.known_port
     if port is None or port.name != "SSH":
-        return Remedy(
+        return Fix(
             steps=(OWN_LOGIN,),
             impact=Message("Clients that sign in with a password or a key of the service lose access."),
         )
     if not is_vm(machine) or not isinstance(machine.get(f"properties.{LINUX}"), bool):
-        return Remedy(steps=(ENTRA_SSH,))
+        return Fix(steps=(ENTRA_SSH,))
     extension = "az vm extension set --ids {id} --publisher Microsoft.Azure.ActiveDirectory --name AADSSHLoginForLinux"
-    return Remedy((extension,), (ENTRA_SSH,))
+    return Fix((extension,), (ENTRA_SSH,))
 
 
-def shown_first(remedy: Remedy, machine: Resource, found: Topology) -> Remedy:
-    """Return a remedy that begins with a command: where no rule is named, what applies to the machine's interface."""
-    if remedy.check_first or not is_vm(machine):
-        return remedy
+def shown_first(fix: Fix, machine: Resource, found: Topology) -> Fix:
+    """Return a fix that begins with a command: where no rule is named, what applies to the machine's interface."""
+    if fix.check_first or not is_vm(machine):
+        return fix
     ids = (value_at(each, "id") for each in objects_at(machine.body, "properties.networkProfile.networkInterfaces"))
     known = next((id for id in ids if isinstance(id, str) and key_of(id) in found.fabric.nics), "")
-    return replace(remedy, check_first=f"az network nic list-effective-nsg --ids {word(known)}") if known else remedy
+    return replace(fix, check_first=f"az network nic list-effective-nsg --ids {word(known)}") if known else fix
 
 
 def what(open_port: OpenPorts) -> Message:
@@ -294,10 +294,10 @@ def exposure(
     authentication: Lock,
     resting: bool,
     admits: tuple[Message, ...] = (),
-    remedies: Mapping[str, Remedy] | None = None,
+    fixes: Mapping[str, Fix] | None = None,
     reach: Lock | None = None,
 ) -> Exposure:
-    """Return the exposure of an open port. `remedies`: what closes its locks, by category. `reach`: with its causes."""
+    """Return the exposure of an open port. `fixes`: what closes its locks, by category. `reach`: with its causes."""
     port = open_port.known_port
     if port is None:
         authentication = authentication.with_name(ALL_ADDRESSES if open_port.every_port else "other")
@@ -311,7 +311,7 @@ def exposure(
         severity_steps_down=int(port is None),
         justification=OTHER if port is None else NOTHING,
         admits=admits,
-        remedies=remedies or {},
+        fixes=fixes or {},
     )
     return when_started(made) if resting else made
 
@@ -372,14 +372,14 @@ def _endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     blind = {open_port.address for open_port in found_ports if open_port.every_port and not open_port.reach.grants}
     for open_port in found_ports:
         if open_port.reach.grants or open_port.address not in blind:
-            remedies = {
+            fixes = {
                 "network": shown_first(narrowing(open_port, index), machine, found),
                 "anonymous-access": shown_first(narrowing(open_port, index, remove=True), machine, found),
                 "authentication": sign_in(machine, open_port),
             }
             admits = tuple(each for each in published_by if covers(open_port.label, called.get(each)))
             reach = caused(open_port, index)
-            made = exposure(open_port, login(machine, open_port.known_port), resting, admits, remedies, reach)
+            made = exposure(open_port, login(machine, open_port.known_port), resting, admits, fixes, reach)
             yield published(made, chains)
         elif open_port.every_port:
             made = not_assessed(open_port.reach.possible_grants[0].missing)

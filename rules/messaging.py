@@ -1,10 +1,10 @@
 """Event Hubs, Service Bus and Relay: namespaces with a rule set, shared access keys, and authorization rules."""
 
 from scanner.model.exposure import Auth, Switch, grant
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown

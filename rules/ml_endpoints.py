@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, Switch, possible, replace, unread
+from scanner.model.fix import Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.message import Message
-from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoPort
 from scanner.model.verdict import Unread
@@ -27,7 +27,7 @@ from .machine_learning import (
 )
 from .ml_computes import compute_endpoints
 
-OF_HUB = Remedy(
+OF_HUB = Fix(
     steps=(Message("Disable public network access of the hub: that applies to all its projects"),),
     impact=Message("Callers of every project of the hub lose access unless they use a private endpoint."),
 )
@@ -64,7 +64,7 @@ def _of_project(exposure: Exposure, workspace: Resource) -> Exposure:
     if not is_project(workspace) or not exposure.reach.grants:
         return exposure
     if exposure.authentication.levels != (Auth.identity,):
-        return replace(exposure, remedies={"network": OF_HUB})
+        return replace(exposure, fixes={"network": OF_HUB})
     return replace(exposure, counts_as_closed_up_to=Reach.internet, justification=PROJECT)
 
 

@@ -5,11 +5,11 @@ from typing import Unpack
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
 from scanner.model.diagnostic_settings import DESTINATIONS, WORKSPACES, fault
+from scanner.model.fix import Cause
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ReadOptions, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value

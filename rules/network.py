@@ -5,11 +5,11 @@ from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
+from scanner.model.fix import Cause, Edit, changed
 from scanner.model.ids import name_of as id_name
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, known_text, same, spelled, value_at
 from scanner.model.message import Message
-from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, breadth, parse, union
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, known_objects, known_text, same, text_at, value_at
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.networks import RouteTable, fabric_of, key_of

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.fix import Cause, Edit, changed
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.message import Message
-from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (

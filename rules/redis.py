@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from scanner.model.checks import is_one
 from scanner.model.exposure import IDENTITY, NO_GRANT, Auth, Exposure, Lock, Reach, Switch, closed, grant, possible
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import not_returned, unknown_value

@@ -66,7 +66,7 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
         authentication,
         display_name=Message("The search service"),
         address=host(service, "properties.endpoint"),
-        remedies=moved(service, WITHOUT_FIREWALL, MOVE, Message("Clients need the address of the new service.")),
+        fixes=moved(service, WITHOUT_FIREWALL, MOVE, Message("Clients need the address of the new service.")),
     )
     # azure-mgmt-search SearchServiceStatus: a stopped service is in a subscription that is disabled.
     yield unless_running(made, service, "properties.status")

@@ -6,10 +6,10 @@ from typing import Any
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import SHARED, Auth, Exposure, Lock, Reach, closed, grant, possible
+from scanner.model.fix import Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at, value_at
 from scanner.model.message import Message
-from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, NoPort, ResourceType
 from scanner.model.unread import malformed
@@ -274,7 +274,7 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
             sign_in(cluster),
             display_name=title,
             address=address,
-            remedies={"authentication": Remedy(steps=(TO_ENTRA,))} if not cluster.has(ENTRA) else {},
+            fixes={"authentication": Fix(steps=(TO_ENTRA,))} if not cluster.has(ENTRA) else {},
             ports=_ports(usual if is_absent(value) else value),
         )
     yield _rdp(cluster, index, address)

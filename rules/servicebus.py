@@ -66,5 +66,5 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         display_name=Message("The Service Bus namespace"),
         address=host(namespace, "properties.serviceBusEndpoint"),
         hosts=alias_hosts(namespace, ALIASES),
-        remedies=moved(namespace, WITHOUT_FIREWALL, MOVE),
+        fixes=moved(namespace, WITHOUT_FIREWALL, MOVE),
     )

@@ -128,8 +128,8 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
             seen = service.evidence("properties.liveTraceConfiguration.enabled")
             yield closed(name, "data", Message("live trace is disabled"), seen, display_name=NAMES[name])
             continue
-        reach, remedies = reach_of(service, index, request), moved(service, WITHOUT_PRIVATE_LINK, MOVE)
-        exposure = Exposure(name, "data", reach, keys, NAMES[name], address=address, remedies=remedies)
+        reach, fixes = reach_of(service, index, request), moved(service, WITHOUT_PRIVATE_LINK, MOVE)
+        exposure = Exposure(name, "data", reach, keys, NAMES[name], address=address, fixes=fixes)
         yield _stopped(service, exposure)
     if not HUBS.needed(service):
         return

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible
+from scanner.model.fix import Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.message import NOTHING, Message
-from scanner.model.remedy import Remedy
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Endpoint, Read, ResourceType
 from scanner.model.verdict import (
@@ -167,7 +167,7 @@ OF_DATABASES = Unread(
     Message("the firewall rules of its databases"),
     Message("they are evaluated before those of the server, and only T-SQL shows them (sys.database_firewall_rules)"),
 )
-SYNAPSE = Remedy(
+SYNAPSE = Fix(
     steps=(
         Message(
             "Fix it at the Synapse workspace that owns this server: Networking > Public network access, and Microsoft Entra ID "
@@ -221,7 +221,7 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         display_name=Message("The SQL server of a Synapse workspace") if synapse else Message("The SQL server"),
         address=text_at(server.body, "properties.fullyQualifiedDomainName"),
         hosts=group_hosts(server),
-        remedies=dict.fromkeys(("network", "authentication"), SYNAPSE) if synapse else {},
+        fixes=dict.fromkeys(("network", "authentication"), SYNAPSE) if synapse else {},
         hidden_rules=HIDDEN if hidden else NOTHING,
         further_rules=OF_DATABASES if own_rules_decide(server, index) else None,
     )

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from scanner.model.checks import is_one
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Reach, grant, replace
+from scanner.model.fix import Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.message import Message
-from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity
@@ -53,7 +53,7 @@ def endpoints(agent: Resource, index: Index) -> Iterator[Exposure]:
         address=host(agent, "properties.agentEndpoint"),
         max_severity=Severity.low,
         justification=NO_NETWORK,
-        remedies={"network": Remedy(steps=(ROLES,), tier=True)},
+        fixes={"network": Fix(steps=(ROLES,), tier=True)},
     )
     yield unless_running(made, agent, "properties.powerState")
 

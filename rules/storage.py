@@ -17,10 +17,10 @@ from scanner.model.exposure import (
     possible,
     replace,
 )
+from scanner.model.fix import Cause, Edit, Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, same, value_at
 from scanner.model.message import Message
-from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity
@@ -334,8 +334,8 @@ def exceptions(account: Resource, index: Index, reach: Lock) -> Iterator[Exposur
             address=host(account, f"properties.primaryEndpoints.{service}"),
             max_severity=Severity.medium,
             justification=READ_ONLY,
-            remedies={
-                "network": Remedy(
+            fixes={
+                "network": Fix(
                     commands=(f"az storage account update --ids {{id}} --bypass {keep}",),
                     changes=(Edit("", ACL.bypass, keep),),
                     impact=Message(
@@ -377,15 +377,15 @@ def nfs(account: Resource, reach: Lock) -> Exposure:
         max_severity=Severity.low,
         max_severity_up_to=Reach.private,
         justification=NFS_ARGUMENT,
-        remedies={"anonymous-access": _fewer_networks(account, lock)},
+        fixes={"anonymous-access": _fewer_networks(account, lock)},
     )
 
 
-def _fewer_networks(account: Resource, lock: Lock) -> Remedy:
+def _fewer_networks(account: Resource, lock: Lock) -> Fix:
     """Return what limits NFS to the networks that mount it."""
     if not any(each.cause is not None and each.cause.path == ACL.default for each in lock.grants):
-        return Remedy(steps=(NFS_NETWORKS,))
-    return Remedy(
+        return Fix(steps=(NFS_NETWORKS,))
+    return Fix(
         ("az storage account update --ids {id} --default-action Deny",), changes=(Edit("", ACL.default, "Deny"),)
     )
 

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from scanner.model.checks import check_child
 from scanner.model.dates import seconds_of
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.message import NOTHING, Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Hop, Reach, grant, possible, replace, unread
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, text_at
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (

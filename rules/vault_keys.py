@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from scanner.model.dates import date_of, seconds_of
+from scanner.model.fix import ADD, Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, text_at, value_at
 from scanner.model.key_uses import KeyUse
 from scanner.model.keys import POOLS, older
 from scanner.model.message import NOTHING, Message, joined
-from scanner.model.remedy import ADD, Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (

@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct, field
 
+from scanner.model.fix import Cause
 from scanner.model.ids import name_of, segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_text, same
 from scanner.model.key_uses import KeyUse
 from scanner.model.message import NOTHING, Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (

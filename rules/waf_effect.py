@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from scanner.model.addresses import PUBLIC_ADDRESSES as EVERYONE
 from scanner.model.addresses import BadAddress, breadth, parse, union
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, is_one, known_objects, same, text_at, value_at
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,

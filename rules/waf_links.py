@@ -6,6 +6,7 @@ A link to a policy is not yet protection: the policy must block (`waf_effect`), 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from scanner.model.fix import Cause
 from scanner.model.ids import id_key, name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import (
@@ -18,7 +19,6 @@ from scanner.model.json_paths import (
     value_at,
 )
 from scanner.model.message import NOTHING, Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,

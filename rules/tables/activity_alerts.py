@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from scanner.model.fix import Cause
 from scanner.model.ids import segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same, value_at
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
 from scanner.reach.sources import cached

@@ -1,10 +1,10 @@
 """Switches of encryption that are on, and what the service reports of their effect."""
 
 from scanner.model.checks import check_value
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, text_at
 from scanner.model.message import Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, Pass, Verdict
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from scanner.model.fix import Cause, Edit, changed
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, same, spelled
 from scanner.model.message import Message
-from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,

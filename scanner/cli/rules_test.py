@@ -17,7 +17,7 @@ from scanner.config.settings import Settings
 from scanner.content import content
 from scanner.errors import InputError, nearest
 from scanner.evaluate.examples import evaluate, shown
-from scanner.evaluate.fix_commands import commands_of
+from scanner.fix.sample_commands import commands_of
 from scanner.model.rule import Question, Rule, questions
 from scanner.rulebook import derived
 from scanner.rulebook.examples import Case, CaseFile, read_cases, with_rules

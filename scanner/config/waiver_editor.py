@@ -8,6 +8,7 @@ from typing import Any
 
 import tomlkit
 from msgspec import Struct
+from msgspec.structs import replace
 from tomlkit.items import AoT, Table
 
 from scanner.config import toml, waiver_reader
@@ -15,9 +16,10 @@ from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import NewEntry, Proposal, propose, read_findings
 from scanner.config.waivers import WaiverFile, literal, utc_today
 from scanner.document.locks import edit_lock
+from scanner.document.schema import finding_fingerprint
 from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError, UserError
-from scanner.model.ids import type_of
+from scanner.model.ids import is_subscription, type_of
 from scanner.model.rule import Rule
 from scanner.rulebook.loader import RuleSet, match_whole
 from scanner.terminal.lines import Line
@@ -85,6 +87,7 @@ def waive(fingerprint: str, settings: Settings, rules: RuleSet, *, today: date |
     source = Path(settings["in"])
     document = read_findings(source, settings.at("in", source))
     proposal = propose(document, fingerprint, source, today)
+    proposal = replace(proposal, entries=tuple(_of_one_type(each, rules) for each in proposal.entries))
     path = Path(settings["waivers"] or FILE)
     with _locked(path):
         return _write(path, proposal, terms, settings, rules, today)
@@ -172,7 +175,8 @@ def _rule(new: NewEntry, rules: RuleSet) -> Rule:
     """Return the rule of an entry. Raise InputError for an unknown one, and for a part of a merged one, which accepts
     nothing by itself.
     """
-    rule = rules.named(new.rule, new.resource)
+    id, colon, type = new.rule.partition(":")
+    rule = rules.of_type(id, type) if colon else rules.named(new.rule, new.resource)
     if rule is None:
         raise InputError(f'unknown rule "{new.rule}"', do="give the --rules of the scan, or scan again")
     if not match_whole(rule, (new.rule,), type_of(new.resource)):
@@ -180,6 +184,18 @@ def _rule(new: NewEntry, rules: RuleSet) -> Rule:
             f'the rule "{new.rule}" is now a part of "{rule.id}"', do="scan again; a new findings file has the new id"
         )
     return rule
+
+
+def _of_one_type(new: NewEntry, rules: RuleSet) -> NewEntry:
+    """Return an entry with ID:TYPE where its rule asks many types and the resource does not say which one.
+
+    It is a subscription in which a list of the type was not read: the fingerprint of the finding tells the type.
+    """
+    if not new.fingerprint or not is_subscription(new.resource):
+        return new
+    many = [rule for rule in rules.all_named(new.rule) if rule.of_many is not None]
+    found = [rule for rule in many if finding_fingerprint(rule.first_id, new.resource) == new.fingerprint]
+    return replace(new, rule=f"{found[0].id}:{found[0].resource_type.type}") if len(found) == 1 else new
 
 
 def _expired(known: WaiverFile, new: Sequence[NewEntry], rules: RuleSet) -> tuple[str, ...]:

@@ -39,7 +39,10 @@ class NotAccepted(InputError):
 
 
 class NewEntry(Struct, frozen=True):
-    """An entry to write: a rule on a resource, at some endpoints of one cell. `table` is "gap" for what is Unknown."""
+    """An entry to write: a rule on a resource, at some endpoints of one cell. `table` is "gap" for what is Unknown.
+
+    `fingerprint`: of the finding, where it is on no endpoint.
+    """
 
     rule: str
     resource: str
@@ -47,6 +50,7 @@ class NewEntry(Struct, frozen=True):
     cell: str
     severity: str
     table: str = "waiver"
+    fingerprint: str = ""
 
     @property
     def failures(self) -> list[Failure]:
@@ -216,7 +220,12 @@ def _entries(finding: FindingRow, exposures: Sequence[ExposureRow]) -> tuple[New
 
 
 def _property(finding: FindingRow) -> tuple[NewEntry, ...]:
-    return (NewEntry(finding.rule, finding.resource, tuple(finding.endpoints), "", str(finding.severity)),)
+    severity = str(finding.severity)
+    return (
+        NewEntry(
+            finding.rule, finding.resource, tuple(finding.endpoints), "", severity, fingerprint=finding.fingerprint
+        ),
+    )
 
 
 def _listed(row: ExposureRow) -> str:
@@ -239,7 +248,7 @@ def _inconclusive(document: Document, row: FindingRow, at: str, today: date) -> 
     accepted = {gap.url for gap in document.gaps if gap.accepted}
     gaps = [url for url in row.gaps if url not in accepted]
     if not gaps:
-        entry = NewEntry(row.rule, row.resource, (), "", str(row.severity), "gap")
+        entry = NewEntry(row.rule, row.resource, (), "", str(row.severity), "gap", row.fingerprint)
         return Proposal(_says(row), entry.severity, "", (entry,))
     what = f"{_says(row)} is inconclusive: {row.message.rstrip('.')}"
     lines = [line for url in gaps for line in gap_entry(url, today)]

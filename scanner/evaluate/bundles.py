@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from scanner.document.schema import order
 from scanner.document.writer import Writer
 from scanner.evaluate import trials
-from scanner.evaluate.bicep import versions_of
 from scanner.evaluate.checks import Context, RulesByType, check_resource, check_unread
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.endpoints import exposures_of
@@ -18,6 +17,7 @@ from scanner.evaluate.missing import unread_below, unread_top
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.rows import ExposureRows, resource_row
+from scanner.fix.bicep import versions_of
 from scanner.model.exposure import Exposure
 from scanner.model.ids import resource_type_of, type_of
 from scanner.model.index import Index, is_indexed

@@ -9,7 +9,6 @@ from msgspec import Struct, field
 from scanner.document.schema import FixRow, WaiverRow
 from scanner.document.states import State, proven_state
 from scanner.evaluate import locks
-from scanner.evaluate.bicep import Versions
 from scanner.evaluate.endpoints import by_subject, exposures_of, parents_of
 from scanner.evaluate.fixes import Fixes
 from scanner.evaluate.gaps import GapLedger, ends
@@ -20,6 +19,7 @@ from scanner.evaluate.results import BundleResult, Crash
 from scanner.evaluate.rows import ExposureRows, crashed_row, failed_row, inconclusive_row
 from scanner.evaluate.shared import SharedCauses
 from scanner.evaluate.waiving import AcceptedLocks, accept_endpoints, accept_lock, accept_property, intended_of
+from scanner.fix.bicep import Versions
 from scanner.model.exposure import LOCKS, EndpointId, Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
@@ -141,10 +141,10 @@ def _check_subject(
     if acceptance.waiver is None:
         acceptance = accept_place(verdict) or acceptance
     context.gaps.add_partial(rule, verdict.undecided)
-    fix, remedy = fixes.property_row(rule, verdict, subject)
-    row = failed_row(rule, verdict, subject, top, severity, acceptance, fix, remedy)
+    shown, fix = fixes.property_row(rule, verdict, subject)
+    row = failed_row(rule, verdict, subject, top, severity, acceptance, shown, fix, context.index)
     result.findings.append(row)
-    result.remedies[row.fingerprint] = remedy
+    result.fixes[row.fingerprint] = fix
 
 
 def verdict_of(rule: Rule, subject: Resource, index: Index) -> Verdict:
@@ -236,12 +236,12 @@ def _check_lock(
     severity = _severity(context.policy, rule, verdict)
     acceptance = accept_lock(waivers, rule, subject, found.failing, accepted, intended)
     context.gaps.add_partial(rule, verdict.undecided)
-    fix, remedy = endpoints.fixes.row(rule, subject, found.failing)
-    row = failed_row(rule, verdict, subject, endpoints.top, severity, acceptance, fix, remedy)
+    shown, fix = endpoints.fixes.row(rule, subject, found.failing)
+    row = failed_row(rule, verdict, subject, endpoints.top, severity, acceptance, shown, fix, context.index)
     result.findings.append(row)
-    result.remedies[row.fingerprint] = remedy
+    result.fixes[row.fingerprint] = fix
     for each in found.failing:
-        failure = LockFailure(rule, row.fingerprint, fix, accepted.get(each.id))
+        failure = LockFailure(rule, row.fingerprint, shown, accepted.get(each.id))
         endpoints.failures.setdefault(each.id, []).append(failure)
 
 

@@ -11,16 +11,16 @@ from msgspec.structs import replace
 
 from scanner.document.schema import FixRow, PlaceRow
 from scanner.evaluate import locks
-from scanner.evaluate.bicep import Versions, bicep_of, versions_of
 from scanner.evaluate.endpoints import locks_of
-from scanner.evaluate.fix_commands import below, sample
-from scanner.evaluate.fix_rows import fix_row
-from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, rule_remedy
 from scanner.evaluate.trials import applied, can_try
+from scanner.fix.bicep import Versions, bicep_of, versions_of
+from scanner.fix.causes import Removal, cause_fix, closes, lock_removal, rule_fix
+from scanner.fix.rows import fix_row
+from scanner.fix.sample_commands import below, sample
 from scanner.model.exposure import EndpointId, Exposure, Lock
+from scanner.model.fix import Cause, Edit, Fix
 from scanner.model.index import Index
 from scanner.model.message import Message
-from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
@@ -38,7 +38,7 @@ def sample_bicep(rule: Rule) -> str:
     body = sample(rule.resource_type.type).body
     top = Resource(body, bundle=Bundle(str(body["id"])))
     subject = top if rule.subject is None else below(rule.subject, top)
-    return bicep_of(rule_remedy(rule, subject, top), top, versions_of([rule.resource_type]))
+    return bicep_of(rule_fix(rule, subject, top), top, versions_of([rule.resource_type]))
 
 
 class Fixes:
@@ -65,17 +65,17 @@ class Fixes:
         self._after_changes: dict[str, list[Exposure] | None] = {}
         """The exposures after changes that were tried, as their text."""
 
-    def row(self, rule: Rule, subject: Resource, failing: Sequence[Exposure]) -> tuple[FixRow, Remedy]:
+    def row(self, rule: Rule, subject: Resource, failing: Sequence[Exposure]) -> tuple[FixRow, Fix]:
         """Return the fix of a lock rule that fails on some endpoints, and what it changes."""
         ids = {each.id for each in failing}
         removal = lock_removal(rule, failing, subject, self._top, self._index)
         closed = self._closed(removal)
-        if not can_try(self._top, removal.remedy.changes, self._index):
+        if not can_try(self._top, removal.fix.changes, self._index):
             closed = set()
-        elif removal.fixes:
+        elif removal.templates:
             removal, closed = self._tried(rule, failing, subject, removal, closed)
         else:
-            closed &= self._after(rule, failing, removal.remedy) or set()
+            closed &= self._after(rule, failing, removal.fix) or set()
         closes = sorted(each.endpoint for each in failing if each.id in closed)
         leaves = sorted(each.endpoint for each in failing if each.id not in closed)
         also = [
@@ -83,8 +83,8 @@ class Fixes:
             for each in self._exposures
             if each.id in closed and each.id not in ids
         ]
-        row = fix_row(rule, removal.remedy, subject, self._top, closes, leaves, also, versions=self._versions)
-        return row, removal.remedy
+        row = fix_row(rule, removal.fix, subject, self._top, closes, leaves, also, versions=self._versions)
+        return row, removal.fix
 
     def _tried(
         self, rule: Rule, failing: Sequence[Exposure], subject: Resource, removal: Removal, closed: set[EndpointId]
@@ -92,22 +92,22 @@ class Fixes:
         """Return a removal that this resource shows to do something, and what it closes: the rule's own fix, else that
         of the sources that its network allows, else steps in words.
         """
-        found = self._after(rule, failing, removal.remedy)
+        found = self._after(rule, failing, removal.fix)
         if found is not None:
             return removal, closed & found
         other = lock_removal(replace(rule, category="network"), failing, subject, self._top, self._index)
-        if other.remedy.commands and can_try(self._top, other.remedy.changes, self._index):
-            found = self._after(rule, failing, other.remedy)
+        if other.fix.commands and can_try(self._top, other.fix.changes, self._index):
+            found = self._after(rule, failing, other.fix)
             if found is not None:
                 return other, self._closed(other) & found
-        words = Remedy(steps=(rule.fix.portal or rule.fix.impact,), impact=rule.fix.impact)
-        return Removal(self._top, self._index, remedy=words), set()
+        words = Fix(steps=(rule.fix.portal or rule.fix.impact,), impact=rule.fix.impact)
+        return Removal(self._top, self._index, fix=words), set()
 
-    def _after(self, rule: Rule, failing: Sequence[Exposure], remedy: Remedy) -> set[EndpointId] | None:
-        """Return the endpoints that are open, and closed where a remedy has run; None where it does not
+    def _after(self, rule: Rule, failing: Sequence[Exposure], fix: Fix) -> set[EndpointId] | None:
+        """Return the endpoints that are open, and closed where a fix has run; None where it does not
         help: it changes nothing, or the rule fails on the same endpoints.
         """
-        after = self._exposures_after(remedy)
+        after = self._exposures_after(fix)
         if after is None:
             return None
         left = {each.id: each for each in after}
@@ -117,13 +117,13 @@ class Fixes:
         opened = {id for id, each in left.items() if each.severity is not None}
         return {each.id for each in self._exposures if each.severity is not None and each.id not in opened}
 
-    def _exposures_after(self, remedy: Remedy) -> list[Exposure] | None:
-        """Return the exposures where a remedy has run; None where it changes nothing, or they are not known."""
-        key = repr(remedy.changes)
+    def _exposures_after(self, fix: Fix) -> list[Exposure] | None:
+        """Return the exposures where a fix has run; None where it changes nothing, or they are not known."""
+        key = repr(fix.changes)
         if key not in self._after_changes:
             assert self._kind is not None
             found: list[Exposure] | None = None
-            with applied(self._top.bundle, remedy.changes, self._tenant, self._index) as bundle:
+            with applied(self._top.bundle, fix.changes, self._tenant, self._index) as bundle:
                 if bundle is not None and bundle.top is not None:
                     found, problem = locks_of(self._kind, bundle.top, self._index)
                     found = None if problem is not None else found
@@ -132,48 +132,48 @@ class Fixes:
 
     def closed_without(self, causes: Sequence[Cause]) -> set[EndpointId]:
         """Return the endpoints that are closed once causes are removed."""
-        remedy = Remedy(changes=tuple(step for each in causes for step in each.change()))
-        return self._closed_after(remedy) if can_try(self._top, remedy.changes, self._index) else set()
+        fix = Fix(changes=tuple(step for each in causes for step in each.change()))
+        return self._closed_after(fix) if can_try(self._top, fix.changes, self._index) else set()
 
-    def property_row(self, rule: Rule, verdict: Fail, subject: Resource) -> tuple[FixRow, Remedy]:
+    def property_row(self, rule: Rule, verdict: Fail, subject: Resource) -> tuple[FixRow, Fix]:
         """Return the fix of a property rule's failure, and what it changes."""
         top = self._top
-        own = cause_remedy(rule, verdict.causes, subject, top) if verdict.causes else rule_remedy(rule, subject, top)
-        remedy = self._resolving(rule, own, subject)
-        return fix_row(rule, remedy, subject, top, also=self._also(remedy), versions=self._versions), remedy
+        own = cause_fix(rule, verdict.causes, subject, top) if verdict.causes else rule_fix(rule, subject, top)
+        fix = self._resolving(rule, own, subject)
+        return fix_row(rule, fix, subject, top, also=self._also(fix), versions=self._versions), fix
 
-    def _resolving(self, rule: Rule, remedy: Remedy, subject: Resource) -> Remedy:
-        """Return the remedy of a property rule with what its commands leave to do on this resource, in words."""
-        if _is_certain(rule) or rule.check is None or not can_try(self._top, remedy.changes, self._index):
-            return remedy
-        with applied(self._top.bundle, remedy.changes, self._tenant, self._index) as bundle:
+    def _resolving(self, rule: Rule, fix: Fix, subject: Resource) -> Fix:
+        """Return the fix of a property rule with what its commands leave to do on this resource, in words."""
+        if _is_certain(rule) or rule.check is None or not can_try(self._top, fix.changes, self._index):
+            return fix
+        with applied(self._top.bundle, fix.changes, self._tenant, self._index) as bundle:
             after = bundle.resources.get(subject.key) if bundle is not None else None
             try:
                 fails = bundle is None or (after is not None and isinstance(rule.check(after, self._index), Fail))
             except Unread:
                 fails = False
         if not fails:
-            return remedy
-        words = remedy.steps or ((rule.fix.portal,) if rule.fix.portal else ())
-        return replace(remedy, steps=(*remedy.steps, NOT_ALONE)) if bundle is not None else Remedy(steps=words)
+            return fix
+        words = fix.steps or ((rule.fix.portal,) if rule.fix.portal else ())
+        return replace(fix, steps=(*fix.steps, NOT_ALONE)) if bundle is not None else Fix(steps=words)
 
-    def _also(self, remedy: Remedy) -> list[PlaceRow]:
-        """Return the endpoints that the remedy of a property rule closes."""
-        if not remedy.closes:
+    def _also(self, fix: Fix) -> list[PlaceRow]:
+        """Return the endpoints that the fix of a property rule closes."""
+        if not fix.closes:
             paths = self._paths()
-            if not any(each.path.lower() in paths for each in remedy.changes if type(each) is Edit):
+            if not any(each.path.lower() in paths for each in fix.changes if type(each) is Edit):
                 return []
-        closed = self._closed(Removal(self._top, self._index, {each.key() for each in remedy.closes}, remedy=remedy))
+        closed = self._closed(Removal(self._top, self._index, {each.key() for each in fix.closes}, fix=fix))
         if closed:
-            tried = can_try(self._top, remedy.changes, self._index)
-            closed &= self._closed_after(remedy) if tried else set()
+            tried = can_try(self._top, fix.changes, self._index)
+            closed &= self._closed_after(fix) if tried else set()
         return [
             PlaceRow((each.subject or self._top).id, each.endpoint) for each in self._exposures if each.id in closed
         ]
 
-    def _closed_after(self, remedy: Remedy) -> set[EndpointId]:
-        """Return the endpoints that are closed where a remedy has run."""
-        after = self._exposures_after(remedy)
+    def _closed_after(self, fix: Fix) -> set[EndpointId]:
+        """Return the endpoints that are closed where a fix has run."""
+        after = self._exposures_after(fix)
         opened = {each.id for each in after or () if each.severity is not None}
         return set() if after is None else {each.id for each in self._exposures if each.id not in opened}
 
@@ -185,7 +185,7 @@ class Fixes:
 
     def _closed(self, removal: Removal) -> set[EndpointId]:
         """Return the endpoints that are open now, and closed once the fix has run."""
-        if not removal.remedy.changes:
+        if not removal.fix.changes:
             return set()
         if self._open is None:
             self._open = [each for each in self._exposures if each.severity is not None]

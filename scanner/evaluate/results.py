@@ -8,7 +8,7 @@ from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.keys import StoreKey
 from scanner.evaluate.shared import SharedCauses
-from scanner.model.remedy import Remedy
+from scanner.model.fix import Fix
 from scanner.model.resource import Resource
 
 
@@ -33,7 +33,7 @@ class BundleResult(Struct):
     """The ids of the rules that passed, by resource id."""
     not_applicable: dict[str, dict[str, str]] = field(default_factory=dict)
     """Why rules do not apply, by resource id and rule id."""
-    remedies: dict[str, Remedy] = field(default_factory=dict)
+    fixes: dict[str, Fix] = field(default_factory=dict)
     """What each fix changes, by the fingerprint of its finding."""
     fixed_by: dict[str, str] = field(default_factory=dict)
     """The finding whose fix an endpoint has, both by their fingerprints."""
@@ -44,12 +44,12 @@ class BundleResult(Struct):
         """Mark the fixes that may close endpoints of other resources."""
         marked: dict[str, FixRow] = {}
         for place, row in enumerate(self.findings):
-            remedy = self.remedies.get(row.fingerprint)
-            if row.fix is not None and remedy is not None and remedy.closes:
-                fix = shared.marked(row.fix, remedy, row.resource)
-                if fix is not row.fix:
-                    marked[row.fingerprint] = fix
-                    self.findings[place] = msgspec.structs.replace(row, fix=fix)
+            fix = self.fixes.get(row.fingerprint)
+            if row.fix is not None and fix is not None and fix.closes:
+                shown = shared.marked(row.fix, fix, row.resource)
+                if shown is not row.fix:
+                    marked[row.fingerprint] = shown
+                    self.findings[place] = msgspec.structs.replace(row, fix=shown)
         for place, exposure in enumerate(self.exposures if marked else ()):
             fix_of_finding = marked.get(self.fixed_by.get(exposure.fingerprint, ""))
             if fix_of_finding is not None:

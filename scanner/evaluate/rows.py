@@ -23,13 +23,14 @@ from scanner.document.states import State
 from scanner.evaluate.waiving import Acceptance
 from scanner.fix.expected import as_fixed
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, Lock, title
+from scanner.model.fix import Fix
 from scanner.model.ids import SUBSCRIPTION, bundle_of, group_of
+from scanner.model.index import Index
 from scanner.model.json_paths import member, text_at
 from scanner.model.masked_values import masked_value
 from scanner.model.message import Message
-from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Question, Rule
+from scanner.model.rule import FixTemplate, Question, Rule
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, Unknown, display_value
 
@@ -41,10 +42,11 @@ def failed_row(
     top: Resource,
     severity: Severity,
     acceptance: Acceptance,
-    fix: FixRow,
-    remedy: Remedy,
+    shown: FixRow,
+    fix: Fix,
+    index: Index,
 ) -> FindingRow:
-    """Return the finding of a failed check. `remedy`: what its fix changes."""
+    """Return the finding of a failed check. `shown`: its fix as the document has it."""
     title = rule.title_at(subject.id)
     message = verdict.message or f"{title}."
     if verdict.undecided:
@@ -58,8 +60,10 @@ def failed_row(
         resource=subject.id,
         endpoints=sorted(verdict.endpoints) if verdict.endpoints else [],
         message=message + acceptance.message,
-        evidence=[evidence_row(each) for each in (*as_fixed(verdict.evidence, remedy, subject, top), *managed(top))],
-        fix=fix,
+        evidence=[
+            evidence_row(each) for each in (*as_fixed(verdict.evidence, fix, subject, top, index), *managed(top))
+        ],
+        fix=shown,
         gaps=list(dict.fromkeys(each.gap for each in verdict.undecided if each.gap)) if verdict.undecided else [],
         fingerprint=finding_fingerprint(rule.first_id, subject.id),
         waiver=acceptance.waiver,
@@ -300,7 +304,7 @@ def rule_row(question: Question) -> RuleRow:
     )
 
 
-def remediation(fix: Fix) -> Remediation:
+def remediation(fix: FixTemplate) -> Remediation:
     return Remediation(
         az=fix.text,
         bicep=fix.bicep,

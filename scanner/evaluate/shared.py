@@ -9,12 +9,12 @@ from typing import NamedTuple
 import msgspec
 
 from scanner.document.schema import FixRow, PlaceRow
-from scanner.evaluate.fix_rows import MOST_OTHERS
-from scanner.evaluate.remedies import Removal, closes, wide_parts
+from scanner.fix.causes import Removal, closes, wide_parts
+from scanner.fix.rows import MOST_OTHERS
 from scanner.model.exposure import EndpointId, Exposure, Grant, Lock
+from scanner.model.fix import Cause, Fix
 from scanner.model.ids import root_of
 from scanner.model.index import Index
-from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
@@ -100,20 +100,20 @@ class SharedCauses:
         place = PlaceRow((exposure.subject or top).id, exposure.endpoint)
         if not closes(exposure, Removal(top, index, set(keys))) or exposure.id not in tried():
             return
-        closes_narrowed = closes(exposure, Removal(top, index, set(keys), remedy=Remedy(narrows=True)))
+        closes_narrowed = closes(exposure, Removal(top, index, set(keys), fix=Fix(narrows=True)))
         self._carried.append(Carried(keys, place, closes_narrowed))
 
-    def marked(self, fix: FixRow, remedy: Remedy, resource: str) -> FixRow:
+    def marked(self, shown: FixRow, fix: Fix, resource: str) -> FixRow:
         """Return a fix with a mark for what it closes elsewhere; the same fix where it removes nothing shared."""
         root = root_of(resource)
-        keys = self._set(each.key() for each in remedy.closes if root_of(each.resource) not in ("", root))
+        keys = self._set(each.key() for each in fix.closes if root_of(each.resource) not in ("", root))
         if not keys:
-            return fix
+            return shown
         own = self._marked.setdefault(self._mark, [])
-        own.append(Marked(keys, remedy.narrows, root))
+        own.append(Marked(keys, fix.narrows, root))
         mark = PlaceRow(self._mark, str(len(own) - 1))
-        also = [mark, *fix.also_closes]
-        return msgspec.structs.replace(fix, also_closes_count=1 + fix.also_closes_count, also_closes=also)
+        also = [mark, *shown.also_closes]
+        return msgspec.structs.replace(shown, also_closes_count=1 + shown.also_closes_count, also_closes=also)
 
     def fill(self, text: bytes) -> bytes:
         """Return rows with the endpoints in place of marks."""

@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import Any, Final
 
+from scanner.model.fix import Change, Deletion, Edit, changed
 from scanner.model.ids import id_key, resource_type_of
 from scanner.model.index import Index, is_indexed
 from scanner.model.json_paths import get_path
-from scanner.model.remedy import Deletion, Edit, Step, changed
 from scanner.model.resource import Bundle, Resource
 from scanner.reach.networks import fabric_of
 from scanner.reach.perimeters import with_access_rules
@@ -45,7 +45,7 @@ RULES_OF_PERIMETERS: Final = "microsoft.network/networksecurityperimeters/profil
 _COPY: Final = ("copy",)
 
 
-def can_try(top: Resource, steps: Sequence[Step], index: Index) -> bool:
+def can_try(top: Resource, steps: Sequence[Change], index: Index) -> bool:
     """Return whether changes are all in the bundle of a resource, or of what of the index can be changed, with values
     that are known.
     """
@@ -57,7 +57,7 @@ def can_try(top: Resource, steps: Sequence[Step], index: Index) -> bool:
     )
 
 
-def _is_of_index(step: Step, index: Index) -> bool:
+def _is_of_index(step: Change, index: Index) -> bool:
     type = resource_type_of(step.resource).lower()
     if type == RULES_OF_PERIMETERS:
         return True
@@ -78,7 +78,9 @@ def _is_within(id: str, top: Resource) -> bool:
     return key == top.key or (key.startswith(f"{top.key}/") and "/providers/" not in key[len(top.key) :])
 
 
-def applied(bundle: Bundle, steps: Sequence[Step], tenant: str, index: Index) -> AbstractContextManager[Bundle | None]:
+def applied(
+    bundle: Bundle, steps: Sequence[Change], tenant: str, index: Index
+) -> AbstractContextManager[Bundle | None]:
     """Apply changes to a bundle and the index, and take them back at the end. Return the bundle with the changes, a
     copy where it is one of the index; None where they change nothing.
 
@@ -94,7 +96,7 @@ def applied(bundle: Bundle, steps: Sequence[Step], tenant: str, index: Index) ->
 
 @contextmanager
 def _changed(
-    bundle: Bundle, steps: Sequence[Step], within: Sequence[Step], tenant: str, index: Index
+    bundle: Bundle, steps: Sequence[Change], within: Sequence[Change], tenant: str, index: Index
 ) -> Iterator[Bundle | None]:
     with ExitStack() as stack:
         stack.enter_context(_own_memo(index))
@@ -154,7 +156,7 @@ def _own_memo(index: Index) -> Iterator[None]:
         index.memo = known
 
 
-def _body_after(steps: Sequence[Step], tenant: str, body: Any) -> Any:
+def _body_after(steps: Sequence[Change], tenant: str, body: Any) -> Any:
     """Return the body of a resource after changes; None where it is deleted."""
     for each in steps:
         if isinstance(each, Deletion):

@@ -1,33 +1,36 @@
 """The expected values of evidence, as the fix of this instance sets them."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 
 from msgspec.structs import replace
 
+from scanner.model.fix import REMOVE, Change, Deletion, Edit, Fix
 from scanner.model.ids import id_key
-from scanner.model.json_paths import spelled
-from scanner.model.remedy import Edit, Remedy, Step
+from scanner.model.index import Index
+from scanner.model.json_paths import ABSENT, PRESENT, member, spelled
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread
 
 
-def as_fixed(evidence: Iterable[Evidence], remedy: Remedy, subject: Resource, top: Resource) -> tuple[Evidence, ...]:
+def as_fixed(
+    evidence: Iterable[Evidence], fix: Fix, subject: Resource, top: Resource, index: Index
+) -> tuple[Evidence, ...]:
     """Return evidence as it stands beside a fix: what the fix leaves as it is has no expected value.
 
-    A lock may close by one of several settings, and a fix changes one of them. Where that one is not in the evidence,
-    it is added. Where there is something left to do in words, all expected values stay.
+    A lock may close by one of several settings, and a fix changes one of them, or removes one rule of many. Where the
+    evidence expects nothing of that, it does then. Where there is something left to do in words, all expected values
+    stay.
     """
     known = tuple(evidence)
-    if not remedy.changes or remedy.steps:
+    if not fix.changes or fix.steps:
         return known
-    found = tuple(replace(each, expected=None) if is_left(each, remedy, subject, top) else each for each in known)
-    if found == known or any(each.expected is not None for each in found):
+    found = tuple(replace(each, expected=None) if is_left(each, fix, subject, top) else each for each in known)
+    if any(each.expected is not None for each in found):
         return found
-    return (*found, *_added(remedy, subject, top))
+    return tuple(_shown(found, fix, subject, top, index))
 
 
-def is_left(evidence: Evidence, remedy: Remedy, subject: Resource, top: Resource) -> bool:
+def is_left(evidence: Evidence, fix: Fix, subject: Resource, top: Resource) -> bool:
     """Return whether a fix leaves a property at a value that is not the expected one."""
     owner, _, path = evidence.path.rpartition(" ")
     if evidence.expected is None or not path.lower().startswith("properties."):
@@ -35,16 +38,16 @@ def is_left(evidence: Evidence, remedy: Remedy, subject: Resource, top: Resource
     if _is_same(evidence.value, evidence.expected):
         return False
     owners = _owners(owner, subject, top)
-    if any(_shows_same(each, path, evidence.expected) for each in remedy.changes):
+    if any(_shows_same(each, path, evidence.expected) for each in fix.changes):
         return False
-    return bool(owners) and not any(_touches(each, owners, path) for each in remedy.changes)
+    return bool(owners) and not any(_touches(each, owners, path) for each in fix.changes)
 
 
 def _is_same(value: object, expected: object) -> bool:
     return spelled(value).lower() == spelled(expected).lower()
 
 
-def _shows_same(change: Step, path: str, expected: object) -> bool:
+def _shows_same(change: Change, path: str, expected: object) -> bool:
     """Return whether a change gives the expected value to a property of this name: Azure shows some settings twice."""
     if not isinstance(change, Edit) or change.entry is not None or not _is_same(change.value, expected):
         return False
@@ -63,7 +66,7 @@ def _owners(owner: str, subject: Resource, top: Resource) -> set[str]:
     return {each for each in below if each in top.bundle.resources}
 
 
-def _touches(change: Step, owners: set[str], path: str) -> bool:
+def _touches(change: Change, owners: set[str], path: str) -> bool:
     """Return whether a change is of a property, of what it is in or of what is in it."""
     key = id_key(change.resource)
     if not isinstance(change, Edit):
@@ -73,16 +76,84 @@ def _touches(change: Step, owners: set[str], path: str) -> bool:
     return is_there and (one.startswith(other) or other.startswith(one))
 
 
-def _added(remedy: Remedy, subject: Resource, top: Resource) -> Iterator[Evidence]:
-    """Yield the properties that a fix sets to one value, as they are."""
-    for each in remedy.changes:
-        found = top.bundle.resources.get(id_key(each.resource))
-        if not isinstance(each, Edit) or each.entry is not None or found is None:
-            continue
-        if not isinstance(each.value, bool | int | float | str):
-            continue  # objects and lists are long, and no evidence shows them as a whole
-        with suppress(Unread):
-            seen = found.evidence(each.path, each.value)
-            owner = "" if found in (subject, top) else f"{found.id[len(top.id) + 1 :]} "
-            if not _is_same(seen.value, each.value):
-                yield replace(seen, path=f"{owner}{each.path}")
+def _shown(known: tuple[Evidence, ...], fix: Fix, subject: Resource, top: Resource, index: Index) -> list[Evidence]:
+    """Return evidence with what each change of a fix leaves behind: in its own row, where evidence has one.
+
+    Lists are long: they are shown only where a fix changes nothing else.
+    """
+    rows = list(known)
+    made: list[tuple[Change, Evidence]] = []
+    for is_all in (False, True):
+        for each in () if made else (part for step in fix.changes for part in _parts(step, is_all)):
+            row = _change_row(each, fix, subject, top, index)
+            if row is not None:
+                made.append((each, row))
+    short = [(change, row) for change, row in made if isinstance(row.expected, bool | int | float | str)]
+    for change, row in short or made:
+        place = next((place for place, each in enumerate(rows) if _is_about(each, change, row, subject, top)), -1)
+        if place >= 0:
+            rows[place] = replace(rows[place], expected=row.expected)
+        elif row not in rows:
+            rows.append(row)
+    return rows
+
+
+def _parts(change: Change, is_all: bool) -> Iterator[Change]:
+    """Yield a change, as one of each property where it sets an object. `is_all`: with what only the user knows."""
+    if not isinstance(change, Edit) or change.entry is not None or not isinstance(change.value, dict):
+        yield change
+        return
+    for name, each in change.value.items():
+        if is_all or not (isinstance(each, str) and "<" in each):
+            yield from _parts(change._replace(path=f"{change.path}.{name}", value=each), is_all)
+
+
+def _is_about(evidence: Evidence, change: Change, row: Evidence, subject: Resource, top: Resource) -> bool:
+    """Return whether evidence is about what a row says of a change, in its own words."""
+    if evidence.expected is not None:
+        return False
+    owner, _, path = evidence.path.rpartition(" ")
+    if isinstance(change, Edit) and change.entry is None and change.path.lower() == path.lower():
+        return id_key(change.resource) in _owners(owner, subject, top) or _is_same(evidence.value, row.value)
+    return (
+        row.expected == ABSENT and not path.startswith("properties.") and path.lower() == row.path.split()[-1].lower()
+    )
+
+
+def _change_row(change: Change, fix: Fix, subject: Resource, top: Resource, index: Index) -> Evidence | None:
+    """Return what is there before a change, and after it; None where it is not known, or stays the same."""
+    key = id_key(change.resource)
+    found = top.bundle.resources.get(key) or index.resources.get(key)
+    if isinstance(change, Deletion):
+        return Evidence(_name_of(change.resource, top), PRESENT, ABSENT)
+    if found is None:
+        # The list of a rule that this scan does not have may be known from a copy of it.
+        lists = (each.among for each in fix.closes if id_key(each.resource) == key and each.path == change.path)
+        among = next(filter(None, lists), None) if change.entry is None else None
+        return Evidence(f"{change.resource} {change.path}", list(among), change.value) if among else None
+    owner = "" if found in (subject, top) else f"{_name_of(found.id, top)} "
+    place = f"{owner}{change.path}"
+    try:
+        seen = found.get(change.path)
+    except Unread:
+        return None
+    if change.value is REMOVE:
+        return Evidence(f"{place}{_entry_of(change, fix)}", PRESENT, ABSENT)
+    if isinstance(seen, dict) or (isinstance(seen, list) and any(isinstance(each, dict) for each in seen)):
+        return Evidence(place, PRESENT, change.value)
+    return None if _is_same(seen, change.value) else Evidence(place, seen, change.value)
+
+
+def _entry_of(change: Edit, fix: Fix) -> str:
+    """Return what names the entry of a list that a change removes: its text, its name or its place."""
+    entry = member(change.entry, "name") if isinstance(change.entry, dict) else change.entry
+    if isinstance(entry, str):
+        return f" {entry}"
+    places = (each.place for each in fix.closes if each.path == change.path and each.entry == change.entry)
+    place = next(places, -1)
+    return f"[{place}]" if place >= 0 else ""
+
+
+def _name_of(id: str, top: Resource) -> str:
+    """Return the name of a resource below another one; of any other, its id."""
+    return id[len(top.id) + 1 :] if id.lower().startswith(f"{top.id.lower()}/") else id

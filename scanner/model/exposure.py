@@ -8,11 +8,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from scanner.model.addresses import AddressSet
+from scanner.model.fix import Cause, Fix
 from scanner.model.json_paths import MISSING, is_absent, same
 from scanner.model.levels import LOCKS, Auth, EndpointKind, Level, Reach, cell
 from scanner.model.message import NOTHING, Message
 from scanner.model.once import once
-from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
 from scanner.model.severity import Severity
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_returned, unknown_value
@@ -281,7 +281,7 @@ class Exposure(Struct, frozen=True, dict=True):
     `severity_steps_down`: lowers every severity by so many steps. `max_severity`: the highest severity of a reach up to
     `max_severity_up_to`. `counts_as_closed_up_to`: a reach up to this counts as closed, because nothing is left to
     close. Each of the three needs a `justification` (reason and source).
-    `remedies`: what closes a lock of this endpoint, by category, where it is not the fix of the rule. `admits`: access
+    `fixes`: what closes a lock of this endpoint, by category, where it is not the fix of the rule. `admits`: access
     that requires an identity by itself. `hosts`: further host names with the same locks. `publishers`: the gateways and
     DNS names in front of it, which are no lock. `hidden_rules`: names rules that only the service itself shows: where
     nothing else allows a caller, network rules are not applicable for that reason.
@@ -300,7 +300,7 @@ class Exposure(Struct, frozen=True, dict=True):
     severity_steps_down: int = 0
     counts_as_closed_up_to: Reach = Reach.none
     justification: Message = NOTHING
-    remedies: Mapping[str, Remedy] = field(default_factory=dict)
+    fixes: Mapping[str, Fix] = field(default_factory=dict)
     admits: tuple[Message, ...] = ()
     hosts: tuple[str, ...] = ()
     publishers: tuple[Chain, ...] = ()

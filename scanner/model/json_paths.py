@@ -24,6 +24,8 @@ class _Missing:
 
 ABSENT: Final = "absent"
 """What people read in place of MISSING."""
+PRESENT: Final = "present"
+"""What people read in place of a resource, or of an entry of a list, that a fix removes."""
 MISSING = _Missing()
 """What `get_path` and `Resource.get` return for a property that the body does not have."""
 

@@ -9,12 +9,12 @@ from typing import Any, Final, Literal, NamedTuple
 from msgspec import Struct, field
 
 from scanner.model.diagnostic_settings import LogDestination, categories, destinations
+from scanner.model.fix import Cause
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_list_of_texts, is_one, member, spelled
 from scanner.model.message import NOTHING, Message
 from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
-from scanner.model.remedy import Cause
 from scanner.model.residency import EEA_WORD, Allowed, PlaceException
 from scanner.model.resource import Resource
 from scanner.model.severity import Severity

@@ -31,6 +31,16 @@ ADEQUACY: Final = frozenset({"switzerland", "united kingdom"})
 """Geographies of third countries with an adequacy decision of the European Commission. Others are not listed."""
 
 
+PUBLIC_AUTHORITY: Final = "https://login.microsoftonline.com"
+"""The origin that signs in to Azure's public cloud."""
+_AUTHORITIES: Final = {
+    "usgov": "https://login.microsoftonline.us",
+    "usdod": "https://login.microsoftonline.us",
+    "china": "https://login.chinacloudapi.cn",
+}
+"""The same of other clouds, by what the names of their regions begin with."""
+
+
 class Region(NamedTuple):
     """A region by its ARM name. `pair`: the region that geo-redundant copies go to; "" where there is none.
 
@@ -167,6 +177,12 @@ GEOGRAPHIES: Final[Mapping[str, Region]] = {
 spaces: recorded answers say `UnitedStates` and `unitedstates`. A geography is allowed where all of it is: its name, or
 `eea`. One of its regions alone does not allow it.
 """
+
+
+def authority_of(location: object) -> str:
+    """Return the origin that signs in to the cloud of a region; that of the public cloud for another name."""
+    return _AUTHORITIES.get(region_name(location)[:5], PUBLIC_AUTHORITY)
+
 
 ARM: Final = "ARM's list of regions"
 ZONES: Final = "availabilityZoneMappings"

@@ -17,7 +17,7 @@ from scanner.model.message import NOTHING, Message
 from scanner.model.places import PlaceFinder
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.rule import LEARN, Check, Controls, Fix, Rule, subject_of
+from scanner.model.rule import LEARN, Check, Controls, FixTemplate, Rule, subject_of
 from scanner.model.rule_row import (
     ASKED,
     CheckRow,
@@ -453,11 +453,11 @@ def _fact(row: ValueCheck | LeastCheck | SetCheck, sets: Mapping[str, Any]) -> C
 # Fixes
 
 
-def _fix(row: RuleData, of: ResourceType | Read) -> Fix:
+def _fix(row: RuleData, of: ResourceType | Read) -> FixTemplate:
     fix = row.fix
     _check_templates(row)
     bicep = fix.bicep if fix.bicep is not None else _bicep(row.check, of) if row.check is not None else ""
-    return Fix(
+    return FixTemplate(
         az=fix.az,
         impact=Message(fix.impact),
         bicep=bicep,

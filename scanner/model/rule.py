@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct, field
 
 from scanner.model.exposure import LOCKS
+from scanner.model.fix import ADD, Change, Deletion, Edit, Field, fields_of
 from scanner.model.ids import bundle_of, resource_type_of
 from scanner.model.keys import KeyFinder
 from scanner.model.message import NOTHING, Message
 from scanner.model.once import once
 from scanner.model.places import PlaceFinder
-from scanner.model.remedy import ADD, Deletion, Edit, Field, Step, fields_of
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import Responsibility, responsibility_of
@@ -44,12 +44,12 @@ Controls = Mapping[str, tuple[str, ...]]
 """Framework and version to control ids: {"CIS Azure 4.0.0": ("9.3.8",), "MCSB": ("NS-2",)}."""
 
 
-class Fix(Struct, frozen=True, kw_only=True, dict=True):
+class FixTemplate(Struct, frozen=True, kw_only=True, dict=True):
     """The fix of a finding.
 
     Templates are filled with shell-quoted words: `{name}` and `{id}` of the subject, `{group}`, `{subscription}`
     (its id), `{top}` and `{top_id}` of the top-level resource, `{location}`, `{sku}`. Double other braces.
-    A word in angle brackets (`<YOUR_RANGE>`) is a field: what only the user knows; see `remedy.FIELDS`.
+    A word in angle brackets (`<YOUR_RANGE>`) is a field: what only the user knows; see `fix.FIELDS`.
     Of a rule with causes also `{cause}` (the id), `{entry}`, `{path}` and `{place}` of what is removed.
     `steps`: what to do in words, where no single command exists; `az` is then "".
     `change`: what the command changes, by path: "properties.x" of the subject, "config/web properties.x" of what is
@@ -103,7 +103,7 @@ class Fix(Struct, frozen=True, kw_only=True, dict=True):
         changed = [(*_place(to), new, "{" in repr(new), None) for to, new in self.change.items()]
         return [*changed, *((*_place(to), new, False, ADD) for to, new in self.add.items())]
 
-    def changes(self, subject: Resource, top: Resource) -> Iterator[Step]:
+    def changes(self, subject: Resource, top: Resource) -> Iterator[Change]:
         """Yield what the command changes on a resource."""
         if not (self.change or self.add or self.delete):
             return
@@ -156,7 +156,7 @@ class OfMany(Struct, frozen=True, kw_only=True):
     template: str
     products: tuple[str, ...]
     title: str
-    fix: Fix
+    fix: FixTemplate
     was: tuple[str, ...] = ()
 
     def named(self) -> Iterator[tuple[str, str]]:
@@ -185,7 +185,7 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
     category: str
     resource_type: ResourceType
     why: str
-    fix: Fix
+    fix: FixTemplate
     pass_title: str = ""
     severity: Severity | None = None
     subject: Read | None = None
@@ -284,7 +284,7 @@ class Question(Struct, frozen=True):
         return self.one.title if self.one.of_many is None else self.one.of_many.title
 
     @property
-    def fix(self) -> Fix:
+    def fix(self) -> FixTemplate:
         """Return the fix, as far as it is that of all types."""
         return self.one.fix if self.one.of_many is None else self.one.of_many.fix
 
@@ -359,7 +359,7 @@ def rule(
     category: str,
     severity: SeverityName,
     why: str,
-    fix: Fix,
+    fix: FixTemplate,
     pass_title: str = "",
     controls: str | tuple[str, ...] | Controls = (),
     learn: str | tuple[str, ...] = (),

@@ -200,7 +200,7 @@ class LockRow(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FixData(Struct, frozen=True, forbid_unknown_fields=True):
-    """The fix; see `Fix`. A `bicep` or a `change` that is left out follows from the path of the check.
+    """The fix; see `FixTemplate`. A `bicep` or a `change` that is left out follows from the path of the check.
 
     A rule needs `az` or `steps`. The fix of a lock rule changes what its rows say in `change` and `add`; rules and
     entries of lists that allow a caller have commands of their own, which need no row.

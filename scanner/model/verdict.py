@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from scanner.model.fix import Cause
 from scanner.model.json_paths import ABSENT, MISSING, spelled
 from scanner.model.message import NOTHING, Message, joined
-from scanner.model.remedy import Cause
 from scanner.model.severity import Severity
 from scanner.model.unread import Unread, malformed
 from scanner.text.masks import masked

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
+from scanner.model.fix import Cause, Edit
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same, text_at
 from scanner.model.message import Message, listed
-from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import AllowedSubnets

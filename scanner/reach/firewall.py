@@ -7,11 +7,11 @@ network security perimeter, the service's own rules. Private endpoints are acces
 from msgspec import Struct
 
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach, possible
+from scanner.model.fix import Cause
 from scanner.model.ids import subnet_name, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.message import NOTHING, Message
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import NOT_READ, Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.firewall_row import Firewall, RuleList

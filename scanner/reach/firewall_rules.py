@@ -7,10 +7,10 @@ from msgspec.structs import replace
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, address_range, parse, union
 from scanner.model.exposure import REACH_DESCRIPTIONS, Grant, Hop, Lock, PossibleGrant, Reach
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, same
 from scanner.model.message import Message, listed
-from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (

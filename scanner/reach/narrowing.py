@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from scanner.model.exposure import Grant, Lock, Reach, replace
+from scanner.model.fix import RANGE, REMOVE, Cause, Change, Edit, Fix, changed
 from scanner.model.ids import group_of, name_of, segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, copied, get_path, objects_at, texts_at
 from scanner.model.message import Message
-from scanner.model.remedy import RANGE, REMOVE, Cause, Edit, Remedy, Step, changed
 from scanner.model.rule import word
 from scanner.model.verdict import Unread
 from scanner.reach.closing import Closing
@@ -24,13 +24,13 @@ IN_CLUSTER = Message(
 )
 
 
-def narrowing(open_port: OpenPorts, index: Index, *, remove: bool = False) -> Remedy:
+def narrowing(open_port: OpenPorts, index: Index, *, remove: bool = False) -> Fix:
     """Return what limits the callers of an open port to a range that the user knows; `remove`: to no one."""
     closing = open_port.close if remove else open_port.narrow
     steps = _why_not(closing)
     if steps:
-        return Remedy(steps=steps)
-    found = Remedy(narrows=not remove)
+        return Fix(steps=steps)
+    found = Fix(narrows=not remove)
     for deployed in closing.admin:
         found += _admin_rule(deployed, index, remove)
     for each in closing.dnat:
@@ -47,14 +47,14 @@ def _why_not(closing: Closing) -> tuple[Message, ...]:
     return closing.steps
 
 
-def _security_rule(rule: str, index: Index, remove: bool) -> Remedy:
+def _security_rule(rule: str, index: Index, remove: bool) -> Fix:
     action, sources = ("delete", "") if remove else ("update", f" --source-address-prefixes {RANGE}")
     command = f"az network nsg rule {action} --ids {word(rule)}{sources}"
     shown = f"az network nsg rule show --ids {word(rule)}"
-    return Remedy((command,), (), tuple(_changes(rule, index, remove)), (Cause(rule),), check_first=shown)
+    return Fix((command,), (), tuple(_changes(rule, index, remove)), (Cause(rule),), check_first=shown)
 
 
-def _changes(rule: str, index: Index, remove: bool) -> Iterator[Step]:
+def _changes(rule: str, index: Index, remove: bool) -> Iterator[Change]:
     """Yield the change of a rule in the body of its group."""
     group = rule.rsplit("/securityRules/", 1)[0]
     try:
@@ -73,7 +73,7 @@ def _changes(rule: str, index: Index, remove: bool) -> Iterator[Step]:
             yield Edit(group, RULES, narrowed, each)
 
 
-def _admin_rule(deployed: str, index: Index, remove: bool) -> Remedy:
+def _admin_rule(deployed: str, index: Index, remove: bool) -> Fix:
     """Return the steps at the collection of a deployed security admin rule (its key).
 
     A rule takes effect with the deployment of its configuration, so that no single command changes it.
@@ -109,7 +109,7 @@ def _admin_rule(deployed: str, index: Index, remove: bool) -> Remedy:
     )
     sources = [{"addressPrefix": RANGE, "addressPrefixType": "IPPrefix"}]
     edit = Edit(deployed, "properties.access", "Allow") if remove else Edit(deployed, "properties.sources", sources)
-    return Remedy(steps=steps, changes=(edit,), closes=(Cause(deployed),), check_first=_show(rule))
+    return Fix(steps=steps, changes=(edit,), closes=(Cause(deployed),), check_first=_show(rule))
 
 
 def _show(id: str) -> str:
@@ -117,7 +117,7 @@ def _show(id: str) -> str:
     return f"az resource show --ids {word(id)}"
 
 
-def _dnat_rule(rule: DnatRule, remove: bool) -> Remedy:
+def _dnat_rule(rule: DnatRule, remove: bool) -> Fix:
     """Return the change of a DNAT rule: a command for the rule of a policy, steps for a firewall's own."""
     cause = _dnat_cause(rule)
     narrowed = {**copied(rule.body), "sourceAddresses": [RANGE]}
@@ -132,7 +132,7 @@ def _dnat_rule(rule: DnatRule, remove: bool) -> Remedy:
             collection=rule.collection,
             name=rule.name,
         )
-        return Remedy(
+        return Fix(
             (),
             (Message("{place}: {change}.", place=place, change=change),),
             changes,
@@ -148,7 +148,7 @@ def _dnat_rule(rule: DnatRule, remove: bool) -> Remedy:
         name=rule.name,
     )
     if rule.name == "?" or rule.collection in ("", "?") or (not remove and "sourceIpGroups" in narrowed):
-        return Remedy(
+        return Fix(
             (),
             (Message("In {place}: {change}.", place=place, change=change),),
             changes,
@@ -161,7 +161,7 @@ def _dnat_rule(rule: DnatRule, remove: bool) -> Remedy:
             "The command changes the DNAT rule of {place}. It needs the CLI's extension azure-firewall.", place=place
         ),
     )
-    return Remedy((command,), steps, changes, (cause,), check_first=_show(rule.holder))
+    return Fix((command,), steps, changes, (cause,), check_first=_show(rule.holder))
 
 
 def _rule_command(rule: DnatRule, action: str) -> str:

@@ -16,11 +16,11 @@ from msgspec.structs import replace
 
 from scanner.model.addresses import AddressSet, BadAddress, parse, union
 from scanner.model.exposure import Grant, Lock, PossibleGrant, Reach
+from scanner.model.fix import Cause, Edit
 from scanner.model.ids import name_of, segments
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same, text_at
 from scanner.model.message import Message
-from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Unread, display_value, malformed, not_returned

@@ -47,7 +47,7 @@ class ResourceNames:
         return " / ".join(filter(None, (names["sub"], names["group"])))
 
 
-def remedy(fix: FixRow | None, words: Words, endpoint: str = "") -> dict[str, Any]:
+def fix_of(fix: FixRow | None, words: Words, endpoint: str = "") -> dict[str, Any]:
     """Return a fix as `sentence`, `commands`, `fields`, `join` and `effect`; `hidden`: it has invisible characters."""
     sentence, commands = split_fix(fix)
     hidden = any(map(has_invisible, commands))
@@ -83,7 +83,7 @@ def first_seen(words: Words, since: str | msgspec.UnsetType | None, taken: str |
 def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, taken: str) -> dict[str, Any]:
     """Return the variables of the card of an endpoint; `taken` is the time of the scan."""
     rated, name = rating(exposure), names.of(exposure.resource)["name"]
-    fix = remedy(exposure.fix, words, exposure.endpoint)
+    fix = fix_of(exposure.fix, words, exposure.endpoint)
     if not exposure.fix and rated != "unknown":
         fix["sentence"] = words("endpoints.nothing_to_close" if rated == "closed" else "endpoints.no_fix")
     return {
@@ -145,7 +145,7 @@ def finding_card(finding: FindingRow, names: ResourceNames, words: Words, taken:
     title = finding.title or finding.rule
     parts = (", ".join(finding.endpoints), place["sub"], place["group"], place["region"])
     return {
-        **remedy(finding.fix if status == "fail" else None, words),
+        **fix_of(finding.fix if status == "fail" else None, words),
         "look": severity or status,
         "word": words(f"severity.{severity}" if severity else f"status.{status}"),
         "title": f"{title if status == 'fail' else words('title.' + status, title=title)} - {place['path']}",

@@ -6,7 +6,7 @@ from typing import Any
 from scanner.document.schema import CellRow, ChangeRow, ChangesRow, Document, ExposureRow, FindingRow
 from scanner.evaluate.counts import rank
 from scanner.model.severity import SEVERITIES
-from scanner.report.cards import ResourceNames, first_seen, remedy
+from scanner.report.cards import ResourceNames, first_seen, fix_of
 from scanner.report.trend import trend
 from scanner.report.words import Words
 
@@ -138,7 +138,7 @@ class ChangesView:
         severity = row.severity if row.severity in SEVERITIES else "info"
         title = row.title or endpoint or rule
         return {
-            **remedy(current.fix if current and acts else None, self.words),
+            **fix_of(current.fix if current and acts else None, self.words),
             "acts": acts,
             "look": _LOOKS.get(name, severity),
             "badge": self.words("change_badge." + name) if name in _LOOKS else self.words(f"severity.{severity}"),

@@ -78,6 +78,8 @@ class _Tables(Struct, frozen=True):
     by_type: dict[str, list[ResourceType]] = field(default_factory=dict)
     declared: dict[str, list[ResourceType]] = field(default_factory=dict)
     finders: dict[str, tuple[KeyFinder, ...]] = field(default_factory=dict)
+    by_id: dict[str, list[Rule]] = field(default_factory=dict)
+    by_old_id: dict[str, list[Rule]] = field(default_factory=dict)
     read: list[ResourceType] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
     """What a scan reads, once it was asked."""
@@ -124,6 +126,9 @@ class RuleSet(Struct):
         made = self._made = _Tables(self.enabled, counts)
         for rule in self.rules.values():
             made.by_kind.setdefault(rule.resource_type, []).append(rule)
+            made.by_id.setdefault(rule.id, []).append(rule)
+            for id in dict.fromkeys(rule.old_ids):
+                made.by_old_id.setdefault(id, []).append(rule)
             if rule.keys is not None:
                 for type in map(str.lower, rule.types):
                     made.finders[type] = (*made.finders.get(type, ()), rule.keys)
@@ -222,9 +227,8 @@ class RuleSet(Struct):
         found = self.rules.get(id)
         if found is not None:
             return [found]
-        return [rule for rule in self.rules.values() if rule.id == id] or [
-            rule for rule in self.rules.values() if id in rule.old_ids
-        ]
+        tables = self._tables()
+        return list(tables.by_id.get(id) or tables.by_old_id.get(id) or ())
 
     def named(self, id: str, resource: str = "") -> Rule | None:
         """Return the rule of an id, or of an old one: of several the one for the type of this resource."""
@@ -232,6 +236,11 @@ class RuleSet(Struct):
         type = (resource_type_of(bundle_of(resource)) or resource_type_of(resource)).lower()
         fitting = (rule for rule in found if type in map(str.lower, rule.resource_type.types))
         return next(fitting, found[0] if found else None)
+
+    def of_type(self, id: str, type: str) -> Rule | None:
+        """Return the rule of ID:TYPE: of an id that asks many types the one for this type."""
+        found = (rule for rule in self.all_named(id) if rule.of_many is not None)
+        return next((rule for rule in found if type.lower() in map(str.lower, rule.resource_type.types)), None)
 
     def check(self, pattern: str, option: str = "--only/--skip") -> None:
         """Raise InputError with the nearest names where a pattern matches no rule, or names no category or severity."""

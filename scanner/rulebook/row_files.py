@@ -30,7 +30,7 @@ from scanner.model.framework import Framework
 from scanner.model.keys import KeyFinder
 from scanner.model.resource_type import ResourceType
 from scanner.model.rows import CHECK_FIELDS, FIELDS, BadRow, ControlsOf, Lookup, row_of, rule_of
-from scanner.model.rule import GENERAL, PRODUCT, Controls, Fix, OfMany, Rule
+from scanner.model.rule import GENERAL, PRODUCT, Controls, FixTemplate, OfMany, Rule
 from scanner.model.rule_row import ExampleRow, FixData, LockRow, MergedRow, TypeOverlay, UnlessRow
 from scanner.model.type_names import type_name
 from scanner.text.toml import Key, check_depth, key_lines, text_of, toml_tables
@@ -210,7 +210,7 @@ def _no_type() -> ResourceType:
     raise BadRow("the key of is missing")
 
 
-def _one_of_many(rule: Rule, own: TypeOverlay, title: str, general: str, fix: Fix) -> Rule:
+def _one_of_many(rule: Rule, own: TypeOverlay, title: str, general: str, fix: FixTemplate) -> Rule:
     """Return the rule for one type with its titles, its key, and the ids that it had."""
     kind = rule.resource_type
     products = {type.lower(): name for type, name in kind.product_names().items()}

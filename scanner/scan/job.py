@@ -262,7 +262,8 @@ def _severities(settings: Settings, rules: RuleSet) -> dict[str, Severity]:
     many: dict[str, Severity] = {}
     for name in settings.severities:
         at = settings.sources.get(f"severity.{name}", settings.file)
-        if (rule := rules.named(name)) is None:
+        id, colon, type = name.partition(":")
+        if (rule := rules.of_type(id, type) if colon else rules.named(name)) is None:
             near = nearest(name, rules.rules, 1)
             raise InputError(
                 f'unknown rule "{name}"',
@@ -271,7 +272,7 @@ def _severities(settings: Settings, rules: RuleSet) -> dict[str, Severity]:
             )
         if any(name in each.ids for each in rule.merged):
             parts.setdefault(rule.id, []).append(name)
-        elif rule.of_many is not None and name not in rule.of_many.was:
+        elif rule.of_many is not None and name not in rule.of_many.was and not colon:
             many |= {each.key: settings.severities[name] for each in rules.all_named(name)}
         elif (other := names.setdefault(rule.key, name)) != name:
             what = f'severity.{name} and severity.{other} are the same rule, now "{rule.id}"'

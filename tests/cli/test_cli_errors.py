@@ -197,11 +197,11 @@ def test_a_rules_folder_that_is_not_there(snapshot_file: str) -> None:
 
 CRASHING = '''"""Mine."""
 from scanner.model.resource_type import ResourceType
-from scanner.model.rule import Fix, rule
+from scanner.model.rule import FixTemplate, rule
 
 ACCOUNT = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 
-FIX = Fix(az="az version", impact="")
+FIX = FixTemplate(az="az version", impact="")
 
 @rule(ACCOUNT, "my-plain-tls", title="It is plain", category="transport", severity="low", why="Because.", fix=FIX)
 def plain(account, index):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from scanner.evaluate.fix_commands import AZ, SUBSCRIPTION, commands_of, with_fields
+from scanner.fix.sample_commands import AZ, SUBSCRIPTION, commands_of, with_fields
 from scanner.model.rule import Rule
 from scanner.rulebook.loader import load
 

@@ -9,9 +9,9 @@ import re
 import sys
 from typing import Any
 
-from scanner.evaluate.fix_commands import with_fields
+from scanner.fix.sample_commands import with_fields
+from scanner.model.fix import Deletion, Edit
 from scanner.model.json_paths import MISSING, get_path
-from scanner.model.remedy import Deletion, Edit
 from tests.rules import examples
 from tests.rules.simulate import FIELD_VALUES, Fixed, everything, overlaid_body
 
@@ -31,7 +31,7 @@ def case(each: Fixed) -> dict[str, Any]:
     assert each.finding.fix is not None
     bodies = {row.id: row.body for row in examples.bundle(each.case).resources.values()}
     bodies |= {str(body.get("id")): examples.nulls(body) for body in each.case.also}
-    edits = [step for step in each.remedy.changes if isinstance(step, Edit)]
+    edits = [step for step in each.fix.changes if isinstance(step, Edit)]
     wanted = []
     for step in edits:
         if "/networksecurityperimeterconfigurations/" in step.resource.lower():
@@ -41,7 +41,7 @@ def case(each: Fixed) -> dict[str, Any]:
         value = get_path(made, step.path)
         text = with_fields(json.dumps(None if value is MISSING else value))
         wanted.append([known, step.path, json.loads(text)])
-    gone = [step.resource for step in each.remedy.changes if isinstance(step, Deletion)]
+    gone = [step.resource for step in each.fix.changes if isinstance(step, Deletion)]
     # What Azure has for every resource, whether an example shows it or not.
     bodies |= {id: {"id": id, "properties": {}} for id, _, _ in wanted if id not in bodies and ALERTS not in id}
     bodies |= {id: {"id": id, "properties": {}} for id in gone if id not in bodies}
@@ -61,7 +61,7 @@ def forms() -> list[dict[str, Any]]:
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for each in everything():
         fix = each.finding.fix
-        if fix is None or not fix.commands or not each.remedy.changes or each.case.by != "get":
+        if fix is None or not fix.commands or not each.fix.changes or each.case.by != "get":
             continue
         if each.case.file == "locks" and not each.finding.rule.endswith("-no-delete-lock"):
             continue  # its resources have nothing but their id

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scanner.evaluate.fix_commands import SUBSCRIPTION, below, commands_of, sample
+from scanner.fix.sample_commands import SUBSCRIPTION, below, commands_of, sample
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource_type import ResourceType
-from scanner.model.rule import Fix, Rule
+from scanner.model.rule import FixTemplate, Rule
 from scanner.model.verdict import Pass
 from tests.commands.printed import in_page, of_findings, of_report, printed
 
@@ -37,7 +37,7 @@ def test_a_page_gives_its_shell_lines_and_its_code_in_sentences() -> None:
 
 def test_a_rule_gives_its_fix_and_its_first_step_with_a_sample_filled_in() -> None:
     kind = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
-    fix = Fix(
+    fix = FixTemplate(
         az="az storage account update -g {group} -n {name} --https-only true",
         check_first="az resource show --ids {id}",
         impact=Message("Clients that speak plain HTTP."),
@@ -62,7 +62,7 @@ def test_a_rule_gives_its_fix_and_its_first_step_with_a_sample_filled_in() -> No
 
 def test_a_fix_in_words_is_no_command() -> None:
     kind = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
-    fix = Fix(az="", check_first="Look at the log for a week.", impact=NOTHING)
+    fix = FixTemplate(az="", check_first="Look at the log for a week.", impact=NOTHING)
     rule = Rule(id="x", category="transport", title="X", resource_type=kind, check=lambda r, i: Pass(), why="", fix=fix)
     assert not list(commands_of(rule))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from scanner.evaluate.fix_commands import with_fields
+from scanner.fix.sample_commands import with_fields
 from tests.commands.printed import PAGES, of_report, printed
 from tests.rules import examples
 from tests.rules.simulate import everything, fix_of

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from io import BytesIO
@@ -501,3 +502,16 @@ def test_quotes_and_backslashes_in_a_reason_come_back() -> None:
     accepted(row["fingerprint"], "--in", "findings.json", *WORDS[2:], "--reason", text)
     again = finding(scanned(containers(supportsHttpsTrafficOnly=False), *WITH), "storage-plain-http")
     assert again["waiver"]["reason"] == text
+
+
+def test_a_list_that_was_not_read_is_accepted_for_its_type_alone() -> None:
+    made = Store(Header(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
+    made.scope(SUB, "prod-journal", "agency.example", "full")
+    found = [each for each in scanned(made, "--only", "no-delete-lock")["findings"] if each["rule"] == "no-delete-lock"]
+    ended = twolocks("waive", found[0]["fingerprint"], "--in", "findings.json", *WORDS)
+    assert ended.code == 0, ended.err
+    (entry,) = tomllib.loads(Path("waivers.toml").read_text())["gap"]
+    assert entry["rule"].startswith("no-delete-lock:Microsoft.")
+    again = scanned(made, "--only", "no-delete-lock", "--waivers", "waivers.toml")["findings"]
+    accepted = [each["fingerprint"] for each in again if each.get("waiver")]
+    assert accepted == [found[0]["fingerprint"]]

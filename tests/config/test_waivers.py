@@ -17,7 +17,7 @@ from scanner.model.exposure import Reach
 from scanner.model.message import NOTHING
 from scanner.model.resource import LOST, Gap
 from scanner.model.resource_type import ResourceType
-from scanner.model.rule import Fix, rule
+from scanner.model.rule import FixTemplate, rule
 from scanner.model.rule_row import MergedRow
 from scanner.model.severity import Severity
 from scanner.model.verdict import Pass
@@ -26,7 +26,7 @@ from tests.work import calls
 
 TODAY = date(2026, 11, 25)
 ID = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/stjournal"
-FIX = Fix(az="az version", impact=NOTHING)
+FIX = FixTemplate(az="az version", impact=NOTHING)
 OF_STORAGE = sum(id.startswith("storage-") for id in load(packages=False).rules)
 """How many rules `storage-*` matches."""
 

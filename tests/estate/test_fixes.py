@@ -14,8 +14,8 @@ from scanner.document.writer import Writer
 from scanner.evaluate.fixes import NOT_ALONE
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
+from scanner.model.fix import Change, Deletion, Edit, Fix
 from scanner.model.ids import is_subscription, root_of
-from scanner.model.remedy import Deletion, Edit, Remedy, Step
 from scanner.model.resource import Resource
 from scanner.snapshot.bundles import grouped, locations_of
 from scanner.snapshot.format import ReadLine, SnapshotLine, encoder, sort_key, url_of
@@ -36,7 +36,7 @@ class Evaluated:
 
     findings: dict[str, FindingRow] = field(default_factory=dict)
     exposures: dict[tuple[str, str, str], ExposureRow] = field(default_factory=dict)
-    remedies: dict[str, Remedy] = field(default_factory=dict)
+    fixes: dict[str, Fix] = field(default_factory=dict)
     passed: set[tuple[str, str]] = field(default_factory=set)
 
 
@@ -55,7 +55,7 @@ class _Recorded(Evaluation):
 
     def _write(self, found: BundleResult, writer: Writer) -> None:
         self.into.exposures |= {(each.resource, each.endpoint, each.address): each for each in found.exposures}
-        self.into.remedies |= found.remedies
+        self.into.fixes |= found.fixes
         super()._write(found, writer)
 
 
@@ -71,7 +71,7 @@ class Estate(Scanned):
     def decoded(self) -> list[SnapshotLine]:
         return [msgspec.json.decode(each, type=SnapshotLine) for each in self.lines]
 
-    def evaluate(self, steps: Iterable[Step] = ()) -> Evaluated:
+    def evaluate(self, steps: Iterable[Change] = ()) -> Evaluated:
         lines = overlaid(self.decoded(), tuple(steps))
         snapshot = grouped(self.header, lines)
         snapshot.raw = lambda: map(encoder.encode, lines)
@@ -79,7 +79,7 @@ class Estate(Scanned):
         return _Recorded(snapshot, self.rules).keep(Evaluated())
 
 
-def overlaid(lines: list[SnapshotLine], steps: tuple[Step, ...]) -> list[SnapshotLine]:
+def overlaid(lines: list[SnapshotLine], steps: tuple[Change, ...]) -> list[SnapshotLine]:
     """Return the lines of a snapshot with changes of its resources."""
     gone = {each.resource.lower() for each in steps if isinstance(each, Deletion)}
     edits: dict[str, list[Edit]] = defaultdict(list)
@@ -129,9 +129,9 @@ def rounds() -> list[list[str]]:
     """The failures in rounds: those of a round touch different resources, so that none changes another's answer."""
     found: list[tuple[set[str], list[str]]] = []
     for mark, row in before().findings.items():
-        if row.status != "fail" or not before().remedies[mark].changes:
+        if row.status != "fail" or not before().fixes[mark].changes:
             continue
-        touched = {root_of(each.resource) for each in before().remedies[mark].changes} | {root_of(row.resource)}
+        touched = {root_of(each.resource) for each in before().fixes[mark].changes} | {root_of(row.resource)}
         touched = {each for each in touched if not is_subscription(each)} or {
             row.resource.lower()
         }  # a lock on it alone
@@ -159,7 +159,7 @@ def test_every_fix_of_the_estate_closes_exactly_what_it_claims(monkeypatch: pyte
     alone = [marks for marks in rounds() if len(marks) == 1]
     tried = [*some(alone, 6), *(marks for marks in alone if _name(marks[0]) in LEFT)]
     for marks in (*(marks for marks in rounds() if len(marks) > 1), *tried):
-        after = estate().evaluate(step for mark in marks for step in before().remedies[mark].changes)
+        after = estate().evaluate(step for mark in marks for step in before().fixes[mark].changes)
         for mark in marks:
             row, count = before().findings[mark], count + 1
             if found := _wrong(row, after, alone=len(marks) == 1):

@@ -13,10 +13,10 @@ from scanner.document.schema import exposure_fingerprint, finding_fingerprint
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.missing import index_of
-from scanner.evaluate.placeholders import filled
 from scanner.evaluate.policy import Intended, Policy
 from scanner.evaluate.results import Crash
 from scanner.evaluate.run import Evaluation
+from scanner.fix.placeholders import filled
 from scanner.model.addresses import parse
 from scanner.model.resource import Resource
 from scanner.model.rule import word
@@ -44,11 +44,11 @@ RULES = """
 from scanner.model.resource_type import Endpoint
 from scanner.model.exposure import Auth, Exposure, Reach, grant
 from scanner.model.resource_type import ResourceType
-from scanner.model.rule import Fix, Rule, rule
+from scanner.model.rule import FixTemplate, Rule, rule
 from scanner.model.verdict import Fail, Pass, Unread
 
 STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
-FIX = Fix(az="az thing close --ids {id}", impact="x")
+FIX = FixTemplate(az="az thing close --ids {id}", impact="x")
 
 @STORE.endpoints(Endpoint("one", "data"), Endpoint("two", "data"))
 def endpoints(resource, index):
@@ -149,14 +149,14 @@ def test_an_exposure_function_that_stops_at_something_unread_loses_no_endpoint(t
 def test_an_exposure_function_that_stops_before_the_first_port_leaves_its_locks_undecided(tmp_path: Path) -> None:
     body = """from scanner.model.resource_type import Endpoint
 from scanner.model.resource_type import ResourceType
-from scanner.model.rule import Fix, Rule
+from scanner.model.rule import FixTemplate, Rule
 from scanner.model.verdict import Unread
 PORTS = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 @PORTS.endpoints(Endpoint("tcp/*", "admin"), Endpoint("*/*", "admin"))
 def endpoints(machine, index):
     raise Unread("ports", "not a list")
     yield
-FIX = Fix(az="az thing close --ids {id}", impact="x")
+FIX = FixTemplate(az="az thing close --ids {id}", impact="x")
 NETWORK = Rule(
     id="mine-network", category="network", title="Open", resource_type=PORTS, endpoints=("tcp/*", "*/*"),
     why="w", fix=FIX

@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from scanner.document.schema import FixRow, PlaceRow
-from scanner.evaluate.fix_rows import MOST_OTHERS
 from scanner.evaluate.shared import SharedCauses
+from scanner.fix.rows import MOST_OTHERS
 from scanner.model.exposure import ANONYMOUS, EndpointId, Exposure, Reach, grant, replace
+from scanner.model.fix import Cause, Fix
 from scanner.model.index import Index
-from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
 
 GROUP = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkSecurityGroups/shared"
@@ -40,7 +40,7 @@ def answered(closed: set[EndpointId], causes: Sequence[Cause]) -> set[EndpointId
 def filled(found: SharedCauses, own: int = 0) -> FixRow:
     """Return the fix that removes the rule, as it is written once every endpoint is known."""
     fix = FixRow(also_closes_count=own, also_closes=[OWN] * min(own, MOST_OTHERS), bicep="x")
-    marked = found.marked(fix, Remedy(closes=(RULE,)), "/subscriptions/s/resourceGroups/g/providers/a/b/other")
+    marked = found.marked(fix, Fix(closes=(RULE,)), "/subscriptions/s/resourceGroups/g/providers/a/b/other")
     return msgspec.json.decode(found.fill(msgspec.json.encode(marked)), type=FixRow)
 
 
@@ -63,4 +63,4 @@ def test_what_a_trial_does_not_close_is_not_counted() -> None:
 
 def test_a_fix_of_nothing_shared_stays() -> None:
     fix = FixRow(also_closes_count=1, also_closes=[OWN])
-    assert collected(3).marked(fix, Remedy(closes=(Cause(OWN.resource),)), OWN.resource) is fix
+    assert collected(3).marked(fix, Fix(closes=(Cause(OWN.resource),)), OWN.resource) is fix

@@ -7,8 +7,8 @@ import pytest
 
 from scanner.evaluate import fixes, trials
 from scanner.evaluate.trials import applied, can_try
+from scanner.model.fix import REMOVE, Deletion, Edit
 from scanner.model.index import Index, is_indexed
-from scanner.model.remedy import REMOVE, Deletion, Edit
 from scanner.model.resource import Bundle, Resource
 from scanner.reach.networks import fabric_of
 from scanner.reach.perimeters import ACCESS_RULES, with_access_rules
@@ -113,7 +113,7 @@ def test_a_finding_about_a_resource_that_its_fix_deletes_is_resolved() -> None:
     deleted = [
         each
         for each in everything()
-        if each.remedy.changes == (Deletion(each.finding.resource),) and each.status == "gone"
+        if each.fix.changes == (Deletion(each.finding.resource),) and each.status == "gone"
     ]
     assert len({each.finding.rule for each in deleted}) > 10
     assert {each.id for each in deleted if fixes.NOT_ALONE in fix_of(each).steps} == set()
@@ -162,7 +162,7 @@ def test_what_of_the_index_is_tried_is_taken_back() -> None:
 
 def test_every_endpoint_that_a_fix_claims_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without trials no fix claims an endpoint; with them, some do."""
-    kinds = {type(step).__name__ for each in everything() if fix_of(each).closes for step in each.remedy.changes}
+    kinds = {type(step).__name__ for each in everything() if fix_of(each).closes for step in each.fix.changes}
     assert kinds == {"Edit", "Deletion"}
     monkeypatch.setattr(fixes, "can_try", lambda *_: False)
     claiming = {each.case.id: each.case for each in everything() if fix_of(each).closes or fix_of(each).also_closes}

@@ -16,11 +16,11 @@ RULES = """
 from scanner.model.resource_type import Endpoint
 from scanner.model.exposure import Auth, Exposure, Reach, possible, grant
 from scanner.model.resource_type import ResourceType
-from scanner.model.rule import Fix, Rule, rule
+from scanner.model.rule import FixTemplate, Rule, rule
 from scanner.model.verdict import Fail, Pass, Unread
 
 STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
-FIX = Fix(az="az thing close --ids {id}", impact="x")
+FIX = FixTemplate(az="az thing close --ids {id}", impact="x")
 
 @STORE.endpoints(Endpoint("one", "data"), Endpoint("two", "data"))
 def endpoints(resource, index):

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from scanner.document.schema import EvidenceRow, FindingRow
+from scanner.model.fix import Deletion, Fix
 from scanner.model.json_paths import same
-from scanner.model.remedy import Deletion, Remedy
 from tests.estate.test_fixes import before
 from tests.rules import examples
 
@@ -16,13 +16,13 @@ IN_WORDS = {
 """Expected values of one word that are no values: the property, the word."""
 
 
-def failures() -> Iterator[tuple[str, FindingRow, Remedy]]:
+def failures() -> Iterator[tuple[str, FindingRow, Fix]]:
     """Yield the failures of all examples and of the sample estate whose fix is a change alone."""
     for file in examples.all_files():
         for case in file.cases:
             found = examples.result(case)
-            yield from ((case.id, row, found.remedies[row.fingerprint]) for row in found.findings if row.fix)
-    yield from (("sample", row, before().remedies[mark]) for mark, row in before().findings.items() if row.fix)
+            yield from ((case.id, row, found.fixes[row.fingerprint]) for row in found.findings if row.fix)
+    yield from (("sample", row, before().fixes[mark]) for mark, row in before().findings.items() if row.fix)
 
 
 def values(row: FindingRow) -> Iterator[EvidenceRow]:
@@ -39,21 +39,21 @@ def values(row: FindingRow) -> Iterator[EvidenceRow]:
 def test_every_expected_value_is_one_that_the_fix_sets() -> None:
     wrong: dict[tuple[str, str, str], str] = {}
     count = 0
-    for where, row, remedy in failures():
-        if row.fix is None or row.fix.steps or not remedy.changes:
+    for where, row, fix in failures():
+        if row.fix is None or row.fix.steps or not fix.changes:
             continue
         for each in values(row):
             count += 1
-            if not same(each.value, each.expected) and not is_set(each, remedy):
+            if not same(each.value, each.expected) and not is_set(each, fix):
                 wrong[row.rule, each.path, str(each.expected)] = f"{where}: {row.fix.commands}"
     assert wrong == {}
     assert count > 3000
 
 
-def is_set(evidence: EvidenceRow, remedy: Remedy) -> bool:
-    """Return whether a remedy sets a property to the expected value, or changes it as a part of something else."""
+def is_set(evidence: EvidenceRow, fix: Fix) -> bool:
+    """Return whether a fix sets a property to the expected value, or changes it as a part of something else."""
     path = evidence.path.rpartition(" ")[2].lower()
-    for each in remedy.changes:
+    for each in fix.changes:
         if isinstance(each, Deletion):
             return True
         own = each.path.lower()
@@ -70,3 +70,61 @@ def test_what_is_deleted_itself_still_says_what_was_expected() -> None:
     found = [row for row in before().findings.values() if row.rule == "servicebus-recovery-outside"]
     assert [bool(row.fix and row.fix.commands) for row in found] == [True]
     assert any(each.expected is not None for each in found[0].evidence)
+
+
+def test_every_failure_with_commands_shows_what_is_expected_after_them() -> None:
+    """A fix with a step in words is not one change alone: the step says what is to be."""
+    lacking: dict[str, str] = {}
+    count = 0
+    for where, row, _ in failures():
+        if row.fix is None or not row.fix.commands or row.fix.steps:
+            continue
+        count += 1
+        if all(each.expected is None for each in row.evidence):
+            lacking[f"{where} {row.rule}"] = str(row.fix.commands)
+    assert lacking == {}
+    assert count > 3000
+
+
+def test_a_removed_rule_is_expected_to_be_absent() -> None:
+    """Each firewall has its own words: a child resource, an entry of a list, a rule of a perimeter."""
+    shown = {
+        (row.rule, row.resource.rsplit("/", 1)[1]): [
+            (each.path.rsplit("/", 2)[-1], each.expected) for each in row.evidence if each.expected is not None
+        ]
+        for row in before().findings.values()
+        if row.status == "fail"
+    }
+    assert shown["citus-network-unrestricted", "citus-innsyn"] == [("alle", "absent")]
+    assert shown["machine-web-port-anonymous", "vm-fag01"] == [("nsg-fag nett", "absent")]
+    assert shown["storage-network-unrestricted", "stkartlager"] == [("midlertidig", "absent")]
+    assert shown["sql-network-unrestricted", "sql-innkjoring"] == [
+        ("driftsleverandor properties.addressPrefixes", ["51.120.0.0/16"])
+    ]
+
+
+def test_the_authority_of_a_tenant_is_that_of_the_cloud_of_the_resource() -> None:
+    rows = {
+        where: row
+        for where, row, _ in failures()
+        if row.rule == "fhir-external-authority" and "another tenant" in where
+    }
+    shown = {
+        where.rpartition(": ")[2]: (
+            [str(each.expected).rpartition("/")[0] for each in row.evidence],
+            "login.microsoftonline.us" in row.fix.commands[0],
+            "login.microsoftonline.us" in row.fix.bicep,
+            row.fix.of_rule,
+        )
+        for where, row in rows.items()
+        if row.fix is not None
+    }
+    assert shown == {
+        "a FHIR service of another tenant": (["https://login.microsoftonline.com"], False, False, True),
+        "a FHIR service of another tenant in the cloud of US Government": (
+            ["https://login.microsoftonline.us"],
+            True,
+            True,
+            False,
+        ),
+    }

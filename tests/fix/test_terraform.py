@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from scanner.evaluate.fix_commands import below, sample
+from scanner.fix.sample_commands import below, sample
 from scanner.model.ids import type_of
 from scanner.model.rule import Rule
 from tests.rules import examples

@@ -22,7 +22,7 @@ from scanner.model.ids import root_of
 from scanner.model.message import NOTHING
 from scanner.model.resource import LOST, Gap
 from scanner.model.resource_type import Endpoint, ResourceType
-from scanner.model.rule import Fix, Rule
+from scanner.model.rule import FixTemplate, Rule
 from scanner.model.verdict import Pass
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot, of_store
@@ -46,7 +46,7 @@ from tests.history.test_compare import (
     observed,
 )
 
-FIX = Fix(az="az version", impact=NOTHING)
+FIX = FixTemplate(az="az version", impact=NOTHING)
 STORES = f"/subscriptions/{SUB}/providers/Microsoft.Storage/storageAccounts"
 NETWORKS = f"/subscriptions/{SUB}/providers/Microsoft.Network/virtualNetworks"
 

@@ -11,13 +11,13 @@ from scanner.model.index import Index
 from scanner.model.message import NOTHING
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.rule import Fix, Rule, rule
+from scanner.model.rule import FixTemplate, Rule, rule
 from scanner.model.verdict import Pass, Verdict
 from scanner.rulebook.loader import RuleSet
 from tests.history.test_compare import MONDAY, SUB, TUESDAY, Row, account, exposure, finding
 from tests.history.test_compare import document as rows_of
 
-FIX = Fix(az="az version", impact=NOTHING)
+FIX = FixTemplate(az="az version", impact=NOTHING)
 STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 KEYS = Rule(
     id="keys", category="authentication", title="Keys", resource_type=STORE, endpoints=("blob",), why="w", fix=FIX

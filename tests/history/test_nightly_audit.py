@@ -250,14 +250,14 @@ def test_what_is_deleted_is_fixed_for_who_scans_a_group(tmp_path: Path) -> None:
 
 OWN = """
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.rule import Fix, rule
+from scanner.model.rule import FixTemplate, rule
 from scanner.model.verdict import Fail
 
 ACCOUNT = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 QUEUES = Read(ACCOUNT, "queueServices/default", "2025-08-01", one=True)
 
 
-TEXT = {"category": "governance", "severity": "low", "why": "x", "fix": Fix(az="az x", impact="x")}
+TEXT = {"category": "governance", "severity": "low", "why": "x", "fix": FixTemplate(az="az x", impact="x")}
 
 
 @rule(ACCOUNT, "own-kind", title="It has a kind", **TEXT)

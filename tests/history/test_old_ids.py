@@ -425,3 +425,43 @@ def test_a_type_of_a_rule_that_was_off_is_first_evaluated_and_not_new() -> None:
     assert "own-all:Microsoft.Storage/storageAccounts" in off["coverage"]["rules_off"]
     on = scanned(file)
     assert {each["rule"]: each["new"] for each in on["findings"]}["own-all"] is False
+
+
+MANY = """
+[my-switch]
+title = "{product} is on"
+pass_title = "Off"
+category = "transport"
+severity = "medium"
+check = { path = "properties.supportsHttpsTrafficOnly", good = [true], bad = [false] }
+why = "w"
+fix = { steps = ["s"], impact = "i" }
+types = ["storage.ACCOUNT", "keyvault.VAULT"]
+"""
+
+
+def test_a_severity_of_one_type_comes_before_that_of_all() -> None:
+    rules(MANY)
+    file = storage("bad.jsonl", **{HTTP: False})
+
+    def severity(*names: str) -> str:
+        text = "".join(f'[severity."{id}"]\nto = "{to}"\nreason = "r"\n' for id, to in (each.split() for each in names))
+        Path("own.toml").write_text(text)
+        found = scanned(file, "--config", "own.toml", only="my-switch")["findings"]
+        return str(next(each["severity"] for each in found if each["status"] == "fail"))
+
+    account = "my-switch:microsoft.storage/storageAccounts"
+    assert severity(f"{account} low") == "low"
+    assert severity(f"{account} low", "my-switch high") == severity("my-switch high", f"{account} low") == "low"
+    assert severity("my-switch:Microsoft.KeyVault/vaults low") == "medium"
+    assert severity("my-switch:Microsoft.KeyVault/vaults low", "my-switch high") == "high"
+
+
+@pytest.mark.parametrize(
+    "name", ["my-switch:Microsoft.Sql/servers", "storage-plain-http:Microsoft.Storage/storageAccounts"]
+)
+def test_a_severity_of_a_type_that_the_rule_does_not_ask_is_refused(name: str) -> None:
+    rules(MANY)
+    Path("own.toml").write_text(f'[severity."{name}"]\nto = "low"\nreason = "r"\n')
+    ended = twolocks("scan", "--from", storage("a.jsonl"), "--rules", "mine", "--config", "own.toml")
+    assert (ended.code, f'unknown rule "{name}"' in ended.err) == (2, True)

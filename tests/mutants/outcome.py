@@ -19,8 +19,9 @@ from tests.mutants.make import Mutant
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "rules"
 OTHERS = {
-    True: ("tests/rules/test_shown.py", "tests/estate/test_expected.py"),
+    True: ("tests/rules/test_perimeters.py", "tests/rules/test_shown.py", "tests/estate/test_expected.py"),
     False: (
+        "tests/rules/test_perimeters.py",
         "tests/reach",
         "tests/model/test_exposure.py",
         "tests/evaluate/test_lock_answers.py",

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from scanner.model.exposure import Reach
+from scanner.model.fix import Edit, Fix
 from scanner.model.index import build
-from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.reach.closing import NO_RULE, closing_of
 from scanner.reach.filtering import OpenRange
@@ -51,28 +51,28 @@ def test_the_fix_of_an_open_port_closes_it_or_says_why_not(seed: int, limit: Rea
             lock = open_range_lock(opened, before.index)
             closing = closing_of(opened, FRONT, before.index, limit)
             ports = OpenPorts("", opened.label, opened.known_port, False, lock, closing, closing)
-            remedy = narrowing(ports, before.index, remove=remove)
+            fix = narrowing(ports, before.index, remove=remove)
             causes = [each.cause for each in caused(ports, before.index).grants if each.level >= limit]
-            assert remedy.steps or set(remedy.closes) <= {
+            assert fix.steps or set(fix.closes) <= {
                 one for each in causes if each is not None for one in (each._replace(also=()), *each.also)
             }
             if all(each.level < limit for each in lock.grants):
-                assert not remedy.commands
+                assert not fix.commands
                 continue
-            assert remedy.changes or remedy.steps
-            if not remedy.changes:
+            assert fix.changes or fix.steps
+            if not fix.changes:
                 continue
-            edits = [each for each in remedy.changes if isinstance(each, Edit)]
+            edits = [each for each in fix.changes if isinstance(each, Edit)]
             after = topology(build(Resource(overlaid_body(each, each["id"], edits)) for each in bodies))
             left = [
                 one
                 for one, span in open_places(after, key, limit)
                 if span in opened.spans and one.label == opened.label
             ]
-            assert left == [], (opened.label, remedy)
+            assert left == [], (opened.label, fix)
 
 
-def of_firewall(*, policy: bool, remove: bool) -> tuple[list[Body], Remedy]:
+def of_firewall(*, policy: bool, remove: bool) -> tuple[list[Body], Fix]:
     """A network behind a firewall whose second collection has a filler and the DNAT rule; and what changes that."""
     rules = [dnat(destinationPorts=["99"]), dnat(sourceAddresses=["*"], sourceIpGroups=[f"{NET}/ipGroups/any"])]
     bodies = [network(), group(rule("ssh", "22")), nic(), public("pip-fw", "192.0.2.9")]
@@ -96,16 +96,16 @@ def of_firewall(*, policy: bool, remove: bool) -> tuple[list[Body], Remedy]:
 @pytest.mark.parametrize("remove", [False, True])
 @pytest.mark.parametrize("policy", [False, True])
 def test_a_port_behind_a_firewall_is_closed_at_the_dnat_rule(policy: bool, remove: bool) -> None:
-    bodies, remedy = of_firewall(policy=policy, remove=remove)
-    edits = [each for each in remedy.changes if isinstance(each, Edit)]
+    bodies, fix = of_firewall(policy=policy, remove=remove)
+    edits = [each for each in fix.changes if isinstance(each, Edit)]
     after = shown(made(*(overlaid_body(each, each["id"], edits) for each in bodies)))
     assert after == ({"192.0.2.9 tcp/99": "internet"} if remove else {**after, "192.0.2.9 tcp/2222": "selected"})
     if policy and remove:
-        assert "rule remove --name dnat --collection-name in --rule-collection-group-name g " in remedy.commands[0]
+        assert "rule remove --name dnat --collection-name in --rule-collection-group-name g " in fix.commands[0]
     else:
         # Whether a command can clear the IP groups of a rule is not known.
-        assert not remedy.commands
-        assert "rule dnat: " in remedy.steps[0]
+        assert not fix.commands
+        assert "rule dnat: " in fix.steps[0]
 
 
 def test_every_part_of_a_range_is_closed() -> None:
@@ -128,9 +128,9 @@ def test_the_rules_of_a_cluster_are_not_changed() -> None:
     nics = list(found.fabric.nics.values())
     for ports in open_ports(found.paths(nics[0]), found.fabric, found.index):
         assert ports.narrow.rules
-        remedy = narrowing(ports, found.index)
-        assert remedy.steps == (IN_CLUSTER,)
-        assert not remedy.commands
+        fix = narrowing(ports, found.index)
+        assert fix.steps == (IN_CLUSTER,)
+        assert not fix.commands
 
 
 def overlaid_cluster(body: Body) -> Body:

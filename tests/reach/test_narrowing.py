@@ -4,8 +4,8 @@ import shlex
 from typing import Any
 
 from scanner.model.exposure import Reach, grant
+from scanner.model.fix import Fix
 from scanner.model.index import build
-from scanner.model.remedy import Remedy
 from scanner.reach.closing import Closing
 from scanner.reach.narrowing import narrowing
 from scanner.reach.open_ports import OpenPorts
@@ -17,14 +17,14 @@ GROUP = (
 )
 
 
-def fix(*, remove: bool = False, name: str = "ssh; rm -rf {x}", **body: Any) -> Remedy:
+def fix(*, remove: bool = False, name: str = "ssh; rm -rf {x}", **body: Any) -> Fix:
     rule = DnatRule(GROUP, "properties.ruleCollections", "rules", "inbound", 0, {"name": name, **body})
     ports = OpenPorts("", "tcp/22", None, False, grant(Reach.internet), Closing(dnat=(rule,)), Closing(dnat=(rule,)))
     return narrowing(ports, build(()), remove=remove)
 
 
-def words(remedy: Remedy) -> list[str]:
-    (command,) = remedy.commands
+def words(fix: Fix) -> list[str]:
+    (command,) = fix.commands
     return shlex.split(command.replace("{{", "{").replace("}}", "}"))
 
 

@@ -17,7 +17,7 @@ def test_each_fix_that_can_be_applied_closes_what_it_claims() -> None:
     for bundle in (*snapshot.index, *snapshot.remaining):
         before = evaluation.evaluate(bundle)
         for row in before.findings:
-            changes = before.remedies[row.fingerprint].changes if row.status == "fail" else ()
+            changes = before.fixes[row.fingerprint].changes if row.status == "fail" else ()
             if bundle.top is None or row.fix is None or not can_try(bundle.top, changes, evaluation.index):
                 continue
             applied += 1

@@ -17,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scanner.evaluate.fix_commands import below, sample
 from scanner.evaluate.fixes import sample_bicep
+from scanner.fix.sample_commands import below, sample
 from scanner.model.ids import type_of
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
@@ -72,7 +72,7 @@ class Expression(str):
 
 
 class Reader:
-    """Reads an expression as `scanner.evaluate.bicep.text` and rows write it."""
+    """Reads an expression as `scanner.fix.bicep.text` and rows write it."""
 
     def __init__(self, written: str) -> None:
         self.tokens = TOKEN.findall(written)

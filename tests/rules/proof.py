@@ -51,7 +51,7 @@ def proof(all_fixed: Iterable[Fixed]) -> Proof:
             found.without_subscription += "names no subscription" in wrong
             found.placeholders += any(re.match("placeholder|a brace", one) for one in wrong)
             found.problems += [f"{each.id}: {one}" for one in wrong]
-        if not each.remedy.changes:
+        if not each.fix.changes:
             found.not_simulated += 1
             continue
         simulated.add(rule)

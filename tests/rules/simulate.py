@@ -1,4 +1,4 @@
-"""Fixes applied as overlays: a remedy's changes on the bodies of an example, which is then evaluated again."""
+"""Fixes applied as overlays: a fix's changes on the bodies of an example, which is then evaluated again."""
 
 import re
 from collections import defaultdict
@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from scanner.document.schema import FindingRow, FixRow
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.trials import edited
+from scanner.model.fix import Change, Deletion, Edit, Fix
 from scanner.model.ids import is_subscription, root_of, type_of
 from scanner.model.index import Index, is_indexed
-from scanner.model.remedy import Deletion, Edit, Remedy, Step
 from scanner.model.resource import Bundle, Resource
 from tests.rules import examples
 from tests.rules.examples import Case
@@ -53,7 +53,7 @@ def with_values(value: Any) -> Any:
     return value
 
 
-def overlaid(bundle: Bundle, steps: tuple[Step, ...]) -> Bundle:
+def overlaid(bundle: Bundle, steps: tuple[Change, ...]) -> Bundle:
     """Return a copy of a bundle with changes; what does not exist yet is made, and counted as read."""
     made = Bundle(bundle.id, reads=dict(bundle.reads), skips=dict(bundle.skips), gaps=dict(bundle.gaps))
     gone = {each.resource.lower() for each in steps if isinstance(each, Deletion)}
@@ -92,7 +92,7 @@ class Fixed:
 
     case: Case
     finding: FindingRow
-    remedy: Remedy
+    fix: Fix
     status: str
     closed: frozenset[str]
     """The endpoints that were open and are closed now."""
@@ -102,7 +102,7 @@ class Fixed:
         return f"{self.case.id}: {self.finding.rule}"
 
 
-def index_of(case: Case, steps: tuple[Step, ...]) -> Index:
+def index_of(case: Case, steps: tuple[Change, ...]) -> Index:
     """Return the index of an example with changes of its resources."""
     changes = [each for each in steps if isinstance(each, Edit)]
     gone = {each.resource.lower() for each in steps if isinstance(each, Deletion)}
@@ -161,19 +161,19 @@ def fixed(case: Case) -> list[Fixed]:
 
 
 def _fixed(case: Case, row: FindingRow, found: BundleResult) -> Fixed:
-    remedy = found.remedies[row.fingerprint]
+    fix = found.fixes[row.fingerprint]
     bundle = examples.bundle(case)
-    if any(isinstance(each, Deletion) and each.resource.lower() == bundle.id.lower() for each in remedy.changes):
+    if any(isinstance(each, Deletion) and each.resource.lower() == bundle.id.lower() for each in fix.changes):
         closed = frozenset(each.endpoint for each in found.exposures if each.severity is not None)
-        return Fixed(case, row, remedy, "gone", closed)
-    if not remedy.changes:
-        return Fixed(case, row, remedy, row.status, frozenset())
-    after, index = overlaid(bundle, remedy.changes), index_of(case, remedy.changes)
+        return Fixed(case, row, fix, "gone", closed)
+    if not fix.changes:
+        return Fixed(case, row, fix, row.status, frozenset())
+    after, index = overlaid(bundle, fix.changes), index_of(case, fix.changes)
     asked = statuses([examples.rule_at(row.rule, row.resource)], after, index)
     now = [status for id, _, status in asked if id == row.resource]
     left = exposures(examples.kinds_of(case.type), after, index)
     closed = _closed(found, {(each.endpoint, each.address) for each in left if each.severity is not None})
-    return Fixed(case, row, remedy, min(now, key=ORDER.index, default="gone"), closed)
+    return Fixed(case, row, fix, min(now, key=ORDER.index, default="gone"), closed)
 
 
 def status_of(result: BundleResult, row: FindingRow) -> str:

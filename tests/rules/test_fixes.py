@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scanner.model.remedy import FIELDS
+from scanner.model.fix import FIELDS
 from scanner.model.rule import Rule
 from tests.rules import examples, pinned
 from tests.rules.each import each_rule

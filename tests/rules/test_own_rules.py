@@ -19,12 +19,12 @@ WITHOUT = "the snapshot was made without this property"
 HEAD = """
 from scanner.model.json_paths import MISSING
 from scanner.model.resource_type import ResourceType
-from scanner.model.rule import Fix, rule
+from scanner.model.rule import FixTemplate, rule
 from scanner.model.verdict import Fail, Pass
 
 ACCOUNT = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01", keep=("properties.agencyZone",))
 CLUSTER = ResourceType("Microsoft.ContainerService/managedClusters", api="2025-10-01")
-TEXT = {"category": "governance", "severity": "low", "why": "x", "fix": Fix(az="az x", impact="x")}
+TEXT = {"category": "governance", "severity": "low", "why": "x", "fix": FixTemplate(az="az x", impact="x")}
 MODE = "properties.agencyMode"
 
 
@@ -184,7 +184,7 @@ def test_an_older_snapshot_never_passes_an_own_rule(folder: Path, tmp_path: Path
 
 AGENCY = """
 from scanner.model.resource_type import ResourceType
-from scanner.model.rule import Fix, rule
+from scanner.model.rule import FixTemplate, rule
 from scanner.model.verdict import Fail, Pass
 
 THING = ResourceType("Microsoft.Agency/things", api="2025-08-01")
@@ -192,7 +192,7 @@ PARTS = THING.child("parts/default/pieces", keep=("properties.open",))
 KEYS = THING.child("keys", action="Microsoft.Agency/things/listKeys/action")
 ALL = THING.child("all", action="*")
 ODD = THING.child("odd", action="Microsoft.Agency/*/read")
-TEXT = {"category": "governance", "severity": "low", "why": "x", "fix": Fix(az="az x", impact="x")}
+TEXT = {"category": "governance", "severity": "low", "why": "x", "fix": FixTemplate(az="az x", impact="x")}
 
 
 @rule(THING, "own-parts", title="x", reads=(PARTS, KEYS, ALL, ODD), **TEXT)

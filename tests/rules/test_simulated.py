@@ -10,10 +10,10 @@ import pytest
 import tree_sitter
 import tree_sitter_bicep
 
-from scanner.evaluate.fix_commands import commands_of
-from scanner.evaluate.set_commands import PATCHED
+from scanner.fix.sample_commands import commands_of
+from scanner.fix.set_commands import PATCHED
+from scanner.model.fix import RANGE
 from scanner.model.ids import type_of
-from scanner.model.remedy import RANGE
 from scanner.model.rule import Rule
 from tests.rules import examples
 from tests.rules.each import each_rule
@@ -358,7 +358,7 @@ def test_no_command_writes_a_body_back_without_its_secrets() -> None:
 
 
 def test_every_fix_closes_its_finding() -> None:
-    applied = [each for each in everything() if each.remedy.changes and not left(each)]
+    applied = [each for each in everything() if each.fix.changes and not left(each)]
     assert {each.id: each.status for each in applied if each.status not in ("pass", "not-applicable", "gone")} == {}
     assert len(applied) > 1000
 
@@ -376,11 +376,11 @@ def test_every_fix_of_a_lock_closes_exactly_what_it_claims() -> None:
 
 
 def test_what_cannot_be_applied_has_a_reason() -> None:
-    without = Counter(each.finding.rule for each in everything() if not each.remedy.changes)
+    without = Counter(each.finding.rule for each in everything() if not each.fix.changes)
     every = Counter(each.finding.rule for each in everything())
     assert {rule for rule in without if without[rule] == every[rule]} == {*STEPS, *REGIONS, *VAULTS, *LOG_TARGETS}
     assert {rule for rule in without if without[rule] < every[rule]} <= set(SOMETIMES_STEPS)
-    assert all(fix_of(each).steps for each in everything() if not each.remedy.changes)
+    assert all(fix_of(each).steps for each in everything() if not each.fix.changes)
     known = {each.id for each in everything()} | {f"{each.case.file}: *: {each.finding.rule}" for each in everything()}
     assert set(LEFT) <= known
 

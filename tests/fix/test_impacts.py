@@ -4,30 +4,30 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from scanner.document.schema import FindingRow
-from scanner.evaluate.remedies import RULE_REMOVED, RULES_REMOVED
-from scanner.model.remedy import Deletion, Remedy
+from scanner.fix.causes import RULE_REMOVED, RULES_REMOVED
+from scanner.model.fix import Deletion, Fix
 from scanner.model.rule import Rule
 from tests.rules import examples
 
 TOGETHER = examples.TOGETHER
 
 
-def failures() -> Iterator[tuple[Rule, FindingRow, Remedy]]:
-    """Yield the failures of lock rules in all examples, each with its rule and its remedy."""
+def failures() -> Iterator[tuple[Rule, FindingRow, Fix]]:
+    """Yield the failures of lock rules in all examples, each with its rule and its fix."""
     for file in examples.all_files():
         for case in file.cases:
             found = examples.result(case)
             for row in found.findings:
                 rule = examples.rule_at(row.rule, row.resource)
                 if row.status == "fail" and row.fix is not None and rule.lock:
-                    yield rule, row, found.remedies[row.fingerprint]
+                    yield rule, row, found.fixes[row.fingerprint]
 
 
 def test_the_removal_of_firewall_rules_is_not_said_to_break_what_another_fix_breaks() -> None:
     seen: dict[str, set[str]] = defaultdict(set)
-    for rule, row, remedy in failures():
+    for rule, row, fix in failures():
         assert row.fix is not None
-        if remedy.changes and all(isinstance(each, Deletion) for each in remedy.changes) and not remedy.steps:
+        if fix.changes and all(isinstance(each, Deletion) for each in fix.changes) and not fix.steps:
             of_rule = all("{cause}" in each for each in rule.fix.az.split(" && "))
             is_own = of_rule or rule.category != "network"
             expected = {rule.fix.impact} if is_own else {RULE_REMOVED, RULES_REMOVED}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from scanner.evaluate.placeholders import filled, parts_of, quoted
+from scanner.fix.placeholders import filled, parts_of, quoted
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from scanner.model.remedy import RANGE
+from scanner.model.fix import RANGE
 
 _SEPARATORS: Final = {
     "--source-address-prefixes": " ",

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from scanner.evaluate.joins import join_of
-from scanner.evaluate.placeholders import filled
-from scanner.model.remedy import RANGE
+from scanner.fix.joins import join_of
+from scanner.fix.placeholders import filled
+from scanner.model.fix import RANGE
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from scanner.evaluate.bicep import NEEDED, NOTE, bicep_of, text, versions_of
+from scanner.fix.bicep import NEEDED, NOTE, bicep_of, text, versions_of
+from scanner.model.fix import ADD, REMOVE, Deletion, Edit, Fix, changed
 from scanner.model.kept import KeptPaths
-from scanner.model.remedy import ADD, REMOVE, Deletion, Edit, Remedy, changed
 from scanner.model.resource import Bundle, Resource
 from tests.rules import examples
 from tests.rules.bicep_paths import Reader, all_written, is_known, known, of_blocks, of_row, problems
@@ -46,7 +46,7 @@ def test_what_is_read_back_is_what_was_written(value: Any) -> None:
 @given(TEXTS, TEXTS)
 def test_a_block_sets_what_the_overlay_sets(name: str, value: str) -> None:
     edits = (Edit(ACCOUNT.id, "properties.minimumTlsVersion", value), Edit(ACCOUNT.id, "tags", {name: value}))
-    written = bicep_of(Remedy(changes=edits), ACCOUNT, VERSIONS)
+    written = bicep_of(Fix(changes=edits), ACCOUNT, VERSIONS)
     assert written.startswith(NOTE)
     head, _, body = written.removeprefix(NOTE).partition(" = ")
     assert head.startswith("resource target 'Microsoft.Storage/storageAccounts@20")
@@ -55,7 +55,7 @@ def test_a_block_sets_what_the_overlay_sets(name: str, value: str) -> None:
 
 def test_a_list_is_written_whole() -> None:
     edit = Edit(ACCOUNT.id, "properties.networkAcls.ipRules", {"value": "<YOUR_RANGE>"}, ADD)
-    body = bicep_of(Remedy(changes=(edit,)), ACCOUNT, VERSIONS).partition(" = ")[2]
+    body = bicep_of(Fix(changes=(edit,)), ACCOUNT, VERSIONS).partition(" = ")[2]
     assert Reader(body).value()["properties"] == changed(ACCOUNT.body, edit)["properties"]
 
 
@@ -69,7 +69,7 @@ def test_a_list_is_written_whole() -> None:
     ],
 )
 def test_what_a_template_cannot_say_has_none(change: Any) -> None:
-    assert bicep_of(Remedy(changes=(change,)), ACCOUNT, VERSIONS) == ""
+    assert bicep_of(Fix(changes=(change,)), ACCOUNT, VERSIONS) == ""
 
 
 def test_a_list_of_which_only_parts_were_kept_is_not_written() -> None:
@@ -85,7 +85,7 @@ def test_a_list_of_which_only_parts_were_kept_is_not_written() -> None:
             bundle = Bundle(vault)
             top = Resource(before.body, bundle=bundle)
             bundle.add(top)
-            assert bool(bicep_of(Remedy(changes=(each,)), top, VERSIONS)) is is_said
+            assert bool(bicep_of(Fix(changes=(each,)), top, VERSIONS)) is is_said
 
 
 def test_what_fixes_write_is_what_the_schema_of_the_type_lets_them_write() -> None:
@@ -112,7 +112,7 @@ RULES = Edit(ACCOUNT.id, "properties.networkAcls.ipRules", [])
 def test_what_an_object_needs_besides_is_written_as_it_is(acls: Any, has: bool) -> None:
     """Azure refuses network rules without their default action; where it is not known, there is no block."""
     top = Resource({"id": ACCOUNT.id, "properties": {"networkAcls": acls}})
-    written = bicep_of(Remedy(changes=(RULES,)), top, VERSIONS)
+    written = bicep_of(Fix(changes=(RULES,)), top, VERSIONS)
     assert bool(written) is has
     if has:
         (found,) = of_blocks("", written)
@@ -149,6 +149,6 @@ def test_a_property_that_azure_reports_is_left_out() -> None:
     disk = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/d"
     edits = (Edit(disk, "properties.publicNetworkAccess", "Disabled"), Edit(disk, "properties.diskState", "Unattached"))
     top = Resource({"id": disk, "properties": {}}, bundle=Bundle(disk))
-    body = bicep_of(Remedy(changes=edits), top, VERSIONS).partition(" = ")[2]
+    body = bicep_of(Fix(changes=edits), top, VERSIONS).partition(" = ")[2]
     assert Reader(body).value()["properties"] == {"publicNetworkAccess": "Disabled"}
-    assert bicep_of(Remedy(changes=edits[1:]), top, VERSIONS) == ""
+    assert bicep_of(Fix(changes=edits[1:]), top, VERSIONS) == ""

@@ -50,7 +50,7 @@ class Deletion(NamedTuple):
     resource: str
 
 
-Step = Edit | Deletion
+Change = Edit | Deletion
 
 
 class Cause(NamedTuple):
@@ -73,7 +73,7 @@ class Cause(NamedTuple):
     text: str = ""
     place: int = -1
     words: tuple[Message, ...] = ()
-    effect: tuple[Step, ...] = ()
+    effect: tuple[Change, ...] = ()
     also: "tuple[Cause, ...]" = ()
     out_of: int = 0
     among: tuple[Any, ...] = ()
@@ -108,7 +108,7 @@ class Cause(NamedTuple):
         effect = () if id else (Edit(resource, path, value, entry),)
         return cls(resource, path, entry, value, text=id, place=place, words=words, effect=effect)
 
-    def one_of(self, path: str, among: tuple[Any, ...], entry: Any, effect: tuple[Step, ...]) -> "Cause":
+    def one_of(self, path: str, among: tuple[Any, ...], entry: Any, effect: tuple[Change, ...]) -> "Cause":
         """Return an entry of a list of this cause's resource, whose other entries stay."""
         place = among.index(entry)
         return self._replace(path=path, entry=entry, place=place, effect=effect, among=among, instead=self)
@@ -117,7 +117,7 @@ class Cause(NamedTuple):
         """Return a text that is equal for equal causes."""
         return f"{self.resource}\n{self.path}\n{self.place}".lower()
 
-    def change(self) -> tuple[Step, ...]:
+    def change(self) -> tuple[Change, ...]:
         """Return what removes it, as data."""
         if self.words:
             return self.effect
@@ -190,7 +190,7 @@ def fields_of(texts: Iterable[str], own: Mapping[str, Message] = FIELDS) -> tupl
     return tuple(Field(name, own.get(name) or FIELDS.get(name, NOTHING)) for name in names)
 
 
-class Remedy(Struct, frozen=True):
+class Fix(Struct, frozen=True):
     """What closes causes. `commands`: `az` commands, filled and quoted. `steps`: words where no single command exists.
 
     `changes`: what the commands change, as data. `closes`: the causes that they remove. `narrows`: whether an allowed
@@ -202,7 +202,7 @@ class Remedy(Struct, frozen=True):
 
     commands: tuple[str, ...] = ()
     steps: tuple[Message, ...] = ()
-    changes: tuple[Step, ...] = ()
+    changes: tuple[Change, ...] = ()
     closes: tuple[Cause, ...] = ()
     narrows: bool = False
     check_first: str = ""
@@ -215,12 +215,12 @@ class Remedy(Struct, frozen=True):
         """Return the fields of the commands and steps."""
         return fields_of((*self.commands, *self.steps))
 
-    def __add__(self, other: "Remedy") -> "Remedy":
-        """Return both remedies as one, each command, step, change and impact once."""
-        if self == Remedy():
+    def __add__(self, other: "Fix") -> "Fix":
+        """Return both fixes as one, each command, step, change and impact once."""
+        if self == Fix():
             return other
         impacts = dict.fromkeys(filter(None, (self.impact, other.impact)))
-        return Remedy(
+        return Fix(
             tuple(dict.fromkeys(self.commands + other.commands)),
             tuple(dict.fromkeys(self.steps + other.steps)),
             _unique(self.changes + other.changes),
@@ -233,7 +233,7 @@ class Remedy(Struct, frozen=True):
         )
 
 
-def _unique(changes: tuple[Step, ...]) -> tuple[Step, ...]:
+def _unique(changes: tuple[Change, ...]) -> tuple[Change, ...]:
     return tuple({repr(each): each for each in changes}.values())
 
 

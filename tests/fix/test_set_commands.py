@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.evaluate.set_commands import with_parents
+from scanner.fix.set_commands import with_parents
 from scanner.model.resource import Resource
 
 ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Agency/things/one"

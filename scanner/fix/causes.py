@@ -1,24 +1,25 @@
-"""The fix of a failed check: the remedy of its causes, and which endpoints it closes, without a second evaluation."""
+"""The fix of a failed check: what removes its causes, and which endpoints that closes, without a second evaluation."""
 
 import json
 import operator
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from scanner.evaluate.placeholders import filled, words_of
-from scanner.evaluate.set_commands import PATCHED, own_command, patch_command, with_parents
+from scanner.fix.placeholders import filled, words_of
+from scanner.fix.set_commands import PATCHED, own_command, patch_command, with_parents
 from scanner.model.addresses import AddressSet, union
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Lock, Reach, grant
+from scanner.model.fix import Cause, Change, Edit, Fix
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.message import NOTHING, Message
-from scanner.model.remedy import Cause, Edit, Remedy, Step
+from scanner.model.regions import PUBLIC_AUTHORITY, authority_of
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 from scanner.reach.sources import grant_from_addresses
@@ -29,13 +30,13 @@ SELECTED = grant(Reach.selected).grants[0]
 
 
 class Removal(Struct):
-    """What a fix removes. `keys`: those of causes. `fixes`: the commands of rules that it runs as a whole."""
+    """What a fix removes. `keys`: those of causes. `templates`: the commands of rules that it runs as a whole."""
 
     top: Resource
     index: Index
     keys: set[str] = field(default_factory=set)
-    fixes: set[str] = field(default_factory=set)
-    remedy: Remedy = field(default_factory=Remedy)
+    templates: set[str] = field(default_factory=set)
+    fix: Fix = field(default_factory=Fix)
     last: "tuple[Lock, bool, Lock] | None" = None
     """The network lock that was asked last, once the removal is complete: whether its rule's own fix runs, and what is
     left of it. Endpoints that share a lock follow each other.
@@ -46,11 +47,11 @@ class Removal(Struct):
         if cause is None:
             return False
         cause = cause.at(self.top.id)
-        is_removed = cause.key() in self.keys or covers(self.remedy.changes, cause)
+        is_removed = cause.key() in self.keys or covers(self.fix.changes, cause)
         return is_removed and all(map(self.removes, cause.also))
 
 
-def covers(changes: Iterable[Step], cause: Cause) -> bool:
+def covers(changes: Iterable[Change], cause: Cause) -> bool:
     """Return whether changes set the property of a cause, or the whole list of an entry."""
     for each in changes:
         if not isinstance(each, Edit) or each.entry is not None:
@@ -64,28 +65,56 @@ def covers(changes: Iterable[Step], cause: Cause) -> bool:
     return False
 
 
-# The remedy
+# The fix
 
 
-def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
-    """Return the remedy of a rule's own fix for a resource."""
-    fix = rule.fix
-    templates = templates_of(fix.az)
+def rule_fix(rule: Rule, subject: Resource, top: Resource) -> Fix:
+    """Return a rule's own fix for a resource."""
+    own = rule.fix
+    templates = templates_of(own.az)
     if templates is None:
-        return Remedy(steps=(fix.portal,) if fix.portal else (), impact=fix.impact, of_rule=True)
+        return Fix(steps=(own.portal,) if own.portal else (), impact=own.impact, of_rule=True)
     if len(templates) == 1:
         commands: tuple[str, ...] = (own_command(templates[0], subject, top),)
     else:
         commands = tuple([filled(each, subject, top) for each in templates])
-    steps = tuple([words_of(each, subject, top) for each in fix.steps])
-    return Remedy(
+    steps = tuple([words_of(each, subject, top) for each in own.steps])
+    fix = Fix(
         commands,
         steps,
-        tuple(fix.changes(subject, top)),
-        narrows="YOUR_RANGE" in fix.az,
-        impact=fix.impact,
+        tuple(own.changes(subject, top)),
+        narrows="YOUR_RANGE" in own.az,
+        impact=own.impact,
         of_rule=True,
     )
+    return _of_cloud(fix, subject.location or top.location)
+
+
+def _of_cloud(fix: Fix, location: str) -> Fix:
+    """Return the fix of a rule, which names who signs in to the public cloud, with who does in a region's cloud.
+
+    What the rule says in other forms is of the public cloud, and is left out then.
+    """
+    authority = authority_of(location)
+    if authority == PUBLIC_AUTHORITY or not any(PUBLIC_AUTHORITY in each for each in fix.commands):
+        return fix
+    return replace(
+        fix,
+        commands=tuple(each.replace(PUBLIC_AUTHORITY, authority) for each in fix.commands),
+        changes=tuple(
+            each._replace(value=_with_authority(each.value, authority)) if isinstance(each, Edit) else each
+            for each in fix.changes
+        ),
+        of_rule=False,
+    )
+
+
+def _with_authority(value: Any, authority: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_authority(each, authority) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_authority(each, authority) for each in value]
+    return value.replace(PUBLIC_AUTHORITY, authority) if isinstance(value, str) else value
 
 
 @lru_cache(maxsize=4096)
@@ -111,29 +140,28 @@ LAST_RULE = Message(
 )
 
 
-def cause_remedy(rule: Rule, causes: Sequence[Cause], subject: Resource, top: Resource) -> Remedy:
-    """Return the remedy of a rule's own fix for each of some causes, the last entry of a list first."""
-    fix = rule.fix
+def cause_fix(rule: Rule, causes: Sequence[Cause], subject: Resource, top: Resource) -> Fix:
+    """Return a rule's own fix for each of some causes, the last entry of a list first."""
     causes = sorted((each.at(subject.id) for each in causes), key=lambda each: -each.place)
     if any(each.out_of and each.out_of <= len(causes) for each in causes):
-        return Remedy(steps=(LAST_RULE,), impact=fix.impact)
+        return Fix(steps=(LAST_RULE,), impact=rule.fix.impact)
     commands = tuple(
         filled(template, subject, top, **more_of(each))
         for each in causes
-        for template in (each.command or fix.az).split(" && ")
+        for template in (each.command or rule.fix.az).split(" && ")
         if template and not each.words
     )
     # Causes that all say how they are removed need no words of the rule, which are about another cause.
-    own = fix.steps if not all(each.command or each.words for each in causes) else ()
+    own = rule.fix.steps if not all(each.command or each.words for each in causes) else ()
     steps = (*(words_of(each, subject, top) for each in own), *(step for each in causes for step in each.words))
     changes = tuple(step for each in causes for step in each.change())
-    return Remedy(
+    return Fix(
         tuple(dict.fromkeys(commands)),
         tuple(dict.fromkeys(steps)),
         changes,
         tuple(causes),
-        narrows="YOUR_RANGE" in fix.az,
-        impact=fix.impact,
+        narrows="YOUR_RANGE" in rule.fix.az,
+        impact=rule.fix.impact,
         of_rule=not any(each.command or each.words for each in causes),
     )
 
@@ -143,9 +171,9 @@ def lock_removal(rule: Rule, failing: Sequence[Exposure], subject: Resource, top
     removal = Removal(top, index)
     entries: dict[str, Cause] = {}
     for exposure in failing:
-        own = exposure.remedies.get(rule.category)
+        own = exposure.fixes.get(rule.category)
         if own is not None:
-            removal.remedy += _filled(own, rule, subject, top)
+            removal.fix += _filled(own, rule, subject, top)
             removal.keys.update(each.at(top.id).key() for each in own.closes)
             continue
         _add_causes(removal, entries, rule, exposure, subject)
@@ -153,15 +181,15 @@ def lock_removal(rule: Rule, failing: Sequence[Exposure], subject: Resource, top
     return removal
 
 
-def _filled(remedy: Remedy, rule: Rule, subject: Resource, top: Resource) -> Remedy:
-    """Return the remedy of an exposure with the names in its templates filled in."""
+def _filled(fix: Fix, rule: Rule, subject: Resource, top: Resource) -> Fix:
+    """Return the fix of an exposure with the names in its templates filled in."""
     return replace(
-        remedy,
-        impact=remedy.impact or rule.fix.impact,
-        commands=tuple(filled(each, subject, top) for each in remedy.commands),
-        steps=tuple(words_of(each, subject, top) for each in remedy.steps),
-        check_first=filled(remedy.check_first, subject, top),
-        changes=tuple(each if each.resource else each._replace(resource=top.id) for each in remedy.changes),
+        fix,
+        impact=fix.impact or rule.fix.impact,
+        commands=tuple(filled(each, subject, top) for each in fix.commands),
+        steps=tuple(words_of(each, subject, top) for each in fix.steps),
+        check_first=filled(fix.check_first, subject, top),
+        changes=tuple(each if each.resource else each._replace(resource=top.id) for each in fix.changes),
     )
 
 
@@ -178,23 +206,23 @@ def _add_causes(removal: Removal, entries: dict[str, Cause], rule: Rule, exposur
 
 def _add_cause(removal: Removal, entries: dict[str, Cause], rule: Rule, cause: Cause | None, subject: Resource) -> None:
     if cause is None:
-        removal.fixes.add(rule.fix.az)
-        removal.remedy += rule_remedy(rule, subject, removal.top)
+        removal.templates.add(rule.fix.az)
+        removal.fix += rule_fix(rule, subject, removal.top)
         return
     cause = cause.at(removal.top.id)
     if cause.words:
         removal.keys.add(cause.key())
-        removal.remedy += Remedy(steps=cause.words, changes=cause.effect, impact=_impact(rule, 1))
+        removal.fix += Fix(steps=cause.words, changes=cause.effect, impact=_impact(rule, 1))
     elif cause.is_setting:
-        own = rule_remedy(rule, subject, removal.top)
+        own = rule_fix(rule, subject, removal.top)
         if templates_of(rule.fix.az) is None:
-            removal.remedy += cause_remedy(rule, (cause,), subject, removal.top)
+            removal.fix += cause_fix(rule, (cause,), subject, removal.top)
         elif covers(own.changes, cause):
-            removal.fixes.add(rule.fix.az)
-            removal.remedy += own
+            removal.templates.add(rule.fix.az)
+            removal.fix += own
         else:
-            command = set_command(cause, subject, removal.top, before=removal.remedy.commands)
-            removal.remedy += Remedy((command,), changes=cause.change(), impact=rule.fix.impact)
+            command = set_command(cause, subject, removal.top, before=removal.fix.commands)
+            removal.fix += Fix((command,), changes=cause.change(), impact=rule.fix.impact)
         removal.keys.add(cause.key())
     else:
         entries[cause.key()] = cause
@@ -209,15 +237,15 @@ def _remove_entries(removal: Removal, entries: list[Cause], rule: Rule, subject:
         return
     limited = [each for each in entries if each.out_of]
     if any(each.out_of <= len(limited) for each in limited):
-        own = rule_remedy(rule, subject, removal.top)
-        removal.fixes.add(rule.fix.az)
+        own = rule_fix(rule, subject, removal.top)
+        removal.templates.add(rule.fix.az)
         entries = [each for each in entries if not covers(own.changes, each) and not _off(own.changes, removal.top)]
-        removal.remedy = _removed(entries, rule, removal.top) + removal.remedy + own
+        removal.fix = _removed(entries, rule, removal.top) + removal.fix + own
         return
-    removal.remedy = _removed(entries, rule, removal.top) + removal.remedy
+    removal.fix = _removed(entries, rule, removal.top) + removal.fix
 
 
-def _off(changes: Iterable[Step], top: Resource) -> bool:
+def _off(changes: Iterable[Change], top: Resource) -> bool:
     """Return whether changes disable public network access, so that no rule needs to go."""
     return any(isinstance(each, Edit) and each.path.lower().endswith(".publicnetworkaccess") for each in changes)
 
@@ -229,11 +257,11 @@ def _impact(rule: Rule, count: int) -> Message:
     return RULE_REMOVED if count == 1 else RULES_REMOVED
 
 
-def _removed(entries: Sequence[Cause], rule: Rule, top: Resource) -> Remedy:
+def _removed(entries: Sequence[Cause], rule: Rule, top: Resource) -> Fix:
     made = _together(entries)
     changes = tuple(step for each in made for step in each.change())
     impact = _impact(rule, len(entries)) if made else NOTHING
-    return Remedy(tuple(_commands(made, top)), changes=changes, closes=tuple(entries), impact=impact)
+    return Fix(tuple(_commands(made, top)), changes=changes, closes=tuple(entries), impact=impact)
 
 
 def _together(entries: Sequence[Cause]) -> list[Cause]:
@@ -329,7 +357,7 @@ def without(exposure: Exposure, removal: Removal, rule: Rule | None, rules: Sequ
 
     `rules`: the lock rules whose own fixes may have run, besides `rule`.
     """
-    if not (removal.keys or removal.fixes or removal.remedy.changes):
+    if not (removal.keys or removal.templates or removal.fix.changes):
         return exposure
     run = _run(exposure, removal, (rule, *rules) if rule is not None else rules)
     reach = _reach_without(exposure.reach, removal, any(each.category == "network" for each in run))
@@ -359,9 +387,9 @@ def closes(exposure: Exposure, removal: Removal, rules: Sequence[Rule] = ()) -> 
 
 def _run(exposure: Exposure, removal: Removal, rules: Sequence[Rule]) -> list[Rule]:
     """Return the rules about an endpoint whose own fix runs."""
-    if not removal.fixes:
+    if not removal.templates:
         return []
-    return [each for each in rules if each.fix.az in removal.fixes and each.names(exposure.endpoint)]
+    return [each for each in rules if each.fix.az in removal.templates and each.names(exposure.endpoint)]
 
 
 def _reach_without(lock: Lock, removal: Removal, is_fixed: bool) -> Lock:
@@ -378,7 +406,7 @@ def _reach_without(lock: Lock, removal: Removal, is_fixed: bool) -> Lock:
             left.append(each)
     if len(left) == len(lock.grants) and all(map(operator.is_, left, lock.grants)):
         return lock
-    if removal.remedy.narrows:
+    if removal.fix.narrows:
         left.append(SELECTED)
     if not left and not lock.possible_grants:
         return grant(Reach.none)

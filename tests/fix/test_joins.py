@@ -2,8 +2,8 @@
 
 import pytest
 
-from scanner.evaluate.joins import join_of
-from scanner.model.remedy import RANGE
+from scanner.fix.joins import join_of
+from scanner.model.fix import RANGE
 
 TWO = ("20.31.7.9/32", "20.31.8.0/28")
 FORMS = {

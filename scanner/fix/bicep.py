@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from scanner.model.fix import ADD, REMOVE, Edit, Fix, changed
 from scanner.model.ids import type_of
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.kept import NOT_KEPT
-from scanner.model.remedy import ADD, REMOVE, Edit, Remedy, changed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Unread
@@ -100,19 +100,19 @@ def _versions(kinds: tuple[ResourceType, ...], children: int) -> Versions:
     return found
 
 
-def bicep_of(remedy: Remedy, top: Resource, versions: Versions) -> str:
-    """Return the changes of a remedy as Bicep; "" where a template cannot say them.
+def bicep_of(fix: Fix, top: Resource, versions: Versions) -> str:
+    """Return the changes of a fix as Bicep; "" where a template cannot say them.
 
     `top`: the resource whose bodies are known. A deletion, a removed property, and a list whose other entries are not
     known cannot be said.
     """
     effects: set[str] = set()
-    for cause in remedy.closes:
+    for cause in fix.closes:
         if cause.words:
             return ""
         effects.update(map(repr, cause.effect))
     edits: dict[str, list[Edit]] = {}
-    for step in remedy.changes:
+    for step in fix.changes:
         if effects and repr(step) in effects:
             continue
         if not isinstance(step, Edit):

@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.evaluate.bicep import _items, _items_of, properties
-from scanner.evaluate.placeholders import PLACEHOLDERS, filled, formatted, words_of
-from scanner.evaluate.set_commands import own_command, with_parents
-from scanner.model.remedy import REMOVE, Edit
+from scanner.fix.bicep import _items, _items_of, properties
+from scanner.fix.placeholders import PLACEHOLDERS, filled, formatted, words_of
+from scanner.fix.set_commands import own_command, with_parents
+from scanner.model.fix import REMOVE, Edit
 from scanner.model.resource import Resource
 
 ID = "/subscriptions/s/resourceGroups/my group/providers/Microsoft.Agency/things/o'ne"
