@@ -81,7 +81,9 @@ def say(text: str) -> None:
 
 def json_text(value: object) -> str:
     """Return a value as indented JSON with a line break at its end."""
-    return json_without_commands(msgspec.json.format(msgspec.json.encode(value), indent=2)).decode() + "\n"
+    return (
+        json_without_commands(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2)).decode() + "\n"
+    )
 
 
 def print_json(value: object) -> None:

@@ -99,7 +99,7 @@ def export(settings: Settings) -> int:
     at = settings.at("out", settings["out"])
     refuse_inputs([(settings["out"], at)], [(_url(settings).removeprefix("sqlite:///"), "the history")])
     with _open(settings) as history:
-        lines = (msgspec.json.encode(row) + b"\n" for row in questions.export(history))
+        lines = (msgspec.json.encode(row, enc_hook=str) + b"\n" for row in questions.export(history))
         if settings["out"] in ("", "-"):
             out = json_output()
             for line in lines:
@@ -223,7 +223,7 @@ def _scan(scan: ScanRecord) -> Mapping[str, Any]:
 
 
 def _item(item: Item) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(item)
+    found: dict[str, Any] = msgspec.to_builtins(item, enc_hook=str)
     return found
 
 

@@ -67,7 +67,7 @@ class RangeMessage(msgspec.Struct, frozen=True, tag_field="task", tag="range", f
 
 
 Message = ShardMessage | RangeMessage
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=str)
 _decoder = msgspec.json.Decoder(Message)
 
 

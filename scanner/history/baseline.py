@@ -82,7 +82,7 @@ class _Seen(msgspec.Struct, array_like=True):
     tags: dict[str, dict[str, str]]
 
 
-_seen_encoder = msgspec.msgpack.Encoder()
+_seen_encoder = msgspec.msgpack.Encoder(enc_hook=str)
 _seen_decoder = msgspec.msgpack.Decoder(_Seen)
 
 

@@ -55,7 +55,7 @@ def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def item_row(item: Item, number: int) -> dict[str, Any]:
     """Return the row of an item."""
-    row = {name: _storable(value) for name, value in msgspec.to_builtins(item).items()}
+    row = {name: _storable(value) for name, value in msgspec.to_builtins(item, enc_hook=str).items()}
     return {**row, "number": number, "subscription": subscription_of(item.resource)}
 
 

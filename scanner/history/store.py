@@ -324,7 +324,7 @@ def _numbers(connection: Connection, of: Sequence[Item]) -> dict[ItemKey, int]:
 
 
 def _event_row(change: Change, scan: int, number: int) -> dict[str, Any]:
-    row = msgspec.to_builtins(change.item)
+    row = msgspec.to_builtins(change.item, enc_hook=str)
     state = {name: row[name] for name in EVENT_COLUMNS}
     return {"scan": scan, "item": number, "news": change.kind.value, **state, "why": change.why}
 

@@ -90,7 +90,7 @@ def remarks(found: DiffDocument, words: Words) -> list[str]:
 
 def write_json(found: DiffDocument, out: IO[bytes]) -> None:
     """Write a difference as JSON."""
-    out.write(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    out.write(msgspec.json.format(msgspec.json.encode(found, enc_hook=str), indent=2) + b"\n")
 
 
 def write_markdown(found: DiffDocument, out: IO[bytes], *, language: str = ENGLISH) -> None:

@@ -60,7 +60,7 @@ OF_SCAN: dict[str, str] = {
 LONGEST = 16_000
 """Characters of a value. Log Analytics cuts a value above 64 KB; a character has at most four bytes."""
 
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 def write_log_rows(document: Document, out: IO[bytes]) -> None:

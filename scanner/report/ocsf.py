@@ -48,7 +48,7 @@ _TARGET = 1
 """`role_id` of the resource that was checked."""
 
 _LONGEST = 2_000
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=str)
 Event = dict[str, Any]
 
 

@@ -29,7 +29,7 @@ _LARGEST_ROW = 1 << 20
 _WINDOW = 64
 """Rows of which the bytes are counted."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 def write_parquet(document: Document, out: IO[bytes]) -> None:

@@ -45,7 +45,7 @@ LEVELS = {"critical": "error", "high": "error", "medium": "warning"}
 RANKS = {"critical": 95.0, "high": 80.0, "medium": 55.0, "low": 25.0, "info": 5.0}
 _LONGEST = 1_000
 _NO_HELP = "See the rule."
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 def write_sarif(document: Document, out: IO[bytes]) -> None:

@@ -166,7 +166,7 @@ class Chain:
         self.digest = sha256(self.digest + line).digest()
 
 
-encoder = msgspec.json.Encoder()
+encoder = msgspec.json.Encoder(enc_hook=str)
 decoder = msgspec.json.Decoder(SnapshotLine)
 
 

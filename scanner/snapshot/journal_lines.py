@@ -92,7 +92,7 @@ class JournalLine(msgspec.Struct, omit_defaults=True):
     answer: AnswerLine | None = None
 
 
-encoder = msgspec.json.Encoder()
+encoder = msgspec.json.Encoder(enc_hook=str)
 _decoder = msgspec.json.Decoder(JournalLine)
 
 

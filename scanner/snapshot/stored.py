@@ -69,7 +69,7 @@ class BundleFile:
     def __init__(self, kept: KeptPaths | None) -> None:
         self._kept = kept
         self._texts, self._ids = _Texts(), _Texts()
-        self._encoder = msgspec.json.Encoder()
+        self._encoder = msgspec.json.Encoder(enc_hook=str)
         self._decoder = msgspec.json.Decoder(_Lines)
         self._read: dict[int, _Read] = {}
         """The bundles that were read last, by number, the oldest first."""
