@@ -359,7 +359,9 @@ def routes_outside(hub: Resource, index: Index) -> Verdict:
     """Fail where a routing endpoint that a route uses is in an external subscription."""
     used = _used(hub)
     # One without a name counts, because a route may send to it.
-    routes = [(path, each) for path, each in _routes(hub) if used is None or text_at(each, "name").lower() in {"", *used}]
+    routes = [
+        (path, each) for path, each in _routes(hub) if used is None or text_at(each, "name").lower() in {"", *used}
+    ]
     if not routes:
         return NotApplicable("it routes messages to its built-in endpoint alone")
     others: list[str] = []
