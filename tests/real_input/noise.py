@@ -68,18 +68,15 @@ class Noise:
 
 
 def noise() -> list[Noise]:
-    """The verdicts of every rule over the recorded resources, by the share that fails or is inconclusive."""
+    """The verdicts of every rule, for all its types, over the recorded resources, worst first."""
     rows = [(bare(each), each["api_version"], "get" if each["origin"] == "get" else "list") for each in recorded()]
     store = stored(rows, read=True)
     snapshot = of_store(store)
     run = Evaluation(snapshot, examples.rules())
-    found = {
-        id: Noise(id, rule.severity.name if rule.severity is not None else "lock")
-        for id, rule in run.rules.enabled.items()
-    }
+    found: dict[str, Noise] = {}
     for rule in run.rules.enabled.values():
-        if rule.retired_on:
-            found[rule.id].severity = Severity.info.name
+        severity = Severity.info if rule.retired_on else rule.severity
+        found.setdefault(rule.id, Noise(rule.id, severity.name if severity is not None else "lock"))
     for bundle in snapshot.bundles():
         if bundle.top is not None and not bundle.top.has_no_properties:
             _add(found, run, bundle)
