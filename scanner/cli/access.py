@@ -10,7 +10,6 @@ from scanner import version
 from scanner.cli.common import print_json, show_broken, stopping
 from scanner.config.settings import Settings
 from scanner.exit_codes import FINE, INCOMPLETE
-from scanner.model.rule import questions
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
@@ -51,7 +50,7 @@ def role(settings: Settings) -> int:
     Screen().last([Line(f"{clean(each)}, because it does not read one type", "Left out") for each in left_out])
     Screen().last([Line(f"{clean(each)}{_UNVERIFIED}", "Note") for each in unverified(actions)])
     is_json = settings["format"] == "json"
-    count = len(questions(rules.enabled.values()))
+    count = len(rules.enabled_questions())
     said = f"Role: {len(granted(actions))} read actions for {count} rules; no secrets, no writes."
     if not settings["scope"]:
         said += " Add your subscription to it, or use --scope /subscriptions/ID."
@@ -64,12 +63,13 @@ def _check(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> in
     asked = asked_permissions(rules, settings, screen, stop)
     places = assess(rules, asked.found, settings["effective"])
     lacks = [*missing(rules, places, settings["effective"]), *for_view(places, asked.refused)]
-    code, why = end(places, lacks, len(questions(rules.enabled.values())), asked.unread)
+    count = len(rules.enabled_questions())
+    code, why = end(places, lacks, count, asked.unread)
     if settings["format"] == "json":
-        document = _document(places, lacks, rules, code)
+        document = _document(places, lacks, count, code)
         print_json(document | ({"not-read": asked.unread} if asked.unread else {}))
     else:
-        _text(places, lacks, len(questions(rules.enabled.values())))
+        _text(places, lacks, count)
     screen.last([*_notes(places, lacks, settings), Line(why, f"Exit {code}")])
     return code
 
@@ -166,18 +166,16 @@ def _notes(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], settin
     return lines
 
 
-def _document(
-    places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], rules: RuleSet, code: int
-) -> dict[str, Any]:
+def _document(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: int, code: int) -> dict[str, Any]:
     return {
         "tool": f"twolocks {version()}",
-        "rules": len(questions(rules.enabled.values())),
+        "rules": count,
         "scopes": [
             {
                 "scope": each.scope,
                 "name": each.name,
                 "view": each.rights.view,
-                "decided": len(questions(rules.enabled.values())) - each.inconclusive,
+                "decided": count - each.inconclusive,
                 "undecided": sorted(each.lacking),
                 "unknown": sorted(each.unknown),
                 "not-asked": dict(sorted(each.rights.reasons.items())),

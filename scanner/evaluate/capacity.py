@@ -94,12 +94,11 @@ class CapacityLedger:
             yield ReservationRow(resource=f"/subscriptions/{scope.subscription}", subscription=own, why=why)
 
     def _spreads(self, tally: Tally) -> Iterator[SpreadRow]:
-        for id in sorted(self._rules.enabled):
+        for id, question in sorted(self._rules.enabled_questions().items()):
             over = next((word for end, word in SPREADS.items() if id.endswith(end)), "")
             single, spread, unknown = spread_counts(tally.checks.get(id, Counter()))
             if over and single + spread + unknown:
-                title = self._rules.enabled[id].title
-                yield SpreadRow(rule=id, title=title, over=over, single=single, spread=spread, unknown=unknown)
+                yield SpreadRow(rule=id, title=question.title, over=over, single=single, spread=spread, unknown=unknown)
 
 
 def spread_counts(checks: Mapping[str, int]) -> tuple[int, int, int]:

@@ -129,7 +129,10 @@ def categories(setting: Resource, missing: list[Unread]) -> Iterator[str]:
     for entry in logs:
         enabled = member(entry, "enabled")
         if same(enabled, True):
-            yield from filter(None, map(_text, (member(entry, "category"), member(entry, "categoryGroup"))))
+            names = [name for name in map(_text, (member(entry, "category"), member(entry, "categoryGroup"))) if name]
+            if not names:
+                missing.append(unknown_value(f"{setting.name} properties.logs[].category", member(entry, "category")))
+            yield from names
         elif not same(enabled, False):
             missing.append(unknown_value(f"{setting.name} properties.logs[].enabled", enabled))
 

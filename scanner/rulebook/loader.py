@@ -106,6 +106,10 @@ class RuleSet(Struct):
         """Return all rules by id, as people see them: those of many types as one."""
         return questions(self.rules.values())
 
+    def enabled_questions(self) -> dict[str, Question]:
+        """Return the enabled rules by id, as people count them."""
+        return questions(self.enabled.values())
+
     def rules_of(self, resource_type: ResourceType) -> list[Rule]:
         """Return the rules of a resource type, enabled or not."""
         return self.by_kind().get(resource_type, [])

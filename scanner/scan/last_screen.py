@@ -112,7 +112,7 @@ class LastScreen(Struct, frozen=True):
         known = (
             (self.counts.endpoints, "endpoint"),
             (self.counts.checks, "check"),
-            (len({each.id for each in self.rules.enabled.values()}), "rule"),
+            (len(self.rules.enabled_questions()), "rule"),
         )
         said = ", ".join(many(count, word) for count, word in known)
         if rest:

@@ -51,7 +51,7 @@ def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str]
 
 def broken_rules(job: Job) -> list[UserError]:
     """Return an error for each rule file that could not be imported."""
-    count = len({each.id for each in job.rules.enabled.values()})
+    count = len(job.rules.enabled_questions())
     return [
         InputError(
             f"rule file not loaded: {each.error}",

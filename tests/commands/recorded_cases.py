@@ -57,15 +57,16 @@ def case(each: Fixed) -> dict[str, Any]:
 
 
 def forms() -> list[dict[str, Any]]:
-    """Return one fix of each form: its rule, its commands and their options."""
+    """Return one fix of each form: its rule for one type, its commands and their options."""
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for each in everything():
         fix = each.finding.fix
         if fix is None or not fix.commands or not each.fix.changes or each.case.by != "get":
             continue
-        if each.case.file == "locks" and not each.finding.rule.endswith("-no-delete-lock"):
+        if each.case.file == "locks" and not each.finding.rule.endswith("no-delete-lock"):
             continue  # its resources have nothing but their id
-        shape = (each.finding.rule, *(word for command in fix.commands for word in re.findall(r" -[-\w]+", command)))
+        key = examples.rule_at(each.finding.rule, each.finding.resource).key
+        shape = (key, *(word for command in fix.commands for word in re.findall(r" -[-\w]+", command)))
         known = found.get(shape)
         if known is None or len(known["bodies"]) > len(examples.bundle(each.case).resources):
             found[shape] = case(each)

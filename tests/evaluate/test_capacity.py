@@ -1,16 +1,18 @@
 """Quotas, reservations and control planes as rows: what is left, what has no limit, and what is not known."""
 
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.document.capacity_rows import QuotaRow, ReservationRow
+from scanner.document.capacity_rows import QuotaRow, ReservationRow, SpreadRow
 from scanner.document.schema import TypeRow
 from scanner.evaluate.capacity import MOST, NEAR, NO_LIMIT, CapacityLedger, control_planes, quota, quotas
 from scanner.evaluate.frameworks import Tally
-from scanner.rulebook.loader import RuleSet
+from scanner.rulebook.loader import RuleSet, load
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -155,6 +157,31 @@ def test_reservations_that_were_refused_are_not_known() -> None:
     made.read(GROUPS, 1, "list")
     assert [(each.state, each.resource) for each in reservations(made)] == [("unknown", GROUP)]
     assert [each.why for each in reservations(store())] == ["not collected"]
+
+
+def test_a_rule_on_many_types_is_one_row(tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_text(
+        """
+[my-single-zone]
+title = "{product} is in one zone"
+pass_title = "Zones"
+category = "recovery"
+severity = "low"
+types = ["keyvault.VAULT", "machines.MACHINE"]
+check = { path = "zones", good = ["many"], bad = ["one"] }
+why = "w"
+fix = { steps = ["s"], impact = "i" }
+""",
+        "utf-8",
+    )
+    rules = load([tmp_path], packages=False)
+    rules.select(["my-single-zone"])
+    counted = Tally({"my-single-zone": Counter({"fail": 2, "pass": 1})})
+    rows = [each for each in CapacityLedger(snapshot(store()), rules).rows(counted, ()) if isinstance(each, SpreadRow)]
+    expected = SpreadRow(
+        rule="my-single-zone", title="Resource is in one zone", over="zones", single=2, spread=1, unknown=0
+    )
+    assert rows == [expected]
 
 
 def test_only_control_planes_of_the_estate_are_named() -> None:
