@@ -50,7 +50,7 @@ ENVELOPE = (
 )
 """What is kept of every resource."""
 
-NOT_KEPT = Message("not kept")
+NOT_KEPT = "not kept"
 """The text that stands for a value where rules expect an object. The value may be a secret, and is not absent."""
 
 MARK = "~"

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from scanner.model.message import Message
 from scanner.report.stored_columns import BlockStore, ByteColumn, LongText, NumberColumn, TextPart
 
 Columns = dict[str, Any]
@@ -73,8 +74,10 @@ class Packer:
         except UnicodeEncodeError:
             return json.dumps(msgspec.to_builtins(value, enc_hook=self._place), sort_keys=True).encode()
 
-    def _place(self, column: "Numbers | Differences | TextPart | LongText") -> Any:
+    def _place(self, column: "Numbers | Differences | TextPart | LongText | Message") -> Any:
         """Keep a column for the end of the block, and return what stands for it in the JSON."""
+        if isinstance(column, Message):
+            return str(column)
         if isinstance(column, TextPart):
             return list(column.texts()) if column.is_odd else self._place_texts(column)
         if isinstance(column, LongText):
