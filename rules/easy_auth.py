@@ -205,7 +205,7 @@ def _issued(issuer: Any, path: str, on: Evidence, tenant: str) -> Lock:
     seen = Evidence(
         path,
         ABSENT if issuer is MISSING else issuer,
-        Message("the issuer of the tenant {tenant}", tenant=tenant).rstrip(),
+        Message("the issuer of the tenant {tenant}", tenant=tenant) if tenant else Message("the issuer of the tenant"),
     )
     parts = [each for each in issuer.lower().split("/") if each] if isinstance(issuer, str) else []
     host, theirs = (parts[1], parts[2]) if len(parts) > 2 and parts[0] == "https:" else ("", "")

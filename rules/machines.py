@@ -226,10 +226,10 @@ def stopped(machine: Resource) -> bool:
 def login(machine: Resource, port: KnownPort | None) -> Lock:
     """Return the authentication lock of a port, named by the port's group."""
     if port is not None and port.kind == "app":
-        return grant(Auth.anonymous, Evidence(Message("the port"), f"{port.name}: {port.why}")).with_name(port.group)
+        return grant(Auth.anonymous, Evidence(Message("the port"), joined(": ", (port.name, port.why)))).with_name(port.group)
     if port is None:
         return SHARED
-    lock = grant(Auth.shared, Evidence(Message("the port"), f"{port.name}: {port.why}"))
+    lock = grant(Auth.shared, Evidence(Message("the port"), joined(": ", (port.name, port.why))))
     inner = "properties" if is_vm(machine) else "properties.virtualMachineProfile"
     path = f"{inner}.{LINUX}"
     if port.name == "SSH" and same(machine.get(path), True):

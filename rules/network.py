@@ -459,7 +459,8 @@ def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
         mine = [rule for rule in rules if reference(rule, "httpListener") == name_in(each)]
         protocol = value_at(each, "properties.protocol")
         if same(protocol, "Https") or not mine:
-            seen.append(f"{name_of(each)}: {known_text(each, 'properties.protocol') if mine else 'no rule'}")
+            shown = known_text(each, "properties.protocol") if mine else Message("no rule")
+            seen.append(joined(": ", (name_of(each), shown)))
         elif not same(protocol, "Http"):
             unread.append(name_of(each))
         elif all(_redirects_to_https(gateway, rule) for rule in mine):

@@ -91,12 +91,11 @@ def protected(found: Iterable[Published], type: str, index: Index, attach: Cause
         elif each.doubt is not None:
             unclear.append(each.doubt)
     if faults:
-        listed = [f"{name}: {fault}" for name, fault in faults.items()]
-        told = "; ".join(listed[:_MOST]) + (
-            Message("; and {value} more", value=len(listed) - _MOST) if len(listed) > _MOST else NOTHING
-        )
+        found = [joined(": ", (name, fault)) for name, fault in faults.items()]
+        more = Message("and {count} more", count=Number(len(found) - _MOST)) if len(found) > _MOST else NOTHING
+        told = joined("; ", (*found[:_MOST], more))
         return Fail(
-            (Evidence(POLICIES, listed, Message("a policy that blocks")),),
+            (Evidence(POLICIES, found, Message("a policy that blocks")),),
             Message("{told}.", told=told),
             causes=tuple(causes.values()),
         )

@@ -119,7 +119,7 @@ def _possible_grants(exposure: Exposure) -> list[PossibleGrant]:
 def _unknown(inconclusive: tuple[Exposure, ...]) -> Unknown:
     possible_grants = [possible for exposure in inconclusive for possible in _possible_grants(exposure)]
     missing: list[Unread] = [possible.missing for possible in possible_grants]
-    why = joined("; ", dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
+    why = joined("; ", dict.fromkeys(each.text for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
     worst = max((each.worst_severity for each in inconclusive if each.worst_severity is not None), default=None)
     seen = _unique(each for possible in possible_grants for each in possible.evidence)

@@ -28,7 +28,8 @@ from scanner.model.ids import SUBSCRIPTION, bundle_of, group_of
 from scanner.model.index import Index
 from scanner.model.json_paths import member, text_at
 from scanner.model.masked_values import masked_value
-from scanner.model.message import Message
+from scanner.model.kept import NOT_KEPT
+from scanner.model.message import Message, joined, name
 from scanner.model.resource import Resource
 from scanner.model.rule import FixTemplate, Question, Rule
 from scanner.model.severity import Severity
@@ -48,9 +49,10 @@ def failed_row(
 ) -> FindingRow:
     """Return the finding of a failed check. `shown`: its fix as the document has it."""
     title = rule.title_at(subject.id)
-    message = verdict.message or f"{title}."
+    message = verdict.message or Message("{title}.", title=title)
     if verdict.undecided:
-        message += Message(" Other endpoints are inconclusive: {undecided}.", undecided=verdict.undecided[0])
+        others = Message("Other endpoints are inconclusive: {undecided}.", undecided=verdict.undecided[0].text)
+        message = joined(" ", (message, others))
     return FindingRow(
         rule=rule.id,
         title=title,
@@ -59,7 +61,7 @@ def failed_row(
         severity=severity.name,
         resource=subject.id,
         endpoints=sorted(verdict.endpoints) if verdict.endpoints else [],
-        message=message + acceptance.message,
+        message=joined(" ", (message, acceptance.message)),
         evidence=[
             evidence_row(each) for each in (*as_fixed(verdict.evidence, fix, subject, top, index), *managed(top))
         ],
@@ -82,7 +84,7 @@ def inconclusive_row(rule: Rule, resource: str, verdict: Unknown, waiver: Waiver
         severity=None if worst is None else worst.name,
         resource=resource,
         endpoints=sorted(verdict.endpoints),
-        message=f"{verdict.why}.",
+        message=Message("{why}.", why=verdict.why),
         evidence=[evidence_row(each) for each in verdict.evidence],
         fix=None,
         gaps=list(verdict.gaps),
@@ -110,7 +112,11 @@ def crashed_row(rule: Rule, resource: str, severity: Severity, message: str) -> 
 
 
 def evidence_row(evidence: Evidence) -> EvidenceRow:
-    return EvidenceRow(evidence.path, masked_value(evidence.value), evidence.expected)
+    value = evidence.value
+    if type(value) is Message:
+        shown = str(value)
+        return EvidenceRow(evidence.path, value if masked_value(shown) == shown else masked_value(shown), evidence.expected)
+    return EvidenceRow(evidence.path, Message(NOT_KEPT) if value == NOT_KEPT else masked_value(value), evidence.expected)
 
 
 # The prefixes of the resource groups that services create, unless somebody chose a name. MC_: Microsoft Learn, aks/faq;
@@ -260,16 +266,18 @@ def authentication_hop(exposure: Exposure) -> HopRow:
     return HopRow(
         "authentication",
         "Authentication",
-        f"{name}: {detail}" if detail else name,
+        joined(": ", (name, detail)),
         "",
         lets,
     )
 
 
-def _shown_short(proof: Evidence) -> str:
+def _shown_short(proof: Evidence) -> Message:
     """Return the last word of a property's path and its value; of what is no property, the value."""
     value = display_value(proof.value)
-    return value if proof.path.startswith("the ") else f"{proof.path.rsplit('.', 1)[-1]} = {value}"
+    if isinstance(proof.path, Message):
+        return value
+    return Message("{property} = {value}", property=proof.path.rsplit(".", 1)[-1], value=value)
 
 
 def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:

@@ -22,7 +22,7 @@ class Acceptance(Struct, frozen=True):
 
     waiver: WaiverRow | None = None
     lapsed: WaiverRow | None = None
-    message: str = ""
+    message: Message = NOTHING
 
 
 _NOTHING = Acceptance()
@@ -73,12 +73,12 @@ def accept_lock(
     if not left:
         return Acceptance(min(accepted.values(), key=ends))
     waived = [each.endpoint for each in failing if each.id in accepted and each.id not in intended]
-    message = f" Accepted: {named_few(waived)}." if waived else ""
+    message = Message("Accepted: {names}.", names=named_few(waived)) if waived else NOTHING
     return _lapsed(waivers, rule, subject, [failure_of(each) for each in left], message)
 
 
 def _lapsed(
-    waivers: Waivers, rule: Rule, subject: Resource, failures: Iterable[Failure], message: str = ""
+    waivers: Waivers, rule: Rule, subject: Resource, failures: Iterable[Failure], message: Message = NOTHING
 ) -> Acceptance:
     """Return the waiver that covered one of these failures and has expired, of several the last to end."""
     if not waivers.names(rule):
@@ -91,7 +91,10 @@ def _lapsed(
     return Acceptance(
         None,
         lapsed,
-        message + Message(" The waiver of {owner} expired on {expires}.", owner=lapsed.owner, expires=lapsed.expires),
+        joined(
+            " ",
+            (message, Message("The waiver of {owner} expired on {expires}.", owner=lapsed.owner, expires=lapsed.expires)),
+        ),
     )
 
 

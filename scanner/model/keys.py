@@ -374,7 +374,7 @@ def _place(named: NamedKey, resource: Resource, index: "KeyIndex") -> tuple[Evid
     where = [each for each in (subscription, region) if each]
     if not where:
         return Evidence(named.evidence.path, named.evidence.value), None
-    text = f"{' and '.join(where)}: {vault.name}"
+    text = joined(": ", (listed(where), vault.name))
     return Evidence(named.evidence.path, text, Message("a vault in the same region and subscription")), None
 
 

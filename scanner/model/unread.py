@@ -1,6 +1,6 @@
 """What a verdict needs and was not read, or was returned in a form that is not known."""
 
-from scanner.model.message import Message
+from scanner.model.message import Message, joined
 
 
 class Unread(Exception):
@@ -14,8 +14,13 @@ class Unread(Exception):
         self.why = why
         self.gap = gap
 
+    @property
+    def text(self) -> Message:
+        """Return what was not read, and why."""
+        return joined(": ", (self.what, self.why))
+
     def __str__(self) -> str:
-        return f"{self.what}: {self.why}"
+        return str(self.text)
 
     def again(self) -> "Unread":
         """Return the same as a new exception. What is kept is not raised itself: it would hold every frame that it

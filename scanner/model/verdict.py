@@ -139,16 +139,18 @@ def unknown(*missing: Unread, worst: Severity | None = None, evidence: Iterable[
     if len(missing) == 1:
         one = missing[0]
         gap = one.gap
-        return Unknown(joined(": ", (one.what, one.why)), (gap,) if gap else (), worst, tuple(evidence), (), not gap)
-    why = joined("; ", dict.fromkeys(joined(": ", (each.what, each.why)) for each in missing))
+        return Unknown(one.text, (gap,) if gap else (), worst, tuple(evidence), (), not gap)
+    why = joined("; ", dict.fromkeys(each.text for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
     return Unknown(why, gaps, worst, tuple(evidence), has_other_reasons=any(not each.gap for each in missing))
 
 
 def display_value(value: object) -> str:
     """Return a value as one short text: JSON's spelling of null and booleans, a text as it is, at most 60
-    characters.
+    characters of what is no message.
     """
+    if isinstance(value, Message):
+        return value
     if value is None:
         return "null"
     if isinstance(value, bool):
