@@ -20,7 +20,7 @@ from scanner.model.exposure import (
 from scanner.model.fix import Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
-from scanner.model.message import NOTHING, Message, name
+from scanner.model.message import NOTHING, Message, joined, name
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.rule import word
@@ -226,7 +226,9 @@ def stopped(machine: Resource) -> bool:
 def login(machine: Resource, port: KnownPort | None) -> Lock:
     """Return the authentication lock of a port, named by the port's group."""
     if port is not None and port.kind == "app":
-        return grant(Auth.anonymous, Evidence(Message("the port"), joined(": ", (port.name, port.why)))).with_name(port.group)
+        return grant(Auth.anonymous, Evidence(Message("the port"), joined(": ", (port.name, port.why)))).with_name(
+            port.group
+        )
     if port is None:
         return SHARED
     lock = grant(Auth.shared, Evidence(Message("the port"), joined(": ", (port.name, port.why))))

@@ -9,7 +9,7 @@ from scanner.model.fix import Cause, Edit, changed
 from scanner.model.ids import name_of as id_name
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, known_text, same, spelled, value_at
-from scanner.model.message import Message
+from scanner.model.message import Message, joined
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (

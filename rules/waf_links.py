@@ -18,7 +18,7 @@ from scanner.model.json_paths import (
     same,
     value_at,
 )
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, Number, joined
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,

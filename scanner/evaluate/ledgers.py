@@ -42,7 +42,7 @@ class DocumentPart(msgspec.Struct, array_like=True):
     groups: dict[str, str]
 
 
-encoder: Final = msgspec.msgpack.Encoder()
+encoder: Final = msgspec.msgpack.Encoder(enc_hook=str)
 decoder: Final = msgspec.msgpack.Decoder(DocumentPart)
 
 

@@ -27,8 +27,8 @@ from scanner.model.fix import Fix
 from scanner.model.ids import SUBSCRIPTION, bundle_of, group_of
 from scanner.model.index import Index
 from scanner.model.json_paths import member, text_at
-from scanner.model.masked_values import masked_value
 from scanner.model.kept import NOT_KEPT
+from scanner.model.masked_values import masked_value
 from scanner.model.message import Message, joined, name
 from scanner.model.resource import Resource
 from scanner.model.rule import FixTemplate, Question, Rule
@@ -51,7 +51,7 @@ def failed_row(
     title = rule.title_at(subject.id)
     message = verdict.message or Message("{title}.", title=title)
     if verdict.undecided:
-        others = Message("Other endpoints are inconclusive: {undecided}.", undecided=verdict.undecided[0].text)
+        others = Message("Other endpoints are inconclusive: {missing}.", missing=verdict.undecided[0].text)
         message = joined(" ", (message, others))
     return FindingRow(
         rule=rule.id,
@@ -115,8 +115,12 @@ def evidence_row(evidence: Evidence) -> EvidenceRow:
     value = evidence.value
     if type(value) is Message:
         shown = str(value)
-        return EvidenceRow(evidence.path, value if masked_value(shown) == shown else masked_value(shown), evidence.expected)
-    return EvidenceRow(evidence.path, Message(NOT_KEPT) if value == NOT_KEPT else masked_value(value), evidence.expected)
+        return EvidenceRow(
+            evidence.path, value if masked_value(shown) == shown else masked_value(shown), evidence.expected
+        )
+    return EvidenceRow(
+        evidence.path, Message(NOT_KEPT) if value == NOT_KEPT else masked_value(value), evidence.expected
+    )
 
 
 # The prefixes of the resource groups that services create, unless somebody chose a name. MC_: Microsoft Learn, aks/faq;
@@ -276,7 +280,7 @@ def _shown_short(proof: Evidence) -> Message:
     """Return the last word of a property's path and its value; of what is no property, the value."""
     value = display_value(proof.value)
     if isinstance(proof.path, Message):
-        return value
+        return value if isinstance(value, Message) else name(value)
     return Message("{property} = {value}", property=proof.path.rsplit(".", 1)[-1], value=value)
 
 

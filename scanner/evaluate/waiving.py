@@ -9,7 +9,7 @@ from scanner.evaluate.gaps import ends
 from scanner.evaluate.locks import cell_text, named_few
 from scanner.evaluate.policy import Failure, Intended, Waivers
 from scanner.model.exposure import EndpointId, Exposure
-from scanner.model.message import Message
+from scanner.model.message import NOTHING, Message, joined
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 from scanner.model.severity import Severity
@@ -93,7 +93,10 @@ def _lapsed(
         lapsed,
         joined(
             " ",
-            (message, Message("The waiver of {owner} expired on {expires}.", owner=lapsed.owner, expires=lapsed.expires)),
+            (
+                message,
+                Message("The waiver of {owner} expired on {expires}.", owner=lapsed.owner, expires=lapsed.expires),
+            ),
         ),
     )
 

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, is_absent, is_one, known_text, peek, text_at
 from scanner.model.key_uses import KeyUse, KeyUses
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, joined, listed
 from scanner.model.resource import Resource
 from scanner.model.severity import Severity
 from scanner.model.verdict import (

@@ -166,4 +166,4 @@ def _evidence(item: EvidenceRow, words: Words) -> str:
 
 def _value(value: Any) -> str:
     """Return a value of evidence: a string as it is, everything else as JSON."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()

@@ -29,7 +29,9 @@ def made() -> dict[str, Any]:
     document = sample.document(600)
     names = dict(zip(document["rules"], RULES.enabled, strict=False))
     document["rules"] = {
-        names.get(id, id): msgspec.to_builtins(rule_row(RULES.questions()[names[id]])) if id in names else row
+        names.get(id, id): msgspec.to_builtins(rule_row(RULES.questions()[names[id]]), enc_hook=str)
+        if id in names
+        else row
         for id, row in document["rules"].items()
     }
     for row in document["findings"]:

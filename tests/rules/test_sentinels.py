@@ -73,4 +73,4 @@ def _values(row: Any) -> Iterator[str]:
     """Yield the message of a row and the values of its evidence."""
     yield row.message
     for each in row.evidence:
-        yield json.dumps(msgspec.to_builtins(each.value), default=str)
+        yield json.dumps(msgspec.to_builtins(each.value, enc_hook=str), default=str)
