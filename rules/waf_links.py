@@ -91,12 +91,12 @@ def protected(found: Iterable[Published], type: str, index: Index, attach: Cause
         elif each.doubt is not None:
             unclear.append(each.doubt)
     if faults:
-        found = [joined(": ", (name, fault)) for name, fault in faults.items()]
-        more = Message("and {count} more", count=Number(len(found) - _MOST)) if len(found) > _MOST else NOTHING
-        told = joined("; ", (*found[:_MOST], more))
+        told = [joined(": ", (name, fault)) for name, fault in faults.items()]
+        more = Message("and {count} more", count=Number(len(told) - _MOST)) if len(told) > _MOST else NOTHING
+        text = joined("; ", (*told[:_MOST], more))
         return Fail(
-            (Evidence(POLICIES, found, Message("a policy that blocks")),),
-            Message("{told}.", told=told),
+            (Evidence(POLICIES, told, Message("a policy that blocks")),),
+            Message("{told}.", told=text),
             causes=tuple(causes.values()),
         )
     if unclear:
