@@ -56,7 +56,7 @@ def run(settings: Settings, file: str, id: str = "") -> int:
             raise InputError(f"the file has no framework {chosen_one.id}", at=file, do="scan again with this version")
         _print_one(settings, rules, chosen_one, row, document)
     elif settings["format"] == "json":
-        print_json([to_builtins(row) for row in rows])
+        print_json([to_builtins(row, enc_hook=str) for row in rows])
     else:
         _print_all(rows, rules, document)
     show_broken(rules.broken)
@@ -172,7 +172,7 @@ def _found(tested: ControlRow) -> str:
 def _facts(rules: RuleSet, framework: Framework, row: FrameworkRow, document: Document | None) -> dict[str, Any]:
     """Return a framework as JSON, with each control, its rules and its findings."""
     by_control = tested_by(rules.rules.values()).get(framework.name, {})
-    facts: dict[str, Any] = to_builtins(row)
+    facts: dict[str, Any] = to_builtins(row, enc_hook=str)
     for name in ("tested", "not_testable", "not_covered"):
         del facts[name]
     facts["source"], facts["controls"] = framework.source, []
@@ -184,7 +184,7 @@ def _facts(rules: RuleSet, framework: Framework, row: FrameworkRow, document: Do
                 "id": control.id,
                 "section": control.section,
                 "title": control.title,
-                **(to_builtins(tested) if tested else {"state": _state(control, row, is_scan=True).replace(" ", "-")}),
+                **(to_builtins(tested, enc_hook=str) if tested else {"state": _state(control, row, is_scan=True).replace(" ", "-")}),
                 "reason": control.not_testable,
                 "rest": control.rest,
                 "rules": mapped,

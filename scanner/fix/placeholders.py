@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from string import Formatter
 
-from scanner.model.message import Message, fields
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 
 PLACEHOLDERS: dict[str, Callable[[Resource, Resource], str]] = {
@@ -90,5 +90,6 @@ def filled(template: str, subject: Resource, top: Resource, **more: str) -> str:
 
 def words_of(template: str, subject: Resource, top: Resource) -> Message:
     """Return a step in words with the names of a resource filled in, as they are."""
-    values = {name: _filled(f"{{{name}}}", subject, top, str, {}) for name in fields(template)}
-    return Message(template, **values)
+    names = dict.fromkeys(field for _, field, _, _ in Formatter().parse(template) if field)
+    text = _filled(template, subject, top, str, {})
+    return Message(template, **{each: _filled(f"{{{each}}}", subject, top, str, {}) for each in names}).worded(text)

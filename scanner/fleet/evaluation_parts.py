@@ -59,7 +59,7 @@ class EncodedRange(NamedTuple):
 
     @classmethod
     def of(cls, number: int, batch: Batch) -> "EncodedRange":
-        data = msgspec.msgpack.encode(batch)
+        data = msgspec.msgpack.encode(batch, enc_hook=str)
         return cls(f"{number:06}-{digest(data)}", zstandard.compress(data, 3))
 
     def batch(self) -> Batch:

@@ -192,7 +192,7 @@ def spread(
             return None
         try:
             about = input_of(taken, evaluation.policy, writer, run=run.parts.run, code=run.code, lines=found)
-            data = msgspec.json.encode(about)
+            data = msgspec.json.encode(about, enc_hook=str)
         except (TypeError, ValueError, OverflowError) as error:
             _tell_alone(screen, error)
             return None

@@ -42,7 +42,7 @@ _FINDING = (
 )  # fmt: skip
 _Row = TypeVar("_Row", ExposureRow, FindingRow)
 _BATCH = 1024
-_encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted").encode
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
 
 
 class DataBlock:
@@ -302,4 +302,4 @@ def _json(value: Any) -> str:
     try:
         return _encode(value).decode()
     except UnicodeEncodeError:
-        return json.dumps(msgspec.to_builtins(value), sort_keys=True)
+        return json.dumps(msgspec.to_builtins(value, enc_hook=str), sort_keys=True)

@@ -20,7 +20,7 @@ Columns = dict[str, Any]
 Numbers: TypeAlias = "NumberColumn | array[int]"
 _GZIP = 31
 """What zlib calls a window of 32 kB with the head and the tail of gzip."""
-_encode = msgspec.json.Encoder(order="sorted").encode
+_encode = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
 
 
 class Differences:

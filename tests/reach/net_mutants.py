@@ -106,7 +106,7 @@ MUTANTS = (
     Mutant("a default route to None closes the port", FILTERING, "    levels: list[FilterLevel] = []\n    admin = ", '    gone = subnet is not None and subnet.table and fabric.tables[subnet.table].default == "none"\n    levels: list[FilterLevel] = [FilterLevel("route", "", (), ())] if gone else []\n    admin = '),
     Mutant("VirtualNetwork holds the public address that floating IP keeps", RULES, "return None if target.public and", "return None if False and", TOPOLOGY),
     Mutant("a failed deployment counts", ADMIN, 'if applied.state not in ("", "succeeded")', 'if applied.state in ("never",)'),
-    Mutant("what no admin rule names is dropped", NSG, 'rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]', "rest: list[SecurityRule] = []"),
+    Mutant("what no admin rule names is dropped", NSG, 'rest = [_allow_everything(Message("no security admin rule"), AFTER_CUSTOM_RULES)]', "rest: list[SecurityRule] = []"),
     Mutant("the port outside is the one behind", PATHS, "first = self.first + opened.first - self.backend", "first = opened.first"),
     Mutant("IPv6 is judged as IPv4", FILTERING, "    version = target.version\n", "    version: Version = 4\n"),
     Mutant("TCP stands for every protocol", PORT_RANGES, "return (*WITH_PORTS, *WITHOUT_PORTS)", 'return ("tcp",)'),

@@ -37,12 +37,12 @@ def body(notice: Notice) -> bytes:
     blocks = list(_blocks(notice, *layout.capacity(fits, len(notice.items), ITEMS)))
     text = escaped(f"Twolocks: {notice.title}")
     message = {"text": text, "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
-    return msgspec.json.encode(message)
+    return msgspec.json.encode(message, enc_hook=str)
 
 
 def _fits(blocks: Iterable[Json]) -> bool:
     made = list(blocks)
-    return len(made) <= BLOCKS and len(msgspec.json.encode(made)) <= LARGEST
+    return len(made) <= BLOCKS and len(msgspec.json.encode(made, enc_hook=str)) <= LARGEST
 
 
 def _blocks(notice: Notice, count: int, listed: int) -> Iterator[Json]:

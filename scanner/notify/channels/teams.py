@@ -44,7 +44,7 @@ def _message(notice: Notice, count: int, listed: int) -> bytes:
         "body": list(_blocks(notice, count, listed)),
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
-    return msgspec.json.encode({"type": "message", "attachments": [attachment]})
+    return msgspec.json.encode({"type": "message", "attachments": [attachment]}, enc_hook=str)
 
 
 def _blocks(notice: Notice, count: int, listed: int) -> Iterator[Json]:

@@ -33,7 +33,7 @@ def body(notice: Notice) -> bytes:
     """Return the JSON document, of at most 1 MiB."""
     count = min(len(notice.items), ITEMS)
     while True:
-        text = msgspec.json.encode(_with(notice, count))
+        text = msgspec.json.encode(_with(notice, count), enc_hook=str)
         if len(text) <= LARGEST or not count:
             return text
         count //= 2
