@@ -10,13 +10,20 @@ from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, spelled, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host, in_tier
 
-REGISTRY = ResourceType("Microsoft.ContainerRegistry/registries", api="2025-11-01", product="Container registry")
+REGISTRY = ResourceType(
+    "Microsoft.ContainerRegistry/registries",
+    api="2025-11-01",
+    product="Container registry",
+    no_rule=NoRule(
+        backup="softDeletePolicy is in no stable version (azure-mgmt-containerregistry 15.0.0), locks of images are in the data plane, and images are built again"
+    ),
+)
 CONNECTIONS = "properties.privateEndpointConnections"
 
 

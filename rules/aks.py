@@ -10,7 +10,7 @@ from scanner.model.fix import Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -39,7 +39,7 @@ CLUSTER = ResourceType(
     "Microsoft.ContainerService/managedClusters",
     api="2025-10-01",
     product="AKS cluster",
-    no_rule={"lock": LOCK_STOPS_SCALING},
+    no_rule=NoRule(lock=LOCK_STOPS_SCALING, backup="whether a cluster keeps data is in Kubernetes, not in ARM"),
 )
 
 POWER = "properties.powerState.code"

@@ -10,7 +10,7 @@ from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Children, Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, NoPort, Read, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, NoPort, NoRule, Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, not_returned_or_unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall, injection_subnet
@@ -30,7 +30,10 @@ SERVICE = ResourceType(
         "properties.additionalLocations[].virtualNetworkConfiguration.subnetResourceId",
     ),
     product="API Management",
-    no_rule={"key": NO_CUSTOMER_KEY},
+    no_rule=NoRule(
+        key=NO_CUSTOMER_KEY,
+        backup="a backup is made by an action, and its result is in a storage account; Azure keeps a deleted service for 48 hours, without a setting",
+    ),
 )
 KEYED = "properties.subscriptionRequired"
 SUBNET = "properties.virtualNetworkConfiguration.subnetResourceId"

@@ -9,7 +9,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, is_list_of_texts, member, same, text_at, value_at
 from scanner.model.origins import is_any_website
 from scanner.model.resource import Children, Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, Read, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, NoRule, Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     ABSENT,
@@ -54,7 +54,12 @@ SITE = ResourceType(
         "hybridConnectionNamespaces/relays": "An outbound path of an app. The relay at its other end is evaluated.",
         "network integration that is absent": "An app needs none. app-outbound-beside-network has those that are integrated and call the internet directly.",
     },
-    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(
+        copy="what the code of an app sends is not in ARM",
+        key=NO_CUSTOMER_KEY,
+        loss=FROM_TEMPLATE,
+        zone="its zones are those of its plan: plan-single-zone",
+    ),
 )
 
 

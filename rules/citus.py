@@ -7,7 +7,7 @@ from scanner.model.exposure import Auth, Exposure, Switch, closed, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import unless_running
@@ -15,7 +15,10 @@ from .common import unless_running
 # cosmos-db/postgresql/concepts-private-access: a private endpoint leads to one node, usually the coordinator.
 # 2022-11-08, the only stable version, has neither authConfig nor dataEncryption.
 CLUSTER = ResourceType(
-    "Microsoft.DBforPostgreSQL/serverGroupsv2", api="2023-03-02-preview", product="PostgreSQL cluster"
+    "Microsoft.DBforPostgreSQL/serverGroupsv2",
+    api="2023-03-02-preview",
+    product="PostgreSQL cluster",
+    no_rule=NoRule(backup="always on, and kept for 35 days, without a setting"),
 )
 COORDINATOR = "properties.coordinatorEnablePublicIpAccess"
 NODES = "properties.nodeEnablePublicIpAccess"

@@ -9,7 +9,7 @@ from scanner.model.fix import Cause, Edit, Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, copied, is_absent, same, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoPort, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoPort, NoRule, ResourceType
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
@@ -31,7 +31,7 @@ from scanner.reach.sources import as_possible
 from .common import unless_running
 from .container_environments import environment_lock, named_environment, without_environment
 from .easy_auth import NO_LOGIN, easy_auth
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_PLACE
 
 INGRESS = "properties.configuration.ingress"
 # azure-mgmt-appcontainers ContainerAppRunningStatus.
@@ -43,14 +43,21 @@ APP = ResourceType(
     "Microsoft.App/containerApps",
     api="2025-07-01",
     product="Container app",
-    no_rule={"key": NO_CUSTOMER_KEY, "log": "its logs are those of its environment", "lock": FROM_TEMPLATE},
+    no_rule=NoRule(
+        copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log="its logs are those of its environment", loss=FROM_TEMPLATE
+    ),
 )
 ENVIRONMENT = ResourceType(
     "Microsoft.App/managedEnvironments",
     api="2025-07-01",
     names=("properties.appLogsConfiguration.logAnalyticsConfiguration.customerId",),
     product="Container Apps environment",
-    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(
+        region="it runs apps and jobs, whose region is evaluated",
+        copy="the workspace of its log is named by a key, not by an id",
+        key=NO_CUSTOMER_KEY,
+        loss=FROM_TEMPLATE,
+    ),
 )
 
 # container-apps/ingress-how-to: without ingress the app is not reachable from outside; `external` is false by default.

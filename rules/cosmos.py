@@ -8,15 +8,28 @@ from scanner.model.fix import Edit, Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 from scanner.reach.sources import as_possible
 
 from .common import by_perimeter, host, local_auth, unless_running
 
-ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15", product="Cosmos DB account")
-CLUSTER = ResourceType("Microsoft.DocumentDB/mongoClusters", api="2026-06-01", product="Cosmos DB cluster (vCore)")
+ACCOUNT = ResourceType(
+    "Microsoft.DocumentDB/databaseAccounts",
+    api="2025-10-15",
+    product="Cosmos DB account",
+    no_rule=NoRule(region="its regions are those of its list of locations"),
+)
+CLUSTER = ResourceType(
+    "Microsoft.DocumentDB/mongoClusters",
+    api="2026-06-01",
+    product="Cosmos DB cluster (vCore)",
+    no_rule=NoRule(
+        copy="no property says where its backups are, and a replica is a cluster of its own",
+        backup="always on, and kept as long as the tier says",
+    ),
+)
 PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"
 FILTER = "properties.isVirtualNetworkFilterEnabled"
 

@@ -6,11 +6,11 @@ from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .file_shares import NO_SIGN_IN
-from .reasons import NO_LOG_CATEGORY
+from .reasons import NO_LOG_CATEGORY, NO_OTHER_PLACE
 
 SAN = ResourceType(
     "Microsoft.ElasticSan/elasticSans",
@@ -19,7 +19,11 @@ SAN = ResourceType(
     unread={
         "volumegroups/volumes": "The locks are those of the group; CHAP secrets are not in ARM.",
     },
-    no_rule={"log": NO_LOG_CATEGORY},
+    no_rule=NoRule(
+        copy=NO_OTHER_PLACE,
+        log=NO_LOG_CATEGORY,
+        backup="not evaluated: snapshots, a list for each group; soft delete is in preview versions only",
+    ),
 )
 GROUPS = SAN.child(
     "volumegroups", alone="settings decide that only some groups have, and what a row lacks is not taken as absent"

@@ -10,7 +10,7 @@ from scanner.model.ids import name_of as id_name
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, known_text, same, spelled, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -36,30 +36,40 @@ from scanner.reach.topology import groups_on_paths, topology
 from . import apim
 from .common import NOT_FORWARDING, rows
 from .gateway_tls import main_tls, old_policies, profile_tls
-from .reasons import FROM_TEMPLATE, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST, ONLY_TRAFFIC
+from .reasons import (
+    FROM_TEMPLATE,
+    IS_GLOBAL,
+    METRICS_ONLY,
+    NETWORK_KEEPS_NO_DATA,
+    NO_DATA_AT_REST,
+    ONLY_TRAFFIC,
+    ZONES_NOT_READ,
+)
 
 API = "2025-09-01"
 GROUP = ResourceType(
-    "Microsoft.Network/networkSecurityGroups", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+    "Microsoft.Network/networkSecurityGroups", api=API, no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE)
 )
 VNET = ResourceType(
     "Microsoft.Network/virtualNetworks",
     api=API,
-    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE),
 )
 ADDRESS = ResourceType(
     "Microsoft.Network/publicIPAddresses",
     api=API,
     product="Public IP address",
-    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 BALANCER = ResourceType(
     "Microsoft.Network/loadBalancers",
     api=API,
-    no_rule=ONLY_TRAFFIC,
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, log=METRICS_ONLY, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 GATEWAY = ResourceType(
-    "Microsoft.Network/applicationGateways", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+    "Microsoft.Network/applicationGateways",
+    api=API,
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 WAF = ResourceType(
     "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies",
@@ -75,7 +85,9 @@ FRONT_WAF = ResourceType(
     no_rule=ONLY_TRAFFIC,
 )
 FIREWALL = ResourceType(
-    "Microsoft.Network/azureFirewalls", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+    "Microsoft.Network/azureFirewalls",
+    api=API,
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 POLICY = ResourceType(
     "Microsoft.Network/firewallPolicies",
@@ -83,7 +95,9 @@ POLICY = ResourceType(
     no_rule=ONLY_TRAFFIC,
 )
 BASTION = ResourceType(
-    "Microsoft.Network/bastionHosts", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+    "Microsoft.Network/bastionHosts",
+    api=API,
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 VPN = ResourceType(
     "Microsoft.Network/virtualNetworkGateways",
@@ -91,7 +105,7 @@ VPN = ResourceType(
     unread={
         "VPN protocols": "SSTP, OpenVPN and IKEv2 are all encrypted. Who signs in decides.",
     },
-    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE, zone="not evaluated: zones, which its SKU names"),
 )
 LINK = ResourceType(
     "Microsoft.Network/privateLinkServices",
@@ -103,7 +117,7 @@ FRONT = ResourceType(
     api="2025-10-01",
     keep=("properties.backendPools[].properties.backends[].privateEndpointStatus",),
     product="Front Door (classic)",
-    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(region=IS_GLOBAL, key=NO_DATA_AT_REST, loss=FROM_TEMPLATE),
 )
 PROFILE = ResourceType(
     "Microsoft.Cdn/profiles",
@@ -113,7 +127,7 @@ PROFILE = ResourceType(
         "customDomains minimumTlsVersion": "Front Door and CDN serve no TLS below 1.2 since 1 March 2025.",
         "urlSigningKeys": "A feature of retired Verizon tiers.",
     },
-    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(region=IS_GLOBAL, key=NO_DATA_AT_REST, loss=FROM_TEMPLATE),
 )
 
 

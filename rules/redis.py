@@ -8,7 +8,7 @@ from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.verdict import not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 
@@ -19,9 +19,14 @@ CACHE = ResourceType(
     "Microsoft.Cache/redis",
     api="2024-11-01",
     product="Redis cache",
-    no_rule={"key": NO_CUSTOMER_KEY, "lock": "a cache: what it holds is stored elsewhere"},
+    no_rule=NoRule(key=NO_CUSTOMER_KEY, loss="a cache: what it holds is stored elsewhere, and persistence is a choice"),
 )
-CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01", product="Managed Redis")
+CLUSTER = ResourceType(
+    "Microsoft.Cache/redisEnterprise",
+    api="2025-07-01",
+    product="Managed Redis",
+    no_rule=NoRule(backup="a cache: what it holds is stored elsewhere, and persistence is a choice"),
+)
 
 
 RULES = CACHE.child("firewallRules", when=lambda cache: rules_count(cache, "properties.subnetId"))
