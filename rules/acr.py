@@ -20,6 +20,9 @@ REGISTRY = ResourceType(
     "Microsoft.ContainerRegistry/registries",
     api="2025-11-01",
     product="Container registry",
+    unread={
+        "policies.retentionPolicy": "It deletes untagged images, which are built again.",
+    },
     no_rule=NoRule(
         backup="softDeletePolicy is in no stable version (azure-mgmt-containerregistry 15.0.0), locks of images are in the data plane, and images are built again"
     ),

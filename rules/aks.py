@@ -39,6 +39,9 @@ CLUSTER = ResourceType(
     "Microsoft.ContainerService/managedClusters",
     api="2025-10-01",
     product="AKS cluster",
+    unread={
+        "maxCount of node pools": "It is required where a pool scales by itself. aks-no-node-limit is about node auto-provisioning.",
+    },
     no_rule=NoRule(lock=LOCK_STOPS_SCALING, backup="whether a cluster keeps data is in Kubernetes, not in ARM"),
 )
 

@@ -30,6 +30,10 @@ SERVICE = ResourceType(
         "properties.additionalLocations[].virtualNetworkConfiguration.subnetResourceId",
     ),
     product="API Management",
+    unread={
+        "additionalLocations that are absent": "Further locations are a choice of latency.",
+        "revisions": "A choice of each API.",
+    },
     no_rule=NoRule(
         key=NO_CUSTOMER_KEY,
         backup="a backup is made by an action, and its result is in a storage account; Azure keeps a deleted service for 48 hours, without a setting",

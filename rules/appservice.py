@@ -53,6 +53,7 @@ SITE = ResourceType(
         "client certificates that are not asked for": "A rule would fail on nearly all apps. app-client-certificate-optional has those that are asked for and not required.",
         "hybridConnectionNamespaces/relays": "An outbound path of an app. The relay at its other end is evaluated.",
         "network integration that is absent": "An app needs none. app-outbound-beside-network has those that are integrated and call the internet directly.",
+        "functionAppScaleLimit, maximumInstanceCount": "Flex Consumption always has maximumInstanceCount. The service limits Consumption to 200, and a limit below that is a choice.",
     },
     no_rule=NoRule(
         copy="what the code of an app sends is not in ARM",

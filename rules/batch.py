@@ -24,6 +24,9 @@ ACCOUNT = ResourceType(
     "Microsoft.Batch/batchAccounts",
     api="2025-06-01",
     product="Batch account",
+    unread={
+        "maximum of formulas of pools": "An account has a quota of cores.",
+    },
     no_rule=NoRule(copy=PARTS_ARE_RESOURCES, loss=FROM_TEMPLATE),
 )
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)

@@ -16,6 +16,9 @@ CLUSTER = ResourceType(
     "Microsoft.DocumentDB/cassandraClusters",
     api="2026-03-15",
     product="Cassandra cluster",
+    unread={
+        "a single data center": "Data centers are a choice of latency.",
+    },
     no_rule=NoRule(region="its regions are those of its data centers"),
 )
 DATA_CENTERS = CLUSTER.child("dataCenters")

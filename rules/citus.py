@@ -18,6 +18,9 @@ CLUSTER = ResourceType(
     "Microsoft.DBforPostgreSQL/serverGroupsv2",
     api="2023-03-02-preview",
     product="PostgreSQL cluster",
+    unread={
+        "replicas": "A replica is a cluster of its own, with its region.",
+    },
     no_rule=NoRule(backup="always on, and kept for 35 days, without a setting"),
 )
 COORDINATOR = "properties.coordinatorEnablePublicIpAccess"

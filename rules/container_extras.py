@@ -24,6 +24,9 @@ JOB = ResourceType(
     "Microsoft.App/jobs",
     api="2026-01-01",
     product="Container Apps job",
+    unread={
+        "maxExecutions": "It is 100 where it is absent.",
+    },
     no_rule=NoRule(
         copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log="its logs are those of its environment", loss=FROM_TEMPLATE
     ),

@@ -43,6 +43,9 @@ APP = ResourceType(
     "Microsoft.App/containerApps",
     api="2025-07-01",
     product="Container app",
+    unread={
+        "template.scale.maxReplicas": "It is 10 where it is absent, and at most 1,000.",
+    },
     no_rule=NoRule(
         copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log="its logs are those of its environment", loss=FROM_TEMPLATE
     ),

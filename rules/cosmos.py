@@ -19,6 +19,10 @@ ACCOUNT = ResourceType(
     "Microsoft.DocumentDB/databaseAccounts",
     api="2025-10-15",
     product="Cosmos DB account",
+    unread={
+        "second layer of encryption": "A key of your own is the second layer.",
+        "soft delete": "Microsoft support restores a deleted account from its backup.",
+    },
     no_rule=NoRule(region="its regions are those of its list of locations"),
 )
 CLUSTER = ResourceType(

@@ -18,6 +18,7 @@ HOST_POOL = ResourceType(
     unread={
         "customRdpProperty": "What is redirected by default is decided by the client and the session host.",
         "session hosts": "They are machines, and evaluated as such.",
+        "scaling plans": "They start hosts that exist.",
     },
     no_rule=NoRule(copy="hosts are machines, which are evaluated", key=NO_CUSTOMER_KEY, loss=FROM_TEMPLATE),
 )

@@ -12,6 +12,9 @@ POOL = ResourceType(
     "Microsoft.DevOpsInfrastructure/pools",
     api="2025-09-20",
     product="DevOps pool",
+    unread={
+        "maximumConcurrency": "It is required.",
+    },
     no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 KIND = "properties.organizationProfile.kind"

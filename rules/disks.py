@@ -29,6 +29,9 @@ DISK = ResourceType(
     "Microsoft.Compute/disks",
     api="2025-01-02",
     product="Managed disk",
+    unread={
+        "a Microsoft-managed key": "machine-platform-key says it of machines: a row for each disk would repeat it.",
+    },
     no_rule=NoRule(
         copy="no SKU is geo-redundant, and the source of a copied disk is a resource of its own",
         log=NO_CALLER_LOG,

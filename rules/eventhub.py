@@ -15,6 +15,9 @@ NAMESPACE = ResourceType(
     "Microsoft.EventHub/namespaces",
     api="2026-01-01",
     product="Event Hubs namespace",
+    unread={
+        "maximumThroughputUnits": "Auto-inflate ends at 40 units by the service.",
+    },
     no_rule=NoRule(
         backup="a stream: how long it is kept is a choice of its readers",
         zone="over zones by itself, although zoneRedundant may say false",

@@ -41,6 +41,9 @@ HSM = ResourceType(
     "Microsoft.KeyVault/managedHSMs",
     api="2026-02-01",
     product="Managed HSM",
+    unread={
+        "a single region": "A second region is a choice of latency.",
+    },
     no_rule=NoRule(key=KEY_STORE, zone=OVER_ZONES),
 )
 HSM_KEYS = HSM.child("keys", each=True, alone=KEYS.alone)

@@ -58,6 +58,8 @@ MACHINE = ResourceType(
     unread={
         "agents in the machine": "Not in ARM.",
         "just-in-time access that is absent": "A rule would fail on nearly all machines. Open management ports are evaluated.",
+        "confidential machines": "The section keys of the document names them. Not being confidential is no fault.",
+        "autoscale settings of scale sets": "The maximum of a profile is required (Microsoft.Insights/autoscalesettings).",
     },
     no_rule=NoRule(
         copy="disks are resources of their own, and site-recovery-outside asks the vault; not evaluated: edge zones",
@@ -408,6 +410,9 @@ PORTS = ("tcp/*", "udp/*", "*/*")
 GROUP = ResourceType(
     "Microsoft.ContainerInstance/containerGroups",
     api="2023-05-01",
+    unread={
+        "confidentialComputeProperties": "Not being confidential is no fault.",
+    },
     no_rule=NoRule(copy=NO_OTHER_PLACE, log=LOG_BY_AGENTS, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 AT_REST = ("Stopped", "Succeeded", "Failed")

@@ -17,6 +17,8 @@ ACCOUNT = ResourceType(
     product="Azure Maps account",
     unread={
         "CORS": "What an absent list means is documented nowhere, and no recorded account has one.",
+        "a Microsoft-managed key": "What an account stored was data of Maps Creator, which is retired.",
+        "encryption.infrastructureEncryption": "The section keys of the document shows it as double.",
     },
     no_rule=NoRule(copy=NO_OTHER_PLACE, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )

@@ -34,6 +34,9 @@ ACCOUNT = ResourceType(
     "Microsoft.NetApp/netAppAccounts",
     api="2025-12-01",
     product="NetApp account",
+    unread={
+        "retention of snapshots": "It is in the snapshot policy: one read each.",
+    },
     no_rule=NoRule(log=NO_LOG_CATEGORY, zone="a volume is in one zone by design"),
 )
 POOLS = ACCOUNT.child("capacityPools", graph=GraphRows(holds=()))

@@ -69,6 +69,9 @@ BALANCER = ResourceType(
 GATEWAY = ResourceType(
     "Microsoft.Network/applicationGateways",
     api=API,
+    unread={
+        "autoscaleConfiguration.maxCapacity": "10 instances where it is absent, and never more than 125.",
+    },
     no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 WAF = ResourceType(
@@ -104,6 +107,7 @@ VPN = ResourceType(
     api=API,
     unread={
         "VPN protocols": "SSTP, OpenVPN and IKEv2 are all encrypted. Who signs in decides.",
+        "connections of a gateway that is not used": "One more list for each gateway, and point-to-site needs none.",
     },
     no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE, zone="not evaluated: zones, which its SKU names"),
 )

@@ -11,6 +11,9 @@ from .reasons import FROM_TEMPLATE, NO_CALLER_LOG
 PLAN = ResourceType(
     "Microsoft.Web/serverfarms",
     api="2025-03-01",
+    unread={
+        "maximumElasticWorkerCount": "It is always set. Where a plan scales by rules, the maximum of a profile is required (Microsoft.Insights/autoscalesettings).",
+    },
     no_rule=NoRule(data="it is the machines of apps, whose region is evaluated", log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 # app-service/overview-hosting-plans: a plan of these tiers is billed by use, or not at all.

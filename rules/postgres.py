@@ -12,7 +12,14 @@ from scanner.reach.firewall import firewall
 from .common import unless_running
 from .flexible_servers import STATE, acl, named, rules_count
 
-SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01", product="PostgreSQL server")
+SERVER = ResourceType(
+    "Microsoft.DBforPostgreSQL/flexibleServers",
+    api="2025-08-01",
+    product="PostgreSQL server",
+    unread={
+        "replicas": "A replica is a server of its own, with its region.",
+    },
+)
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 PARAMETERS = SERVER.child(
     "configurations",

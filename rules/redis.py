@@ -19,6 +19,10 @@ CACHE = ResourceType(
     "Microsoft.Cache/redis",
     api="2024-11-01",
     product="Redis cache",
+    unread={
+        "storage account of persistence": "It is named in a connection string, which ARM does not return, or by its subscription alone (azure-mgmt-redis RedisConfiguration).",
+        "linkedServers that are absent": "A link of caches is a choice of latency.",
+    },
     no_rule=NoRule(key=NO_CUSTOMER_KEY, loss="a cache: what it holds is stored elsewhere, and persistence is a choice"),
 )
 CLUSTER = ResourceType(
