@@ -32,7 +32,7 @@ def test_every_type_has_a_rule_on_each_topic_or_says_why_not() -> None:
         for topic in TOPICS
         if not found[kind.type][topic] and not kind.no_rule.why(topic)
     ]
-    assert unsaid == []
+    assert not unsaid, "\n".join(unsaid)
 
 
 def test_no_type_says_why_there_is_no_rule_where_there_is_one() -> None:
@@ -44,7 +44,7 @@ def test_no_type_says_why_there_is_no_rule_where_there_is_one() -> None:
         for name, reason in asdict(kind.no_rule).items()
         if reason and not any(kind.no_rule.why(topic) is reason for topic in TOPICS if not found[kind.type][topic])
     ]
-    assert useless == []
+    assert not useless, "\n".join(useless)
 
 
 def test_a_reason_is_part_of_a_sentence() -> None:
