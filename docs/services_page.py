@@ -1,38 +1,41 @@
 """The page of services: each ARM type with its endpoints and its rules by category, and what is not evaluated."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from runpy import run_path
+from typing import Literal
 
 from scanner.content import content
 from scanner.model.exposure import LOCKS
 from scanner.model.resource_type import Topic
 from scanner.model.rule import CATEGORIES, Rule
-from scanner.model.rule_row import FunctionCheck, SetCheck, ValueCheck
+from scanner.model.rule_row import PlaceCheck
 from scanner.rulebook.loader import RuleSet
 
+SUBSCRIPTION = "Microsoft.Resources/subscriptions"
 INTRODUCTION = """# Services
 
 What is evaluated of each type: its endpoints, each with both locks, and the number of rules in each category. An
 endpoint `a/*` is one for each child. A rule on several types counts at each. [rules](rules/README.md) names the rules,
 `twolocks scan --explain-reads` what each of them reads.
 """
-TOPICS = """## Tables by topic
+BY_TOPIC = """## By topic
 
-The pages of four topics have a table of types: [residency](residency.md#by-type), [keys](keys.md#by-type),
-[recovery](recovery.md#by-type) and [logging](logging.md#by-type). Each cell names rules, or gives the reason why there
-is none. `a-`, `b-rest` stands for `a-rest` and `b-rest`. *costly*: off unless `--only` names it, because it needs
-requests for each resource. A dash: the question does not arise.
+What each type is asked about: the rules that ask, or why there is none. *costly*: off unless `--only` names it, because
+it needs requests for each resource.
 """
+Column = Topic | Literal["destination"]
+TABLES: Mapping[str, tuple[str, Mapping[Column, str]]] = {
+    "Places": ("residency", {"region": "region", "copy": "other places"}),
+    "Keys": ("keys", {"key": "whose key encrypts it"}),
+    "Logs": ("logging", {"log": "log", "destination": "where it goes"}),
+    "Loss": ("recovery", {"lock": "lock against deletion", "backup": "copies and retention", "zone": "zones, regions"}),
+}
+"""The tables by topic: the page about it, and the columns."""
 UNASKED_LOCKS = """## Locks without a rule
 
 Locks of endpoints that no rule reads, because the service leaves no choice, or because another rule says it. The
 network of a web application has none either ([0007](decisions/0007-web-applications-have-no-network-rule.md)).
-"""
-UNASKED = """## Topics without a rule
-
-Each type is asked where its data is (region), whose key encrypts it (key), whether its log is kept (log), and whether a
-lock refuses its deletion (lock). What has no rule on one of these, and why:
 """
 LEFT = """## Not evaluated
 
@@ -65,11 +68,6 @@ def services(rules: RuleSet) -> str:
         rows.append(f"| `{type}` | {names} | {' | '.join(cells)} | {counts[type].total()} |")
     sums = [str(sum(found[each] for found in counts.values())) for each in shown]
     rows.append(f"| {len(counts)} types | | {' | '.join(sums)} | {total} |")
-    unasked = [
-        f"| `{kind.type}` | {topic} | {why} |"
-        for kind in sorted(rules.kinds, key=lambda each: each.type.lower())
-        for topic, why in kind.no_rule.items()
-    ]
     locks = [
         f"| `{kind.type}` | `{each.name}` | {lock} | {why} |"
         for kind in sorted(rules.kinds, key=lambda each: each.type.lower())
@@ -82,11 +80,10 @@ def services(rules: RuleSet) -> str:
         INTRODUCTION,
         head,
         "\n".join(rows) + "\n",
-        TOPICS,
+        BY_TOPIC,
+        *_by_topic(rules),
         UNASKED_LOCKS,
         "\n".join(["| type | endpoint | lock | why |", "| --- | --- | --- | --- |", *locks]) + "\n",
-        UNASKED,
-        "\n".join(["| type | topic | why |", "| --- | --- | --- |", *unasked]) + "\n",
         LEFT,
         "\n".join(["| type | why |", "| --- | --- |", *left]) + "\n",
         UNREAD_SETTINGS,
@@ -95,18 +92,60 @@ def services(rules: RuleSet) -> str:
     return "\n".join(parts)
 
 
-def topics_of(rule: Rule) -> Iterator[Topic]:
+def topics_of(rule: Rule) -> Iterator[Column]:
     """Yield the topics that a rule is about."""
+    topics: set[Column] = {topic for each in rule.control_sets for topic in _TOPICS.get(each, ())}
     check = rule.row.check if rule.row else None
-    if rule.category == "residency":
-        yield "region"
-    chooses_key = isinstance(check, ValueCheck | SetCheck) and check.chooses_key
-    if rule.category == "encryption" and (rule.keys is not None or chooses_key):
-        yield "key"
-    if rule.category == "logging":
-        yield "log"
-    if isinstance(check, FunctionCheck) and check.function == "delete_lock":
-        yield "lock"
+    if isinstance(check, PlaceCheck):
+        topics.add("destination" if check.logs else "region" if check.place == "region" else "copy")
+    if rule.category == "recovery" and not topics:
+        topics.add("backup")
+    yield from topics
+
+
+_TOPICS: Mapping[str, tuple[Topic, ...]] = {
+    "audit-log": ("log",),
+    "resource-logs": ("log",),
+    "flow-logs": ("log",),
+    "log-retention": ("log",),
+    "customer-keys": ("key",),
+    "key-place": ("key",),
+    "deletion-locks": ("lock",),
+    "backup-state": ("backup",),
+    "geo-backup": ("zone",),
+    "geo-redundancy": ("zone",),
+    "zone-redundancy": ("zone",),
+}
+"""The topics of a type by topics of controls; other rules on recovery are about backups."""
+
+
+def asked(rules: RuleSet) -> dict[str, dict[Column, list[str]]]:
+    """Return the rules on each topic, by type: the names of rules, as a cell shows them."""
+    found: dict[str, dict[Column, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for rule in rules.rules.values():
+        for topic in topics_of(rule):
+            name = f"`{rule.id}`{' (costly)' if rule.costly else ''}"
+            if name not in (names := found[rule.resource_type.type][topic]):
+                names.append(name)
+    return found
+
+
+def _by_topic(rules: RuleSet) -> Iterator[str]:
+    """Yield the parts about topics. Types with the same answers share a row. A subscription is no resource."""
+    found = asked(rules)
+    kinds = [kind for kind in rules.kinds if kind.type != SUBSCRIPTION]
+    for title, (page, columns) in TABLES.items():
+        rows: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for kind in sorted(kinds, key=lambda each: each.type.lower()):
+            cells = (
+                ", ".join(found[kind.type][topic]) or (kind.no_rule.why(topic) if topic != "destination" else "–")
+                for topic in columns
+            )
+            rows[tuple(cells)] += [f"`{type}`" for type in kind.types]
+        head = f"| type | {' | '.join(columns.values())} |\n| --- |{' --- |' * len(columns)}"
+        lines = (f"| {', '.join(types)} | {' | '.join(cells)} |" for cells, types in rows.items())
+        yield f"### {title}\n\nHow it is decided: [{page}.md]({page}.md).\n"
+        yield "\n".join([head, *lines]) + "\n"
 
 
 def _settings(rules: RuleSet) -> list[str]:

@@ -11,14 +11,22 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, spelled, value_at
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host, in_tier
 
 REGISTRY = ResourceType(
-    "Microsoft.ContainerRegistry/registries", api="2025-11-01", product=Message("Container registry")
+    "Microsoft.ContainerRegistry/registries",
+    api="2025-11-01",
+    product=Message("Container registry"),
+    unread={
+        "policies.retentionPolicy": "It deletes untagged images, which are built again.",
+    },
+    no_rule=NoRule(
+        backup="softDeletePolicy is in no stable version (azure-mgmt-containerregistry 15.0.0), locks of images are in the data plane, and images are built again"
+    ),
 )
 CONNECTIONS = "properties.privateEndpointConnections"
 

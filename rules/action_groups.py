@@ -13,7 +13,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -27,16 +27,16 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-from .reasons import FROM_TEMPLATE, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE
 
 GROUP = ResourceType(
     "Microsoft.Insights/actionGroups",
     api="2023-01-01",
-    no_rule={
-        "region": "it holds no customer data: those it notifies are named in it",
-        "key": NO_DATA_AT_REST,
-        "lock": FROM_TEMPLATE,
-    },
+    no_rule=NoRule(
+        data="it holds no customer data: those it notifies are named in it",
+        log="not evaluated: its diagnostic settings",
+        loss=FROM_TEMPLATE,
+    ),
 )
 ENABLED = "properties.enabled"
 RECEIVERS = "receivers"

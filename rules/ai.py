@@ -8,10 +8,11 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, local_auth, network_acls
+from .reasons import OVER_ZONES, STORED_ELSEWHERE
 
 ACCOUNT = ResourceType(
     "Microsoft.CognitiveServices/accounts",
@@ -23,7 +24,9 @@ ACCOUNT = ResourceType(
         "defenderForAISettings": "The Defender plan is evaluated for the subscription.",
         "dynamicThrottlingEnabled": "A question of cost and quota.",
     },
-    no_rule={"lock": "what it computes on is stored elsewhere, where that is evaluated"},
+    no_rule=NoRule(
+        lock=STORED_ELSEWHERE, backup="Azure keeps a deleted account for 48 hours, without a setting", zone=OVER_ZONES
+    ),
 )
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 WITHOUT_DEPLOYMENTS = (

@@ -11,7 +11,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
 from scanner.model.message import Message, listed
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -39,7 +39,10 @@ CLUSTER = ResourceType(
     "Microsoft.ContainerService/managedClusters",
     api="2025-10-01",
     product=Message("AKS cluster"),
-    no_rule={"lock": LOCK_STOPS_SCALING},
+    unread={
+        "maxCount of node pools": "It is required where a pool scales by itself. aks-no-node-limit is about node auto-provisioning.",
+    },
+    no_rule=NoRule(lock=LOCK_STOPS_SCALING, backup="whether a cluster keeps data is in Kubernetes, not in ARM"),
 )
 
 POWER = "properties.powerState.code"

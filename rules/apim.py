@@ -11,7 +11,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.message import Message
 from scanner.model.resource import Children, Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, NoPort, Read, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, NoPort, NoRule, Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, not_returned_or_unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall, injection_subnet
@@ -30,8 +30,15 @@ SERVICE = ResourceType(
         "properties.customProperties.*",
         "properties.additionalLocations[].virtualNetworkConfiguration.subnetResourceId",
     ),
-    product="API Management",
-    no_rule={"key": NO_CUSTOMER_KEY},
+    product=Message("API Management"),
+    unread={
+        "additionalLocations that are absent": "Further locations are a choice of latency.",
+        "revisions": "A choice of each API.",
+    },
+    no_rule=NoRule(
+        key=NO_CUSTOMER_KEY,
+        backup="a backup is made by an action, and its result is in a storage account; Azure keeps a deleted service for 48 hours, without a setting",
+    ),
 )
 KEYED = "properties.subscriptionRequired"
 SUBNET = "properties.virtualNetworkConfiguration.subnetResourceId"
@@ -97,7 +104,7 @@ def policy(of: ResourceType | Read) -> Read:
 
 
 BACKENDS = SERVICE.child("backends", always=True, product=Message("API back end"))
-APIS = SERVICE.child("apis", always=True, product="API")
+APIS = SERVICE.child("apis", always=True, product=Message("API"))
 GLOBAL_POLICY = policy(SERVICE)
 FRAGMENTS = SERVICE.child("policyFragments", reduce=reduced)
 API_POLICY = policy(APIS)

@@ -7,14 +7,14 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import injection_subnet
 from scanner.reach.sources import source_hop
 
 from .apim import undecided
 from .common import in_subnet, perhaps_private, private_only
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_PLACE
 
 GATEWAY = ResourceType(
     "Microsoft.ApiManagement/gateways",
@@ -23,7 +23,12 @@ GATEWAY = ResourceType(
     unread={
         "configurationApi.hostname": "A host of Microsoft for gateways of the SKU Standard. No setting closes it.",
     },
-    no_rule={"key": NO_CUSTOMER_KEY, "log": "calls of workspaces are in the log of the service", "lock": FROM_TEMPLATE},
+    no_rule=NoRule(
+        copy=NO_OTHER_PLACE,
+        key=NO_CUSTOMER_KEY,
+        log="calls of workspaces are in the log of the service",
+        loss=FROM_TEMPLATE,
+    ),
 )
 CONNECTIONS = GATEWAY.child("configConnections")
 TYPE, SUBNET = "properties.virtualNetworkType", "properties.backend.subnet.id"

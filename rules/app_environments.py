@@ -5,10 +5,10 @@ from scanner.model.index import Index
 from scanner.model.json_paths import copied, get_path, is_absent, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
-from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, PARTS_ARE_RESOURCES
 
 ENVIRONMENT = ResourceType(
     "Microsoft.Web/hostingEnvironments",
@@ -18,7 +18,7 @@ ENVIRONMENT = ResourceType(
         "configurations/networking": "It allows FTP and remote debugging for apps. Each app says whether it uses them.",
         "multiRoleFrontEnds, cipher suites": "TLS 1.0 and 1.1 are off, so the order of suites is a matter of taste.",
     },
-    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(copy=PARTS_ARE_RESOURCES, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 SETTINGS = "properties.clusterSettings"
 

@@ -12,7 +12,13 @@ from scanner.reach.firewall import Firewall, firewall
 from .common import by_perimeter, host, in_tier, local_auth, moved
 
 STORE = ResourceType(
-    "Microsoft.AppConfiguration/configurationStores", api="2024-06-01", product=Message("App Configuration store")
+    "Microsoft.AppConfiguration/configurationStores",
+    api="2024-06-01",
+    product=Message("App Configuration store"),
+    unread={
+        "soft delete": "It is always on but in the free tier.",
+        "snapshots": "They are in the data plane.",
+    },
 )
 # No stable version has this read: azure-mgmt-appconfiguration 6.0.0b2.
 PERIMETERS = STORE.child("networkSecurityPerimeterConfigurations", api="2025-08-01-preview", when=by_perimeter)

@@ -10,7 +10,7 @@ from scanner.model.json_paths import MISSING, is_absent, is_list_of_texts, membe
 from scanner.model.message import Message
 from scanner.model.origins import is_any_website
 from scanner.model.resource import Children, Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, Read, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, NoRule, Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     ABSENT,
@@ -53,8 +53,14 @@ SITE = ResourceType(
         "client certificates that are not asked for": "A rule would fail on nearly all apps. app-client-certificate-optional has those that are asked for and not required.",
         "hybridConnectionNamespaces/relays": "An outbound path of an app. The relay at its other end is evaluated.",
         "network integration that is absent": "An app needs none. app-outbound-beside-network has those that are integrated and call the internet directly.",
+        "functionAppScaleLimit, maximumInstanceCount": "Flex Consumption always has maximumInstanceCount. The service limits Consumption to 200, and a limit below that is a choice.",
     },
-    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(
+        copy="what the code of an app sends is not in ARM",
+        key=NO_CUSTOMER_KEY,
+        loss=FROM_TEMPLATE,
+        zone="its zones are those of its plan: plan-single-zone",
+    ),
 )
 
 
@@ -107,7 +113,9 @@ LOGIN = SITE.child(
 POLICIES = SITE.child("basicPublishingCredentialsPolicies", alone=LOGIN.alone)
 CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide, also_after=(WEB, admits_no_one))
 # The app's host serves these two reads, and a stopped app has no host.
-FUNCTIONS = SITE.child("functions", when=lambda site: has_functions(site) and not stopped(site), product="Function")
+FUNCTIONS = SITE.child(
+    "functions", when=lambda site: has_functions(site) and not stopped(site), product=Message("Function")
+)
 WORKFLOWS = SITE.child(
     "workflows",
     each=True,

@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
@@ -23,6 +23,7 @@ from scanner.model.verdict import (
 )
 
 from . import aks
+from .reasons import LOG_INSIDE
 
 MACHINE = ResourceType(
     "Microsoft.HybridCompute/machines",
@@ -31,11 +32,13 @@ MACHINE = ResourceType(
     unread={
         "extensions": "One request for each machine. What may be installed is evaluated.",
     },
-    no_rule={
-        "key": "the disks are not in Azure",
-        "log": "the log is inside the cluster or the machine",
-        "lock": "the machine is not in Azure",
-    },
+    no_rule=NoRule(
+        copy="Azure does not know where it is",
+        key="the disks are not in Azure",
+        log=LOG_INSIDE,
+        loss="the machine is not in Azure",
+        backup="recovery-item-stopped and recovery-item-failing ask for it, where a vault protects it",
+    ),
 )
 CLUSTER = ResourceType(
     "Microsoft.Kubernetes/connectedClusters",
@@ -44,11 +47,12 @@ CLUSTER = ResourceType(
     unread={
         "privateLinkState": "The path of agents to Azure, outbound.",
     },
-    no_rule={
-        "key": "the disks are not in Azure",
-        "log": "the log is inside the cluster or the machine",
-        "lock": "the machine is not in Azure",
-    },
+    no_rule=NoRule(
+        copy="Azure does not know where it is",
+        key="the disks are not in Azure",
+        log=LOG_INSIDE,
+        loss="the machine is not in Azure",
+    ),
 )
 FLUX = "providers/Microsoft.KubernetesConfiguration/fluxConfigurations"
 # One request for each cluster; Resource Graph has them in a table of their own, which a scan does not read.

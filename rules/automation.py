@@ -9,11 +9,12 @@ from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned_or_unknown, unknown
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host, local_auth
+from .reasons import OVER_ZONES
 
 ACCOUNT = ResourceType(
     "Microsoft.Automation/automationAccounts",
@@ -24,6 +25,11 @@ ACCOUNT = ResourceType(
         "hybridRunbookWorkerGroups": "A list says which machines are workers, not whether one may be.",
         "runbooks, jobs": "Content. What a runbook may do are the roles of the identity of the account.",
     },
+    no_rule=NoRule(
+        copy="hybrid workers are where their machines are",
+        backup="no vault takes it, and runbooks are in source control or nowhere else; Azure keeps a deleted account for 30 days, without a setting",
+        zone=OVER_ZONES,
+    ),
 )
 
 

@@ -11,7 +11,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, NoPort, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoPort, NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import ABSENT, Evidence, Unread, absent_at_unknown_version, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
@@ -19,10 +19,16 @@ from scanner.reach.known_ports import known
 
 from .common import by_perimeter, host
 from .port_rules import EVERYWHERE, PortRule, port_lock
-from .reasons import FROM_TEMPLATE
+from .reasons import FROM_TEMPLATE, PARTS_ARE_RESOURCES
 
 ACCOUNT = ResourceType(
-    "Microsoft.Batch/batchAccounts", api="2025-06-01", product=Message("Batch account"), no_rule={"lock": FROM_TEMPLATE}
+    "Microsoft.Batch/batchAccounts",
+    api="2025-06-01",
+    product=Message("Batch account"),
+    unread={
+        "maximum of formulas of pools": "An account has a quota of cores.",
+    },
+    no_rule=NoRule(copy=PARTS_ARE_RESOURCES, loss=FROM_TEMPLATE),
 )
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 POOLS = ACCOUNT.child("pools", graph=GraphRows("batchresources"))

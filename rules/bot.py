@@ -9,15 +9,22 @@ from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
 from scanner.model.message import Message
 from scanner.model.origins import is_any_website
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host, local_auth, rows
-from .reasons import FROM_TEMPLATE
+from .reasons import FROM_TEMPLATE, ZONES_NOT_READ
 
 BOT = ResourceType(
-    "Microsoft.BotService/botServices", api="2022-09-15", product="Azure Bot", no_rule={"lock": FROM_TEMPLATE}
+    "Microsoft.BotService/botServices",
+    api="2022-09-15",
+    product=Message("Azure Bot"),
+    no_rule=NoRule(
+        copy="a channel names a region of speech services alone, which is not read",
+        loss=FROM_TEMPLATE,
+        zone=ZONES_NOT_READ,
+    ),
 )
 # Never listChannelWithKeys. Recorded answers of a channel have extension keys: no rule reads them, so no snapshot keeps
 # them.

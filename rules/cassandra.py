@@ -7,13 +7,21 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_returned_or_unknown, unknown
 from scanner.reach.sources import source_hop
 
 from .common import in_subnet, when_started
 
-CLUSTER = ResourceType("Microsoft.DocumentDB/cassandraClusters", api="2026-03-15", product=Message("Cassandra cluster"))
+CLUSTER = ResourceType(
+    "Microsoft.DocumentDB/cassandraClusters",
+    api="2026-03-15",
+    product=Message("Cassandra cluster"),
+    unread={
+        "a single data center": "Data centers are a choice of latency.",
+    },
+    no_rule=NoRule(region="its regions are those of its data centers"),
+)
 DATA_CENTERS = CLUSTER.child("dataCenters")
 METHOD = Switch(
     "properties.authenticationMethod",

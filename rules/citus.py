@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import unless_running
@@ -16,7 +16,13 @@ from .common import unless_running
 # cosmos-db/postgresql/concepts-private-access: a private endpoint leads to one node, usually the coordinator.
 # 2022-11-08, the only stable version, has neither authConfig nor dataEncryption.
 CLUSTER = ResourceType(
-    "Microsoft.DBforPostgreSQL/serverGroupsv2", api="2023-03-02-preview", product=Message("PostgreSQL cluster")
+    "Microsoft.DBforPostgreSQL/serverGroupsv2",
+    api="2023-03-02-preview",
+    product=Message("PostgreSQL cluster"),
+    unread={
+        "replicas": "A replica is a cluster of its own, with its region.",
+    },
+    no_rule=NoRule(backup="always on, and kept for 35 days, without a setting"),
 )
 COORDINATOR = "properties.coordinatorEnablePublicIpAccess"
 NODES = "properties.nodeEnablePublicIpAccess"

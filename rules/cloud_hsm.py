@@ -7,9 +7,11 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned
 from scanner.reach.firewall import Firewall, firewall
+
+from .reasons import KEY_STORE, NO_OTHER_PLACE, ZONES_BY_AZURE
 
 CLUSTER = ResourceType(
     "Microsoft.HardwareSecurityModules/cloudHsmClusters",
@@ -19,7 +21,12 @@ CLUSTER = ResourceType(
         "activationState": "A cluster that is not activated holds no keys.",
         "backups": "Listed by a POST only.",
     },
-    no_rule={"key": "it is itself a store of keys"},
+    no_rule=NoRule(
+        copy=NO_OTHER_PLACE,
+        key=KEY_STORE,
+        backup="no vault takes it, and its backups are listed by a POST, which a scan does not send",
+        zone=ZONES_BY_AZURE,
+    ),
 )
 SWITCH = Firewall(
     empty="open",

@@ -6,20 +6,20 @@ from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host, local_auth
-from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
+from .reasons import FROM_TEMPLATE, NAMES_A_GEOGRAPHY, NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_ZONES, PASSED_ON
 
 # The first stable version with publicNetworkAccess, eight months old.
 API = "2026-03-18"
 SERVICE = ResourceType(
     "Microsoft.Communication/communicationServices",
     api=API,
-    product="Communication Services",
-    no_rule={"key": NO_CUSTOMER_KEY},
+    product=Message("Communication Services"),
+    no_rule=NoRule(region=NAMES_A_GEOGRAPHY, key=NO_CUSTOMER_KEY, backup=PASSED_ON, zone=NO_ZONES),
 )
 SMTP_USERS = SERVICE.child("smtpUsernames")
 EMAIL = ResourceType(
@@ -29,7 +29,7 @@ EMAIL = ResourceType(
     unread={
         "domains": "No endpoint; its geography is that of the service. Tracking of recipients is a question of privacy.",
     },
-    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(region=NAMES_A_GEOGRAPHY, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 ACL = Firewall(
     empty="open",

@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.sources import source_hop
@@ -16,7 +16,7 @@ from scanner.reach.sources import source_hop
 from .common import host
 from .container_environments import lock_in
 from .containerapps import ENVIRONMENT
-from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_PLACE
 
 # azure-mgmt-appcontainers 5.1.0, 2026-01-01: the stable version that has both reads.
 ROUTES = ENVIRONMENT.child("httpRouteConfigs", api="2026-01-01")
@@ -25,13 +25,18 @@ JOB = ResourceType(
     "Microsoft.App/jobs",
     api="2026-01-01",
     product=Message("Container Apps job"),
-    no_rule={"key": NO_CUSTOMER_KEY, "log": "its logs are those of its environment", "lock": FROM_TEMPLATE},
+    unread={
+        "maxExecutions": "It is 100 where it is absent.",
+    },
+    no_rule=NoRule(
+        copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log="its logs are those of its environment", loss=FROM_TEMPLATE
+    ),
 )
 SESSION_POOL = ResourceType(
     "Microsoft.App/sessionPools",
     api="2026-01-01",
     product=Message("Session pool"),
-    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 BEHIND = Message("the sign-in of the apps behind it decides: see their own endpoints")
 NO_RULE = Message("the route has no rule, so it leads to no app")

@@ -10,7 +10,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, copied, is_absent, same, value_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoPort, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoPort, NoRule, ResourceType
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
@@ -32,7 +32,7 @@ from scanner.reach.sources import as_possible
 from .common import unless_running
 from .container_environments import environment_lock, named_environment, without_environment
 from .easy_auth import NO_LOGIN, easy_auth
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_PLACE
 
 INGRESS = "properties.configuration.ingress"
 # azure-mgmt-appcontainers ContainerAppRunningStatus.
@@ -44,14 +44,24 @@ APP = ResourceType(
     "Microsoft.App/containerApps",
     api="2025-07-01",
     product=Message("Container app"),
-    no_rule={"key": NO_CUSTOMER_KEY, "log": "its logs are those of its environment", "lock": FROM_TEMPLATE},
+    unread={
+        "template.scale.maxReplicas": "It is 10 where it is absent, and at most 1,000.",
+    },
+    no_rule=NoRule(
+        copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log="its logs are those of its environment", loss=FROM_TEMPLATE
+    ),
 )
 ENVIRONMENT = ResourceType(
     "Microsoft.App/managedEnvironments",
     api="2025-07-01",
     names=("properties.appLogsConfiguration.logAnalyticsConfiguration.customerId",),
     product=Message("Container Apps environment"),
-    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(
+        region="it runs apps and jobs, whose region is evaluated",
+        copy="the workspace of its log is named by a key, not by an id",
+        key=NO_CUSTOMER_KEY,
+        loss=FROM_TEMPLATE,
+    ),
 )
 
 # container-apps/ingress-how-to: without ingress the app is not reachable from outside; `external` is false by default.

@@ -9,16 +9,31 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 from scanner.reach.sources import as_possible
 
 from .common import by_perimeter, host, local_auth, unless_running
 
-ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15", product=Message("Cosmos DB account"))
+ACCOUNT = ResourceType(
+    "Microsoft.DocumentDB/databaseAccounts",
+    api="2025-10-15",
+    product=Message("Cosmos DB account"),
+    unread={
+        "second layer of encryption": "A key of your own is the second layer.",
+        "soft delete": "Microsoft support restores a deleted account from its backup.",
+    },
+    no_rule=NoRule(region="its regions are those of its list of locations"),
+)
 CLUSTER = ResourceType(
-    "Microsoft.DocumentDB/mongoClusters", api="2026-06-01", product=Message("Cosmos DB cluster (vCore)")
+    "Microsoft.DocumentDB/mongoClusters",
+    api="2026-06-01",
+    product=Message("Cosmos DB cluster (vCore)"),
+    no_rule=NoRule(
+        copy="no property says where its backups are, and a replica is a cluster of its own",
+        backup="always on, and kept as long as the tier says",
+    ),
 )
 PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"
 FILTER = "properties.isVirtualNetworkFilterEnabled"

@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Unread
 from scanner.reach.firewall import Firewall
@@ -22,12 +22,12 @@ from .telemetry import SCOPED, WRITE_ONLY
 ENDPOINT = ResourceType(
     "Microsoft.Insights/dataCollectionEndpoints",
     api="2024-03-11",
-    no_rule={"key": NO_DATA_AT_REST, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(key=NO_DATA_AT_REST, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 RULE = ResourceType(
     "Microsoft.Insights/dataCollectionRules",
     api="2024-03-11",
-    no_rule={"key": NO_DATA_AT_REST, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(data=NO_DATA_AT_REST, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 CONFIGURATION_ONLY = Message("a caller reads which logs its own machine is to send, and no logs, so low at most")
 HOSTS = {

@@ -7,9 +7,11 @@ from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.firewall import Firewall, firewall
+
+from .reasons import NO_BACKUP, NO_OTHER_PLACE, NO_ZONES
 
 WORKSPACE = ResourceType(
     "Microsoft.Databricks/workspaces",
@@ -20,6 +22,7 @@ WORKSPACE = ResourceType(
         "requiredNsgRules, enhancedSecurityCompliance": "Rules that Databricks asks for, and an add-on that costs extra.",
         "virtualNetworkPeerings": "A peering of the managed network opens no endpoint.",
     },
+    no_rule=NoRule(copy=NO_OTHER_PLACE, backup=NO_BACKUP, zone=NO_ZONES),
 )
 ACL = Firewall(
     empty="open",

@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -20,6 +20,8 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import Firewall, firewall
 
+from .reasons import NO_BACKUP, NO_ZONES
+
 FACTORY = ResourceType(
     "Microsoft.DataFactory/factories",
     api="2018-06-01",
@@ -28,6 +30,7 @@ FACTORY = ResourceType(
         "linkedservices, globalParameters": "They hold credentials, masked or not. No rule reads them, so no snapshot keeps them.",
         "repoConfiguration": "Whether pipelines are in Git is a choice of development.",
     },
+    no_rule=NoRule(backup=NO_BACKUP, zone=NO_ZONES),
 )
 RUNTIMES = FACTORY.child("integrationRuntimes")
 CONNECTIONS = FACTORY.child("privateEndPointConnections")

@@ -4,10 +4,10 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_one, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import Fail, NotApplicable, Verdict, unknown, unknown_value
 
-from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY, NO_OTHER_PLACE, STORED_ELSEWHERE
 
 ACCOUNT = ResourceType(
     "Microsoft.DataShare/accounts",
@@ -16,11 +16,7 @@ ACCOUNT = ResourceType(
     unread={
         "shares/invitations": "It gives nothing until it is accepted, and it has e-mail addresses of people.",
     },
-    no_rule={
-        "key": NO_CUSTOMER_KEY,
-        "log": NO_LOG_CATEGORY,
-        "lock": "what it computes on is stored elsewhere, where that is evaluated",
-    },
+    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log=NO_LOG_CATEGORY, loss=STORED_ELSEWHERE),
 )
 SHARES = ACCOUNT.child("shares")
 RECEIVERS = SHARES.child("providerShareSubscriptions")

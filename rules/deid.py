@@ -6,21 +6,17 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
-from .reasons import NO_CALLER_LOG, NO_CUSTOMER_KEY
+from .reasons import NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_PLACE, STORED_ELSEWHERE
 
 SERVICE = ResourceType(
     "Microsoft.HealthDataAIServices/deidServices",
     api="2024-09-20",
     product=Message("De-identification service"),
-    no_rule={
-        "key": NO_CUSTOMER_KEY,
-        "log": NO_CALLER_LOG,
-        "lock": "what it computes on is stored elsewhere, where that is evaluated",
-    },
+    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=STORED_ELSEWHERE),
 )
 ACL = Firewall(
     empty="open",

@@ -6,11 +6,11 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
 
 HOST_POOL = ResourceType(
     "Microsoft.DesktopVirtualization/hostPools",
@@ -19,19 +19,19 @@ HOST_POOL = ResourceType(
     unread={
         "customRdpProperty": "What is redirected by default is decided by the client and the session host.",
         "session hosts": "They are machines, and evaluated as such.",
+        "scaling plans": "They start hosts that exist.",
     },
-    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(copy="hosts are machines, which are evaluated", key=NO_CUSTOMER_KEY, loss=FROM_TEMPLATE),
 )
 WORKSPACE = ResourceType(
     "Microsoft.DesktopVirtualization/workspaces",
     api="2025-10-10",
     product=Message("Desktop workspace"),
-    no_rule={
-        "region": "it is a list of applications; the host pools behind it are evaluated",
-        "key": NO_DATA_AT_REST,
-        "log": "users are in the log of the host pool",
-        "lock": FROM_TEMPLATE,
-    },
+    no_rule=NoRule(
+        data="it is a list of applications; the host pools behind it are evaluated",
+        log="users are in the log of the host pool",
+        loss=FROM_TEMPLATE,
+    ),
 )
 SOURCE = "Azure Policy c25dcf31, 87ac3038: everything but Disabled is non-compliant, an absent value too; virtual-desktop/private-link-overview"
 DESKTOPS = Firewall(

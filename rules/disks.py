@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -24,30 +24,40 @@ from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.private_endpoints import private_endpoints
 
 from .common import find
-from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
+from .reasons import COPY_OR_PROTECTED, FROM_TEMPLATE, NO_CALLER_LOG
 
 DISK = ResourceType(
     "Microsoft.Compute/disks",
     api="2025-01-02",
     product=Message("Managed disk"),
-    no_rule={"log": NO_CALLER_LOG, "lock": "a backup vault protects it, or it is a copy itself"},
+    unread={
+        "a Microsoft-managed key": "machine-platform-key says it of machines: a row for each disk would repeat it.",
+    },
+    no_rule=NoRule(
+        copy="no SKU is geo-redundant, and the source of a copied disk is a resource of its own",
+        log=NO_CALLER_LOG,
+        lock=COPY_OR_PROTECTED,
+        backup="machine-not-backed-up asks for it with its machine; disk-unattached names one without a machine",
+        zone="not evaluated: its SKU and its zones",
+    ),
 )
 SNAPSHOT = ResourceType(
     "Microsoft.Compute/snapshots",
     api="2025-01-02",
-    no_rule={"log": NO_CALLER_LOG, "lock": "a backup vault protects it, or it is a copy itself"},
+    no_rule=NoRule(
+        copy="no SKU is geo-redundant, and its source is a resource of its own",
+        log=NO_CALLER_LOG,
+        loss=COPY_OR_PROTECTED,
+    ),
 )
 ACCESSES = "Microsoft.Compute/diskAccesses"
 ACCESS = ResourceType(
     ACCESSES,
     api="2025-01-02",
     product=Message("Disk access"),
-    no_rule={
-        "region": "it is a way to disks, whose region is evaluated",
-        "key": NO_DATA_AT_REST,
-        "log": NO_CALLER_LOG,
-        "lock": FROM_TEMPLATE,
-    },
+    no_rule=NoRule(
+        data="it is a way to disks, whose region and keys are evaluated", log=NO_CALLER_LOG, loss=FROM_TEMPLATE
+    ),
 )
 GALLERY = ResourceType(
     "Microsoft.Compute/galleries",
@@ -56,11 +66,12 @@ GALLERY = ResourceType(
     unread={
         "sharingProfile.groups": "A list does not return them: the rule says that it may be shared, and its first command shows with whom.",
     },
-    no_rule={
-        "key": "its images and restore points are encrypted as the disks that they are made from, which are evaluated",
-        "log": NO_CALLER_LOG,
-        "lock": FROM_TEMPLATE,
-    },
+    no_rule=NoRule(
+        key="its images are encrypted as the disks that they are made from, which are evaluated",
+        log=NO_CALLER_LOG,
+        loss=FROM_TEMPLATE,
+        backup="not evaluated: softDeletePolicy; images are built again",
+    ),
 )
 IMAGES = GALLERY.child("images", graph=GraphRows(holds=()))
 # azure-mgmt-compute: versions are tracked resources, with the regions that each is published to.
@@ -72,11 +83,12 @@ RESTORE_POINTS = ResourceType(
     unread={
         "restorePoints": "One request for each restore point. A running export is a state of a disk or snapshot, which is evaluated.",
     },
-    no_rule={
-        "key": "its images and restore points are encrypted as the disks that they are made from, which are evaluated",
-        "log": NO_CALLER_LOG,
-        "lock": "a backup vault protects it, or it is a copy itself",
-    },
+    no_rule=NoRule(
+        copy="the machine that it was made from is a resource of its own",
+        key="its restore points are encrypted as the disks that they are made from, which are evaluated",
+        log=NO_CALLER_LOG,
+        loss="it is a copy itself, beside the machine",
+    ),
 )
 
 STATE = "properties.diskState"

@@ -6,11 +6,11 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host
-from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+from .reasons import NO_BACKUP, NO_CUSTOMER_KEY, NO_LOG_CATEGORY, NO_OTHER_PLACE
 
 SCHEDULER = ResourceType(
     "Microsoft.DurableTask/schedulers",
@@ -19,7 +19,7 @@ SCHEDULER = ResourceType(
     unread={
         "taskHubs, retentionPolicies": "Hubs have the locks of their scheduler. Retention is a choice of the application.",
     },
-    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_LOG_CATEGORY},
+    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log=NO_LOG_CATEGORY, backup=NO_BACKUP),
 )
 ACL = Firewall(
     empty="open",

@@ -7,20 +7,24 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .file_shares import NO_SIGN_IN
-from .reasons import NO_LOG_CATEGORY
+from .reasons import NO_LOG_CATEGORY, NO_OTHER_PLACE
 
 SAN = ResourceType(
     "Microsoft.ElasticSan/elasticSans",
     api="2025-09-01",
-    product="Elastic SAN",
+    product=Message("Elastic SAN"),
     unread={
         "volumegroups/volumes": "The locks are those of the group; CHAP secrets are not in ARM.",
     },
-    no_rule={"log": NO_LOG_CATEGORY},
+    no_rule=NoRule(
+        copy=NO_OTHER_PLACE,
+        log=NO_LOG_CATEGORY,
+        backup="not evaluated: snapshots, a list for each group; soft delete is in preview versions only",
+    ),
 )
 GROUPS = SAN.child(
     "volumegroups", alone="settings decide that only some groups have, and what a row lacks is not taken as absent"

@@ -9,14 +9,14 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.owners import rated
 from scanner.reach.sources import in_own_tenant
 
 from .common import by_perimeter, host, local_auth, perhaps_off
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_PLACE, OVER_ZONES
 
 API = "2025-02-15"
 TOPICS = ("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains")
@@ -30,25 +30,26 @@ TOPIC = ResourceType(
         Message("Event Grid domain"),
         Message("Event Grid partner namespace"),
     ),
-    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(key=NO_CUSTOMER_KEY, loss=FROM_TEMPLATE, zone=OVER_ZONES),
 )
 # Namespaces need no rule on TLS: azure-mgmt-eventgrid Namespace.minimum_tls_version_allowed, "Only TLS version 1.2 is supported".
 NAMESPACE = ResourceType(
     "Microsoft.EventGrid/namespaces",
     api=API,
     product=Message("Event Grid namespace"),
-    no_rule={
-        "key": NO_CUSTOMER_KEY,
-        "log": "categories are those of a protocol, and none is an audit trail",
-        "lock": FROM_TEMPLATE,
-    },
+    no_rule=NoRule(
+        copy=NO_OTHER_PLACE,
+        key=NO_CUSTOMER_KEY,
+        log="categories are those of a protocol, and none is an audit trail",
+        loss=FROM_TEMPLATE,
+    ),
 )
 # System topics have no endpoint: Azure services publish to them.
 SYSTEM_TOPIC = ResourceType(
     "Microsoft.EventGrid/systemTopics",
     api=API,
     product=Message("Event Grid system topic"),
-    no_rule={"key": NO_CUSTOMER_KEY, "log": "deliveries that fail are its only log", "lock": FROM_TEMPLATE},
+    no_rule=NoRule(key=NO_CUSTOMER_KEY, log="deliveries that fail are its only log", loss=FROM_TEMPLATE),
 )
 SUBSCRIPTIONS = SYSTEM_TOPIC.child(
     "eventSubscriptions",

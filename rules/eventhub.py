@@ -6,13 +6,24 @@ from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, in_tier, moved
 from .messaging import acl, alias_hosts, keys, keys_on, rule_set_of
 
-NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2026-01-01", product=Message("Event Hubs namespace"))
+NAMESPACE = ResourceType(
+    "Microsoft.EventHub/namespaces",
+    api="2026-01-01",
+    product=Message("Event Hubs namespace"),
+    unread={
+        "maximumThroughputUnits": "Auto-inflate ends at 40 units by the service.",
+    },
+    no_rule=NoRule(
+        backup="a stream: how long it is kept is a choice of its readers",
+        zone="over zones by itself, although zoneRedundant may say false",
+    ),
+)
 # event-hubs/event-hubs-ip-filtering: "This feature isn't supported in the basic tier."
 WITHOUT_FIREWALL = ("Basic",)
 

@@ -7,18 +7,20 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, text_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.verdict import not_a_list
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+from .reasons import NO_BACKUP, NO_CUSTOMER_KEY, NO_LOG_CATEGORY
 
 # 2026-06-01 is the first stable version, and younger than six months.
 SHARE = ResourceType(
     "Microsoft.FileShares/fileShares",
     api="2026-06-01",
     product=Message("File share"),
-    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_LOG_CATEGORY},
+    no_rule=NoRule(
+        copy="its redundancy is within the region", key=NO_CUSTOMER_KEY, log=NO_LOG_CATEGORY, backup=NO_BACKUP
+    ),
 )
 SUBNETS = "properties.publicAccessProperties.allowedSubnets"
 ACL = Firewall(

@@ -6,11 +6,11 @@ from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
-from .reasons import NO_CUSTOMER_KEY
+from .reasons import NO_CUSTOMER_KEY, NO_OTHER_PLACE
 
 GRAFANA = ResourceType(
     "Microsoft.Dashboard/grafana",
@@ -20,7 +20,7 @@ GRAFANA = ResourceType(
         "deterministicOutboundIP": "A choice of the data source, whose firewall can name Grafana where it is enabled.",
         "viewersCanEdit, editorsCanAdmin, csrfAlwaysCheck": "Off by default, and within the rights of someone who signed in.",
     },
-    no_rule={"key": NO_CUSTOMER_KEY},
+    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, backup="dashboards are exported by the API of Grafana"),
 )
 # What a workspace connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
 MANAGED = GRAFANA.child(

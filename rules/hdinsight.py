@@ -12,13 +12,14 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, text_at
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.firewall import private_endpoints
 from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.sources import source_hop
 
 from .common import private_only
+from .reasons import PARTS_ARE_RESOURCES, STORED_ELSEWHERE, ZONES_NOT_READ
 
 CLUSTER = ResourceType(
     "Microsoft.HDInsight/clusters",
@@ -27,10 +28,9 @@ CLUSTER = ResourceType(
     unread={
         "gateway settings, configurations": "A POST that returns the password.",
     },
-    no_rule={
-        "log": "an agent sends the logs of a cluster",
-        "lock": "what it computes on is stored elsewhere, where that is evaluated",
-    },
+    no_rule=NoRule(
+        copy=PARTS_ARE_RESOURCES, log="an agent sends the logs of a cluster", loss=STORED_ELSEWHERE, zone=ZONES_NOT_READ
+    ),
 )
 APPLICATIONS = CLUSTER.child("applications")
 DIRECTION = "properties.networkProperties.resourceProviderConnection"

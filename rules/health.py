@@ -13,7 +13,7 @@ from scanner.model.json_paths import get_path, is_absent, is_one
 from scanner.model.message import Message
 from scanner.model.regions import authority_of
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, Read, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, Read, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -32,6 +32,7 @@ from scanner.reach.owners import rated
 from scanner.reach.sources import in_own_tenant
 
 from .common import host
+from .reasons import NO_OTHER_PLACE, ZONES_BY_AZURE
 
 WORKSPACE = ResourceType(
     "Microsoft.HealthcareApis/workspaces",
@@ -44,6 +45,7 @@ WORKSPACE = ResourceType(
         "iotconnectors": "No endpoint: it reads from an event hub and writes to a FHIR service, which are evaluated.",
         "smartProxyEnabled": "Retired on 21 September 2026.",
     },
+    no_rule=NoRule(copy=NO_OTHER_PLACE, zone=ZONES_BY_AZURE),
 )
 FHIR = WORKSPACE.child("fhirservices", graph=GraphRows(), product=Message("FHIR service"))
 DICOM = WORKSPACE.child("dicomservices", graph=GraphRows(), product=Message("DICOM service"))

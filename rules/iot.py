@@ -11,7 +11,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled, text_at
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -30,6 +30,7 @@ from scanner.reach.owners import rated
 from scanner.reach.sources import as_possible, grant_from_addresses, in_own_tenant
 
 from .common import host, local_auth
+from .reasons import KEY_IN_PREVIEW, NO_BACKUP, ZONES_BY_AZURE
 
 # Keys of policies come from listkeys alone, which is never called. Connection strings of routing endpoints and of linked
 # hubs are masked by Azure: no rule reads them, so no snapshot keeps them.
@@ -44,7 +45,7 @@ HUB = ResourceType(
         "isVerified of certificates": "Azure ignores a certificate that is not verified.",
         "rights of authorizationPolicies": "The list returns none, and listkeys is a POST with keys.",
     },
-    no_rule={"key": "customer-managed keys are in preview versions only"},
+    no_rule=NoRule(key=KEY_IN_PREVIEW, backup=NO_BACKUP, zone=ZONES_BY_AZURE),
 )
 HUB_CERTIFICATES = HUB.child("certificates")
 # azure-rest-api-specs has 2026-04-01 too, of which no recording and no reference page is known.
@@ -57,7 +58,7 @@ PROVISIONING = ResourceType(
         "encryption": "In preview versions alone.",
         "enrollments": "Not in ARM, so the device endpoint counts as closed.",
     },
-    no_rule={"key": "customer-managed keys are in preview versions only"},
+    no_rule=NoRule(key=KEY_IN_PREVIEW, backup=NO_BACKUP, zone=ZONES_BY_AZURE),
 )
 PROVISIONING_CERTIFICATES = PROVISIONING.child("certificates")
 

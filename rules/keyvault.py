@@ -10,7 +10,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, value_at
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -27,12 +27,13 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import firewall
 
 from .common import host, network_acls
+from .reasons import KEY_STORE, OVER_ZONES
 
 VAULT = ResourceType(
     "Microsoft.KeyVault/vaults",
     api="2026-02-01",
     product=Message("Key vault"),
-    no_rule={"key": "it is itself a store of keys"},
+    no_rule=NoRule(key=KEY_STORE, zone=OVER_ZONES),
 )
 # Each key is read by itself too: the list has neither the version nor the rotation policy (Azure/azure-rest-api-specs,
 # example listKeys of Microsoft.KeyVault).
@@ -43,8 +44,11 @@ SECRETS = VAULT.child("secrets", costly=True)
 HSM = ResourceType(
     "Microsoft.KeyVault/managedHSMs",
     api="2026-02-01",
-    product="Managed HSM",
-    no_rule={"key": "it is itself a store of keys"},
+    product=Message("Managed HSM"),
+    unread={
+        "a single region": "A second region is a choice of latency.",
+    },
+    no_rule=NoRule(key=KEY_STORE, zone=OVER_ZONES),
 )
 HSM_KEYS = HSM.child("keys", each=True, alone=KEYS.alone)
 # Of keys with an older version in use alone. Rows of this list have attributes (Azure/azure-rest-api-specs, example

@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -26,6 +26,7 @@ from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoin
 from scanner.reach.open_ports import subnet_port_lock
 
 from .common import host, unless_running
+from .reasons import NO_BACKUP
 
 CLUSTER = ResourceType(
     "Microsoft.Kusto/clusters",
@@ -36,6 +37,7 @@ CLUSTER = ResourceType(
         "databases": "One list for each cluster. Rights in the whole cluster are evaluated.",
         "enablePurge": "A purge is asked for by someone who may administer the database.",
     },
+    no_rule=NoRule(copy="a follower is named by the follower", backup=NO_BACKUP),
 )
 PRINCIPALS = CLUSTER.child("principalAssignments")
 # What a cluster connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.

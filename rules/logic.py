@@ -9,7 +9,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, known_text, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -25,7 +25,7 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host, when_started
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_PLACE
 
 TRIGGERS = "properties.definition.triggers"
 CONTROL = "properties.accessControl"
@@ -49,7 +49,7 @@ WORKFLOW = ResourceType(
         f"{POLICIES}.*.claims[].name",
     ),
     product=Message("Logic app"),
-    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, loss=FROM_TEMPLATE),
 )
 
 # logic-apps/logic-apps-workflow-actions-triggers, "Trigger types list": of the first a caller has the URL.

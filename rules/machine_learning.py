@@ -13,7 +13,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -33,6 +33,7 @@ from scanner.reach.sources import grant_from_addresses, in_own_tenant
 
 from .common import find
 from .connections import without_credentials
+from .reasons import NO_ZONES
 
 WORKSPACE = ResourceType(
     "Microsoft.MachineLearningServices/workspaces",
@@ -44,6 +45,7 @@ WORKSPACE = ResourceType(
         "jobs, models, environments, featurestore settings": "What users make: no lock and no secret in ARM.",
         "v1LegacyMode": "A choice between two APIs. With it on, the newer one is not isolated, and Azure Policy asks for either.",
     },
+    no_rule=NoRule(backup="models and data are in storage, which is evaluated", zone=NO_ZONES),
 )
 HUB = "properties.hubResourceId"
 PUBLIC = "properties.publicNetworkAccess"

@@ -22,7 +22,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.message import NOTHING, Message, joined, name
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.rule import word
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from scanner.model.exposure import Chain
 
 from .common import rows, when_started
-from .reasons import FROM_TEMPLATE, LOCK_STOPS_SCALING, NO_CALLER_LOG
+from .reasons import FROM_TEMPLATE, LOCK_STOPS_SCALING, LOG_BY_AGENTS, NO_CALLER_LOG, NO_OTHER_PLACE, ZONES_NOT_READ
 
 VM = "Microsoft.Compute/virtualMachines"
 SET = "Microsoft.Compute/virtualMachineScaleSets"
@@ -59,21 +59,35 @@ MACHINE = ResourceType(
     unread={
         "agents in the machine": "Not in ARM.",
         "just-in-time access that is absent": "A rule would fail on nearly all machines. Open management ports are evaluated.",
+        "confidential machines": "The section keys of the document names them. Not being confidential is no fault.",
+        "autoscale settings of scale sets": "The maximum of a profile is required (Microsoft.Insights/autoscalesettings).",
     },
-    no_rule={"log": "agents and data collection rules send its logs, which are not read", "lock": LOCK_STOPS_SCALING},
+    no_rule=NoRule(
+        copy="disks are resources of their own, and site-recovery-outside asks the vault; not evaluated: edge zones",
+        log=LOG_BY_AGENTS,
+        lock=LOCK_STOPS_SCALING,
+        zone="one machine is in one zone; not evaluated: the zones of a scale set",
+    ),
 )
 
 DISK_SETS = ResourceType(
     "Microsoft.Compute/diskEncryptionSets",
     api="2025-01-02",
-    no_rule={
-        "region": "it names a key; the disks that use it are evaluated, and where its vault is",
-        "log": NO_CALLER_LOG,
-        "lock": FROM_TEMPLATE,
-    },
+    no_rule=NoRule(
+        data="it names a key; the disks that use it are evaluated, and where its vault is",
+        log=NO_CALLER_LOG,
+        loss=FROM_TEMPLATE,
+    ),
 )
 IMAGE = ResourceType(
-    "Microsoft.Compute/images", api="2025-11-01", no_rule={"log": NO_CALLER_LOG, "lock": FROM_TEMPLATE}
+    "Microsoft.Compute/images",
+    api="2025-11-01",
+    no_rule=NoRule(
+        copy="the disk, snapshot or blob that it was made from is a resource of its own",
+        log=NO_CALLER_LOG,
+        loss=FROM_TEMPLATE,
+        zone="not evaluated: zoneResilient",
+    ),
 )
 
 
@@ -406,7 +420,10 @@ PORTS = ("tcp/*", "udp/*", "*/*")
 GROUP = ResourceType(
     "Microsoft.ContainerInstance/containerGroups",
     api="2023-05-01",
-    no_rule={"log": "agents and data collection rules send its logs, which are not read", "lock": FROM_TEMPLATE},
+    unread={
+        "confidentialComputeProperties": "Not being confidential is no fault.",
+    },
+    no_rule=NoRule(copy=NO_OTHER_PLACE, log=LOG_BY_AGENTS, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 AT_REST = ("Stopped", "Succeeded", "Failed")
 ADDRESS = "properties.ipAddress"

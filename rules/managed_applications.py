@@ -4,7 +4,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -24,12 +24,7 @@ APPLICATION = ResourceType(
     "Microsoft.Solutions/applications",
     api="2021-07-01",
     product=Message("Managed application"),
-    no_rule={
-        "region": "what it made are resources of their own",
-        "key": "what it made are resources of their own",
-        "log": NO_CALLER_LOG,
-        "lock": FROM_TEMPLATE,
-    },
+    no_rule=NoRule(data="what it made are resources of their own", log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 MODE = "properties.managementMode"
 RIGHTS = "properties.authorizations"

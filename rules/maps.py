@@ -6,11 +6,11 @@ from scanner.model.exposure import Exposure, Reach, grant
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence
 
 from .common import local_auth
-from .reasons import FROM_TEMPLATE, NO_CALLER_LOG
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_OTHER_PLACE
 
 ACCOUNT = ResourceType(
     "Microsoft.Maps/accounts",
@@ -18,8 +18,10 @@ ACCOUNT = ResourceType(
     product=Message("Azure Maps account"),
     unread={
         "CORS": "What an absent list means is documented nowhere, and no recorded account has one.",
+        "a Microsoft-managed key": "What an account stored was data of Maps Creator, which is retired.",
+        "encryption.infrastructureEncryption": "The section keys of the document shows it as double.",
     },
-    no_rule={"log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(copy=NO_OTHER_PLACE, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 KEYS = local_auth(
     ACCOUNT,

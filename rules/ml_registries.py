@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, known_objects, same, value_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -23,13 +23,13 @@ from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.private_endpoints import OF_REGISTRY
 
 from .common import host
-from .reasons import NO_CUSTOMER_KEY
+from .reasons import NO_CUSTOMER_KEY, NO_ZONES
 
 REGISTRY = ResourceType(
     "Microsoft.MachineLearningServices/registries",
     api="2026-05-01",
     product=Message("ML registry"),
-    no_rule={"key": NO_CUSTOMER_KEY},
+    no_rule=NoRule(key=NO_CUSTOMER_KEY, backup="models and data are in storage, which is evaluated", zone=NO_ZONES),
 )
 REGIONS = "properties.regionDetails"
 STORES = "storageAccountDetails"

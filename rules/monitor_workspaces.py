@@ -6,17 +6,23 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
-from .reasons import NO_CALLER_LOG, NO_CUSTOMER_KEY
+from .reasons import NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_PLACE, OVER_ZONES
 
 WORKSPACE = ResourceType(
     "Microsoft.Monitor/accounts",
     api="2025-10-03",
     product=Message("Monitor workspace"),
-    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG},
+    no_rule=NoRule(
+        copy=NO_OTHER_PLACE,
+        key=NO_CUSTOMER_KEY,
+        log=NO_CALLER_LOG,
+        backup="Azure keeps a deleted workspace for 14 days, without a setting",
+        zone=OVER_ZONES,
+    ),
 )
 ACL = Firewall(
     empty="open",

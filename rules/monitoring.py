@@ -11,7 +11,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Read, ReadOptions, ResourceType
+from scanner.model.resource_type import NoRule, Read, ReadOptions, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
 
 from . import (
@@ -61,7 +61,7 @@ from . import (
     waf_links,
 )
 from .common import in_tier
-from .reasons import FROM_TEMPLATE, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, KEY_BY_CLUSTER, NETWORK_KEEPS_NO_DATA, OVER_ZONES, STORED_ELSEWHERE
 from .subscription import SUBSCRIPTION
 from .tables.resource_logs import Further
 
@@ -86,9 +86,11 @@ WORKSPACE = ResourceType(
         "features.enableLogAccessUsingOnlyResourcePermissions": "Who may read which logs is a question of rights.",
         "features.immediatePurgeDataOn30Days": "It ends the grace of a day. The retention itself is evaluated.",
     },
-    no_rule={
-        "key": "a customer-managed key needs a dedicated cluster, from 100 GB a day on, so that a rule would fail on nearly every workspace"
-    },
+    no_rule=NoRule(
+        key=KEY_BY_CLUSTER,
+        backup="Azure keeps a deleted workspace for 14 days, without a setting; log-workspace-short-retention asks how long logs are kept",
+        zone=OVER_ZONES,
+    ),
 )
 EXPORTS = WORKSPACE.child("dataExports")
 TABLES = WORKSPACE.child("tables", costly=True)
@@ -96,18 +98,15 @@ TABLES = WORKSPACE.child("tables", costly=True)
 COMPONENT = ResourceType(
     "Microsoft.Insights/components",
     api="2020-02-02",
-    product="Application Insights",
+    product=Message("Application Insights"),
     names=("properties.WorkspaceResourceId",),
     unread={
         "ApiKeys": "Retired for queries on 31 March 2026.",
     },
-    no_rule={
-        "key": "a customer-managed key needs a dedicated cluster, from 100 GB a day on, so that a rule would fail on nearly every workspace",
-        "lock": "what it computes on is stored elsewhere, where that is evaluated",
-    },
+    no_rule=NoRule(key=KEY_BY_CLUSTER, log="it is itself a store of telemetry", loss=STORED_ELSEWHERE),
 )
 WATCHER = ResourceType(
-    "Microsoft.Network/networkWatchers", api=network.API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+    "Microsoft.Network/networkWatchers", api=network.API, no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE)
 )
 FLOWS = WATCHER.child(
     "flowLogs",

@@ -15,7 +15,15 @@ from .common import unless_running
 from .flexible_servers import STATE, acl, named, rules_count
 from .tables.server_parameters import pending_restart
 
-SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30", product=Message("MySQL server"))
+SERVER = ResourceType(
+    "Microsoft.DBforMySQL/flexibleServers",
+    api="2024-12-30",
+    product=Message("MySQL server"),
+    unread={
+        "replicas": "A replica is a server of its own, with its region.",
+        "advancedThreatProtectionSettings": "Not read.",
+    },
+)
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 PARAMETERS = SERVER.child(
     "configurations",

@@ -14,7 +14,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, spelled, text_at, value_at
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -31,13 +31,13 @@ from scanner.reach.sources import cached
 
 from . import network
 from .edge import CDN_ENDPOINTS
-from .reasons import FROM_TEMPLATE, METRICS_ONLY, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, METRICS_ONLY, NAMES_ARE_GLOBAL, NO_BACKUP
 
 ZONE = ResourceType(
     "Microsoft.Network/dnsZones",
     api="2018-05-01",
     product=Message("DNS zone"),
-    no_rule={"region": "names are global, and hold no customer data", "key": NO_DATA_AT_REST, "log": METRICS_ONLY},
+    no_rule=NoRule(data=NAMES_ARE_GLOBAL, log=METRICS_ONLY, backup=NO_BACKUP, zone=NAMES_ARE_GLOBAL),
 )
 ALIASES = ZONE.child("CNAME", graph=GraphRows("dnsresources"))
 MANAGER = ResourceType(
@@ -48,12 +48,7 @@ MANAGER = ResourceType(
     unread={
         "monitorConfig.protocol": "A probe carries no data.",
     },
-    no_rule={
-        "region": "names are global, and hold no customer data",
-        "key": NO_DATA_AT_REST,
-        "log": METRICS_ONLY,
-        "lock": FROM_TEMPLATE,
-    },
+    no_rule=NoRule(data=NAMES_ARE_GLOBAL, log=METRICS_ONLY, loss=FROM_TEMPLATE),
 )
 
 SITES = "Microsoft.Web/sites"

@@ -12,7 +12,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, Read, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -35,7 +35,10 @@ ACCOUNT = ResourceType(
     "Microsoft.NetApp/netAppAccounts",
     api="2025-12-01",
     product=Message("NetApp account"),
-    no_rule={"log": NO_LOG_CATEGORY},
+    unread={
+        "retention of snapshots": "It is in the snapshot policy: one read each.",
+    },
+    no_rule=NoRule(log=NO_LOG_CATEGORY, zone="a volume is in one zone by design"),
 )
 POOLS = ACCOUNT.child("capacityPools", graph=GraphRows(holds=()))
 VOLUMES = POOLS.child("volumes", graph=GraphRows())

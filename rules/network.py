@@ -11,7 +11,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, known_text, same, spelled, value_at
 from scanner.model.message import Message, joined
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -37,30 +37,43 @@ from scanner.reach.topology import groups_on_paths, topology
 from . import apim
 from .common import NOT_FORWARDING, rows
 from .gateway_tls import main_tls, old_policies, profile_tls
-from .reasons import FROM_TEMPLATE, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST, ONLY_TRAFFIC
+from .reasons import (
+    FROM_TEMPLATE,
+    IS_GLOBAL,
+    METRICS_ONLY,
+    NETWORK_KEEPS_NO_DATA,
+    NO_DATA_AT_REST,
+    ONLY_TRAFFIC,
+    ZONES_NOT_READ,
+)
 
 API = "2025-09-01"
 GROUP = ResourceType(
-    "Microsoft.Network/networkSecurityGroups", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+    "Microsoft.Network/networkSecurityGroups", api=API, no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE)
 )
 VNET = ResourceType(
     "Microsoft.Network/virtualNetworks",
     api=API,
-    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE),
 )
 ADDRESS = ResourceType(
     "Microsoft.Network/publicIPAddresses",
     api=API,
     product=Message("Public IP address"),
-    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 BALANCER = ResourceType(
     "Microsoft.Network/loadBalancers",
     api=API,
-    no_rule=ONLY_TRAFFIC,
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, log=METRICS_ONLY, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 GATEWAY = ResourceType(
-    "Microsoft.Network/applicationGateways", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+    "Microsoft.Network/applicationGateways",
+    api=API,
+    unread={
+        "autoscaleConfiguration.maxCapacity": "10 instances where it is absent, and never more than 125.",
+    },
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 WAF = ResourceType(
     "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies",
@@ -76,7 +89,9 @@ FRONT_WAF = ResourceType(
     no_rule=ONLY_TRAFFIC,
 )
 FIREWALL = ResourceType(
-    "Microsoft.Network/azureFirewalls", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+    "Microsoft.Network/azureFirewalls",
+    api=API,
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 POLICY = ResourceType(
     "Microsoft.Network/firewallPolicies",
@@ -84,15 +99,18 @@ POLICY = ResourceType(
     no_rule=ONLY_TRAFFIC,
 )
 BASTION = ResourceType(
-    "Microsoft.Network/bastionHosts", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+    "Microsoft.Network/bastionHosts",
+    api=API,
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 VPN = ResourceType(
     "Microsoft.Network/virtualNetworkGateways",
     api=API,
     unread={
         "VPN protocols": "SSTP, OpenVPN and IKEv2 are all encrypted. Who signs in decides.",
+        "connections of a gateway that is not used": "One more list for each gateway, and point-to-site needs none.",
     },
-    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE, zone="not evaluated: zones, which its SKU names"),
 )
 LINK = ResourceType(
     "Microsoft.Network/privateLinkServices",
@@ -104,7 +122,7 @@ FRONT = ResourceType(
     api="2025-10-01",
     keep=("properties.backendPools[].properties.backends[].privateEndpointStatus",),
     product=Message("Front Door (classic)"),
-    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(region=IS_GLOBAL, key=NO_DATA_AT_REST, loss=FROM_TEMPLATE),
 )
 PROFILE = ResourceType(
     "Microsoft.Cdn/profiles",
@@ -114,7 +132,7 @@ PROFILE = ResourceType(
         "customDomains minimumTlsVersion": "Front Door and CDN serve no TLS below 1.2 since 1 March 2025.",
         "urlSigningKeys": "A feature of retired Verizon tiers.",
     },
-    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(region=IS_GLOBAL, key=NO_DATA_AT_REST, loss=FROM_TEMPLATE),
 )
 
 

@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Unread, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import grant_from_addresses
@@ -22,7 +22,7 @@ NAMESPACE = ResourceType(
     "Microsoft.NotificationHubs/namespaces",
     api="2023-09-01",
     product=Message("Notification Hubs namespace"),
-    no_rule={"key": NO_CUSTOMER_KEY},
+    no_rule=NoRule(key=NO_CUSTOMER_KEY, backup="apps make their registrations again"),
 )
 RULES = NAMESPACE.child("authorizationRules")
 SWITCH = Firewall(

@@ -8,18 +8,24 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.sources import source_hop
 
 from .common import host, private_only
-from .reasons import LOCK_STOPS_SCALING
+from .reasons import DATA_INSIDE, LOCK_STOPS_SCALING, LOG_INSIDE, PARTS_ARE_RESOURCES
 
 CLUSTER = ResourceType(
     "Microsoft.RedHatOpenShift/openShiftClusters",
     api="2025-07-25",
     product=Message("OpenShift cluster"),
-    no_rule={"log": "the log is inside the cluster or the machine", "lock": LOCK_STOPS_SCALING},
+    no_rule=NoRule(
+        copy=PARTS_ARE_RESOURCES,
+        log=LOG_INSIDE,
+        lock=LOCK_STOPS_SCALING,
+        backup=DATA_INSIDE,
+        zone="its nodes are machines, each in one zone",
+    ),
 )
 API = "properties.apiserverProfile.visibility"
 INGRESS = "properties.ingressProfiles"

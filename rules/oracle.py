@@ -7,23 +7,34 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, text_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.verdict import not_a_list
 from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet
 
 from .common import host, unless_running
+from .reasons import KEY_IN_ORACLE, LOG_IN_ORACLE, ZONES_NOT_READ
 
 DATABASE = ResourceType(
     "Oracle.Database/autonomousDatabases",
     api="2025-09-01",
     product=Message("Oracle database"),
-    no_rule={"key": "the keys are in Oracle's cloud, not in ARM", "log": "the logs are in Oracle's cloud, not in ARM"},
+    no_rule=NoRule(
+        copy="backups and logs are in Oracle's cloud, and a peer is a database of its own",
+        key=KEY_IN_ORACLE,
+        log=LOG_IN_ORACLE,
+    ),
 )
 VM_CLUSTER = ResourceType(
     "Oracle.Database/cloudVmClusters",
     api="2025-09-01",
     product=Message("Exadata VM cluster"),
-    no_rule={"key": "the keys are in Oracle's cloud, not in ARM", "log": "the logs are in Oracle's cloud, not in ARM"},
+    no_rule=NoRule(
+        copy="backups and logs are in Oracle's cloud",
+        key=KEY_IN_ORACLE,
+        log=LOG_IN_ORACLE,
+        backup="its backups are in Oracle's cloud, not in ARM",
+        zone=ZONES_NOT_READ,
+    ),
 )
 SUBNET = "properties.subnetId"
 ALLOWED = "properties.whitelistedIps"

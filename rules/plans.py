@@ -4,20 +4,18 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_one
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import Fail, NotApplicable, Pass, Verdict, unknown_value
 
-from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG
 
 PLAN = ResourceType(
     "Microsoft.Web/serverfarms",
     api="2025-03-01",
-    no_rule={
-        "region": "it is the machines of apps, whose region is evaluated",
-        "key": NO_DATA_AT_REST,
-        "log": NO_CALLER_LOG,
-        "lock": FROM_TEMPLATE,
+    unread={
+        "maximumElasticWorkerCount": "It is always set. Where a plan scales by rules, the maximum of a profile is required (Microsoft.Insights/autoscalesettings).",
     },
+    no_rule=NoRule(data="it is the machines of apps, whose region is evaluated", log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 # app-service/overview-hosting-plans: a plan of these tiers is billed by use, or not at all.
 UNBILLED = ("Free", "Shared", "Dynamic", "FlexConsumption")

@@ -14,7 +14,12 @@ from .common import unless_running
 from .flexible_servers import STATE, acl, named, rules_count
 
 SERVER = ResourceType(
-    "Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01", product=Message("PostgreSQL server")
+    "Microsoft.DBforPostgreSQL/flexibleServers",
+    api="2025-08-01",
+    product=Message("PostgreSQL server"),
+    unread={
+        "replicas": "A replica is a server of its own, with its region.",
+    },
 )
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 PARAMETERS = SERVER.child(

@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -21,18 +21,13 @@ from scanner.model.verdict import (
 )
 from scanner.reach.private_link_scopes import SCOPES
 
-from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG
 
 SCOPE = ResourceType(
     SCOPES,
     api="2021-09-01",
     product=Message("Monitor private link scope"),
-    no_rule={
-        "region": "it is a way to workspaces, whose region is evaluated",
-        "key": NO_DATA_AT_REST,
-        "log": NO_CALLER_LOG,
-        "lock": FROM_TEMPLATE,
-    },
+    no_rule=NoRule(data="it is a way to workspaces, whose region is evaluated", log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 SETTINGS = "properties.accessModeSettings"
 EXCLUSIONS = f"{SETTINGS}.exclusions"

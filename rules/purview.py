@@ -6,11 +6,11 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
-from .reasons import NO_CUSTOMER_KEY
+from .reasons import NO_BACKUP, NO_CUSTOMER_KEY, NO_ZONES
 
 ACCOUNT = ResourceType(
     "Microsoft.Purview/accounts",
@@ -19,7 +19,7 @@ ACCOUNT = ResourceType(
     unread={
         "kafkaConfigurations, listkeys": "Outbound, and a POST with keys. What Purview scans is in its data plane.",
     },
-    no_rule={"key": NO_CUSTOMER_KEY},
+    no_rule=NoRule(copy="what it scans is in its data plane", key=NO_CUSTOMER_KEY, backup=NO_BACKUP, zone=NO_ZONES),
 )
 ACL = Firewall(
     empty="open",

@@ -1,21 +1,39 @@
 """Why types have no rule on a topic, where several say the same."""
 
-from collections.abc import Mapping
-
-from scanner.model.resource_type import Topic
+from scanner.model.resource_type import NoRule
 
 NO_DATA_AT_REST = "it holds no customer data at rest"
 NETWORK_KEEPS_NO_DATA = "a network keeps no customer data"
+NAMES_ARE_GLOBAL = "names are global, and hold no customer data"
+IS_GLOBAL = "it is global: it has no region"
+NAMES_A_GEOGRAPHY = "it names a geography, not a region"
+NO_OTHER_PLACE = "no property names another place"
+PARTS_ARE_RESOURCES = "its disks and storage accounts are resources of their own"
 NO_CUSTOMER_KEY = "no customer-managed key in the version that is read"
+KEY_IN_PREVIEW = "customer-managed keys are in preview versions only"
+KEY_BY_CLUSTER = (
+    "a customer-managed key needs a dedicated cluster, from 100 GB a day on, so that a rule would fail on nearly every "
+    "workspace"
+)
+KEY_IN_ORACLE = "the keys are in Oracle's cloud, not in ARM"
+KEY_STORE = "it is itself a store of keys"
 NO_CALLER_LOG = "no resource log of callers in Azure Monitor"
 METRICS_ONLY = "it has only metrics, or its log is that of the gateway that uses it"
 NO_LOG_CATEGORY = "no category is documented"
+LOG_BY_AGENTS = "agents and data collection rules send its logs, which are not read"
+LOG_INSIDE = "the log is inside the cluster or the machine"
+LOG_IN_ORACLE = "the logs are in Oracle's cloud, not in ARM"
 FROM_TEMPLATE = "it holds no data of its own, and is made again from a template"
+STORED_ELSEWHERE = "what it computes on is stored elsewhere, where that is evaluated"
+COPY_OR_PROTECTED = "a backup vault protects it, or it is a copy itself"
+VAULT_OF_BACKUPS = "Azure refuses to delete a vault that holds backups; soft delete keeps them"
 LOCK_STOPS_SCALING = "a lock on it stops scaling"
-ONLY_TRAFFIC: Mapping[Topic, str] = {
-    "region": NETWORK_KEEPS_NO_DATA,
-    "key": NO_DATA_AT_REST,
-    "log": METRICS_ONLY,
-    "lock": FROM_TEMPLATE,
-}
+NO_BACKUP = "no vault takes it, and no property brings it back"
+DATA_INSIDE = "what a cluster keeps is inside it"
+PASSED_ON = "messages are passed on"
+NO_ZONES = "no property names zones"
+ZONES_NOT_READ = "not evaluated: its zones"
+OVER_ZONES = "over zones by itself, where the region has them"
+ZONES_BY_AZURE = "zones are Azure's choice"
+ONLY_TRAFFIC = NoRule(data=NETWORK_KEEPS_NO_DATA, log=METRICS_ONLY, loss=FROM_TEMPLATE)
 """Why a resource that passes traffic on has no rule on any topic."""

@@ -13,7 +13,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, is_one, objects_at, same, text_at, value_at
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, Read, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, Read, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -31,6 +31,7 @@ from scanner.reach.sources import cached
 
 from .backup_schedules import KEEP, has_retention, no_schedule, no_trigger
 from .common import rows
+from .reasons import VAULT_OF_BACKUPS
 from .subscription import LOCKS
 
 # Listed vaults lack securitySettings (23 of 23 recorded vaults, 2023-02-01); those that GET returned have it (17 of 17).
@@ -39,11 +40,11 @@ VAULT = ResourceType(
     api="2025-08-01",
     product=Message("Recovery Services vault"),
     each=True,
-    no_rule={
-        "key": "its customer-managed key is not evaluated",
-        "log": "its resource logs are about backup jobs",
-        "lock": "Azure refuses to delete a vault that holds backups; soft delete keeps them",
-    },
+    no_rule=NoRule(
+        key="not evaluated: its customer-managed key",
+        log="its resource logs are about backup jobs",
+        lock=VAULT_OF_BACKUPS,
+    ),
 )
 ITEMS = VAULT.child(
     "backupProtectedItems",
@@ -57,11 +58,11 @@ REPLICATIONS = VAULT.child("replicationProtectedItems", api="2025-08-01", costly
 BACKUP_VAULT = ResourceType(
     "Microsoft.DataProtection/backupVaults",
     api="2025-09-01",
-    no_rule={
-        "key": "its customer-managed key is not evaluated",
-        "log": "its resource logs are about backup jobs",
-        "lock": "Azure refuses to delete a vault that holds backups; soft delete keeps them",
-    },
+    no_rule=NoRule(
+        key="not evaluated: its customer-managed key",
+        log="its resource logs are about backup jobs",
+        lock=VAULT_OF_BACKUPS,
+    ),
 )
 PARAMETERS = "properties.policyInfo.policyParameters.backupDatasourceParametersList"
 

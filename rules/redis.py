@@ -9,7 +9,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.verdict import not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 
@@ -20,9 +20,18 @@ CACHE = ResourceType(
     "Microsoft.Cache/redis",
     api="2024-11-01",
     product=Message("Redis cache"),
-    no_rule={"key": NO_CUSTOMER_KEY, "lock": "a cache: what it holds is stored elsewhere"},
+    unread={
+        "storage account of persistence": "It is named in a connection string, which ARM does not return, or by its subscription alone (azure-mgmt-redis RedisConfiguration).",
+        "linkedServers that are absent": "A link of caches is a choice of latency.",
+    },
+    no_rule=NoRule(key=NO_CUSTOMER_KEY, loss="a cache: what it holds is stored elsewhere, and persistence is a choice"),
 )
-CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01", product="Managed Redis")
+CLUSTER = ResourceType(
+    "Microsoft.Cache/redisEnterprise",
+    api="2025-07-01",
+    product=Message("Managed Redis"),
+    no_rule=NoRule(backup="a cache: what it holds is stored elsewhere, and persistence is a choice"),
+)
 
 
 RULES = CACHE.child("firewallRules", when=lambda cache: rules_count(cache, "properties.subnetId"))

@@ -6,19 +6,19 @@ from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, replace,
 from scanner.model.index import Index
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import host
 from .messaging import NAMESPACE_KEYS, acl, rule_set_of
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_PLACE
 
 # Namespaces need no rule on TLS: bicep-types-az RelayNamespaceProperties.minimumTlsVersion knows 1.2 and 1.3 alone.
 NAMESPACE = ResourceType(
     "Microsoft.Relay/namespaces",
     api="2026-01-01",
     product=Message("Relay namespace"),
-    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, loss=FROM_TEMPLATE),
 )
 RULE_SET = rule_set_of(NAMESPACE, ())
 RULES = NAMESPACE.child("authorizationRules")

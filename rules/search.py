@@ -6,7 +6,7 @@ from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import by_perimeter, host, local_auth, moved, unless_running
@@ -18,9 +18,7 @@ SERVICE = ResourceType(
     unread={
         "CORS, customer-managed keys of indexes": "They are set on each index, in the data plane.",
     },
-    no_rule={
-        "key": "the keys of indexes are in the data plane; search-platform-key-allowed says whether an index may do without one"
-    },
+    no_rule=NoRule(copy="indexers are in the data plane", backup="an index is built again"),
 )
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 # What a service connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.

@@ -11,7 +11,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at, value_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, NoPort, ResourceType
+from scanner.model.resource_type import Endpoint, NoPort, NoRule, ResourceType
 from scanner.model.unread import malformed
 from scanner.model.verdict import (
     ABSENT,
@@ -28,7 +28,7 @@ from scanner.model.verdict import (
 
 from .common import host
 from .port_rules import EVERYWHERE, PortRule, listed, port_lock
-from .reasons import LOCK_STOPS_SCALING
+from .reasons import DATA_INSIDE, LOCK_STOPS_SCALING, LOG_INSIDE, PARTS_ARE_RESOURCES
 
 CLUSTER = ResourceType(
     "Microsoft.ServiceFabric/clusters",
@@ -37,21 +37,26 @@ CLUSTER = ResourceType(
     unread={
         "applications": "Their ports are ports of the scale sets, which are evaluated.",
     },
-    no_rule={
-        "key": "the disks are those of the scale sets, which are evaluated",
-        "log": "the log is inside the cluster or the machine",
-        "lock": LOCK_STOPS_SCALING,
-    },
+    no_rule=NoRule(
+        copy=PARTS_ARE_RESOURCES,
+        key="the disks are those of the scale sets, which are evaluated",
+        log=LOG_INSIDE,
+        lock=LOCK_STOPS_SCALING,
+        backup=DATA_INSIDE,
+        zone="not evaluated: multipleAvailabilityZones of its node types",
+    ),
 )
 MANAGED = ResourceType(
     "Microsoft.ServiceFabric/managedClusters",
     api="2026-02-01",
     product=Message("Service Fabric cluster (managed)"),
-    no_rule={
-        "key": "the disks are those of the scale sets, which are evaluated",
-        "log": "the log is inside the cluster or the machine",
-        "lock": LOCK_STOPS_SCALING,
-    },
+    no_rule=NoRule(
+        copy=PARTS_ARE_RESOURCES,
+        key="the disks are those of the scale sets, which are evaluated",
+        log=LOG_INSIDE,
+        lock=LOCK_STOPS_SCALING,
+        backup=DATA_INSIDE,
+    ),
 )
 NODE_TYPES = MANAGED.child(
     "nodeTypes", graph=GraphRows("servicefabricresources", holds=("properties.enableNodePublicIP",))

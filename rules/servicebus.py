@@ -6,11 +6,12 @@ from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, in_tier, moved
 from .messaging import acl, alias_hosts, keys, keys_on, rule_set_of
+from .reasons import PASSED_ON
 
 NAMESPACE = ResourceType(
     "Microsoft.ServiceBus/namespaces",
@@ -19,6 +20,7 @@ NAMESPACE = ResourceType(
     unread={
         "rights on hybrid connections and relays": "relay-additional-manage-rule has those of the namespace.",
     },
+    no_rule=NoRule(backup=PASSED_ON, zone="over zones by itself, although zoneRedundant may say false"),
 )
 # service-bus-messaging/service-bus-service-endpoints: rules for virtual networks are a feature of the Premium tier.
 # The documentation of IP rules below it is contradictory (service-bus-ip-filtering, 2020 and 2023), so they do not count.

@@ -39,6 +39,9 @@ SERVER = ResourceType(
     product=Message("SQL server"),
     unread={
         "ledger of databases": "Whether a table is a ledger is chosen when it is created. A database without one is no fault.",
+        "geo-replicas": "They are databases of servers of their own.",
+        "long-term backups": "They follow the redundancy of backups. Retention and immutability are one read for each database.",
+        "dropped databases": "They are kept as long as backups.",
     },
 )
 INSTANCE = ResourceType(
@@ -47,7 +50,8 @@ INSTANCE = ResourceType(
     expand="administrators/activedirectory",
     product=Message("SQL managed instance"),
     unread={
-        "failover groups as hosts": "They are a list for each region, which is not read.",
+        "failover groups": "They are listed by region and resource group, not below the instance: one request for each pair.",
+        "long-term backups": "Their retention and immutability are one read for each database.",
     },
 )
 PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"

@@ -9,7 +9,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.sources import source_hop
@@ -24,7 +24,12 @@ AGENT = ResourceType(
     unread={
         "connectors": "Endpoints and keys of tools, in a form of their own for each kind.",
     },
-    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(
+        copy="what it sends to its model provider is no property",
+        key=NO_CUSTOMER_KEY,
+        log=NO_CALLER_LOG,
+        loss=FROM_TEMPLATE,
+    ),
 )
 MODE = "properties.actionConfiguration.mode"
 ACCESS = "properties.actionConfiguration.accessLevel"

@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, text_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
@@ -20,7 +20,12 @@ SITE = ResourceType(
     unread={
         "linkedBackends, userProvidedFunctionApps": "The apps behind are evaluated as apps.",
     },
-    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(
+        copy="its content is served worldwide by design, and its functions are in its region",
+        key=NO_CUSTOMER_KEY,
+        log=NO_CALLER_LOG,
+        loss=FROM_TEMPLATE,
+    ),
 )
 
 

@@ -41,7 +41,15 @@ from scanner.reach.firewall import RuleList, bypass_values, firewall, private_en
 
 from .common import by_perimeter, child_evidence, host, network_acls
 
-ACCOUNT = ResourceType("Microsoft.Storage/storageAccounts", api="2026-04-01")
+ACCOUNT = ResourceType(
+    "Microsoft.Storage/storageAccounts",
+    api="2026-04-01",
+    unread={
+        "encryption scopes with a Microsoft-managed key": "storage-platform-key says it of the account.",
+        "immutability policies of containers": "Whether a container needs one depends on what it holds. The list is read only where containers may be public.",
+        "managementPolicies": "They delete by prefix and age, and no property says which blobs are logs.",
+    },
+)
 
 # Which services an account of a kind has: storage/common/storage-account-overview, "Types of storage accounts".
 SERVICES = {

@@ -6,24 +6,25 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
-from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY, STORED_ELSEWHERE
 
 SERVICE = ResourceType(
     "Microsoft.StorageSync/storageSyncServices",
     api="2025-12-01",
-    product="Storage Sync Service",
+    product=Message("Storage Sync Service"),
     unread={
         "syncGroups": "Outbound: its endpoints name storage accounts, which are evaluated.",
     },
-    no_rule={
-        "key": NO_CUSTOMER_KEY,
-        "log": NO_LOG_CATEGORY,
-        "lock": "what it computes on is stored elsewhere, where that is evaluated",
-    },
+    no_rule=NoRule(
+        copy="its cloud endpoints name storage accounts, which are evaluated",
+        key=NO_CUSTOMER_KEY,
+        log=NO_LOG_CATEGORY,
+        loss=STORED_ELSEWHERE,
+    ),
 )
 ACL = Firewall(
     empty="open",

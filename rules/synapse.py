@@ -9,11 +9,12 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Endpoint, Read, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoRule, Read, ResourceType
 from scanner.model.verdict import Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import child_evidence, host, listed_logins
+from .reasons import NO_ZONES
 from .tables.resource_logs import AUDIT, judged
 
 WORKSPACE = ResourceType(
@@ -25,6 +26,7 @@ WORKSPACE = ResourceType(
         "geo-backup, vulnerability assessment, threat detection of pools": "One read for each pool.",
         "kustoPools": "In preview versions alone.",
     },
+    no_rule=NoRule(backup="no vault takes it, and the geo-backup of pools is one read each", zone=NO_ZONES),
 )
 ONLY = "properties.azureADOnlyAuthentication"
 

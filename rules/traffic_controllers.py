@@ -9,7 +9,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, text_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -23,7 +23,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.sources import source_hop
 
-from .reasons import FROM_TEMPLATE, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, NO_DATA_AT_REST, NO_OTHER_PLACE
 from .waf_effect import GATEWAY_POLICY
 from .waf_links import Published, protected
 
@@ -31,7 +31,7 @@ CONTROLLER = ResourceType(
     "Microsoft.ServiceNetworking/trafficControllers",
     api="2025-01-01",
     product=Message("Application Gateway for Containers"),
-    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_DATA_AT_REST, loss=FROM_TEMPLATE),
 )
 FRONTENDS = CONTROLLER.child("frontends", graph=GraphRows(holds=("properties.fqdn",)))
 POLICIES = CONTROLLER.child("securityPolicies", graph=GraphRows(holds=("properties.wafPolicy.id",)))

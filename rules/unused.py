@@ -4,17 +4,17 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, known_text, member, same, spelled, value_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, malformed, unknown_value
 
 from . import network
 from .common import rows
-from .reasons import ONLY_TRAFFIC
+from .reasons import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, ZONES_NOT_READ
 
 NAT = ResourceType(
     "Microsoft.Network/natGateways",
     api="2025-09-01",
-    no_rule=ONLY_TRAFFIC,
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, log=METRICS_ONLY, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 POOLS = "properties.backendAddressPools"
 

@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, spelled, value_at
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Endpoint, ResourceType
+from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -25,13 +25,13 @@ from scanner.model.verdict import (
 from scanner.reach.sources import source_hop
 
 from .common import find, rows
-from .reasons import FROM_TEMPLATE, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST, ONLY_TRAFFIC
+from .reasons import FROM_TEMPLATE, NETWORK_KEEPS_NO_DATA, ONLY_TRAFFIC
 
 API = "2025-09-01"
 WAN = ResourceType(
     "Microsoft.Network/virtualWans",
     api=API,
-    product="Virtual WAN",
+    product=Message("Virtual WAN"),
     unread={
         "allowBranchToBranchTraffic": "A design, and true by default.",
     },
@@ -47,18 +47,13 @@ USERS = ResourceType(
     "Microsoft.Network/p2svpnGateways",
     api=API,
     product=Message("VPN of a virtual hub (people)"),
-    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE),
 )
 SITES = ResourceType(
     "Microsoft.Network/vpnGateways",
     api=API,
     product=Message("VPN of a virtual hub (sites)"),
-    no_rule={
-        "region": NETWORK_KEEPS_NO_DATA,
-        "key": NO_DATA_AT_REST,
-        "log": "no category says who signed in",
-        "lock": FROM_TEMPLATE,
-    },
+    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, log="no category says who signed in", loss=FROM_TEMPLATE),
 )
 
 # Point-to-site: gateways for people

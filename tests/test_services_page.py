@@ -1,13 +1,16 @@
 """The page of services: what it counts, and that no type is both evaluated and not."""
 
 import re
-from collections import defaultdict
+import sys
 
-from docs.services_page import not_evaluated, services, topics_of
-from scanner.model.resource_type import TOPICS
+from msgspec.structs import asdict
+
+from docs.services_page import SUBSCRIPTION, TABLES, asked, not_evaluated, services
+from scanner.model.resource_type import TOPICS, ResourceType
 from scanner.rulebook.loader import load
 
 RULES = load(packages=False)
+KINDS = [kind for kind in RULES.kinds if kind.type != SUBSCRIPTION]
 EVALUATED = {type.lower() for rule in RULES.rules.values() for type in rule.types}
 
 
@@ -21,20 +24,52 @@ def test_reasons_are_sentences() -> None:
 
 
 def test_every_type_has_a_rule_on_each_topic_or_says_why_not() -> None:
-    """A type without either has to say it: `ResourceType(no_rule={"key": "no customer-managed key"})`."""
-    asked: dict[str, set[str]] = defaultdict(set)
-    for rule in RULES.rules.values():
-        asked[rule.resource_type.type].update(topics_of(rule))
-    # A subscription is no resource.
-    kinds = [kind for kind in RULES.kinds if kind.type != "Microsoft.Resources/subscriptions"]
+    """A type without either has to say it: `ResourceType(no_rule=NoRule(key="no customer-managed key"))`."""
+    found = asked(RULES)
     unsaid = [
-        f"{kind.type}: {topic}?"
-        for kind in kinds
+        f"{file_of(kind.type)}: {kind.type}: {topic}? Write a rule, or say why not: no_rule=NoRule({topic}=...)"
+        for kind in KINDS
         for topic in TOPICS
-        if topic not in asked[kind.type] | {*kind.no_rule}
+        if not found[kind.type][topic] and not kind.no_rule.why(topic)
     ]
-    assert unsaid == []
-    assert [kind.type for kind in kinds if asked[kind.type] & {*kind.no_rule}] == []
+    assert not unsaid, "\n".join(unsaid)
+
+
+def test_no_type_says_why_there_is_no_rule_where_there_is_one() -> None:
+    """An answer for several topics must be that of one of them at least."""
+    found = asked(RULES)
+    useless = [
+        f"{file_of(kind.type)}: {kind.type}: {name}: {reason}"
+        for kind in KINDS
+        for name, reason in asdict(kind.no_rule).items()
+        if reason and not any(kind.no_rule.why(topic) is reason for topic in TOPICS if not found[kind.type][topic])
+    ]
+    assert not useless, "\n".join(useless)
+
+
+def test_a_reason_is_part_of_a_sentence() -> None:
+    reasons = [reason for kind in KINDS for reason in asdict(kind.no_rule).values() if reason]
+    assert [reason for reason in reasons if reason.endswith(".") or "|" in reason] == []
+
+
+def test_the_page_shows_each_type_in_each_table_by_topic() -> None:
+    tables = services(RULES).partition("## By topic")[2].partition("\n## ")[0].split("\n### ")[1:]
+    assert [table.partition("\n")[0] for table in tables] == list(TABLES)
+    for table in tables:
+        assert [type for kind in KINDS for type in kind.types if f"`{type}`" not in table] == []
+        assert [row for row in table.splitlines() if "|  |" in row] == []
+
+
+def file_of(type: str) -> str:
+    """Return the file that has a type."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("scanner.rules.")]
+    kinds = (
+        (module.__name__, each)
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, ResourceType)
+    )
+    return next(f"rules/{name.rpartition('.')[2]}.py" for name, kind in kinds if kind.type == type)
 
 
 def test_the_sums_are_those_of_the_rows() -> None:

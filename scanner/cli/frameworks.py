@@ -184,7 +184,11 @@ def _facts(rules: RuleSet, framework: Framework, row: FrameworkRow, document: Do
                 "id": control.id,
                 "section": control.section,
                 "title": control.title,
-                **(to_builtins(tested, enc_hook=str) if tested else {"state": _state(control, row, is_scan=True).replace(" ", "-")}),
+                **(
+                    to_builtins(tested, enc_hook=str)
+                    if tested
+                    else {"state": _state(control, row, is_scan=True).replace(" ", "-")}
+                ),
                 "reason": control.not_testable,
                 "rest": control.rest,
                 "rules": mapped,

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 4096
 """For how many endpoints a type remembers which of its own they are: containers give endpoints their names."""
-Topic = Literal["region", "key", "log", "lock"]
-"""What each type is asked about: where its data is, whose key encrypts it, whether its log is kept, whether a lock
-refuses its deletion.
+Topic = Literal["region", "copy", "key", "log", "lock", "backup", "zone"]
+"""What each type is asked about: in which region its data is, where else it may be, whose key encrypts it, whether its
+log is kept, whether a lock refuses its deletion, what brings lost data back, what survives the loss of a datacenter.
 """
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 EndpointFunction = Callable[[Resource, "Index"], Iterable[Exposure]]
@@ -231,6 +231,41 @@ class Endpoint(Struct, frozen=True):
         return self.no_rule.get(lock, "")
 
 
+class NoRule(Struct, frozen=True, kw_only=True):
+    """Why a type has no rule on a topic, by topic.
+
+    `data` answers for region, copy and key, where the type keeps no data; `loss` for lock, backup and zone, where
+    nothing is lost with a resource. The answer of a topic itself, or a rule on it, comes first.
+    What somebody could read and Twolocks does not, begins with "not evaluated: ".
+    """
+
+    region: str = ""
+    copy: str = ""
+    key: str = ""
+    log: str = ""
+    lock: str = ""
+    backup: str = ""
+    zone: str = ""
+    data: str = ""
+    loss: str = ""
+
+    def why(self, topic: Topic) -> str:
+        """Return why there is no rule on the topic, "" where it is not said."""
+        own: str = getattr(self, topic)
+        return own or getattr(self, _ANSWERS.get(topic, ""), "")
+
+
+_ANSWERS: Mapping[Topic, Literal["data", "loss"]] = {
+    "region": "data",
+    "copy": "data",
+    "key": "data",
+    "lock": "loss",
+    "backup": "loss",
+    "zone": "loss",
+}
+"""The answer for several topics by topic."""
+
+
 class ResourceType:
     """A top-level ARM type, or several that share their rules, at a pinned api-version.
 
@@ -243,7 +278,7 @@ class ResourceType:
     one each.
     `unread`: settings, and types below it, that look as if they decided something and that no rule reads, with the
     reason.
-    `no_rule`: why it has no rule on a topic (`TOPICS`) that each type is asked about.
+    `no_rule`: why it has no rule on a topic that each type is asked about.
     """
 
     def __init__(
@@ -257,14 +292,14 @@ class ResourceType:
         names: tuple[str, ...] = (),
         product: str | tuple[str, ...] = (),
         unread: Mapping[str, str] | None = None,
-        no_rule: Mapping[Topic, str] | None = None,
+        no_rule: NoRule | None = None,
     ) -> None:
         self.type = type
         self.names = names
         self.types = (type, *also)
         self.products = (product,) if isinstance(product, str) else product
         self.unread = unread or {}
-        self.no_rule = no_rule or {}
+        self.no_rule = no_rule or NoRule()
         self.api = api
         self.query: dict[str, str] | None = {"$expand": expand} if expand else None
         self.keep = keep

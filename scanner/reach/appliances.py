@@ -12,7 +12,7 @@ from typing import Final
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import objects_at, same, text_at
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import Message, Number, listed, plural
 from scanner.reach.azure_firewall import FIREWALLS
 from scanner.reach.peerings import MAY_PUBLISH
 from scanner.reach.sources import cached
@@ -35,13 +35,10 @@ def appliances_before(found: Topology, subnets: Iterable[str]) -> tuple[str, ...
                 if route.address not in known:
                     known[route.address] = _names_at(found, route.address)
                 names = known[route.address]
-                texts[
-                    Message(
-                        "{names}, on the default route of its subnet, {may_publish}",
-                        names=names,
-                        may_publish=MAY_PUBLISH,
-                    )
-                ] = None
+                text = Message(
+                    "{names}, on the default route of its subnet, {may_publish}", names=names, may_publish=MAY_PUBLISH
+                )
+                texts[text] = None
     return tuple(texts)
 
 
@@ -54,8 +51,8 @@ def _names_at(found: Topology, address: str) -> str:
     names = [name_of(each) for each in dict.fromkeys(keys)]
     if not names:
         return Message("the appliance at {address}", address=address)
-    more = Message(" and {value} more", value=len(names) - 2) if len(names) > 2 else NOTHING
-    return f"the {'appliances' if len(names) > 1 else 'appliance'} {' and '.join(names[:2])}{more}"
+    shown = listed([*names[:2], Message("{count} more", count=Number(len(names) - 2))] if len(names) > 2 else names)
+    return plural("the appliance {names}", "the appliances {names}", count=len(names), names=shown)
 
 
 def _members(found: Topology, pool: str) -> list[str]:

@@ -17,7 +17,7 @@ from scanner.model.addresses import ALL_IPV4, ALL_IPV6, NO_ADDRESSES, AddressSet
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of, subnet_name
 from scanner.model.json_paths import get_path, is_absent, text_at
-from scanner.model.message import Message
+from scanner.model.message import Message, joined
 from scanner.model.verdict import Unread
 from scanner.reach.areas import AnyArea, NetworkSet
 from scanner.reach.filtering import EntryKind, FilterStep, OpenRange, filter_chain
@@ -279,11 +279,8 @@ class NetworkPath(Struct, frozen=True):
             return (
                 (Hop("subnet", place, Message("inside a virtual network"), self.destination.subnet),) if place else ()
             )
-        detail = Message(
-            "{address}{value}",
-            address=address or Message("its private address is not known"),
-            value=f" in {place}" if place else "",
-        )
+        shown = address or Message("its private address is not known")
+        detail = Message("{address} in {place}", address=shown, place=place) if place else joined("", (shown,))
         return (Hop("network-interface", name_of(self.nic), detail, self.nic),)
 
     def explain(self, fabric: Fabric) -> tuple[FilterStep, ...]:

@@ -174,7 +174,9 @@ def test_ids_statuses_and_values_of_properties_stay() -> None:
     found = localized(document, Words("nb"))
     rows = {name: list(getattr(found, name)) for name in ("findings", "exposures")}
     whole = msgspec.structs.replace(found, **rows, not_applicable=dict(found.not_applicable))
-    assert without_texts(msgspec.to_builtins(whole, enc_hook=str)) == without_texts(msgspec.to_builtins(document, enc_hook=str))
+    assert without_texts(msgspec.to_builtins(whole, enc_hook=str)) == without_texts(
+        msgspec.to_builtins(document, enc_hook=str)
+    )
 
 
 def test_a_rule_of_the_users_own_stays_in_english() -> None:
