@@ -33,7 +33,7 @@ MACHINE = ResourceType(
         "extensions": "One request for each machine. What may be installed is evaluated.",
     },
     no_rule=NoRule(
-        copy="Azure does not know where it is",
+        copy="ARM does not say where the machine or cluster is",
         key="the disks are not in Azure",
         log=LOG_INSIDE,
         loss="the machine is not in Azure",
@@ -48,7 +48,7 @@ CLUSTER = ResourceType(
         "privateLinkState": "The path of agents to Azure, outbound.",
     },
     no_rule=NoRule(
-        copy="Azure does not know where it is",
+        copy="ARM does not say where the machine or cluster is",
         key="the disks are not in Azure",
         log=LOG_INSIDE,
         loss="the machine is not in Azure",
