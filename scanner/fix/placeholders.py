@@ -90,6 +90,6 @@ def filled(template: str, subject: Resource, top: Resource, **more: str) -> str:
 
 def words_of(template: str, subject: Resource, top: Resource) -> Message:
     """Return a step in words with the names of a resource filled in, as they are."""
-    names = dict.fromkeys(field for _, field, _, _ in Formatter().parse(template) if field)
     text = _filled(template, subject, top, str, {})
+    names = dict.fromkeys(field for _, field, _, _ in Formatter().parse(template) if field)
     return Message(template, **{each: _filled(f"{{{each}}}", subject, top, str, {}) for each in names}).worded(text)
