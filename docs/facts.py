@@ -1,7 +1,7 @@
 """Find the texts about endpoints and findings that rules and the evaluation make, for their translation.
 
 A text is a string in the code of rules, or in their rows: a reason, a note, a step of a fix, a hop of a network path.
-An f-string is a template: `f"the route {best.prefix} leads to {best.hop}"` is `the route {prefix} leads to {hop}`. So
+The first argument of `Message` is a template; a string is one without fields, and an f-string one with them. So
 the English of a report and the list of what is to be translated come from the same line.
 """
 
@@ -74,7 +74,7 @@ _KEYS = ("keys.toml", "customer_keys.toml")
 _ROWS = ("because", "expected", "none", "otherwise", "set", "steps", "unclear")
 """The keys of rows whose texts are in reports as they are; those of RULE_TEXTS have a catalogue of their own."""
 _WORDS = (
-    "Accepted: {waived}.", "Allowed: {words} ({source})", "{region} ({place}; {area})",
+    "{count} more", "Accepted: {waived}.", "Allowed: {words} ({source})", "{region} ({place}; {area})",
     "limit: one snapshot line, {mb} MB or {values} values", "the setting residency.scope of {name}",
     "Approved", "Authentication", "Azure", "Azure did not return them", "Environment",
     "FTP", "Internet", "Microsoft Entra ID", "NFS", "Public", "SFTP", "absent", "automatic", "never", "none",

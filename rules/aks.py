@@ -9,7 +9,7 @@ from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Re
 from scanner.model.fix import Fix
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
-from scanner.model.message import Message, listed
+from scanner.model.message import Message, listed, more
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import (
@@ -105,9 +105,7 @@ def authorized(cluster: Resource, index: Index) -> Lock:
             possible_grants.append(PossibleGrant(Reach.internet, Unread(RANGES, bad.why)))
     shown = Evidence(
         RANGES,
-        value
-        if len(value) <= MAX_LISTED
-        else [*value[:MAX_LISTED], Message("{count} more", count=len(value) - MAX_LISTED)],
+        value if len(value) <= MAX_LISTED else [*value[:MAX_LISTED], more(len(value) - MAX_LISTED)],
     )
     own = grant_from_addresses(union(found), index, shown, *private_range_evidence(RANGES, union(found)))
     grants += [own] if own is not None else []

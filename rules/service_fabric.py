@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from msgspec.structs import replace
+
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import SHARED, Auth, Exposure, Lock, Reach, closed, grant, possible
@@ -30,6 +32,13 @@ from .common import host
 from .port_rules import EVERYWHERE, PortRule, listed, port_lock
 from .reasons import DATA_INSIDE, LOCK_STOPS_SCALING, LOG_INSIDE, PARTS_ARE_RESOURCES
 
+_ON_SCALE_SETS = NoRule(
+    copy=PARTS_ARE_RESOURCES,
+    key="the disks are those of the scale sets, which are evaluated",
+    log=LOG_INSIDE,
+    lock=LOCK_STOPS_SCALING,
+    backup=DATA_INSIDE,
+)
 CLUSTER = ResourceType(
     "Microsoft.ServiceFabric/clusters",
     api="2021-06-01",
@@ -37,26 +46,13 @@ CLUSTER = ResourceType(
     unread={
         "applications": "Their ports are ports of the scale sets, which are evaluated.",
     },
-    no_rule=NoRule(
-        copy=PARTS_ARE_RESOURCES,
-        key="the disks are those of the scale sets, which are evaluated",
-        log=LOG_INSIDE,
-        lock=LOCK_STOPS_SCALING,
-        backup=DATA_INSIDE,
-        zone="not evaluated: multipleAvailabilityZones of its node types",
-    ),
+    no_rule=replace(_ON_SCALE_SETS, zone="not evaluated: multipleAvailabilityZones of its node types"),
 )
 MANAGED = ResourceType(
     "Microsoft.ServiceFabric/managedClusters",
     api="2026-02-01",
     product=Message("Service Fabric cluster (managed)"),
-    no_rule=NoRule(
-        copy=PARTS_ARE_RESOURCES,
-        key="the disks are those of the scale sets, which are evaluated",
-        log=LOG_INSIDE,
-        lock=LOCK_STOPS_SCALING,
-        backup=DATA_INSIDE,
-    ),
+    no_rule=_ON_SCALE_SETS,
 )
 NODE_TYPES = MANAGED.child(
     "nodeTypes", graph=GraphRows("servicefabricresources", holds=("properties.enableNodePublicIP",))

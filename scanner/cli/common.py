@@ -12,6 +12,7 @@ from scanner.config.command import Command
 from scanner.config.settings import Settings, resolve
 from scanner.document import temporary
 from scanner.errors import InputError
+from scanner.model.message import message_text
 from scanner.terminal.lines import Line, error_lines, prepare
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
@@ -82,7 +83,8 @@ def say(text: str) -> None:
 def json_text(value: object) -> str:
     """Return a value as indented JSON with a line break at its end."""
     return (
-        json_without_commands(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2)).decode() + "\n"
+        json_without_commands(msgspec.json.format(msgspec.json.encode(value, enc_hook=message_text), indent=2)).decode()
+        + "\n"
     )
 
 

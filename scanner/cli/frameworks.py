@@ -16,6 +16,7 @@ from scanner.errors import InputError, nearest
 from scanner.evaluate.frameworks import assessed, covered, tally_of, tested_by
 from scanner.history.documents import document_of
 from scanner.model.framework import NOT_TESTABLE, Control, Framework, in_order
+from scanner.model.message import message_text
 from scanner.output.storage import Storage
 from scanner.report.headline import left_out
 from scanner.report.words import Words
@@ -56,7 +57,7 @@ def run(settings: Settings, file: str, id: str = "") -> int:
             raise InputError(f"the file has no framework {chosen_one.id}", at=file, do="scan again with this version")
         _print_one(settings, rules, chosen_one, row, document)
     elif settings["format"] == "json":
-        print_json([to_builtins(row, enc_hook=str) for row in rows])
+        print_json([to_builtins(row, enc_hook=message_text) for row in rows])
     else:
         _print_all(rows, rules, document)
     show_broken(rules.broken)
@@ -172,7 +173,7 @@ def _found(tested: ControlRow) -> str:
 def _facts(rules: RuleSet, framework: Framework, row: FrameworkRow, document: Document | None) -> dict[str, Any]:
     """Return a framework as JSON, with each control, its rules and its findings."""
     by_control = tested_by(rules.rules.values()).get(framework.name, {})
-    facts: dict[str, Any] = to_builtins(row, enc_hook=str)
+    facts: dict[str, Any] = to_builtins(row, enc_hook=message_text)
     for name in ("tested", "not_testable", "not_covered"):
         del facts[name]
     facts["source"], facts["controls"] = framework.source, []
@@ -185,7 +186,7 @@ def _facts(rules: RuleSet, framework: Framework, row: FrameworkRow, document: Do
                 "section": control.section,
                 "title": control.title,
                 **(
-                    to_builtins(tested, enc_hook=str)
+                    to_builtins(tested, enc_hook=message_text)
                     if tested
                     else {"state": _state(control, row, is_scan=True).replace(" ", "-")}
                 ),

@@ -18,6 +18,7 @@ from scanner.history import queries as questions
 from scanner.history.items import Change, Item, ScanRecord
 from scanner.history.store import History
 from scanner.model.ids import name_of
+from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
 from scanner.output.targets import refuse_inputs
 from scanner.terminal.streams import json_output
@@ -99,7 +100,7 @@ def export(settings: Settings) -> int:
     at = settings.at("out", settings["out"])
     refuse_inputs([(settings["out"], at)], [(_url(settings).removeprefix("sqlite:///"), "the history")])
     with _open(settings) as history:
-        lines = (msgspec.json.encode(row, enc_hook=str) + b"\n" for row in questions.export(history))
+        lines = (msgspec.json.encode(row, enc_hook=message_text) + b"\n" for row in questions.export(history))
         if settings["out"] in ("", "-"):
             out = json_output()
             for line in lines:
@@ -223,7 +224,7 @@ def _scan(scan: ScanRecord) -> Mapping[str, Any]:
 
 
 def _item(item: Item) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(item, enc_hook=str)
+    found: dict[str, Any] = msgspec.to_builtins(item, enc_hook=message_text)
     return found
 
 

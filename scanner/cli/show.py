@@ -15,6 +15,7 @@ from scanner.config.waiver_proposal import read_findings
 from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.evaluate.counts import rank
 from scanner.model.ids import name_of
+from scanner.model.message import message_text
 from scanner.report.gaps import GapGroup, group_gaps
 from scanner.report.headline import left_out
 from scanner.report.words import Words
@@ -64,7 +65,7 @@ def gaps(settings: Settings, file: str) -> int:
     document, words = read_findings(Path(file), file), Words()
     found = group_gaps(document, words)
     if settings["format"] == "json":
-        print_json([to_builtins(row, enc_hook=str) for row in document.gaps])
+        print_json([to_builtins(row, enc_hook=message_text) for row in document.gaps])
         return 0
 
     def cells(group: GapGroup) -> tuple[str, ...]:
@@ -93,7 +94,7 @@ def show(
     `name`: the column of names, which wraps after a sign too. `here`: the rows are what was not assessed.
     """
     if settings["format"] == "json":
-        print_json([to_builtins(row, enc_hook=str) for row in rows])
+        print_json([to_builtins(row, enc_hook=message_text) for row in rows])
         return 0
     incomplete = [] if here or document.scan.complete else ["The scan is incomplete: twolocks show gaps FILE."]
     said = " ".join([said, *incomplete, *(f"{each}." for each in left_out(document.scan, Words()))])

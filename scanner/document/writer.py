@@ -23,8 +23,9 @@ from scanner.document.schema import (
     RuleRow,
     ScanRow,
 )
+from scanner.model.message import message_text
 
-_encoder = msgspec.json.Encoder(enc_hook=str)
+_encoder = msgspec.json.Encoder(enc_hook=message_text)
 _SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable", "places", "keys", "capacity")
 _LISTS = frozenset({"exposures", "findings", "places", "keys", "capacity"})
 _BATCH = 512

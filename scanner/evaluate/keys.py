@@ -18,7 +18,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, peek, same
 from scanner.model.keys import OTHERS, POOLS, KeyFinder, KeyName, NamedKey, older
 from scanner.model.masked_values import masked_value
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, message_text
 from scanner.model.resource import Gap, Resource
 from scanner.model.rule import Rule
 from scanner.model.unread import Unread
@@ -106,7 +106,7 @@ def _switch(subject: Resource, path: str) -> str:
     return "yes" if any(same(value, each) for each in ON) else "no"
 
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+_encode = msgspec.json.Encoder(enc_hook=message_text).encode
 _decode = msgspec.json.Decoder(KeyStoreRow).decode
 _decode_risk = msgspec.json.Decoder(KeyRiskRow).decode
 _RISKS: Final = -1

@@ -16,6 +16,7 @@ from scanner.evaluate.policy import Waivers, WaiverUse
 from scanner.evaluate.results import Crash
 from scanner.evaluate.shared import SharedCauses, SharedPart
 from scanner.evaluate.types import TypeCounts, TypesPart
+from scanner.model.message import message_text
 from scanner.snapshot.selection import Selection
 
 
@@ -42,7 +43,7 @@ class DocumentPart(msgspec.Struct, array_like=True):
     groups: dict[str, str]
 
 
-encoder: Final = msgspec.msgpack.Encoder(enc_hook=str)
+encoder: Final = msgspec.msgpack.Encoder(enc_hook=message_text)
 decoder: Final = msgspec.msgpack.Decoder(DocumentPart)
 
 

@@ -17,7 +17,7 @@ from scanner.model.exposure import (
     authentication_text,
     title,
 )
-from scanner.model.message import Message, joined, listed
+from scanner.model.message import Message, joined, listed, more
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict
 
@@ -175,7 +175,7 @@ def named_few(names: Sequence[str]) -> Message:
     """Return names as they stand in a sentence, at most six of them."""
     if len(names) <= 6:
         return listed(names)
-    return listed([*names[:5], Message("{count} more", count=len(names) - 5)])
+    return listed([*names[:5], more(len(names) - 5)])
 
 
 def cell_text(exposure: Exposure) -> str:

@@ -71,7 +71,7 @@ def accept_place(verdict: Fail) -> Acceptance | None:
     return Acceptance(
         None,
         _waiver(lapsed),
-        Message(" The exception of {owner} expired on {expires}.", owner=lapsed.owner, expires=lapsed.expires),
+        Message("The exception of {owner} expired on {expires}.", owner=lapsed.owner, expires=lapsed.expires),
     )
 
 

@@ -27,7 +27,6 @@ from scanner.model.fix import Fix
 from scanner.model.ids import SUBSCRIPTION, bundle_of, group_of
 from scanner.model.index import Index
 from scanner.model.json_paths import member, text_at
-from scanner.model.kept import NOT_KEPT
 from scanner.model.masked_values import masked_value
 from scanner.model.message import Message, joined, name
 from scanner.model.resource import Resource
@@ -112,15 +111,10 @@ def crashed_row(rule: Rule, resource: str, severity: Severity, message: str) -> 
 
 
 def evidence_row(evidence: Evidence) -> EvidenceRow:
-    value = evidence.value
-    if type(value) is Message:
-        shown = str(value)
-        return EvidenceRow(
-            evidence.path, value if masked_value(shown) == shown else masked_value(shown), evidence.expected
-        )
-    return EvidenceRow(
-        evidence.path, Message(NOT_KEPT) if value == NOT_KEPT else masked_value(value), evidence.expected
-    )
+    shown = masked_value(evidence.value)
+    # A message stays one where nothing was masked.
+    value = evidence.value if shown == evidence.value else shown
+    return EvidenceRow(evidence.path, value, evidence.expected)
 
 
 # The prefixes of the resource groups that services create, unless somebody chose a name. MC_: Microsoft Learn, aks/faq;

@@ -15,9 +15,10 @@ from scanner.model.exposure import EndpointId, Exposure, Grant, Lock
 from scanner.model.fix import Cause, Fix
 from scanner.model.ids import root_of
 from scanner.model.index import Index
+from scanner.model.message import message_text
 from scanner.model.resource import Resource
 
-_encoder = msgspec.json.Encoder(enc_hook=str)
+_encoder = msgspec.json.Encoder(enc_hook=message_text)
 _MARK = re.compile(
     rb'"also_closes_count":(?P<count>\d+),"also_closes":'
     rb'\[\{"resource":"(?P<mark>@[0-9a-f]{16})","endpoint":"(?P<number>\d+)"\}(?P<comma>,?)'

@@ -29,6 +29,7 @@ from scanner.evaluate import ledgers
 from scanner.evaluate.ledgers import DocumentPart
 from scanner.fleet.inputs import VERSION, EvaluationInput
 from scanner.fleet.parts import Parts
+from scanner.model.message import message_text
 from scanner.snapshot.batches import Batch
 from scanner.snapshot.lines import LINE_BYTES
 from scanner.text.packed import UnpackedTooLarge, unpacked, zstandard_reader
@@ -59,7 +60,7 @@ class EncodedRange(NamedTuple):
 
     @classmethod
     def of(cls, number: int, batch: Batch) -> "EncodedRange":
-        data = msgspec.msgpack.encode(batch, enc_hook=str)
+        data = msgspec.msgpack.encode(batch, enc_hook=message_text)
         return cls(f"{number:06}-{digest(data)}", zstandard.compress(data, 3))
 
     def batch(self) -> Batch:

@@ -13,6 +13,7 @@ from scanner.config.durations import seconds_of
 from scanner.config.settings import Settings
 from scanner.errors import InputError
 from scanner.fleet.broker import QUEUE, Broker, Delivery, RabbitBroker, RedisBroker
+from scanner.model.message import message_text
 from scanner.text.urls import BadUrl, BrokerUrl, has_password, masked_url
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class RangeMessage(msgspec.Struct, frozen=True, tag_field="task", tag="range", f
 
 
 Message = ShardMessage | RangeMessage
-_encoder = msgspec.json.Encoder(enc_hook=str)
+_encoder = msgspec.json.Encoder(enc_hook=message_text)
 _decoder = msgspec.json.Decoder(Message)
 
 

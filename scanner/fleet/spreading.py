@@ -25,6 +25,7 @@ from scanner.fleet.inputs import input_of
 from scanner.fleet.parts import Parts
 from scanner.fleet.queue import Queue
 from scanner.fleet.shard import why
+from scanner.model.message import message_text
 from scanner.snapshot.batches import Batches
 from scanner.snapshot.needed import needed_lines
 from scanner.snapshot.spool import Block, Spool
@@ -192,7 +193,7 @@ def spread(
             return None
         try:
             about = input_of(taken, evaluation.policy, writer, run=run.parts.run, code=run.code, lines=found)
-            data = msgspec.json.encode(about, enc_hook=str)
+            data = msgspec.json.encode(about, enc_hook=message_text)
         except (TypeError, ValueError, OverflowError) as error:
             _tell_alone(screen, error)
             return None

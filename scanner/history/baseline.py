@@ -17,7 +17,7 @@ from scanner.history.items import WITHOUT, Change, ChangeKind, Changes, Item, It
 from scanner.history.observation import FirstId, Observation, ObservationPart, ScanCoverage
 from scanner.history.reverify import Reverification
 from scanner.model.ids import group_of, root_of, subscription_of, type_of
-from scanner.model.message import Message, Number
+from scanner.model.message import Message, Number, message_text
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
 
@@ -82,7 +82,7 @@ class _Seen(msgspec.Struct, array_like=True):
     tags: dict[str, dict[str, str]]
 
 
-_seen_encoder = msgspec.msgpack.Encoder(enc_hook=str)
+_seen_encoder = msgspec.msgpack.Encoder(enc_hook=message_text)
 _seen_decoder = msgspec.msgpack.Decoder(_Seen)
 
 

@@ -9,6 +9,7 @@ from scanner.document.words import KNOWN
 from scanner.history.database import UnknownWord
 from scanner.history.items import Item, ItemKind, ItemState, ScanRecord
 from scanner.model.ids import subscription_of
+from scanner.model.message import message_text
 from scanner.text.times import BadTime, checked_time
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def item_row(item: Item, number: int) -> dict[str, Any]:
     """Return the row of an item."""
-    row = {name: _storable(value) for name, value in msgspec.to_builtins(item, enc_hook=str).items()}
+    row = {name: _storable(value) for name, value in msgspec.to_builtins(item, enc_hook=message_text).items()}
     return {**row, "number": number, "subscription": subscription_of(item.resource)}
 
 

@@ -27,6 +27,7 @@ from scanner.history.renamed_items import follow
 from scanner.history.tables import evaluated, events, items, scans, subscriptions
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import subscription_of
+from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
 
 T = TypeVar("T")
@@ -324,7 +325,7 @@ def _numbers(connection: Connection, of: Sequence[Item]) -> dict[ItemKey, int]:
 
 
 def _event_row(change: Change, scan: int, number: int) -> dict[str, Any]:
-    row = msgspec.to_builtins(change.item, enc_hook=str)
+    row = msgspec.to_builtins(change.item, enc_hook=message_text)
     state = {name: row[name] for name in EVENT_COLUMNS}
     return {"scan": scan, "item": number, "news": change.kind.value, **state, "why": change.why}
 

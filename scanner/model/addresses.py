@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from scanner.model.message import Message
+from scanner.model.message import Message, more
 
 Interval: TypeAlias = tuple[int, int]
 Intervals: TypeAlias = tuple[Interval, ...]
@@ -94,8 +94,8 @@ class AddressSet(msgspec.Struct, frozen=True, gc=False):
         """
         texts = [_text(interval, 4) for interval in self.v4[:limit]]
         texts += [_text(interval, 6) for interval in self.v6[: limit - len(texts)]]
-        more = len(self.v4) + len(self.v6) - len(texts)
-        return [*texts, Message("{count} more", count=more)] if more else texts
+        left = len(self.v4) + len(self.v6) - len(texts)
+        return [*texts, more(left)] if left else texts
 
 
 def union(sets: Iterable[AddressSet]) -> AddressSet:

@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from scanner.model.message import message_text
+
 
 class KeyUse(NamedTuple):
     """A resource that names a key. `version`: the version that it is bound to; "" where it follows the newest one."""
@@ -21,7 +23,7 @@ class _NamedUse(NamedTuple):
     use: KeyUse
 
 
-_encode: Final = msgspec.json.Encoder(enc_hook=str).encode
+_encode: Final = msgspec.json.Encoder(enc_hook=message_text).encode
 _decode: Final = msgspec.json.Decoder(_NamedUse).decode_lines
 
 

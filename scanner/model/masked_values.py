@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from scanner.model.message import message_text
 from scanner.text.masks import has_secret, masked
 
 _SHORT = 32
@@ -28,4 +29,4 @@ def masked_value(value: Any) -> Any:
 
 def _is_suspicious(value: Any) -> bool:
     """Return whether the JSON of a value has a match of any pattern."""
-    return has_secret(msgspec.json.encode(value, enc_hook=str).decode())
+    return has_secret(msgspec.json.encode(value, enc_hook=message_text).decode())

@@ -1,14 +1,13 @@
 """Texts that people read, as data: an English template and its values.
 
-A template is the key of its translations. It stands in the code as the first argument of `Message` or `plural`, from
-where the catalogue of translations is made. The text itself is the English one; `scanner/report/messages.py` renders
-the same values in another language.
+A template is the key of its translations. It stands in the code as the first argument of `Message`, or as one of the
+first two of `plural`, from where the catalogue of translations is made. The text itself is the English one.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 Value = "str | Number | Message"
 """A value of a message: a name, which is never translated, a number, or a message."""
@@ -46,7 +45,7 @@ class Message(str):
                 values[name] = str(value)
         form = _form(template)
         if form is None:
-            return _made(rendered(template, values), template, values)
+            return _made(_rendered(template, values), template, values)
         text, names = form
         return _made(text % tuple([values[each] for each in names]), template, values)
 
@@ -93,25 +92,34 @@ def listed(parts: Sequence[str]) -> Message:
     return Message("{list} and {last}", list=joined(", ", parts[:-1]), last=parts[-1])
 
 
-MORE = "{count} more"
-"""The template of the last part of a list that was cut."""
+_MORE: Final = "{count} more"
+
+
+def more(count: int) -> Message:
+    """Return the last part of a list that was cut: how many were left out."""
+    return Message(_MORE, count=Number(count))
 
 
 def is_rest(part: str) -> bool:
     """Return whether a part of a list counts those that were left out."""
-    return isinstance(part, Message) and part.template == MORE
+    return isinstance(part, Message) and part.template == _MORE
 
 
-def rendered(template: str, values: Mapping[str, Any], say: Callable[[Any], str] = str) -> str:
+def message_text(value: object) -> str:
+    """Return a message as its text, for encoders (`enc_hook`). Raises TypeError for anything else, as they do."""
+    if isinstance(value, Message):
+        return str(value)
+    raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+
+
+def _rendered(template: str, values: Mapping[str, Any]) -> str:
     """Return a template with its values. Nothing of a value is looked up in, and no field has a format."""
-    return "".join(
-        each if field is None else _cased(say(values[field]), values[field], case)
-        for each, field, case in _pieces(template)
-    )
+    return "".join(each if field is None else _cased(values[field], case) for each, field, case in _pieces(template))
 
 
-def _cased(text: str, value: object, case: str) -> str:
-    if not case or not isinstance(value, Message | list):
+def _cased(value: object, case: str) -> str:
+    text = str(value)
+    if not case or not isinstance(value, Message):
         return text
     return (text[:1].upper() if case == "c" else text[:1].lower()) + text[1:]
 
@@ -137,16 +145,6 @@ def _form(template: str) -> tuple[str, tuple[str, ...]] | None:
         return None
     text = "".join("%s" if field is not None else each.replace("%", "%%") for each, field, _ in pieces)
     return text, tuple(field for _, field, _ in pieces if field is not None)
-
-
-def fields(template: str) -> list[str]:
-    """Return the names of the fields of a template, in their order."""
-    return [field for _, field, _ in _pieces(template) if field is not None]
-
-
-def is_neutral(template: str) -> bool:
-    """Return whether a template is the same in every language: it has fields and punctuation alone."""
-    return not any(each.isalpha() for text, _, _ in _pieces(template) for each in text)
 
 
 @lru_cache(maxsize=64)

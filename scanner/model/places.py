@@ -227,7 +227,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
                     Place(
                         "",
                         seen,
-                        Unread("location", Message("unknown region {own}, so its pair is unknown", own=repr(own))),
+                        Unread("location", Message("unknown region {own}, so its pair is unknown", own=repr(own)[:60])),
                     ),
                 )
             )
@@ -456,7 +456,7 @@ def _judged(
         return _of_zone(place, allowed, unread, index.residency.regions.get(_location(resource)))
     known = index.residency.regions.get(place.region) or GEOGRAPHIES.get(place.region)
     if known is None:
-        missing = Unread(place.evidence.path, Message("unknown region {region}", region=repr(place.region)))
+        missing = Unread(place.evidence.path, Message("unknown region {region}", region=repr(place.region)[:60]))
         return JudgedPlace(place, "unknown", None, "unknown", allowed, missing)
     if allowed is None:
         return JudgedPlace(place, "unknown", known, known.area, None, unread)

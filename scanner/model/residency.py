@@ -94,7 +94,7 @@ class ResidencyPolicy(Struct, frozen=True):
         return Allowed(tuple(dict.fromkeys(words)), SETTING) if words else None
 
 
-SCOPE: Final = Message("the setting residency.scope of ")
+SCOPE: Final = "the setting residency.scope of "
 GROUP: Final = Message("the geography of the resource group")
 NO_GROUPS: Final = Message("not collected")
 
@@ -132,7 +132,8 @@ class Residency(Struct):
         known = self.regions.get(region)
         if known is None:
             raise Unread(
-                Message("the region of the resource group"), Message("unknown region {region}", region=repr(region))
+                Message("the region of the resource group"),
+                Message("unknown region {region}", region=repr(region)[:60]),
             )
         return Allowed(
             (known.geography.lower(),), Message("{group}, whose region is {region}", group=GROUP, region=region)

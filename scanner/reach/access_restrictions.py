@@ -19,7 +19,7 @@ from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.fix import Cause, Edit
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same, text_at
-from scanner.model.message import Message, listed
+from scanner.model.message import Message, listed, more
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import AllowedSubnets
@@ -335,9 +335,7 @@ def _end(walk: _Evaluation, default: Any, rules: list[Any], implicit: list[Any],
 
 def _result(walk: _Evaluation, name: str, count: int, *default: Evidence) -> Lock:
     shown = (
-        walk.texts
-        if len(walk.texts) <= MAX_LISTED
-        else [*walk.texts[:MAX_LISTED], Message("{count} more", count=len(walk.texts) - MAX_LISTED)]
+        walk.texts if len(walk.texts) <= MAX_LISTED else [*walk.texts[:MAX_LISTED], more(len(walk.texts) - MAX_LISTED)]
     )
     facts = (
         *default,

@@ -12,7 +12,7 @@ from typing import Final
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import objects_at, same, text_at
-from scanner.model.message import Message, Number, listed, plural
+from scanner.model.message import Message, listed, more, plural
 from scanner.reach.azure_firewall import FIREWALLS
 from scanner.reach.peerings import MAY_PUBLISH
 from scanner.reach.sources import cached
@@ -51,7 +51,7 @@ def _names_at(found: Topology, address: str) -> str:
     names = [name_of(each) for each in dict.fromkeys(keys)]
     if not names:
         return Message("the appliance at {address}", address=address)
-    shown = listed([*names[:2], Message("{count} more", count=Number(len(names) - 2))] if len(names) > 2 else names)
+    shown = listed([*names[:2], more(len(names) - 2)] if len(names) > 2 else names)
     return plural("the appliance {names}", "the appliances {names}", count=len(names), names=shown)
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
-from scanner.model.message import NOTHING, Message, listed
+from scanner.model.message import NOTHING, Message, listed, more
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.known_ports import KnownPort
 from scanner.reach.networks import Destination, Fabric
@@ -37,7 +37,7 @@ from scanner.reach.open_places import (
 from scanner.reach.port_ranges import END, WITH_PORTS, Protocol, Span, label, place, span
 from scanner.reach.rule_evaluation import all_sources, deciding_rules, interned
 from scanner.reach.security_rules import AllowedRange, AllowedRanges, DestinationFields, RuleRef, SourceSide
-from scanner.reach.source_grants import MAX_NAMED_RULES, describe_sources
+from scanner.reach.source_grants import EVERY_ADDRESS, MAX_NAMED_RULES, describe_sources
 from scanner.reach.source_sets import NO_SOURCES, SourceSet
 
 EntryKind: TypeAlias = Literal["standard", "basic", "inside"]
@@ -64,13 +64,15 @@ class FilterStep(Struct, frozen=True):
     remaining: SourceSet
     detail: Message = NOTHING
 
-    def hop(self) -> Hop:
-        """Return the step as a hop of an exposure."""
+    def hop(self, *, inside: bool = False) -> Hop:
+        """Return the step as a hop of an exposure. `inside`: every caller is the firewall before it."""
         name = name_of(self.resource) or _NAMES[self.kind]
         texts = [rule.text for rule in self.rules[:MAX_NAMED_RULES]]
-        more = len(self.rules) - len(texts)
-        rules = listed([*texts, Message("{count} more", count=more)] if more > 0 else texts)
+        left = len(self.rules) - len(texts)
+        rules = listed([*texts, more(left)] if left > 0 else texts)
         sources = describe_sources(self.remaining) if self.remaining else Message("no one")
+        if inside and sources == EVERY_ADDRESS:
+            sources = Message("the firewall")
         detail = self.detail or (
             Message("{rules} allows {sources}", rules=rules, sources=sources)
             if rules

@@ -10,7 +10,7 @@ from scanner.model.exposure import REACH_DESCRIPTIONS, Grant, Hop, Lock, Possibl
 from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, same
-from scanner.model.message import Message, listed
+from scanner.model.message import Message, listed, more
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (
@@ -250,7 +250,7 @@ def _texts(reading: FirewallReading, rules: RuleList) -> Evidence:
         texts = [text_member(each, rules.address) for each in entries[:MAX_LISTED]]
     return Evidence(
         rules.name,
-        texts if len(entries) <= MAX_LISTED else [*texts, Message("{count} more", count=len(entries) - MAX_LISTED)],
+        texts if len(entries) <= MAX_LISTED else [*texts, more(len(entries) - MAX_LISTED)],
     )
 
 

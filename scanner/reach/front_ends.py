@@ -20,7 +20,7 @@ from scanner.model.exposure import Chain, Hop
 from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
-from scanner.model.message import NOTHING, Message, joined, listed
+from scanner.model.message import NOTHING, Message, joined, listed, more
 from scanner.model.resource import Resource
 from scanner.reach.networks import Nic, key_of, network_of
 from scanner.reach.paths import NetworkPath, configuration_key, port_at
@@ -30,7 +30,7 @@ from scanner.reach.topology import Topology, topology
 NETWORK: Final = "Microsoft.Network"
 CDN: Final = "Microsoft.Cdn/profiles"
 APIM: Final = "Microsoft.ApiManagement/service"
-PUBLISHER_PREFIXES: Final = (Message("published through "), Message("named by "))
+PUBLISHER_PREFIXES: Final = ("published through ", "named by ")
 """How the texts of this module begin."""
 MANAGER: Final = f"{NETWORK}/trafficManagerProfiles"
 
@@ -471,8 +471,8 @@ def _keyless(names: list[str]) -> Message:
         return NOTHING
     if len(names) == 1:
         return Message("; its API {names} requires no key", names=names[0])
-    more = [Message("{count} more", count=len(names) - 3)] if len(names) > 3 else []
-    return Message("; its APIs {value} require no key", value=listed([*names[:3], *more]))
+    rest = [more(len(names) - 3)] if len(names) > 3 else []
+    return Message("; its APIs {value} require no key", value=listed([*names[:3], *rest]))
 
 
 def _named(body: Any) -> str:

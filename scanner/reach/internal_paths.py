@@ -170,6 +170,9 @@ def why_not_linked(index: Index, sender: str, target: str) -> Unread | None:
     return link.uncertain or (None if link.proven else state)
 
 
+THE_ANSWERS: Final = Message("the answers")
+
+
 def return_route(index: Index, fabric: Fabric, target: str, sender: Destination) -> Passage:
     """Return what the routes of the target's subnet (key) do with the answers to a sender.
 
@@ -184,12 +187,10 @@ def return_route(index: Index, fabric: Fabric, target: str, sender: Destination)
         return Passage(
             None, Hop("route", name_of(subnet.table), text, subnet.table, None), Unread(Message("the route back"), text)
         )
-    found = inside_route(index, fabric, subnet, addresses[0], system_length(index, target, addresses[0]))
+    found = inside_route(index, fabric, subnet, addresses[0], system_length(index, target, addresses[0]), THE_ANSWERS)
     if found.allows is not False or found.hop is None:
         return found
-    text = Message(
-        "packets arrive, but {value} the answers", value=found.hop.detail.removesuffix(Message(" the packet"))
-    )
+    text = Message("packets arrive, but {detail}", detail=found.hop.detail)
     return Passage(
         None, Hop("route", found.hop.name, text, found.hop.resource, None), Unread(Message("the route back"), text)
     )

@@ -126,11 +126,7 @@ def chain_hops(steps: Iterable[FilterStep], inside: bool = False) -> tuple[Hop, 
     """Return the hops of the chain, without those where no rule decides; unread ones have `allows` None."""
     found: list[Hop] = []
     for step in steps:
-        hop = step.hop()
-        if inside:
-            hop = replace(
-                hop, detail=hop.detail.replace(Message("allows every address"), Message("allows the firewall"))
-            )
+        hop = step.hop(inside=inside)
         if step.kind in ("subnet-nsg", "nic-nsg") and not step.rules and step.detail:
             hop = replace(hop, allows=None)
         if not _nothing(step):

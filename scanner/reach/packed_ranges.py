@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from scanner.model.addresses import AddressSet, Version
+from scanner.model.message import message_text
 from scanner.reach.rule_evaluation import all_sources
 from scanner.reach.security_rules import AllowedRange, AllowedRanges, RuleRef, SourceSide
 from scanner.reach.source_sets import NO_TAGS, SourceSet, SourceTerm
@@ -33,7 +34,7 @@ class _Answer(msgspec.Struct, array_like=True, frozen=True):
     refs: tuple[tuple[str, int, bool, str], ...]
 
 
-_ANSWER_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=str)
+_ANSWER_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=message_text)
 
 _ANSWERS: Final = msgspec.msgpack.Decoder(_Answer)
 

@@ -34,12 +34,16 @@ class Passage(NamedTuple):
 
 
 PASSES: Final = Passage(True)
+THE_PACKET: Final = Message("the packet")
 
 
-def inside_route(index: Index, fabric: Fabric, subnet: Subnet, target: AddressSet, system: int | None) -> Passage:
+def inside_route(
+    index: Index, fabric: Fabric, subnet: Subnet, target: AddressSet, system: int | None, what: Message = THE_PACKET
+) -> Passage:
     """Return what the routes of a subnet do with a packet to a private address.
 
-    `system`: the length of the prefix of the system route that leads there, None where it is not known.
+    `system`: the length of the prefix of the system route that leads there, None where it is not known. `what`: what
+    is sent, as a text says it.
     """
     table = fabric.tables.get(subnet.table) if subnet.table else None
     if subnet.table and table is None:
@@ -54,7 +58,7 @@ def inside_route(index: Index, fabric: Fabric, subnet: Subnet, target: AddressSe
         )
         return Passage(None, Hop("route", name_of(table.id), text, table.id, None), Unread(_what(table), text))
     near = any(each.covers(target) for each in _spaces(index, subnet.network))
-    return _decided(table, _chosen(table, target, system or 0), "VnetLocal" if near else "")
+    return _decided(table, _chosen(table, target, system or 0), "VnetLocal" if near else "", what)
 
 
 def outside_route(index: Index, fabric: Fabric, subnet: Subnet, target: AddressSet, *, direct: bool = False) -> Passage:
@@ -165,7 +169,7 @@ def _of_tags(table: RouteTable) -> list[Route]:
     return [each for each in table.routes if not parsed_addresses(each.prefix)]
 
 
-def _decided(table: RouteTable, routes: list[Route], direct: str) -> Passage:
+def _decided(table: RouteTable, routes: list[Route], direct: str, what: Message = THE_PACKET) -> Passage:
     """Return what these routes do, where it is not known which of them applies.
 
     `direct`: the next hop that leads to the target and nowhere else, "" where only the system route does.
@@ -186,7 +190,7 @@ def _decided(table: RouteTable, routes: list[Route], direct: str) -> Passage:
         return PASSES
     route = next(each for each, effect in zip(routes, effects, strict=True) if effect is not True)
     if all(each is False for each in effects):
-        text = Message("the route {prefix} to None drops the packet", prefix=route.prefix)
+        text = Message("the route {prefix} to None drops {what}", prefix=route.prefix, what=what)
         return Passage(False, Hop("route", name_of(table.id), text, table.id, False))
     if same(route.hop, "None"):
         text = Message("the route {prefix} drops the packet, if the target is in it", prefix=route.prefix)

@@ -18,13 +18,14 @@ from scanner.model.addresses import (
 from scanner.model.exposure import Grant, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
-from scanner.model.message import Message, is_rest, listed
+from scanner.model.message import Message, is_rest, listed, more
 from scanner.model.verdict import Evidence
 from scanner.reach.service_tags import service_tag
 from scanner.reach.source_sets import SourceSet
 from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag
 
 MAX_NAMED_RULES: Final = 3
+EVERY_ADDRESS: Final = Message("every address")
 
 
 @lru_cache(maxsize=4096)
@@ -48,7 +49,7 @@ def describe_sources(sources: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
 
 def _few(names: Sequence[str], limit: int) -> str:
     shown = list(names[:limit])
-    return listed([*shown, Message("{count} more", count=len(names) - limit)] if len(names) > limit else shown)
+    return listed([*shown, more(len(names) - limit)] if len(names) > limit else shown)
 
 
 def _addresses(addresses: AddressSet, limit: int) -> list[str]:
@@ -58,7 +59,7 @@ def _addresses(addresses: AddressSet, limit: int) -> list[str]:
             return [
                 Message("every address except {limit}", limit=listed(missing.describe(limit)))
                 if missing
-                else Message("every address")
+                else EVERY_ADDRESS
             ]
     return addresses.describe(limit)
 

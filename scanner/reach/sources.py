@@ -7,7 +7,7 @@ from scanner.model.addresses import PUBLIC_ADDRESSES, AddressSet, breadth
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
-from scanner.model.message import NOTHING, Message, Number, joined, listed
+from scanner.model.message import NOTHING, Message, Number, joined, listed, more
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.owners import by_whereabouts
@@ -132,7 +132,7 @@ def source_hop(lock: Lock) -> Hop:
 
 def _names(ids: Sequence[str]) -> list[str]:
     names = [name_of(each) for each in ids[:MAX_NAMED]]
-    return names if len(ids) <= MAX_NAMED else [*names, Message("{count} more", count=len(ids) - MAX_NAMED)]
+    return names if len(ids) <= MAX_NAMED else [*names, more(len(ids) - MAX_NAMED)]
 
 
 def _count(addresses: AddressSet) -> str:

@@ -9,6 +9,7 @@ from scanner.document.reader import without_case
 from scanner.document.schema import Document, EvidenceRow, ExposureRow, FindingRow, FixRow, HopRow
 from scanner.document.tenants import scope_labels
 from scanner.model.ids import subscription_of
+from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
 from scanner.report.naming import path_name
 from scanner.report.summary import rating
@@ -166,4 +167,4 @@ def _evidence(item: EvidenceRow, words: Words) -> str:
 
 def _value(value: Any) -> str:
     """Return a value of evidence: a string as it is, everything else as JSON."""
-    return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
+    return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=message_text).decode()

@@ -18,6 +18,7 @@ import msgspec
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow
 from scanner.document.sorted_runs import SortedRuns
+from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
 from scanner.report.first_page import ENDPOINTS, LARGE, FirstPage, RowCounts, cut
 from scanner.report.frameworks import framework_block
@@ -42,7 +43,7 @@ _FINDING = (
 )  # fmt: skip
 _Row = TypeVar("_Row", ExposureRow, FindingRow)
 _BATCH = 1024
-_encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted", enc_hook=message_text).encode
 
 
 class DataBlock:
@@ -302,4 +303,4 @@ def _json(value: Any) -> str:
     try:
         return _encode(value).decode()
     except UnicodeEncodeError:
-        return json.dumps(msgspec.to_builtins(value, enc_hook=str), sort_keys=True)
+        return json.dumps(msgspec.to_builtins(value, enc_hook=message_text), sort_keys=True)

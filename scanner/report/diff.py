@@ -8,6 +8,7 @@ from scanner.content import content
 from scanner.document.schema import ChangeRow
 from scanner.history.documents import LISTS, DiffDocument
 from scanner.model.ids import name_of
+from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
 from scanner.report.before_after import before_after
 from scanner.report.cards import rating_word
@@ -90,7 +91,7 @@ def remarks(found: DiffDocument, words: Words) -> list[str]:
 
 def write_json(found: DiffDocument, out: IO[bytes]) -> None:
     """Write a difference as JSON."""
-    out.write(msgspec.json.format(msgspec.json.encode(found, enc_hook=str), indent=2) + b"\n")
+    out.write(msgspec.json.format(msgspec.json.encode(found, enc_hook=message_text), indent=2) + b"\n")
 
 
 def write_markdown(found: DiffDocument, out: IO[bytes], *, language: str = ENGLISH) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from scanner.document.schema import Document
 from scanner.evaluate.counts import count
+from scanner.model.message import message_text
 from scanner.report.csv import Row, rows
 from scanner.report.text import shortened
 
@@ -60,7 +61,7 @@ OF_SCAN: dict[str, str] = {
 LONGEST = 16_000
 """Characters of a value. Log Analytics cuts a value above 64 KB; a character has at most four bytes."""
 
-_encoder = msgspec.json.Encoder(enc_hook=str)
+_encoder = msgspec.json.Encoder(enc_hook=message_text)
 
 
 def write_log_rows(document: Document, out: IO[bytes]) -> None:

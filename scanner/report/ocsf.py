@@ -14,6 +14,7 @@ import msgspec
 from scanner.document.schema import Document, EvidenceRow, FindingRow, FixRow, GapRow, ResourceRow, RuleRow, WaiverRow
 from scanner.document.scopes import ExcludedRow
 from scanner.model.ids import name_of, subscription_of
+from scanner.model.message import message_text
 from scanner.report.gaps import answer, waiver_of
 from scanner.report.headline import left_out, limited
 from scanner.report.text import IN_BASH, plain, shortened
@@ -48,7 +49,7 @@ _TARGET = 1
 """`role_id` of the resource that was checked."""
 
 _LONGEST = 2_000
-_encoder = msgspec.json.Encoder(enc_hook=str)
+_encoder = msgspec.json.Encoder(enc_hook=message_text)
 Event = dict[str, Any]
 
 

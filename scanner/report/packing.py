@@ -13,14 +13,14 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from scanner.model.message import Message
+from scanner.model.message import Message, message_text
 from scanner.report.stored_columns import BlockStore, ByteColumn, LongText, NumberColumn, TextPart
 
 Columns = dict[str, Any]
 Numbers: TypeAlias = "NumberColumn | array[int]"
 _GZIP = 31
 """What zlib calls a window of 32 kB with the head and the tail of gzip."""
-_encode = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
+_encode = msgspec.json.Encoder(order="sorted", enc_hook=message_text).encode
 
 
 class Differences:

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from scanner.document.schema import Document
 from scanner.document.temporary import temporary_folder
+from scanner.model.message import message_text
 from scanner.report.parquet_rows import COLUMNS, rows
 
 MEMORY_MB = 256
@@ -29,7 +30,7 @@ _LARGEST_ROW = 1 << 20
 _WINDOW = 64
 """Rows of which the bytes are counted."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_encoder = msgspec.json.Encoder(enc_hook=str)
+_encoder = msgspec.json.Encoder(enc_hook=message_text)
 
 
 def write_parquet(document: Document, out: IO[bytes]) -> None:

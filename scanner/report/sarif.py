@@ -27,6 +27,7 @@ from scanner.document.schema import ChangesRow, Document, FindingRow, Remediatio
 from scanner.document.tenants import tenant_labels
 from scanner.evaluate.counts import count, rank
 from scanner.model.ids import name_of, subscription_of
+from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import left_out
@@ -45,7 +46,7 @@ LEVELS = {"critical": "error", "high": "error", "medium": "warning"}
 RANKS = {"critical": 95.0, "high": 80.0, "medium": 55.0, "low": 25.0, "info": 5.0}
 _LONGEST = 1_000
 _NO_HELP = "See the rule."
-_encoder = msgspec.json.Encoder(enc_hook=str)
+_encoder = msgspec.json.Encoder(enc_hook=message_text)
 
 
 def write_sarif(document: Document, out: IO[bytes]) -> None:

@@ -9,7 +9,7 @@ from scanner.document.schema import ScopeRow
 from scanner.model.ids import bundle_of, resource_type_of, root_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
-from scanner.model.message import Message
+from scanner.model.message import Message, message_text
 from scanner.model.resource import By
 from scanner.text.times import checked_time
 
@@ -166,7 +166,7 @@ class Chain:
         self.digest = sha256(self.digest + line).digest()
 
 
-encoder = msgspec.json.Encoder(enc_hook=str)
+encoder = msgspec.json.Encoder(enc_hook=message_text)
 decoder = msgspec.json.Decoder(SnapshotLine)
 
 

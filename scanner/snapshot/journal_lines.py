@@ -12,6 +12,7 @@ import msgspec
 
 from scanner.errors import InputError
 from scanner.model.masked_values import masked_value
+from scanner.model.message import message_text
 from scanner.text.masks import has_secret
 from scanner.text.times import AHEAD, checked_time
 
@@ -92,7 +93,7 @@ class JournalLine(msgspec.Struct, omit_defaults=True):
     answer: AnswerLine | None = None
 
 
-encoder = msgspec.json.Encoder(enc_hook=str)
+encoder = msgspec.json.Encoder(enc_hook=message_text)
 _decoder = msgspec.json.Decoder(JournalLine)
 
 

@@ -10,6 +10,7 @@ import msgspec
 from scanner.document.temporary import file_of, read_at
 from scanner.model.ids import id_key, list_of, name_of
 from scanner.model.kept import KeptPaths
+from scanner.model.message import message_text
 from scanner.model.resource import Bundle, By, Gap, Resource
 
 IN_MEMORY = 128
@@ -69,7 +70,7 @@ class BundleFile:
     def __init__(self, kept: KeptPaths | None) -> None:
         self._kept = kept
         self._texts, self._ids = _Texts(), _Texts()
-        self._encoder = msgspec.json.Encoder(enc_hook=str)
+        self._encoder = msgspec.json.Encoder(enc_hook=message_text)
         self._decoder = msgspec.json.Decoder(_Lines)
         self._read: dict[int, _Read] = {}
         """The bundles that were read last, by number, the oldest first."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from scanner.evaluate.places import accept_place
 from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.places import PlaceFinder
@@ -150,6 +151,26 @@ def test_an_exception_accepts_its_places_until_it_expires() -> None:
     found = REGION.check(account("swedencentral"), index(policy=ResidencyPolicy(("norway",), (), (past,))))
     assert isinstance(found, Fail)
     assert (found.accepted, found.lapsed) == (None, past.accepted)
+
+
+def test_an_expired_exception_is_named_after_one_space() -> None:
+    past = PlaceException("*", ("sweden",), "moved in May", "drift", "2026-01-01", expired=True)
+    found = REGION.check(account("swedencentral"), index(policy=ResidencyPolicy(("norway",), (), (past,))))
+    assert isinstance(found, Fail)
+    accepted = accept_place(found)
+    assert accepted is not None
+    assert accepted.message == "The exception of drift expired on 2026-01-01."
+
+
+@pytest.mark.parametrize("finder", [REGION, PAIR])
+def test_a_region_that_is_not_known_is_cut(finder: PlaceFinder) -> None:
+    found = finder.check(account("x" * 5000), index("norway"))
+    assert isinstance(found, Unknown)
+    assert len(found.why) < 200
+    other = index()
+    other.residency.groups[GROUP.lower()] = "x" * 5000
+    assert "unknown region" in (why := str(finder.judge(account("norwayeast"), other)[1][0].missing))
+    assert len(why) < 200
 
 
 def test_a_data_zone_is_wider_than_a_country_and_its_extent_is_not_known() -> None:

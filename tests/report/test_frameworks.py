@@ -13,6 +13,7 @@ from scanner.document.framework_rows import NotAssessed
 from scanner.evaluate.frameworks import assessed, tally_of
 from scanner.evaluate.rows import rule_row
 from scanner.model.framework import NOT_TESTABLE
+from scanner.model.message import message_text
 from scanner.report.frameworks import WORDS, framework_block
 from scanner.report.workbook_rows import control_rows
 from scanner.rulebook.loader import load
@@ -29,7 +30,7 @@ def made() -> dict[str, Any]:
     document = sample.document(600)
     names = dict(zip(document["rules"], RULES.enabled, strict=False))
     document["rules"] = {
-        names.get(id, id): msgspec.to_builtins(rule_row(RULES.questions()[names[id]]), enc_hook=str)
+        names.get(id, id): msgspec.to_builtins(rule_row(RULES.questions()[names[id]]), enc_hook=message_text)
         if id in names
         else row
         for id, row in document["rules"].items()

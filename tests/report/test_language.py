@@ -18,6 +18,7 @@ from babel.messages.pofile import read_po
 from docs import translations
 from scanner.config.options import LANGUAGES
 from scanner.content import content
+from scanner.model.message import message_text
 from scanner.output.formats import FORMATS
 from scanner.output.writers import write
 from scanner.report import sentences
@@ -138,7 +139,7 @@ def test_the_page_in_norwegian_works(reader: Reader, tmp_path: Path) -> None:
 
 def test_only_texts_for_people_differ() -> None:
     document = sample.typed(sample.with_history(200))
-    before = msgspec.json.encode(document, enc_hook=str)
+    before = msgspec.json.encode(document, enc_hook=message_text)
     for format in FORMATS:
         if not format.writer:
             continue
@@ -146,7 +147,7 @@ def test_only_texts_for_people_differ() -> None:
         for language, out in made.items():
             write(format.suffix, document, out, language=language)
         assert (len({out.getvalue() for out in made.values()}) > 1) == format.has_language, format.suffix
-    assert msgspec.json.encode(document, enc_hook=str) == before
+    assert msgspec.json.encode(document, enc_hook=message_text) == before
 
 
 TEXTS = {"title", "pass_title", "why", "breaks", "impact", "message", "reason", "admits", "steps", "what", "names"}
@@ -174,8 +175,8 @@ def test_ids_statuses_and_values_of_properties_stay() -> None:
     found = localized(document, Words("nb"))
     rows = {name: list(getattr(found, name)) for name in ("findings", "exposures")}
     whole = msgspec.structs.replace(found, **rows, not_applicable=dict(found.not_applicable))
-    assert without_texts(msgspec.to_builtins(whole, enc_hook=str)) == without_texts(
-        msgspec.to_builtins(document, enc_hook=str)
+    assert without_texts(msgspec.to_builtins(whole, enc_hook=message_text)) == without_texts(
+        msgspec.to_builtins(document, enc_hook=message_text)
     )
 
 

@@ -13,6 +13,7 @@ from babel.messages.pofile import read_po
 
 from scanner.content import content
 from scanner.document.schema import Document, read_document
+from scanner.model.message import message_text
 from scanner.report.html import write_html
 from scanner.report.localized import localized
 from scanner.report.markdown import write_markdown
@@ -103,7 +104,7 @@ def test_no_english_text_of_ours_is_in_the_document(demo: Document) -> None:
         "not_applicable": [dict(each) for each in shown.not_applicable.values()],
         "coverage": shown.coverage,
     }
-    said = texts(msgspec.to_builtins(values, enc_hook=str), "")
+    said = texts(msgspec.to_builtins(values, enc_hook=message_text), "")
     # The portal's own labels stay as they are, also where a step is a path in it.
     ours = (pair for pair in said if not KEPT.search(pair[0]) and " > " not in pair[1])
     assert left_in(ours) == set()

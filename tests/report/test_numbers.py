@@ -23,6 +23,7 @@ from scanner.exit_codes import decide
 from scanner.history.items import Changes, ScanRecord
 from scanner.history.observation import observe
 from scanner.history.store import History
+from scanner.model.message import message_text
 from scanner.model.rule import CATEGORIES
 from scanner.model.severity import SEVERITIES
 from scanner.notify.channels.webhook import WebhookBody
@@ -285,7 +286,7 @@ def test_an_open_endpoint_without_a_severity_is_refused() -> None:
     made = sample.document(10)
     made["exposures"][0] |= {"state": "open", "severity": None}
     with pytest.raises(msgspec.ValidationError, match="An open endpoint has a severity"):
-        decode_document(msgspec.json.encode(made, enc_hook=str))
+        decode_document(msgspec.json.encode(made, enc_hook=message_text))
 
 
 def test_each_group_of_failed_reads_is_on_the_page() -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from scanner.model.json_paths import MISSING
 from scanner.model.kept import NOT_KEPT, KeptPaths
+from scanner.model.message import message_text
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.rulebook.kept import kept_paths
@@ -40,7 +41,7 @@ def test_what_is_kept_is_enough(case: Case) -> None:
     other = kept.rows(case, kept.kept_bundle(examples.bundle(case), paths()), paths())
     if one == other:
         return
-    plain = partial(msgspec.to_builtins, enc_hook=str)
+    plain = partial(msgspec.to_builtins, enc_hook=message_text)
     assert list(map(plain, other)) == [_shown(plain(row), plain(each)) for row, each in zip(one, other, strict=True)]
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from scanner.evaluate.results import BundleResult
 from scanner.model.json_paths import MISSING
+from scanner.model.message import message_text
 from scanner.model.resource import Bundle
 from scanner.model.verdict import Evidence
 from tests.rules import examples
@@ -73,4 +74,4 @@ def _values(row: Any) -> Iterator[str]:
     """Yield the message of a row and the values of its evidence."""
     yield row.message
     for each in row.evidence:
-        yield json.dumps(msgspec.to_builtins(each.value, enc_hook=str), default=str)
+        yield json.dumps(msgspec.to_builtins(each.value, enc_hook=message_text), default=str)

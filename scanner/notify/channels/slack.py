@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from scanner.config.notifications import Target
+from scanner.model.message import message_text
 from scanner.notify import layout, wording
 from scanner.notify.delivery import Attempt
 from scanner.notify.http_post import post_attempt
@@ -37,12 +38,12 @@ def body(notice: Notice) -> bytes:
     blocks = list(_blocks(notice, *layout.capacity(fits, len(notice.items), ITEMS)))
     text = escaped(f"Twolocks: {notice.title}")
     message = {"text": text, "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
-    return msgspec.json.encode(message, enc_hook=str)
+    return msgspec.json.encode(message, enc_hook=message_text)
 
 
 def _fits(blocks: Iterable[Json]) -> bool:
     made = list(blocks)
-    return len(made) <= BLOCKS and len(msgspec.json.encode(made, enc_hook=str)) <= LARGEST
+    return len(made) <= BLOCKS and len(msgspec.json.encode(made, enc_hook=message_text)) <= LARGEST
 
 
 def _blocks(notice: Notice, count: int, listed: int) -> Iterator[Json]:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from scanner.config.notifications import Target
+from scanner.model.message import message_text
 from scanner.notify import layout, wording
 from scanner.notify.delivery import Attempt
 from scanner.notify.http_post import post_attempt
@@ -44,7 +45,7 @@ def _message(notice: Notice, count: int, listed: int) -> bytes:
         "body": list(_blocks(notice, count, listed)),
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
-    return msgspec.json.encode({"type": "message", "attachments": [attachment]}, enc_hook=str)
+    return msgspec.json.encode({"type": "message", "attachments": [attachment]}, enc_hook=message_text)
 
 
 def _blocks(notice: Notice, count: int, listed: int) -> Iterator[Json]:

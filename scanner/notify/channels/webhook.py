@@ -7,6 +7,7 @@ import time
 import msgspec
 
 from scanner.config.notifications import Target
+from scanner.model.message import message_text
 from scanner.notify.delivery import Attempt
 from scanner.notify.http_post import post_attempt
 from scanner.notify.notice import Notice
@@ -33,7 +34,7 @@ def body(notice: Notice) -> bytes:
     """Return the JSON document, of at most 1 MiB."""
     count = min(len(notice.items), ITEMS)
     while True:
-        text = msgspec.json.encode(_with(notice, count), enc_hook=str)
+        text = msgspec.json.encode(_with(notice, count), enc_hook=message_text)
         if len(text) <= LARGEST or not count:
             return text
         count //= 2
