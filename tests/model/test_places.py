@@ -167,8 +167,7 @@ def test_a_region_that_is_not_known_is_cut(finder: PlaceFinder) -> None:
     found = finder.check(account("x" * 5000), index("norway"))
     assert isinstance(found, Unknown)
     assert len(found.why) < 200
-    other = index()
-    other.residency.groups[GROUP.lower()] = "x" * 5000
+    other = Index(residency=Residency(groups={GROUP.lower(): "x" * 5000}))
     assert "unknown region" in (why := str(finder.judge(account("norwayeast"), other)[1][0].missing))
     assert len(why) < 200
 
