@@ -106,8 +106,11 @@ def is_rest(part: str) -> bool:
 
 
 def message_text(value: object) -> str:
-    """Return a message as its text, for encoders (`enc_hook`). Raises TypeError for anything else, as they do."""
-    if isinstance(value, Message):
+    """Return a text that is of a class of its own, as a message is, for encoders (`enc_hook`).
+
+    Raises TypeError for anything else, as they do.
+    """
+    if isinstance(value, str):
         return str(value)
     raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
 
