@@ -15,11 +15,11 @@ from typing import Any
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 
-from docs import facts
+from docs import messages
 from scanner.config.options import LANGUAGES
 from scanner.content import content
 from scanner.model.framework import Framework
-from scanner.report.translations import CONTROL, FACTS, RULE_TEXTS, RULES, SECTION, WORDS
+from scanner.report.translations import CONTROL, MESSAGES, RULE_TEXTS, RULES, SECTION, WORDS
 from scanner.report.words import ENGLISH, SETS, source
 from scanner.rulebook.loader import load
 
@@ -37,7 +37,7 @@ _WIDTH = 120
 _HEADERS = {
     WORDS: "# Words of reports, summaries and notices. The context is the key in templates/*/en.toml.",
     RULES: "# Texts of rules. The context is the field; a comment names the rules.",
-    FACTS: "# What rules and the evaluation say of endpoints and findings. A comment names the files.",
+    MESSAGES: "# Messages of rules and the evaluation: templates with fields in braces. A comment names the files.",
 }
 
 
@@ -91,13 +91,13 @@ def _titles(frameworks: Iterable[Framework]) -> Iterator[Text]:
         yield context, text, [", ".join(names)]
 
 
-def fact_texts() -> Iterator[Text]:
-    """Yield what is said of endpoints and findings; a comment names the files."""
-    for text, files in facts.texts():
+def message_texts() -> Iterator[Text]:
+    """Yield the templates of messages; a comment names the files."""
+    for text, files in messages.texts():
         yield None, text, [", ".join(files)] if files else []
 
 
-TEXTS = {WORDS: words, RULES: rule_texts, FACTS: fact_texts}
+TEXTS = {WORDS: words, RULES: rule_texts, MESSAGES: message_texts}
 
 
 def template(name: str, language: str | None = None) -> Catalog:

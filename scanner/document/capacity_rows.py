@@ -2,6 +2,8 @@
 
 import msgspec
 
+from scanner.document.said import Said
+
 QUOTA_STATES = ("full", "near", "room", "unlimited", "unknown")
 """The states of a quota and of a reservation, in the order in which people read them."""
 
@@ -27,6 +29,7 @@ class QuotaRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ta
     share: int | None = None
     state: str = "unknown"
     why: str = ""
+    said: Said = msgspec.UNSET
 
 
 class ReservationRow(
@@ -48,6 +51,7 @@ class ReservationRow(
     left: int | None = None
     state: str = "unknown"
     why: str = ""
+    said: Said = msgspec.UNSET
 
 
 class SpreadRow(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="spread"):
@@ -62,6 +66,7 @@ class SpreadRow(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag
     single: int
     spread: int
     unknown: int
+    said: Said = msgspec.UNSET
 
 
 class ControlPlaneRow(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="control-plane"):
@@ -76,6 +81,7 @@ class ControlPlaneRow(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind
     complete: bool
     reason: str
     source: str
+    said: Said = msgspec.UNSET
 
 
 CapacityRow = QuotaRow | ReservationRow | SpreadRow | ControlPlaneRow

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from scanner.document.said import Said
+
 
 class KeyStoreRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=False):
     """A resource that a key encrypts. `what`: what of it; `version`: the version that it names; "" is the newest one.
@@ -22,6 +24,7 @@ class KeyStoreRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True,
     host: str = ""
     confidential: str = ""
     why: str = ""
+    said: Said = msgspec.UNSET
 
 
 class KeyRiskRow(msgspec.Struct, frozen=True, gc=False):
@@ -34,6 +37,7 @@ class KeyRiskRow(msgspec.Struct, frozen=True, gc=False):
     severity: str
     what: str
     rule: str = ""
+    said: Said = msgspec.UNSET
 
 
 class KeyRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -61,3 +65,4 @@ class KeyRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     rotation: str = ""
     risks: list[KeyRiskRow] = []
     why: str = ""
+    said: Said = msgspec.UNSET

@@ -32,7 +32,7 @@ from scanner.document.schema import (
 from scanner.document.words import check_rest, check_words
 
 _FIRST_LINE = b'{"schema": "%s",\n' % SCHEMA.encode()
-_LAST_PARTS: dict[str, Any] = {"changes": ChangesRow, "numbers": NumbersRow, "frameworks": list[FrameworkRow]}
+_LAST_PARTS: dict[str, Any] = {"changes": ChangesRow, "numbers": NumbersRow, "frameworks": list[FrameworkRow], "templates": dict[str, str]}
 """The parts after `coverage`, in their order; each may be missing."""
 _AT_ONCE = 1 << 18
 """Bytes that are read at once where rows are used in their order."""
@@ -203,9 +203,10 @@ class _Parser:
             findings=self._rows("findings", FindingRow),
             passed=self._mapping("passed", list[str]),
             not_applicable=self._mapping("not_applicable", dict[str, str]),
-            places=self._optional_rows("places", DataPlaceRow),
-            keys=self._optional_rows("keys", KeyRow),
-            capacity=self._optional_rows("capacity", CapacityRow),
+            reasons=self._mapping("reasons", dict[str, list[Any]]) if self._is_next("reasons") else {},
+            places=self._rows("places", DataPlaceRow) if self._is_next("places") else (),
+            keys=self._rows("keys", KeyRow) if self._is_next("keys") else (),
+            capacity=self._rows("capacity", CapacityRow) if self._is_next("capacity") else (),
             gaps=list(self._rows("gaps", GapRow)),
             coverage=self._part(b'"coverage": ', Coverage),
         )
@@ -220,8 +221,8 @@ class _Parser:
         check_rest(document)
         return document
 
-    def _peek(self, name: str) -> bool:
-        """Return whether the next line is a part of this name."""
+    def _is_next(self, name: str) -> bool:
+        """Return whether the next part has this name: documents of earlier versions do not have all."""
         at = self._file.tell()
         head = b'"%b": ' % name.encode()
         found = self._file.read(len(head)) == head
@@ -251,17 +252,6 @@ class _Parser:
         if self._line() != b'"%s": %c\n' % (name.encode(), brackets[0]):
             raise _OtherForm
         return self._until(b"%c,\n" % brackets[1])
-
-    def _optional_rows(self, name: str, type: Any) -> Sequence[Any]:
-        """Return the rows of a section that documents of earlier versions do not have."""
-        at = self._at
-        if self._line().startswith(b'"%s": ' % name.encode()):
-            self._file.seek(at)
-            self._at = at
-            return self._rows(name, type)
-        self._file.seek(at)
-        self._at = at
-        return ()
 
     def _until(self, closing: bytes) -> Iterator[bytes]:
         more, readline = None, self._file.readline

@@ -10,7 +10,9 @@ from scanner.document.capacity_rows import CapacityRow
 from scanner.document.framework_rows import FrameworkRow
 from scanner.document.key_rows import KeyRow
 from scanner.document.numbers import NumbersRow
+from scanner.document.said import Data, all_said, reasons_of, with_said
 from scanner.document.schema import (
+    CHANGE_LISTS,
     SCHEMA,
     ChangesRow,
     Coverage,
@@ -26,7 +28,7 @@ from scanner.document.schema import (
 from scanner.model.message import message_text
 
 _encoder = msgspec.json.Encoder(enc_hook=message_text)
-_SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable", "places", "keys", "capacity")
+_SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable", "reasons", "places", "keys", "capacity")
 _LISTS = frozenset({"exposures", "findings", "places", "keys", "capacity"})
 _BATCH = 512
 _STORES = b'"stores":['
@@ -35,9 +37,12 @@ _IN_MEMORY = 4 << 20
 
 
 class RowsPart(msgspec.Struct, array_like=True):
-    """The rows of a part of a document: whole lines by section. `seen`: what a writer has noted of them, encoded."""
+    """The rows of a part of a document: whole lines by section. `templates`: of their texts. `seen`: what a writer has
+    noted of them, encoded.
+    """
 
     sections: dict[str, bytes]
+    templates: dict[str, str] = {}
     seen: bytes = b""
 
 
@@ -47,6 +52,7 @@ class Last(NamedTuple):
     changes: ChangesRow | None
     numbers: NumbersRow | None
     frameworks: list[FrameworkRow] | None
+    templates: dict[str, str]
 
 
 class Writer:
@@ -60,6 +66,8 @@ class Writer:
         self._filled: set[str] = set()
         self.fill: Callable[[bytes], bytes] | None = None
         """What completes rows once all are written."""
+        self.templates: dict[str, str] = {}
+        """The templates of the texts of all rows, by their ids."""
         self._waiting: dict[str, list[bytes]] = {name: [] for name in _SECTIONS}
 
     def _line(self, section: str, line: bytes) -> None:
@@ -91,28 +99,30 @@ class Writer:
             self._spools[name].seek(0)
             if text := self._spools[name].read():
                 sections[name] = text.removeprefix(b"\n")
-        return RowsPart(sections)
+        return RowsPart(sections, self.templates)
 
     def join(self, part: RowsPart) -> None:
         """Write the rows of the part that comes next in the document."""
+        self.templates |= part.templates
         for name, text in part.sections.items():
             self._spill(name)
             self._begin(name, text)
 
     def exposure(self, row: ExposureRow) -> None:
-        self._line("exposures", _encoder.encode(row))
+        self._line("exposures", _encoder.encode(with_said(row, self.templates)))
 
     def finding(self, row: FindingRow) -> None:
-        self._line("findings", _encoder.encode(row))
+        self._line("findings", _encoder.encode(with_said(row, self.templates)))
 
     def place(self, row: DataPlaceRow) -> None:
-        self._line("places", _encoder.encode(row))
+        self._line("places", _encoder.encode(with_said(row, self.templates)))
 
     def key(self, row: KeyRow, stores: Iterable[bytes] | None = None) -> None:
         """Write a key. `stores`: its encoded stores, where the row is without them."""
         if stores is None:
-            stores = map(_encoder.encode, row.stores)
-        head, tail = _encoder.encode(msgspec.structs.replace(row, stores=[])).split(_STORES, 1)
+            stores = map(_encoder.encode, all_said(row.stores, self.templates))
+        row = msgspec.structs.replace(row, stores=[], risks=all_said(row.risks, self.templates))
+        head, tail = _encoder.encode(with_said(row, self.templates)).split(_STORES, 1)
         self._begin("keys", head + _STORES)
         spool = self._spools["keys"]
         for number, each in enumerate(stores):
@@ -120,7 +130,7 @@ class Writer:
         spool.write(tail)
 
     def capacity(self, row: CapacityRow) -> None:
-        self._line("capacity", _encoder.encode(row))
+        self._line("capacity", _encoder.encode(with_said(row, self.templates)))
 
     def resource(self, id: str, row: ResourceRow) -> None:
         self._line("resources", _encoder.encode(id) + b": " + _encoder.encode(row))
@@ -130,6 +140,12 @@ class Writer:
 
     def not_applicable(self, id: str, rules: dict[str, str]) -> None:
         self._line("not_applicable", _encoder.encode(id) + b": " + _encoder.encode(rules))
+        if found := reasons_of(rules, self.templates):
+            self.reasons(id, found)
+
+    def reasons(self, id: str, rules: dict[str, Data]) -> None:
+        """Write what the reasons of a resource are made of."""
+        self._line("reasons", _encoder.encode(id) + b": " + _encoder.encode(rules))
 
     def finish(
         self,
@@ -144,7 +160,8 @@ class Writer:
     ) -> None:
         """Write the document; may be called once for each output."""
         sections = {name: self._pieces(name) for name in _SECTIONS}
-        _write(out, scan, rules, sections, gaps, coverage, Last(changes, numbers, frameworks))
+        last = Last(changes, numbers, frameworks, self.templates)
+        _write(out, scan, rules, sections, gaps, coverage, last)
 
     def _pieces(self, name: str) -> Iterator[bytes]:
         """Yield the rows of a section in pieces of whole lines."""
@@ -178,6 +195,9 @@ def fill(writer: Writer, document: Document) -> None:
         writer.passed(id, rules)
     for id, reasons in document.not_applicable.items():
         writer.not_applicable(id, reasons)
+    for id, found in document.reasons.items():
+        writer.reasons(id, found)
+    writer.templates |= document.templates or {}
 
 
 def _write(
@@ -203,26 +223,35 @@ def _write(
     out.write(b',\n"gaps": [')
     for place, gap in enumerate(gaps):
         out.write((b",\n" if place else b"\n") + _encoder.encode(gap))
-    out.write(b'\n],\n"coverage": ' + _encoder.encode(coverage))
-    for name, part in last._asdict().items():
-        if part is not None:
+    templates = dict(last.templates)
+    out.write(b'\n],\n"coverage": ' + _encoder.encode(with_said(coverage, templates)))
+    changes = None if last.changes is None else _changes(last.changes, templates)
+    for name, part in last._replace(changes=changes, templates=dict(sorted(templates.items())))._asdict().items():
+        if part is not None and (part or name != "templates"):
             out.write(b',\n"%b": ' % name.encode() + _encoder.encode(part))
     out.write(b"}\n")
 
 
 def write_document(document: Document, out: IO[bytes]) -> None:
     """Write a whole document as a scan writes it, row by row. The same document gives the same bytes."""
-    sections = {name: _lines(getattr(document, name)) for name in _SECTIONS}
-    last = Last(document.changes, document.numbers or None, document.frameworks or None)
+    templates = dict(document.templates or {})
+    sections = {name: _lines(getattr(document, name), templates) for name in _SECTIONS}
+    last = Last(document.changes, document.numbers or None, document.frameworks or None, templates)
     _write(out, document.scan, document.rules, sections, document.gaps, document.coverage, last)
 
 
-def _lines(rows: Mapping[str, Any] | Iterable[Any]) -> Iterator[bytes]:
+def _changes(row: ChangesRow, templates: dict[str, str]) -> ChangesRow:
+    """Return changes with what their texts are made of."""
+    lists: dict[str, Any] = {name: all_said(getattr(row, name), templates) for name in CHANGE_LISTS}
+    return with_said(msgspec.structs.replace(row, **lists), templates)
+
+
+def _lines(rows: Mapping[str, Any] | Iterable[Any], templates: dict[str, str]) -> Iterator[bytes]:
     """Yield the rows of a section, each with what parts it from the one before."""
     lines: Iterator[bytes]
     if isinstance(rows, Mapping):
         lines = (_encoder.encode(id) + b": " + _encoder.encode(row) for id, row in rows.items())
     else:
-        lines = map(_encoder.encode, rows)
+        lines = (_encoder.encode(with_said(row, templates)) for row in rows)
     for place, line in enumerate(lines):
         yield (b",\n" if place else b"\n") + line

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
+from scanner.document.said import with_said
 from scanner.document.schema import FindingRow
 from scanner.document.sorted_rows import SortedRows
 from scanner.model.dates import date_of, seconds_of
@@ -61,7 +62,7 @@ def store_keys(rule: Rule, finder: KeyFinder, subject: Resource, index: Index, v
     try:
         found = finder.find(subject, index)
     except Unread as missing:
-        row = _store(rule, finder, subject, missing.what, None, why=f"{missing}")
+        row = _store(rule, finder, subject, missing.what, None, why=missing.text)
         return [StoreKey("unknown", subject.type, row)]
     if found.holder == "platform":
         seen = found.seen[0]
@@ -73,7 +74,7 @@ def _named(rule: Rule, finder: KeyFinder, subject: Resource, each: NamedKey, ver
     is_elsewhere = isinstance(verdict, Fail) and any(seen.path == each.evidence.path for seen in verdict.evidence)
     elsewhere = verdict.message if isinstance(verdict, Fail) and is_elsewhere else ""
     version = each.key.version if each.key is not None else ""
-    why = "" if each.missing is None else f"{each.missing}"
+    why = NOTHING if each.missing is None else each.missing.text
     row = _store(rule, finder, subject, each.evidence.path, each.evidence.value, version=version, why=why)
     row = msgspec.structs.replace(row, what=finder.what_of(each))
     return StoreKey("customer" if each.key is not None else "unknown", subject.type, row, each.key, elsewhere)
@@ -157,6 +158,8 @@ class KeyLedger:
 
     def _begin(self) -> None:
         self._groups: dict[tuple[str, ...], KeyGroup] = {}
+        self.templates: dict[str, str] = {}
+        """The templates of the texts of rows, by their ids."""
         self._rows = SortedRows()
         """The stores of each group, and what rules found, which the id (lower case) of the vault or key sorts."""
 
@@ -192,8 +195,9 @@ class KeyLedger:
         for each in found:
             group = self._group(KeyGroup(0, each.holder, sys.intern(each.type), each.key))
             if each.elsewhere and group.elsewhere is None:
-                group.elsewhere = KeyRiskRow("elsewhere", "info", each.elsewhere, each.row.rule)
-            self._rows.add(group.number, each.row.resource.lower(), _encode(each.row))
+                elsewhere = KeyRiskRow("elsewhere", "info", each.elsewhere, each.row.rule)
+                group.elsewhere = with_said(elsewhere, self.templates)
+            self._rows.add(group.number, each.row.resource.lower(), _encode(with_said(each.row, self.templates)))
 
     def note(self, finding: FindingRow) -> None:
         """Note what a finding on a vault, or on a key of it, says of keys."""
@@ -203,7 +207,7 @@ class KeyLedger:
         risk = RISKS.get(finding.rule.removeprefix(prefix))
         if risk is not None:
             severity = finding.severity if finding.status in ("fail", "waived") and finding.severity else "unknown"
-            row = KeyRiskRow(risk, severity, finding.message, finding.rule)
+            row = with_said(KeyRiskRow(risk, severity, finding.message, finding.rule), self.templates)
             self._rows.add(_RISKS, finding.resource.lower(), _encode(row))
 
     def rows(self) -> Iterator[tuple[KeyRow, Iterator[bytes]]]:
@@ -223,7 +227,7 @@ class KeyLedger:
         try:
             vault = self.index.keys.vault(key, self.index)
         except Unread as missing:
-            return KeyRow(holder="customer", stores=[], key=key.uri, host=key.host, risks=risks, why=f"{missing}")
+            return KeyRow(holder="customer", stores=[], key=key.uri, host=key.host, risks=risks, why=missing.text)
         item = self.index.resources.get(f"{vault.key}/keys/{key.name.lower()}")
         state, why = self._state(vault, item)
         risks += self._of(vault, item, key)

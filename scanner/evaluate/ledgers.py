@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct, field
 
 from scanner.document.capacity_rows import ReservationRow
+from scanner.document.said import all_said
 from scanner.document.writer import RowsPart
 from scanner.evaluate.capacity import CapacityLedger
 from scanner.evaluate.counts import Counts, CountsPart
@@ -25,7 +26,8 @@ class DocumentPart(msgspec.Struct, array_like=True):
 
     A part can be encoded, so that another process can make it. Joining is associative: joining the parts of any split
     in their order gives the whole. `evaluated`: the types (lower case) with a check. `found`, `tagged`: see
-    `Selection`. `groups`: the names of resource groups, by path in lower case.
+    `Selection`. `groups`: the names of resource groups, by path in lower case. `templates`: of the texts
+    of `keys` and `capacity`.
     """
 
     rows: RowsPart
@@ -41,6 +43,7 @@ class DocumentPart(msgspec.Struct, array_like=True):
     found: list[str]
     tagged: list[str]
     groups: dict[str, str]
+    templates: dict[str, str] = {}
 
 
 encoder: Final = msgspec.msgpack.Encoder(enc_hook=message_text)
@@ -77,12 +80,13 @@ class Ledgers(Struct):
 
     def part(self, rows: RowsPart, groups: dict[str, str]) -> DocumentPart:
         """Return what was collected in a part, with its rows."""
+        templates = self.keys.templates
         return DocumentPart(
             rows=rows,
             counts=self.counts.part(),
             gaps=self.gaps.part(),
             keys=self.keys.part(),
-            capacity=self.capacity.part(),
+            capacity=all_said(self.capacity.part(), templates),
             types=self.types.part(),
             shared=self.shared.part(),
             waivers=self.waivers.part(),
@@ -91,6 +95,7 @@ class Ledgers(Struct):
             found=list(self.selection.found),
             tagged=list(self.selection.tagged),
             groups=groups,
+            templates=templates,
         )
 
     def join(self, part: DocumentPart) -> None:
@@ -98,6 +103,7 @@ class Ledgers(Struct):
         self.counts.join(part.counts)
         self.gaps.join(part.gaps)
         self.keys.join(part.keys)
+        self.keys.templates |= part.templates
         self.capacity.join(part.capacity)
         self.types.join(part.types)
         self.shared.join(part.shared)

@@ -19,7 +19,7 @@ def place_rows(
     try:
         _, judged = finder.judge(subject, index)
     except Unread as missing:
-        return [_unread(rule, finder, subject, f"{missing}")]
+        return [_unread(rule, finder, subject, missing.text)]
     if isinstance(verdict, Unknown) and not any(each.verdict == "unknown" for each in judged):
         return [_unread(rule, finder, subject, verdict.why)]
     return [_row(rule, finder, subject, each) for each in judged]
@@ -56,7 +56,7 @@ def _row(rule: Rule, finder: PlaceFinder, subject: Resource, judged: JudgedPlace
         place=region.place if region is not None else "",
         allowed=list(allowed.words) if allowed is not None else [],
         source=allowed.source if allowed is not None else "",
-        why="" if judged.missing is None else f"{judged.missing}",
+        why="" if judged.missing is None else judged.missing.text,
         waiver=_waiver(exception.accepted) if exception is not None and judged.is_accepted else None,
     )
 

@@ -125,6 +125,7 @@ class Evaluation(BundleEvaluation):
                 self._join(self._parts, writer, self.snapshot.groups)
         for key, stores in own.keys.rows():
             writer.key(key, stores)
+        writer.templates |= own.keys.templates
         self._finish()
         for row in own.capacity.rows(self.counts.tally, self.counts.types):
             writer.capacity(row)

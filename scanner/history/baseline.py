@@ -341,7 +341,7 @@ def change_row(change: Change) -> rows.ChangeRow:
         endpoint=item.endpoint,
         address=item.address,
         rule=item.rule,
-        title=item.title,
+        title=item.message,
         severity=item.severity,
         reach=item.reach,
         authentication=item.authentication,

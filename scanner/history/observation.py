@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from scanner.document.said import stored, stored_data
 from scanner.document.schema import Document, ExposureRow, FindingRow, finding_fingerprint
 from scanner.history.items import Item, ItemKey, level, lineage, rank, top_of
 from scanner.history.uncertain import Uncertain, is_uncertain_exposure
@@ -53,6 +54,8 @@ class Observation:
         self._known_resources = {item.resource.lower() for item in known.values()}
         self._known_roots = {bundle_of(id) for id in self._known_resources}
         self._present: set[str] = set()
+        self.templates: Mapping[str, str] = {}
+        """Of a document that was read: the templates of its texts."""
 
     # Parts of a scan
 
@@ -107,6 +110,7 @@ class Observation:
                 endpoint=row.endpoint,
                 address=row.address,
                 title=row.title,
+                said=self._said(row),
                 severity=row.severity,
                 reach=row.reach,
                 authentication=row.authentication,
@@ -135,12 +139,18 @@ class Observation:
                 rule=row.rule,
                 category=row.category,
                 title=row.title,
+                said=self._said(row),
                 severity=row.severity or "",
                 state="accepted" if row.status == "waived" else "open",
                 since=self.taken,
                 seen=self.taken,
             )
         )
+
+    def _said(self, row: ExposureRow | FindingRow) -> str:
+        """Return what the title of a row is made of, to be stored."""
+        data = row.said.get("title") if row.said else None
+        return stored(row.title) if data is None else stored_data(data, self.templates)
 
     def passed(self, id: str, rules: Iterable[str]) -> None:
         """Add the rules that passed, or are not applicable, on a resource."""
@@ -180,6 +190,7 @@ class Observation:
 def observe(document: Document, known: Mapping[ItemKey, Item], first_id: FirstId = same_id) -> Observation:
     """Return what a whole document says."""
     observation = Observation(known, document.scan.taken, first_id)
+    observation.templates = document.templates or {}
     for exposure in document.exposures:
         observation.exposure(exposure)
     for finding in document.findings:

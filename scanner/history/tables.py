@@ -26,8 +26,8 @@ FILL_FACTOR = 45
 """The percentage of a page that PostgreSQL fills, because each scan rewrites every item and needs room beside it."""
 VERSION_TABLE = "twolocks_schema"
 """Alembic's table, which holds the revision of the tables."""
-REVISION = "0006"
-"""The revision of the tables below: that of the newest migration. The first is 0006; lower ones are from before the
+REVISION = "0007"
+"""The revision of the tables below: that of the newest migration. The first is 0007; lower ones are from before the
 first release."""
 
 metadata = MetaData()
@@ -96,6 +96,7 @@ items = Table(
     Column("rule", Text, nullable=False),
     Column("category", Text, nullable=False),
     Column("title", Text, nullable=False),
+    Column("said", Text, nullable=False),
     Column("severity", Text, nullable=False),
     Column("reach", Text, nullable=False),
     Column("authentication", Text, nullable=False),

@@ -465,7 +465,7 @@ def access_sentence(what: str, reach: Grant | None, authentication: Grant | None
             return Message("{what} are reachable from {source}; {clause}", what=what, source=source, clause=text)
         return Message("{what} is reachable from {source}; {clause}", what=what, source=source, clause=text)
     if plural:
-        return Message("{what} are reachable from {source} and {lock}", what=what, source=source, lock=_plural(text))
+        return Message("{what} are reachable from {source} and {lock!p}", what=what, source=source, lock=text)
     return Message("{what} is reachable from {source} and {lock}", what=what, source=source, lock=text)
 
 
@@ -481,18 +481,12 @@ def authentication_clause(authentication: Grant | None, *, plural: bool = False)
     text = authentication_text(authentication)
     if not _is_verb_phrase(text):
         return text
-    return Message("they {lock}", lock=_plural(text)) if plural else Message("it {lock}", lock=text)
+    return Message("they {lock!p}", lock=text) if plural else Message("it {lock}", lock=text)
 
 
 def _is_verb_phrase(text: Message) -> bool:
     """Return whether a description goes on with a verb: the English text decides, because rules are written in it."""
     return text.partition(" ")[0] in _VERBS
-
-
-def _plural(text: Message) -> Message:
-    """Return a verb phrase for several subjects: "allow anonymous access"."""
-    verb, _, rest = text.partition(" ")
-    return text.worded(f"{verb.removesuffix('s')} {rest}")
 
 
 Endpoints = Callable[..., Iterable[Exposure]]

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 Value = "str | Number | Message"
 """A value of a message: a name, which is never translated, a number, or a message."""
-FIELD = re.compile(r"\{(\w+)(?:!([cl]))?\}")
-"""A field of a template. `!c`: a message in it begins with a capital letter; `!l`: with a small one."""
+FIELD = re.compile(r"\{(\w+)(?:!([clp]))?\}")
+"""A field of a template. `!c`: a message in it begins with a capital letter; `!l`: with a small one. `!p`: it is a verb
+phrase of several subjects ("allow access"), which only English tells from that of one ("allows access")."""
 
 
 class Number(int):
@@ -38,26 +39,23 @@ class Message(str):
     def __new__(cls, template: str, /, **values: object) -> "Message":
         """Return the message. A value that is no message and no `Number` is a name."""
         if not values:
-            return _made(template, template, values)
+            return given(template, template, values)
         for name, value in values.items():
             kind = type(value)
             if kind is not str and kind is not Message and kind is not Number:
                 values[name] = str(value)
         form = _form(template)
         if form is None:
-            return _made(_rendered(template, values), template, values)
+            return given(_rendered(template, values), template, values)
         text, names = form
-        return _made(text % tuple([values[each] for each in names]), template, values)
+        return given(text % tuple([values[each] for each in names]), template, values)
 
     def __reduce__(self) -> tuple[Callable[..., "Message"], tuple[Any, ...]]:
-        return _made, (str(self), self.template, self.values)
-
-    def worded(self, english: str) -> "Message":
-        """Return the same message with another English text: the plural of a verb, which no other language needs."""
-        return _made(english, self.template, self.values)
+        return given, (str(self), self.template, self.values)
 
 
-def _made(text: str, template: str, values: Mapping[str, Any]) -> Message:
+def given(text: str, template: str, values: Mapping[str, Any]) -> Message:
+    """Return the message of a text that is known already; nothing is filled in."""
     message = str.__new__(Message, text)
     message.template = template
     message.values = values
@@ -117,37 +115,41 @@ def message_text(value: object) -> str:
 
 def _rendered(template: str, values: Mapping[str, Any]) -> str:
     """Return a template with its values. Nothing of a value is looked up in, and no field has a format."""
-    return "".join(each if field is None else _cased(values[field], case) for each, field, case in _pieces(template))
+    return "".join(
+        each if field is None else cased(str(values[field]), case if isinstance(values[field], Message) else "")
+        for each, field, case in pieces(template)
+    )
 
 
-def _cased(value: object, case: str) -> str:
-    text = str(value)
-    if not case or not isinstance(value, Message):
-        return text
-    return (text[:1].upper() if case == "c" else text[:1].lower()) + text[1:]
+def cased(text: str, case: str) -> str:
+    """Return the text of a message in the form that its field asks for, as `FIELD` says."""
+    if case == "p":
+        verb, space, rest = text.partition(" ")
+        return verb.removesuffix("s") + space + rest
+    return {"c": text[:1].upper(), "l": text[:1].lower()}.get(case, text[:1]) + text[1:]
 
 
 @lru_cache(maxsize=4096)
-def _pieces(template: str) -> tuple[tuple[str, str | None, str], ...]:
+def pieces(template: str) -> tuple[tuple[str, str | None, str], ...]:
     """Return a template as its fixed texts, and its fields with how they begin."""
-    pieces = FIELD.split(template)
+    found = FIELD.split(template)
     made: list[tuple[str, str | None, str]] = []
-    for at in range(0, len(pieces), 3):
-        if pieces[at]:
-            made.append((pieces[at], None, ""))
-        if at + 1 < len(pieces):
-            made.append(("", pieces[at + 1], pieces[at + 2] or ""))
+    for at in range(0, len(found), 3):
+        if found[at]:
+            made.append((found[at], None, ""))
+        if at + 1 < len(found):
+            made.append(("", found[at + 1], found[at + 2] or ""))
     return tuple(made)
 
 
 @lru_cache(maxsize=4096)
 def _form(template: str) -> tuple[str, tuple[str, ...]] | None:
     """Return a template as a format of `%` and the names of its fields; None where a field begins in its own way."""
-    pieces = _pieces(template)
-    if any(case for _, _, case in pieces):
+    found = pieces(template)
+    if any(case for _, _, case in found):
         return None
-    text = "".join("%s" if field is not None else each.replace("%", "%%") for each, field, _ in pieces)
-    return text, tuple(field for _, field, _ in pieces if field is not None)
+    text = "".join("%s" if field is not None else each.replace("%", "%%") for each, field, _ in found)
+    return text, tuple(field for _, field, _ in found if field is not None)
 
 
 @lru_cache(maxsize=64)

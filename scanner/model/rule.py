@@ -152,7 +152,7 @@ class OfMany(Struct, frozen=True, kw_only=True):
     """
 
     key: str
-    titles: Mapping[str, str]
+    titles: Mapping[str, Message]
     template: str
     products: tuple[str, ...]
     title: str
@@ -227,12 +227,12 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
         """Return what tells it from every other rule: its id, unless it shares that with rules on other types."""
         return self.id if self.of_many is None else self.of_many.key
 
-    def title_at(self, resource_id: str) -> str:
+    def title_at(self, resource_id: str) -> Message:
         """Return its title with the name of the resource's type, where the title has one."""
         if self.of_many is None:
-            return self.title
+            return Message(self.title)
         type = resource_type_of(bundle_of(resource_id)) or resource_type_of(resource_id)
-        return self.of_many.titles.get(type.lower(), self.title)
+        return self.of_many.titles.get(type.lower()) or Message(self.title)
 
     @property
     def old_ids(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from scanner.notify.notice import (
     NoticeScan,
     ScanResult,
 )
-from scanner.report.localized import title
+from scanner.report.messages import in_words
 from scanner.report.words import ENGLISH
 
 WARNING_DAYS = (14, 3)
@@ -118,7 +118,7 @@ def _item(change: Change, result: ScanResult, tenants: Mapping[str, str], *, lat
         endpoint=item.endpoint,
         address=item.address,
         rule=item.rule,
-        title=title(item.title, wording.words_of(result.language)),
+        title=in_words(item.message, wording.words_of(result.language)),
         reach=item.reach,
         authentication=item.authentication,
         why=change.why,

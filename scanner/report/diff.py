@@ -15,7 +15,7 @@ from scanner.report.cards import rating_word
 from scanner.report.changes import cell_text
 from scanner.report.headline import limit
 from scanner.report.html import joined, policy, template_environment, trusted
-from scanner.report.localized import fact, title
+from scanner.report.messages import in_words
 from scanner.report.markdown import code, text
 from scanner.report.text import plain
 from scanner.report.words import ENGLISH, Words
@@ -86,7 +86,7 @@ def remarks(found: DiffDocument, words: Words) -> list[str]:
     """Return the notes of a difference, first what the scans were limited to."""
     limits = [(each.file, limit(each.limited, words)) for each in (found.old, found.newer) if each.limited]
     said = [words("diff.limited", file=plain(file), what=what) for file, what in limits]
-    return said + [fact(note, words) for note in found.notes]
+    return said + [in_words(note, words) for note in found.notes]
 
 
 def write_json(found: DiffDocument, out: IO[bytes]) -> None:
@@ -124,7 +124,7 @@ def _markdown_row(row: ChangeRow, words: Words) -> str:
     # A bar ends a cell in a code span, too.
     where = code(_label(row)).replace("|", "\\|")
     severity = words(f"severity.{row.severity}").lower() if row.severity in SEVERITIES else row.severity
-    return f"| {severity} | {where} | {text(title(row.title, words))} | {text(fact(row.why, words))} |"
+    return f"| {severity} | {where} | {text(in_words(row.title, words))} | {text(in_words(row.why, words))} |"
 
 
 def write_html(found: DiffDocument, out: IO[bytes], *, language: str = ENGLISH) -> None:
@@ -169,7 +169,7 @@ def _list(name: str, found: DiffDocument, words: Words) -> dict[str, Any]:
 
 def _card(name: str, row: ChangeRow, words: Words) -> dict[str, Any]:
     severity = row.severity if row.severity in SEVERITIES else "info"
-    said = title(row.title, words)
+    said = in_words(row.title, words)
     return {
         "look": _LOOKS.get(name, severity),
         "was": _was(name, row, words),
@@ -197,4 +197,4 @@ def _remark(name: str, row: ChangeRow, words: Words) -> str:
         return f"{was} → {now}"
     is_new = name in ("new", "first_judged")
     rated = now if is_new else was
-    return "; ".join(filter(None, ("" if is_new and ":" not in rated else rated, fact(row.why, words))))
+    return "; ".join(filter(None, ("" if is_new and ":" not in rated else rated, in_words(row.why, words))))

@@ -12,7 +12,7 @@ from scanner.document.schema import Document, FindingRow, GapRow, WaiverRow
 from scanner.document.tenants import scope_labels, tenant_names, tenant_of
 from scanner.evaluate.counts import misses_permission, rank
 from scanner.model.ids import name_of, segments, subscription_of
-from scanner.report.localized import fact
+from scanner.report.messages import exactly
 from scanner.report.words import Words
 from scanner.rulebook.permissions import askable
 from scanner.rulebook.registered_actions import granted, without
@@ -120,7 +120,7 @@ def group_gaps(document: Document, words: Words) -> NotAssessed:
     _count_checks(document.findings, by_url, found)
     for group in groups:
         group.scope = names.get(group.subscription, group.subscription)
-        group.errors = [fact(each, words) for each in group.errors]
+        group.errors = [exactly(each, words) for each in group.errors]
         group.what = describe(group.urls, group.scope, words)
         if tenant := tenant_of(group.urls[0]):
             group.scope = tenant_names(document.scan).get(tenant, tenant)

@@ -10,7 +10,7 @@ from scanner.document.schema import Document
 from scanner.model.type_names import type_name
 from scanner.report.cards import ResourceNames
 from scanner.report.keys import HOLDERS, name, place, resources, types, worst
-from scanner.report.localized import named
+from scanner.report.messages import exactly
 from scanner.report.naming import product_names
 from scanner.report.summary import Ordered
 from scanner.report.text import plain
@@ -174,7 +174,7 @@ def _drawing(found: _Keys, words: Words, products: Mapping[str, str]) -> dict[st
 
 def _resources_node(row: KeyRow, y: float, words: Words, products: Mapping[str, str]) -> dict[str, Any]:
     count = words("count.resources", len(resources(row)))
-    said = [f"{plain(named(type_name(type, products), words))} {n:,}" for type, n in types(row)]
+    said = [f"{plain(exactly(type_name(type, products), words))} {n:,}" for type, n in types(row)]
     shown = list(said)
     while len(", ".join(shown)) > MOST_LETTERS and len(shown) > 1:
         shown = [*shown[: -2 if shown[-1] == "…" else -1], "…"]

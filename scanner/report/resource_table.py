@@ -10,7 +10,7 @@ from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.model.type_names import type_name
 from scanner.report.gaps import scope_names
 from scanner.report.index_tables import HashedNumbers, IndexTable, StoredTexts, TextTable
-from scanner.report.localized import named
+from scanner.report.messages import exactly
 from scanner.report.naming import path_name, product_names
 from scanner.report.packing import Columns
 from scanner.report.stored_columns import BlockStore, TextColumn
@@ -173,7 +173,7 @@ class ResourceTable:
             ],
             "groups": list(self.groups),
             "types": list(self.types),
-            "typeNames": [named(type_name(each, self._products), words) for each in self.types],
+            "typeNames": [exactly(type_name(each, self._products), words) for each in self.types],
             "regions": list(self.regions),
             "owners": list(self.owners),
         }

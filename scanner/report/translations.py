@@ -1,4 +1,4 @@
-"""Read the translations of texts: gettext catalogues below `locale/`, of our own words, rules, and facts."""
+"""Read the translations of texts: gettext catalogues below `locale/`, of our own words, rules, and messages."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -7,10 +7,11 @@ from scanner.content import content
 from scanner.model.rule import PRODUCT
 from scanner.rulebook.loader import load
 
-WORDS, RULES, FACTS = "twolocks", "rules", "facts"
-"""The catalogues of a language. The context of a message is the key of a word, or the field of a rule; facts, which
-rules and the evaluation say, have none."""
-RULE_TEXTS = ("title", "pass_title", "why", "impact")
+WORDS, RULES, MESSAGES = "twolocks", "rules", "messages"
+"""The catalogues of a language. The context of an entry is the key of a word, or the field of a rule; messages, which
+rules and the evaluation make, have none."""
+TITLE, IMPACT = "title", "impact"
+RULE_TEXTS = (TITLE, "pass_title", "why", IMPACT)
 """The fields of a rule that are translated."""
 CONTROL, SECTION = "control", "section"
 """The contexts of the titles of frameworks, in the catalogue of rules."""
@@ -41,7 +42,7 @@ def _of_types(
     language: str, known: Mapping[tuple[str, str], tuple[str, ...]]
 ) -> dict[tuple[str, str], tuple[str, ...]]:
     """Return the titles of rules on many types, for each of these."""
-    names = translations(language, FACTS)
+    names = translations(language, MESSAGES)
     made: dict[tuple[str, str], tuple[str, ...]] = {}
     for rule in load(packages=False).rules.values():
         if rule.of_many is None or (template := known.get(("title", rule.of_many.template))) is None:

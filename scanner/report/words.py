@@ -12,7 +12,7 @@ from scanner.content import content
 from scanner.report.translations import WORDS, plural_categories, translations
 
 ENGLISH = "en"
-SETS = ("report", "summary", "notice", "endpoint", "concept")
+SETS = ("report", "summary", "notice", "concept")
 """The folders of `templates/` that have texts in `en.toml`."""
 _FIELD = re.compile(r"\{(\w+)\}")
 _MONTHS = (

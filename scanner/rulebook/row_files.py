@@ -28,6 +28,7 @@ from msgspec.structs import replace
 from scanner.errors import nearest
 from scanner.model.framework import Framework
 from scanner.model.keys import KeyFinder
+from scanner.model.message import Message
 from scanner.model.resource_type import ResourceType
 from scanner.model.rows import CHECK_FIELDS, FIELDS, BadRow, ControlsOf, Lookup, row_of, rule_of
 from scanner.model.rule import GENERAL, PRODUCT, Controls, FixTemplate, OfMany, Rule
@@ -215,7 +216,7 @@ def _one_of_many(rule: Rule, own: TypeOverlay, title: str, general: str, fix: Fi
     kind = rule.resource_type
     products = {type.lower(): name for type, name in kind.product_names().items()}
     names = {type.lower(): own.product or type_name(type, products) for type in kind.types}
-    titles = {type: title.replace(PRODUCT, name) for type, name in names.items()}
+    titles = {type: Message(title, product=Message(name)) for type, name in names.items()}
     key = own.was[0] if own.was else f"{rule.first_id}:{kind.type.lower()}"
     return replace(
         rule,

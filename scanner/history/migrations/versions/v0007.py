@@ -1,9 +1,9 @@
-"""The first schema. 0001 to 0005 were schemas before the first release; a history of theirs is refused."""
+"""The first schema. 0001 to 0006 were schemas before the first release; a history of theirs is refused."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
+revision = "0007"
 down_revision = None
 
 
@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("scan", sa.Integer, nullable=False),
         sqlite_with_rowid=False,
     )
-    texts = ("kind", "fingerprint", "subscription", "resource", "endpoint", "address", "rule", "category", "title")
+    texts = ("kind", "fingerprint", "subscription", "resource", "endpoint", "address", "rule", "category", "title", "said")
     cell = ("severity", "reach", "authentication", "state")
     op.create_table(
         "items",
