@@ -7,7 +7,7 @@ from scanner.model.fix import Fix
 from scanner.model.ids import subnet_name
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, joined
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
@@ -148,7 +148,7 @@ def when_started(exposure: Exposure, *seen: Evidence) -> Exposure:
         reach=reach,
         stopped=True,
         severity_steps_down=exposure.severity_steps_down + 1,
-        justification="; ".join(filter(None, (exposure.justification, STOPPED))),
+        justification=joined("; ", (exposure.justification, STOPPED)),
     )
 
 

@@ -53,7 +53,7 @@ def lacks_logs(
     groups: tuple[str, ...] = AUDIT,
     below: Read | None = None,
     only: Callable[[Resource], bool] | None = None,
-    otherwise: tuple[Message, ...] = (),
+    otherwise: tuple[str, ...] = (),
     instead: Callable[[Resource], str] | None = None,
     further: Further | None = None,
 ) -> Verdict:
@@ -64,14 +64,14 @@ def lacks_logs(
     that has the same as the first one; "" for none. `further`: one more, which some resources have.
     """
     if only is not None and not only(resource):
-        return NotApplicable(otherwise[0])
+        return NotApplicable(Message(otherwise[0]))
     of: Resource | None = resource
     if below is not None:
         of = resource.child(below)
         if of is None:
             return NotApplicable(Message("the account has no such service"))
     elif not read.needed(resource):
-        return NotApplicable(otherwise[0] if otherwise else Message("it has no such logs"))
+        return NotApplicable(Message(otherwise[0]) if otherwise else Message("it has no such logs"))
     assert of is not None
     own = instead(resource) if instead is not None else ""
     if own:

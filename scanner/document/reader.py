@@ -32,7 +32,12 @@ from scanner.document.schema import (
 from scanner.document.words import check_rest, check_words
 
 _FIRST_LINE = b'{"schema": "%s",\n' % SCHEMA.encode()
-_LAST_PARTS: dict[str, Any] = {"changes": ChangesRow, "numbers": NumbersRow, "frameworks": list[FrameworkRow], "templates": dict[str, str]}
+_LAST_PARTS: dict[str, Any] = {
+    "changes": ChangesRow,
+    "numbers": NumbersRow,
+    "frameworks": list[FrameworkRow],
+    "templates": dict[str, str],
+}
 """The parts after `coverage`, in their order; each may be missing."""
 _AT_ONCE = 1 << 18
 """Bytes that are read at once where rows are used in their order."""

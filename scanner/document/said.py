@@ -157,7 +157,6 @@ def _collect(value: Any, at: str, found: dict[str, Data], templates: dict[str, s
 _PLAIN: Final = frozenset({str, int, float, bool, type(None), msgspec.UnsetType})
 
 
-@lru_cache(maxsize=64)
 def _fields(kind: type) -> tuple[str, ...]:
     """Return the fields of a Struct, () for any other type."""
     return getattr(kind, "__struct_fields__", ())

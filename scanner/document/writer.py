@@ -1,7 +1,7 @@
 """Writing a findings document as a stream of rows."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
 import msgspec
@@ -246,7 +246,7 @@ def _changes(row: ChangesRow, templates: dict[str, str]) -> ChangesRow:
     return with_said(msgspec.structs.replace(row, **lists), templates)
 
 
-def _lines(rows: Mapping[str, Any] | Iterable[Any], templates: dict[str, str]) -> Iterator[bytes]:
+def _lines(rows: Mapping[str, Any] | Sequence[Any], templates: dict[str, str]) -> Iterator[bytes]:
     """Yield the rows of a section, each with what parts it from the one before."""
     lines: Iterator[bytes]
     if isinstance(rows, Mapping):

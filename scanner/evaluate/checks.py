@@ -22,7 +22,7 @@ from scanner.evaluate.waiving import AcceptedLocks, accept_endpoints, accept_loc
 from scanner.fix.bicep import Versions
 from scanner.model.exposure import LOCKS, EndpointId, Exposure
 from scanner.model.index import Index
-from scanner.model.message import Message
+from scanner.model.message import Message, joined
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
@@ -298,10 +298,10 @@ def _state(
     return "open", "", None
 
 
-def _why_unknown(exposure: Exposure) -> str:
+def _why_unknown(exposure: Exposure) -> Message:
     """Return what was not read of an endpoint, as one text."""
     possible = [*exposure.reach.possible_grants, *exposure.authentication.possible_grants]
-    return "; ".join(dict.fromkeys(str(each.missing) for each in possible))
+    return joined("; ", dict.fromkeys(each.missing.text for each in possible))
 
 
 def _best(exposure: Exposure, failures: Sequence[LockFailure]) -> LockFailure | None:

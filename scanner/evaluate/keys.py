@@ -18,7 +18,7 @@ from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, peek, same
 from scanner.model.keys import OTHERS, POOLS, KeyFinder, KeyName, NamedKey, older
-from scanner.model.masked_values import masked_value
+from scanner.model.masked_values import shown_value
 from scanner.model.message import NOTHING, Message, message_text
 from scanner.model.resource import Gap, Resource
 from scanner.model.rule import Rule
@@ -83,13 +83,13 @@ def _named(rule: Rule, finder: KeyFinder, subject: Resource, each: NamedKey, ver
 def _store(
     rule: Rule, finder: KeyFinder, subject: Resource, path: str, value: Any, *, version: str = "", why: str = ""
 ) -> KeyStoreRow:
-    more = {name: _switch(subject, path) for name, path in finder.more.items()}
+    more: dict[str, Any] = {name: _switch(subject, path) for name, path in finder.more.items()}
     return KeyStoreRow(
         resource=subject.id,
         rule=rule.id,
         what=finder.what,
         path=path,
-        value=masked_value(value),
+        value=shown_value(value),
         version=version,
         why=why,
         **more,

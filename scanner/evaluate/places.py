@@ -3,7 +3,7 @@
 from scanner.document.schema import DataPlaceRow, WaiverRow
 from scanner.evaluate.waiving import Acceptance
 from scanner.model.index import Index
-from scanner.model.masked_values import masked_value
+from scanner.model.masked_values import shown_value
 from scanner.model.message import Message
 from scanner.model.places import JudgedPlace, PlaceFinder
 from scanner.model.resource import Resource
@@ -51,7 +51,7 @@ def _row(rule: Rule, finder: PlaceFinder, subject: Resource, judged: JudgedPlace
         area=judged.area,
         verdict=judged.verdict,
         path=judged.place.evidence.path,
-        value=masked_value(judged.place.evidence.value),
+        value=shown_value(judged.place.evidence.value),
         geography=region.geography if region is not None else "",
         place=region.place if region is not None else "",
         allowed=list(allowed.words) if allowed is not None else [],

@@ -27,7 +27,7 @@ from scanner.model.fix import Fix
 from scanner.model.ids import SUBSCRIPTION, bundle_of, group_of
 from scanner.model.index import Index
 from scanner.model.json_paths import member, text_at
-from scanner.model.masked_values import masked_value
+from scanner.model.masked_values import shown_value
 from scanner.model.message import Message, joined, name
 from scanner.model.resource import Resource
 from scanner.model.rule import FixTemplate, Question, Rule
@@ -111,10 +111,7 @@ def crashed_row(rule: Rule, resource: str, severity: Severity, message: str) -> 
 
 
 def evidence_row(evidence: Evidence) -> EvidenceRow:
-    shown = masked_value(evidence.value)
-    # A message stays one where nothing was masked.
-    value = evidence.value if shown == evidence.value else shown
-    return EvidenceRow(evidence.path, value, evidence.expected)
+    return EvidenceRow(evidence.path, shown_value(evidence.value), evidence.expected)
 
 
 # The prefixes of the resource groups that services create, unless somebody chose a name. MC_: Microsoft Learn, aks/faq;

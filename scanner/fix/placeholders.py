@@ -5,7 +5,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from string import Formatter
 
-from scanner.model.message import Message, name, pieces
+from scanner.model.message import Message, pieces
+from scanner.model.message import name as named
 from scanner.model.resource import Resource
 
 PLACEHOLDERS: dict[str, Callable[[Resource, Resource], str]] = {
@@ -89,11 +90,17 @@ def filled(template: str, subject: Resource, top: Resource, **more: str) -> str:
 
 
 def words_of(template: str, subject: Resource, top: Resource) -> Message:
-    """Return a step in words with the names of a resource filled in, as they are; other words in braces stay."""
+    """Return a step in words with the names of a resource filled in, as they are; other words in braces stay.
+
+    A step with values is one of this resource already: braces in its names are no fields.
+    """
+    if isinstance(template, Message) and template.values:
+        return template
     if "{{" in template or "}}" in template:
         # Braces that are no field: only a step of a rule of one's own has them, which is not translated.
-        return name(_filled(template, subject, top, str, {}))
+        return named(_filled(template, subject, top, str, {}))
     names = dict.fromkeys(field for _, field, _ in pieces(template) if field is not None)
     return Message(
-        template, **{each: PLACEHOLDERS[each](subject, top) if each in PLACEHOLDERS else f"{{{each}}}" for each in names}
+        template,
+        **{each: PLACEHOLDERS[each](subject, top) if each in PLACEHOLDERS else f"{{{each}}}" for each in names},
     )

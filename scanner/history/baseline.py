@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -319,6 +319,7 @@ def changes_row(
 ) -> rows.ChangesRow:
     """Return the section `changes` of the findings document."""
     standing = sum(item.is_counted and item.state == "open" for item in observation.items.values())
+    lists: dict[str, Any] = {kind.value: [change_row(each) for each in found.counted(kind)] for kind in LISTED}
     counts = {kind.value.replace("-", "_"): len(found.counted(kind)) for kind in COUNTS}
     return rows.ChangesRow(
         since=baseline.since,
@@ -327,7 +328,7 @@ def changes_row(
         notes=notes,
         counts={**counts, "open": standing},
         trend=trend,
-        **{kind.value: [change_row(each) for each in found.counted(kind)] for kind in LISTED},
+        **lists,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, spelled, value_at
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, joined, listed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
@@ -117,7 +117,7 @@ def check_value(
 
 
 def _strange(seen: Evidence, value: Any, unclear: str = "") -> Unknown:
-    why = (unclear or Message("unrecognized value {value}")).replace("{value}", repr(value))
+    why = Message(str(unclear) or "unrecognized value {value}", value=repr(value))
     return Unknown(Message("{path}: {why}", path=seen.path, why=why), evidence=(seen,))
 
 
@@ -214,10 +214,10 @@ def check_items(
 
     Fail names the items with a bad value. A list that is absent or empty is Unknown, by the reason `unclear`.
     """
-    listed, _, inner = path.partition("[].")
-    items = resource.require(listed)
+    above, _, inner = path.partition("[].")
+    items = resource.require(above)
     if not isinstance(items, list) or not items:
-        return unknown(Unread(listed, unclear or Message("Azure returned no items")))
+        return unknown(Unread(above, unclear or Message("Azure returned no items")))
     usable = MISSING if resource.why_absent_is_unknown else absent
     values = [value_at(item, inner) for item in items]
     values = [usable if is_absent(value) else value for value in values]
@@ -227,12 +227,8 @@ def check_items(
         return Fail((Evidence(path, failing, expected or good[0]),))
     missing = [name for name, value in zip(names, values, strict=True) if not is_one(value, good)]
     if missing:
-        return unknown(Unread(path, Message("{not_held} for {missing}", not_held=NOT_HELD, missing=_and(missing))))
+        return unknown(Unread(path, Message("{not_held} for {missing}", not_held=NOT_HELD, missing=listed(missing))))
     return Pass((Evidence(path, values, good[0]),))
-
-
-def _and(names: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def check_child(
@@ -259,7 +255,7 @@ def check_child(
     if isinstance(verdict, Pass):
         return Pass(evidence)
     if named and isinstance(verdict, Unknown):
-        return replace(verdict, why=f"{read.path} {verdict.why}", evidence=evidence)
+        return replace(verdict, why=joined(" ", (read.path, verdict.why)), evidence=evidence)
     return replace(verdict, evidence=evidence)
 
 

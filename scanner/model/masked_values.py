@@ -27,6 +27,12 @@ def masked_value(value: Any) -> Any:
     return [masked_value(each) for each in value]
 
 
+def shown_value(value: Any) -> Any:
+    """Return a value of evidence without what looks like a secret; a message stays one where nothing is masked."""
+    shown = masked_value(value)
+    return value if shown == value else shown
+
+
 def _is_suspicious(value: Any) -> bool:
     """Return whether the JSON of a value has a match of any pattern."""
     return has_secret(msgspec.json.encode(value, enc_hook=message_text).decode())

@@ -13,7 +13,7 @@ from scanner.model.fix import Cause
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_list_of_texts, is_one, member, spelled
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, joined, listed, name
 from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.residency import EEA_WORD, Allowed, PlaceException
 from scanner.model.resource import Resource
@@ -94,13 +94,16 @@ class JudgedPlace(NamedTuple):
         return SEVERITIES[self.area]
 
     @property
-    def words(self) -> str:
+    def words(self) -> Message:
         """Return the place in words: `swedencentral (Gävle, Sweden; in the EEA)`."""
         if self.region is None:
-            named = _NO_REGIONS.get(self.place.region, self.place.region)
-            return named or Message("a region that is not known")
+            return (
+                _NO_REGIONS.get(self.place.region) or name(self.place.region) or Message("a region that is not known")
+            )
         where = dict.fromkeys(each for each in (self.region.place, self.region.geography) if each)
-        return f"{self.region.name} ({', '.join(where)}; {AREAS[self.area]})"
+        return Message(
+            "{region} ({place}; {area})", region=self.region.name, place=", ".join(where), area=AREAS[self.area]
+        )
 
 
 class Found(NamedTuple):
@@ -132,7 +135,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
     """
 
     kind: PlaceKind
-    what: str
+    what: Message
     path: str = ""
     also: tuple[str, ...] = ()
     off: tuple[Any, ...] = ()
@@ -391,16 +394,12 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
         )
 
     def _message(self, leaving: list[JudgedPlace]) -> Message:
-        where = " and ".join(dict.fromkeys(each.words for each in leaving))
-        what = self.what[:1].upper() + self.what[1:]
+        where = listed(list(dict.fromkeys(each.words for each in leaving)))
         allowed = leaving[0].allowed
-        said = [Message("{what}: {where}, by configuration", what=what, where=where)]
-        said += (
-            [Message("Allowed: {allowed} ({source})", allowed=allowed, source=allowed.source)]
-            if allowed is not None
-            else []
-        )
-        return Message("{list}.", list=". ".join(said))
+        said = [Message("{what!c}: {where}, by configuration", what=self.what, where=where)]
+        if allowed is not None:
+            said.append(Message("Allowed: {allowed} ({source})", allowed=allowed, source=allowed.source))
+        return Message("{list}.", list=joined(". ", said))
 
 
 def _is_used(entry: Any, used: set[str]) -> bool:
@@ -429,7 +428,7 @@ def _shown(value: object, own: str, pair: str) -> object:
     return (
         Message("{value}: {own} is paired with {pair}", value=spelled(value), own=own, pair=pair)
         if pair and value != own
-        else f"{own}, paired with {pair or 'none'}"
+        else Message("{region}, paired with {pair}", region=own, pair=pair or Message("none"))
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from scanner.model import checks
 from scanner.model.json_paths import MISSING, is_absent, steps
@@ -243,7 +244,7 @@ def rule_of(
         responsible=row.responsibility,
         row=row,
         finder=finder,
-        keys=row.check.key if isinstance(row.check, KeyCheck) else None,
+        keys=replace(row.check.key, what=Message(row.check.key.what)) if isinstance(row.check, KeyCheck) else None,
     )
 
 
@@ -252,7 +253,7 @@ def _finder(row: RuleData, check: PlaceCheck) -> PlaceFinder:
     none = isinstance(check.absent, str) and not check.absent
     return PlaceFinder(
         kind=check.place,
-        what=check.what,
+        what=Message(check.what),
         path=check.path,
         also=check.also,
         off=check.good,
@@ -431,7 +432,7 @@ def _called(row: FunctionCheck, lookup: Lookup) -> tuple[Check, list[Read]]:
 def _fact(row: ValueCheck | LeastCheck | SetCheck, sets: Mapping[str, Any]) -> Callable[[Resource], Verdict]:
     """Return the check of a property. Of several good values the one that the fix sets is expected."""
     if isinstance(row, SetCheck):
-        return partial(checks.check_set, path=row.path, expected=row.set, like=row.like)
+        return partial(checks.check_set, path=row.path, expected=Message(row.set), like=row.like)
     absent = MISSING if row.absent is UNSET else row.absent
     if isinstance(row, LeastCheck):
         return partial(checks.check_at_least, path=row.path, least=row.at_least, absent=absent)
@@ -446,7 +447,9 @@ def _fact(row: ValueCheck | LeastCheck | SetCheck, sets: Mapping[str, Any]) -> C
     if row.path in sets and sets[row.path] in row.good:
         known["good"] = (sets[row.path], *row.good)
     if "[]." in row.path and '"' not in row.path:
-        return partial(checks.check_items, path=row.path, expected=row.expected, unclear=Message(row.unclear), **known)
+        return partial(
+            checks.check_items, path=row.path, expected=Message(row.expected), unclear=Message(row.unclear), **known
+        )
     return checks.value_check(row.path, unclear=Message(row.unclear), **known)
 
 

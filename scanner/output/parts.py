@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from scanner.document.capacity_rows import CapacityRow
 from scanner.document.key_rows import KeyRow, KeyStoreRow
 from scanner.document.schema import (
+    CHANGE_LISTS,
     ChangesRow,
     Coverage,
     DataPlaceRow,
@@ -37,7 +38,6 @@ Kind = Literal["tag", "subscription", "resource-group"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _Row = TypeVar("_Row")
 _TAG = "tag:"
-_LISTS = ("reopened", "worse", "better", "fixed", "unseen")
 
 
 class SplitBy(Struct, frozen=True):
@@ -366,7 +366,7 @@ class _Splitter:
             name: [
                 row for row in getattr(whole, name) if row.fingerprint in fingerprints or row.resource.lower() in ids
             ]
-            for name in _LISTS
+            for name in CHANGE_LISTS
         }
         counts = count(part)
         new = sum(bool(row.new) for row in part.exposures)
@@ -404,7 +404,7 @@ def _rest_of_changes(whole: ChangesRow, rest: ChangesRow, others: list[ChangesRo
     """Return the changes that no other part has: the tags of what is gone are not known."""
     known = [each for each in others if each is not None]
     lists = {}
-    for name in _LISTS:
+    for name in CHANGE_LISTS:
         taken = {(row.kind, row.fingerprint) for each in known for row in getattr(each, name)}
         lists[name] = [row for row in getattr(whole, name) if (row.kind, row.fingerprint) not in taken]
     counts = {name: max(value - sum(each.counts[name] for each in known), 0) for name, value in whole.counts.items()}

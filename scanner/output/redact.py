@@ -23,6 +23,7 @@ from scanner.document.framework_rows import FrameworkRow
 from scanner.document.numbers import NumbersRow
 from scanner.document.reader import open_document
 from scanner.document.schema import (
+    CHANGE_LISTS,
     CellRow,
     ChangeRow,
     ChangesRow,
@@ -372,6 +373,7 @@ class _Redactor:
         return msgspec.structs.replace(row, type=self.names.type(row.type), names=names or msgspec.UNSET)
 
     def _changes(self, row: ChangesRow) -> ChangesRow:
+        lists: dict[str, Any] = {name: list(map(self._change, getattr(row, name))) for name in CHANGE_LISTS}
         return ChangesRow(
             since=_time(row.since) if row.since is not None else None,
             baseline=row.baseline,
@@ -379,7 +381,7 @@ class _Redactor:
             notes=[],
             counts={name: count for name, count in row.counts.items() if name.isascii() and name in _COUNTS},
             trend=[msgspec.structs.replace(each, taken=_time(each.taken)) for each in row.trend],
-            **{name: list(map(self._change, getattr(row, name))) for name in _LISTS},
+            **lists,
         )
 
     def _change(self, row: ChangeRow) -> ChangeRow:
@@ -453,8 +455,7 @@ def _place(redactor: _Redactor, row: DataPlaceRow) -> DataPlaceRow:
 _PLACE_KINDS = ("region", "pair", "listed", "target", "processing")
 _PLACE_VERDICTS = ("stays", "may-leave", "unknown")
 _AREAS = ("eea", "adequacy", "third", "worldwide", "unknown")
-_LISTS = ("reopened", "worse", "better", "fixed", "unseen")
-_COUNTS = frozenset({*_LISTS, "new", "first_looked", "open", "accepted", "again"})
+_COUNTS = frozenset({*CHANGE_LISTS, "new", "first_looked", "open", "accepted", "again"})
 _SEVERITIES = ("critical", "high", "medium", "low", "info")
 
 

@@ -15,8 +15,8 @@ from scanner.report.cards import rating_word
 from scanner.report.changes import cell_text
 from scanner.report.headline import limit
 from scanner.report.html import joined, policy, template_environment, trusted
-from scanner.report.messages import in_words
 from scanner.report.markdown import code, text
+from scanner.report.messages import in_words
 from scanner.report.text import plain
 from scanner.report.words import ENGLISH, Words
 

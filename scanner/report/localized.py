@@ -122,18 +122,14 @@ class Texts:
         )
 
     def coverage(self, row: Coverage) -> Coverage:
-        """Return the coverage. A note that a snapshot kept has its text alone, and so have the names of types."""
-        made = self.row(row)
+        """Return the coverage. The names of types have no message: they are few, and known."""
         types = [
-            msgspec.structs.replace(each, names={type: self.exactly(name) for type, name in each.names.items()})
+            msgspec.structs.replace(each, names={type: exactly(name, self._words) for type, name in each.names.items()})
             if each.names
             else each
             for each in row.types
         ]
-        return msgspec.structs.replace(made, types=types, notes=list(map(self.exactly, made.notes)))
-
-    def exactly(self, text: str) -> str:
-        return exactly(text, self._words)
+        return msgspec.structs.replace(self.row(row), types=types)
 
     def changes(self, found: ChangesRow) -> ChangesRow:
         lists = {name: list(map(self.row, getattr(found, name))) for name in CHANGE_LISTS}

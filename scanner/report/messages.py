@@ -63,8 +63,9 @@ class Messages:
             names = fields_of(known.english) if known is not None else ()
             if known is None or len(names) != len(values):
                 raise _Other
-            named = dict(zip(names, parts, strict=True))
-            made = _filled(known.english, named, 0), _filled(known.translated, named, 1)
+            english = {name: (each[0], each[2]) for name, each in zip(names, parts, strict=True)}
+            said = {name: each[1:] for name, each in zip(names, parts, strict=True)}
+            made = _filled(known.english, english), _filled(known.translated, said, "p")
         if len(made[0]) > longest:
             raise _Other
         return made
@@ -75,20 +76,23 @@ class Messages:
             return value, value, False
         if isinstance(value, int) and not isinstance(value, bool):
             return f"{value:,}", self._words.number(value), False
-        return *self._said(value, longest, depth + 1), True
+        english, said = self._said(value, longest, depth + 1)
+        return english, said, True
 
 
-def _filled(template: str, values: Mapping[str, tuple[str, str, bool]], language: int) -> str:
-    """Return a template with its values. `language`: 0 for English, 1 for the other one. No field is looked up in."""
+def _filled(template: str, values: Mapping[str, tuple[str, bool]], not_asked: str = "") -> str:
+    """Return a template with its values, each with whether it is a message. No field is looked up in. `not_asked`: the
+    form that the language has not.
+    """
     made: list[str] = []
     for text, field, case in pieces(template):
         if field is None:
             made.append(text)
-        elif (value := values.get(field)) is None:
+        elif (found := values.get(field)) is None:
             raise _Other
         else:
-            form = "" if language and case == "p" else case
-            made.append(cased(value[language], form) if value[2] else value[language])
+            value, is_message = found
+            made.append(cased(value, case) if is_message and case != not_asked else value)
     return "".join(made)
 
 

@@ -14,8 +14,8 @@ from scanner.model.resource import Resource
 from scanner.model.verdict import Fail, Pass, Unknown, Unread
 
 GROUP = "/subscriptions/s1/resourceGroups/RG-data"
-REGION = PlaceFinder(kind="region", what="region")
-PAIR = PlaceFinder(kind="pair", what="replica")
+REGION = PlaceFinder(kind="region", what=Message("region"))
+PAIR = PlaceFinder(kind="pair", what=Message("replica"))
 
 
 def account(region: str, **more: Any) -> Resource:
@@ -115,7 +115,7 @@ def test_a_region_whose_pair_azure_did_not_return_is_that_of_the_table_or_unknow
 
 def test_an_accepted_place_does_not_hide_one_that_is_unknown() -> None:
     live = PlaceException("*", ("sweden",), "moved in May", "drift", "2027-01-01")
-    finder = PlaceFinder(kind="listed", what="regions", path="properties.regions[].name")
+    finder = PlaceFinder(kind="listed", what=Message("regions"), path="properties.regions[].name")
     both = account("norwayeast", properties={"regions": [{"name": "swedencentral"}, {"name": "nowhere"}]})
     policy = ResidencyPolicy(("norway",), exceptions=(live,))
     assert isinstance(finder.check(both, index(policy=policy)), Unknown)
@@ -173,7 +173,9 @@ def test_a_region_that_is_not_known_is_cut(finder: PlaceFinder) -> None:
 
 
 def test_a_data_zone_is_wider_than_a_country_and_its_extent_is_not_known() -> None:
-    finder = PlaceFinder(kind="processing", what="processing", path="sku.name", on=("Global",), zones=("Zone",))
+    finder = PlaceFinder(
+        kind="processing", what=Message("processing"), path="sku.name", on=("Global",), zones=("Zone",)
+    )
     deployment = account("norwayeast", sku={"name": "Zone"})
     assert isinstance(finder.check(deployment, index("norway")), Fail)
     assert isinstance(finder.check(deployment, index("eea")), Unknown)
@@ -194,13 +196,15 @@ def test_a_data_zone_is_wider_than_a_country_and_its_extent_is_not_known() -> No
     ],
 )
 def test_a_data_zone_is_that_of_the_union_or_of_the_united_states(region: str, allowed: str, expected: type) -> None:
-    finder = PlaceFinder(kind="processing", what="processing", path="sku.name", on=("Global",), zones=("Zone",))
+    finder = PlaceFinder(
+        kind="processing", what=Message("processing"), path="sku.name", on=("Global",), zones=("Zone",)
+    )
     assert isinstance(finder.check(account(region, sku={"name": "Zone"}), index(allowed)), expected)
 
 
 COPY = PlaceFinder(
     kind="pair",
-    what="copy of the backups",
+    what=Message("copy of the backups"),
     path="properties.stores[].type",
     also=("properties.restore",),
     off=("Local", "Disabled"),

@@ -31,7 +31,18 @@ def upgrade() -> None:
         sa.Column("scan", sa.Integer, nullable=False),
         sqlite_with_rowid=False,
     )
-    texts = ("kind", "fingerprint", "subscription", "resource", "endpoint", "address", "rule", "category", "title", "said")
+    texts = (
+        "kind",
+        "fingerprint",
+        "subscription",
+        "resource",
+        "endpoint",
+        "address",
+        "rule",
+        "category",
+        "title",
+        "said",
+    )
     cell = ("severity", "reach", "authentication", "state")
     op.create_table(
         "items",
