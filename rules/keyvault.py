@@ -8,7 +8,7 @@ from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, value_at
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, joined
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import (
@@ -112,7 +112,7 @@ def granted(permissions: dict[str, Any], *, purge_works: bool) -> list[str]:
         held = {each.lower() for each in names if isinstance(each, str)} if isinstance(names, list) else set()
         every = EVERY.get(group.lower(), "").lower().split()
         if "all" in held:
-            found.append("all")
+            found.append(Message("all"))
         elif "purge" in held and every and held.issuperset(every):
             found.append(Message("every permission on {lower}", lower=group.lower()))
         elif "purge" in held and purge_works:
@@ -137,7 +137,7 @@ def policy_grants_all(vault: Resource, index: Index) -> Verdict:
         who = str(value_at(policy, "objectId"))
         too_much = granted(groups, purge_works=purge_works)
         if too_much:
-            wide.append(Message("{list} for {who}", list=", ".join(dict.fromkeys(too_much)), who=who))
+            wide.append(Message("{list} for {who}", list=joined(", ", dict.fromkeys(too_much)), who=who))
             value = {
                 **copied(policy),
                 "permissions": {key: ["get", "list"] for key in ("keys", "secrets", "certificates")},

@@ -11,7 +11,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, text_at, value_at
 from scanner.model.key_uses import KeyUse
 from scanner.model.keys import POOLS, older
-from scanner.model.message import NOTHING, Message, joined
+from scanner.model.message import NOTHING, Message, joined, listed, more
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (
@@ -110,11 +110,10 @@ def needed(key: Resource, index: Index, versions: Read) -> list[Part]:
     return parts
 
 
-def names(uses: tuple[KeyUse, ...] | list[KeyUse]) -> str:
+def names(uses: tuple[KeyUse, ...] | list[KeyUse]) -> Message:
     """Return the names of resources, the first ones where there are many."""
     own = sorted({each.resource.rsplit("/", 1)[-1] for each in uses})
-    more = Message(" and {value} more", value=len(own) - MOST) if len(own) > MOST else NOTHING
-    return ", ".join(own[:MOST]) + more
+    return listed([*own[:MOST], more(len(own) - MOST)]) if len(own) > MOST else joined(", ", own)
 
 
 def count(uses: tuple[KeyUse, ...] | list[KeyUse]) -> Message:

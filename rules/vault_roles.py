@@ -11,7 +11,7 @@ from scanner.model.ids import name_of, segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_text, same
 from scanner.model.key_uses import KeyUse
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, joined
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (
@@ -378,7 +378,7 @@ def _fail(vault: Resource, failing: list[KeyUse], missing: list[Unread]) -> Fail
         Message("none for {failing}", failing=names(failing)),
         wanted,
     )
-    others = "".join(Message(" Inconclusive for others: {why}.", why=each.why) for each in missing)
+    others = joined("", [Message(" Inconclusive for others: {why}.", why=each.why) for each in missing])
     words = Message(
         "The identity of {failing} has no role that lets it unwrap its key.{others}",
         failing=names(failing),

@@ -78,7 +78,8 @@ def _too(suppressed: Suppressed, category: tuple[str, ...], subscription: Resour
         fault = suppressed(subscription, category, subscription, index)
     except Unread as unread:
         words = Message(
-            "Create the alert, after it is known that no alert processing rule suppresses it ({unread}).", unread=unread
+            "Create the alert, after it is known that no alert processing rule suppresses it ({unread}).",
+            unread=unread.text,
         )
         return [Cause(subscription.id, words=(words,))]
     if fault is None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from scanner.model.diagnostic_settings import WORKSPACES, SentLogs, refused, sent_logs
 from scanner.model.index import NO_ROW, Index, unnamed_id
 from scanner.model.json_paths import same
-from scanner.model.message import NOTHING, Message
+from scanner.model.message import NOTHING, Message, either, joined
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (
@@ -110,17 +110,22 @@ def judged(settings: Children, index: Index, categories: tuple[str, ...], groups
     groups = tuple(each for each in groups if not each.endswith(DOUBTFUL))
     expected = Message(
         "{list}, or the group {list2}",
-        list=", ".join(each.replace("|", " or ") for each in categories),
-        list2=" or ".join(groups),
+        list=joined(", ", map(_either, categories)),
+        list2=either(groups),
     )
-    shown = sorted(found.categories.values()) or "none"
-    names = ", ".join(each.replace("|", " or ") for each in lacking)
+    shown = sorted(found.categories.values()) or Message("none")
+    names = joined(", ", map(_either, lacking))
     message = Message("Not sent: {names}.", names=names) if found.categories else NOTHING
     if found.faults and not found.categories:
         message = _why_none(found.faults)
     return Fail(
         (Evidence(Message("logs that are sent"), shown, expected), *dict.fromkeys(found.faults), *where), message
     )
+
+
+def _either(categories: str) -> str:
+    """Return a category, or those of which one is enough, in words."""
+    return either(categories.split("|"))
 
 
 def _why_none(faults: list[Evidence]) -> Message:

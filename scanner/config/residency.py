@@ -15,7 +15,8 @@ from scanner.config.toml import TomlFile
 from scanner.config.waiver_reader import day
 from scanner.config.waivers import fits, utc_today
 from scanner.errors import InputError
-from scanner.model.residency import SCOPE, WORDS, PlaceException, ResidencyPolicy, ResidencyScope
+from scanner.model.message import Message
+from scanner.model.residency import WORDS, PlaceException, ResidencyPolicy, ResidencyScope
 
 TABLE = "residency"
 PARTS = ("allowed", "scope", "exception")
@@ -92,7 +93,9 @@ def _scope(file: TomlFile, place: int, entry: Mapping[str, Any]) -> ResidencySco
     tag = (name.strip(), value.strip()) if said["tag"] else None
     allowed = _allowed(file, entry, *at)
     named = said["subscription"] or said["tag"]
-    return ResidencyScope(allowed, f"{SCOPE}{named}", said["subscription"], tag)
+    return ResidencyScope(
+        allowed, Message("the setting residency.scope of {name}", name=named), said["subscription"], tag
+    )
 
 
 def _exception(

@@ -22,6 +22,7 @@ DESTINATIONS: Final = (
 )
 ACCOUNTS: Final = "Microsoft.Storage/storageAccounts"
 WORKSPACES: Final = "Microsoft.OperationalInsights/workspaces"
+_EXISTS: Final = Message("a destination that exists")
 _NOUNS: Final = {
     WORKSPACES.lower(): Message("a workspace that exists"),
     ACCOUNTS.lower(): Message("a storage account that exists"),
@@ -176,7 +177,7 @@ def gone(destination: str, index: Index) -> Evidence | None:
     """Return that a destination does not exist; None where it does. Raises Unread where that is not known."""
     if index.exists(destination):
         return None
-    return Evidence("destination", destination, _NOUNS.get(_top_type(destination), "a destination that exists"))
+    return Evidence("destination", destination, _NOUNS.get(_top_type(destination), _EXISTS))
 
 
 def closed(store: Resource | None) -> Evidence | None:

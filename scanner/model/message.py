@@ -90,6 +90,13 @@ def listed(parts: Sequence[str]) -> Message:
     return Message("{list} and {last}", list=joined(", ", parts[:-1]), last=parts[-1])
 
 
+def either(parts: Sequence[str]) -> str:
+    """Return messages and names of which one is enough: "a, b or c"; a single one as it is."""
+    if len(parts) < 2:
+        return parts[0] if parts else NOTHING
+    return Message("{list} or {last}", list=joined(", ", parts[:-1]), last=parts[-1])
+
+
 _MORE: Final = "{count} more"
 
 

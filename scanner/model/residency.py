@@ -94,7 +94,6 @@ class ResidencyPolicy(Struct, frozen=True):
         return Allowed(tuple(dict.fromkeys(words)), SETTING) if words else None
 
 
-SCOPE: Final = "the setting residency.scope of "
 GROUP: Final = Message("the geography of the resource group")
 NO_GROUPS: Final = Message("not collected")
 

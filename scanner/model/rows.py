@@ -244,7 +244,7 @@ def rule_of(
         responsible=row.responsibility,
         row=row,
         finder=finder,
-        keys=replace(row.check.key, what=Message(row.check.key.what)) if isinstance(row.check, KeyCheck) else None,
+        keys=_key(row.check) if isinstance(row.check, KeyCheck) else None,
     )
 
 
@@ -271,6 +271,11 @@ def _finder(row: RuleData, check: PlaceCheck) -> PlaceFinder:
         instead=check.instead,
         most=Severity[row.severity or "medium"],
     )
+
+
+def _key(check: KeyCheck) -> KeyFinder:
+    """Return what finds the keys of a row."""
+    return replace(check.key, what=Message(check.key.what))
 
 
 def _names(value: str | Names) -> Names:
@@ -364,7 +369,7 @@ def _check(
     single = of if isinstance(of, Read) and of.one else None
     none = lacking[0][0] if lacking else NOTHING
     if isinstance(row, KeyCheck):
-        return partial(_placed, row.key, [*lacking, *others]), []
+        return partial(_placed, _key(row), [*lacking, *others]), []
     if isinstance(row, PlaceCheck):
         assert finder is not None
         return partial(_placed, finder, [*lacking, *others]), []

@@ -17,6 +17,7 @@ from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.message import NOTHING, Message, listed, more
+from scanner.model.message import joined as texts_joined
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.known_ports import KnownPort
 from scanner.reach.networks import Destination, Fabric
@@ -422,7 +423,7 @@ def _route_warning(fabric: Fabric, target: Destination) -> FilterStep | None:
             )
         )
     return (
-        FilterStep("route", table.id, (), None, NO_SOURCES, Message("check: {list}", list="; ".join(texts)))
+        FilterStep("route", table.id, (), None, NO_SOURCES, Message("check: {list}", list=texts_joined("; ", texts)))
         if texts
         else None
     )

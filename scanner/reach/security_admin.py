@@ -39,7 +39,6 @@ OTHER_COLLECTION: Final = Message("whether its rule collection applies to this n
 OLD_SNAPSHOT: Final = Message("which of its versions is deployed is not known")
 NOT_PROVISIONED: Final = Message("its deployment to this network did not succeed")
 UNKNOWN_SERVICES: Final = Message("whether it applies to a network of SQL managed instances or Databricks is not known")
-UNREAD: Final = Message("the rules of security admin configuration")
 
 
 class AppliedConfiguration(NamedTuple):
@@ -125,7 +124,8 @@ class SecurityAdmin(Struct):
         known = self._rules.get(applied.configuration, {})
         ids = self._committed(applied, region)
         if (ids is None and not known) or any(each not in known for each in ids or ()):
-            name = f"{UNREAD} {name_of(applied.configuration or applied.row)}"
+            named = name_of(applied.configuration or applied.row)
+            name = Message("the rules of security admin configuration {name}", name=named)
             yield DeployedRule(
                 rank,
                 ordered,

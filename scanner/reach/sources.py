@@ -135,10 +135,10 @@ def _names(ids: Sequence[str]) -> list[str]:
     return names if len(ids) <= MAX_NAMED else [*names, more(len(ids) - MAX_NAMED)]
 
 
-def _count(addresses: AddressSet) -> str:
+def _count(addresses: AddressSet) -> Message:
     ipv4 = Message("{value} public IPv4 addresses", value=Number(addresses.size(4))) if addresses.v4 else NOTHING
     ipv6 = Message("large IPv6 ranges") if addresses.v6 else NOTHING
-    return " and ".join(filter(None, (ipv4, ipv6)))
+    return listed([each for each in (ipv4, ipv6) if each])
 
 
 __all__ = [

@@ -17,7 +17,7 @@ from scanner.report.words import ENGLISH, Words
 
 _TEXTS: Final = frozenset({
     "admits", "breaks", "detail", "evidence", "expected", "fields", "fix", "hops", "impact", "message", "name", "notes",
-    "path", "publishers", "reason", "risks", "service", "steps", "title", "value", "what", "why",
+    "path", "publishers", "reason", "risks", "service", "source", "steps", "title", "value", "what", "why",
 })  # fmt: skip
 """The fields of a row that are texts, or have rows with texts. No other one is changed, whatever a document says."""
 _Row = TypeVar("_Row", bound=msgspec.Struct)

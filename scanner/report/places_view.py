@@ -11,7 +11,6 @@ from scanner.document.reader import without_case
 from scanner.document.schema import DataPlaceRow, Document
 from scanner.model.ids import root_of
 from scanner.model.regions import TABLE
-from scanner.model.residency import GROUP, SCOPE
 from scanner.report.cards import ResourceNames
 from scanner.report.places import VERDICTS, PlaceGroup, groups
 from scanner.report.text import plain
@@ -60,7 +59,7 @@ def places_view(document: Document, words: Words, names: ResourceNames) -> dict[
     return {
         "places": {
             "lead": _lead(found, words),
-            "sources": _sources(rows, words),
+            "sources": _sources(rows),
             "drawing": _drawing(document, found, words),
             "rows": [_line(group, words) for group in found],
             "accepted": sum(group.accepted for group in found),
@@ -78,21 +77,10 @@ def _lead(found: Sequence[PlaceGroup], words: Words) -> str:
     return f"{', '.join(said)}."
 
 
-def _sources(rows: Iterable[DataPlaceRow], words: Words) -> list[str]:
+def _sources(rows: Iterable[DataPlaceRow]) -> list[str]:
     """Return what is allowed and who says so, the most frequent first."""
-    counts = Counter((", ".join(row.allowed), row.source) for row in rows if row.allowed)
-    said: Counter[tuple[str, str]] = Counter()
-    for (allowed, source), count in counts.items():
-        said[allowed, _source(source, words)] += count
-    return [f"{allowed} ({source})" for (allowed, source), _ in said.most_common(5)]
-
-
-def _source(text: str, words: Words) -> str:
-    """Return who says what is allowed."""
-    if text.startswith(GROUP):
-        return words("places.by_group")
-    scope = text.removeprefix(SCOPE)
-    return words("places.by_setting") if scope == text else words("places.by_scope", name=plain(scope))
+    counts = Counter(f"{', '.join(row.allowed)} ({row.source})" for row in rows if row.allowed)
+    return [plain(each) for each, _ in counts.most_common(5)]
 
 
 def name_of_place(group: PlaceGroup, words: Words) -> str:

@@ -17,12 +17,12 @@ from scanner.model.message import message_text
 from scanner.report.html import write_html
 from scanner.report.localized import localized
 from scanner.report.markdown import write_markdown
-from scanner.report.translations import FACTS, RULES, WORDS
+from scanner.report.translations import MESSAGES, RULES, WORDS
 from scanner.report.words import Words
 
 NORWEGIAN = Words("nb")
 KEPT = re.compile(
-    r"\.(commands|az|terraform|bicep|portal|templates|references|controls|source|listed|publisher)\b"
+    r"\.(commands|az|terraform|bicep|portal|templates|references|controls|source|listed|publisher|said)\b"
     r"|^(gaps|scan|numbers)\b"
 )
 """What stays: commands and templates; portal paths, because the portal translates its menus by rules of its own; who
@@ -34,7 +34,7 @@ _FIELD = re.compile(r"\{\w+\}")
 def english() -> list[str]:
     """Return every text of the catalogues with at least three words in a row, where the translation differs."""
     found = set()
-    for name in (WORDS, RULES, FACTS):
+    for name in (WORDS, RULES, MESSAGES):
         path = content("locale") / "nb" / "LC_MESSAGES" / f"{name}.po"
         for each in read_po(BytesIO(path.read_bytes()), locale="nb"):
             for text in [each.id] if isinstance(each.id, str) else each.id:
