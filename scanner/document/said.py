@@ -51,7 +51,7 @@ def data_of(message: Message, templates: dict[str, str]) -> Data | None:
         found = list(_pieces(message, templates))
         return ["", *found] if any(type(each) is not str for each in found) else None
     id = template_id(template)
-    templates[id] = template
+    templates[id] = str(template)
     return [id, *(_value(values[field], templates) for field in fields_of(template))] if values else [id]
 
 

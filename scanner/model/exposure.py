@@ -460,6 +460,9 @@ def access_sentence(what: str, reach: Grant | None, authentication: Grant | None
         return Message("Network access to {what} could not be assessed; {clause}", what=what, clause=clause)
     source = reach.description or REACH_DESCRIPTIONS[cast("Reach", reach.level)]
     text = authentication_text(authentication)
+    if reach.level is Reach.none and not reach.description and not plural and _is_verb_phrase(text):
+        # Other languages negate the verb.
+        return Message("{what} is reachable from no network and {lock}", what=what, lock=text)
     if not _is_verb_phrase(text):
         if plural:
             return Message("{what} are reachable from {source}; {clause}", what=what, source=source, clause=text)

@@ -12,7 +12,7 @@ from scanner.model.addresses import Version
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, subnet_name
 from scanner.model.index import Index
-from scanner.model.message import Message, listed
+from scanner.model.message import Message, joined, listed
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.closing import NOTHING, Closing, closing_of
 from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
@@ -199,7 +199,7 @@ def step_evidence(steps: Iterable[FilterStep]) -> tuple[Evidence, ...]:
         name = _name(step)
         found += [
             Evidence(
-                f"{name} {rule.name}",
+                joined(" ", (name, rule.name)) if isinstance(rule.name, Message) else f"{name} {rule.name}",
                 Message(
                     "priority {priority} allows {remaining}",
                     priority=rule.priority,
