@@ -15,7 +15,7 @@ from scanner.evaluate.frameworks import Tally
 from scanner.model.control_planes import CONTROL_PLANES
 from scanner.model.ids import QUOTA_TYPES, list_of, resource_type_of, segments, subscription_of, type_of
 from scanner.model.json_paths import peek
-from scanner.model.message import Message
+from scanner.model.message import Message, name
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
@@ -90,7 +90,7 @@ class CapacityLedger:
             elif listed in snapshot.reads:
                 continue
             else:
-                why = Message(snapshot.skips[listed]) if listed in snapshot.skips else NOT_COLLECTED
+                why = name(snapshot.skips[listed]) if listed in snapshot.skips else NOT_COLLECTED
             yield ReservationRow(resource=f"/subscriptions/{scope.subscription}", subscription=own, why=why)
 
     def _spreads(self, tally: Tally) -> Iterator[SpreadRow]:
@@ -135,7 +135,7 @@ def _unread(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     wanted = {each.lower() for type in QUOTA_TYPES for each in (type, type.removesuffix("/usages"))}
     for path, why in snapshot.skips.items():
         if type_of(path).lower() in wanted:
-            yield path, Message(why)
+            yield path, name(why)
 
 
 def _of_places(found: Collection[tuple[str, str, str]], subscription: str) -> Iterator[QuotaRow]:

@@ -28,7 +28,6 @@ from scanner.evaluate.results import BundleResult, EvaluationResult
 from scanner.evaluate.rows import rule_row
 from scanner.evaluate.types import TypeCounts
 from scanner.model.index import Index
-from scanner.model.message import Message
 from scanner.model.rule import questions
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.batches import Batch, Batches
@@ -208,8 +207,7 @@ class Evaluation(BundleEvaluation):
             scopes=sorted(self.snapshot.evaluated_scopes, key=lambda scope: scope.subscription),
             types=self.counts.types,
             rules_off=self.rules.off(),
-            # What a snapshot kept of a note is its text: one without values is a template again.
-            notes=[*map(Message, self.snapshot.header.notes), *self.older_notes(), *self.notes()],
+            notes=[*self.snapshot.header.notes, *self.older_notes(), *self.notes()],
             rules_broken=[PurePath(each.file).name for each in self.rules.broken] or UNSET,
         )
 

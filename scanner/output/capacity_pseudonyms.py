@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from scanner.document.capacity_rows import (
@@ -48,7 +49,7 @@ def redacted_capacity(
             yield _reservation(row, names)
         elif isinstance(row, SpreadRow):
             if row.over in _OVER:
-                yield replace(row, rule=rule(row.rule), title=title(row.rule))
+                yield replace(row, rule=rule(row.rule), title=title(row.rule), said=UNSET)
         elif (plane := planes.get(row.id)) is not None:
             yield ControlPlaneRow(
                 id=plane.id,

@@ -295,6 +295,8 @@ class _Splitter:
             findings=rows_of(whole.findings, _same, rows.findings),
             passed=chosen(whole.passed, rows.passed),
             not_applicable=chosen(whole.not_applicable, rows.not_applicable),
+            reasons=chosen(whole.reasons, (id for id in rows.not_applicable if id in whole.reasons)),
+            templates=whole.templates,
             places=rows.places,
             keys=rows.keys,
             capacity=[*rows.capacity, *self._unlisted_of(rows, is_rest=is_rest)],

@@ -39,7 +39,7 @@ def localized(document: Document, words: Words) -> Document:
         not_applicable=ReasonsSaid(document, texts.text),
         places=tuple(map(texts.row, document.places)),
         keys=tuple(map(texts.key, document.keys)),
-        capacity=tuple(map(texts.row, document.capacity)),
+        capacity=tuple(map(texts.capacity, document.capacity)),
         coverage=texts.coverage(document.coverage),
         changes=texts.changes(document.changes) if document.changes else None,
     )
@@ -121,15 +121,23 @@ class Texts:
             self.row(row), stores=list(map(self.row, row.stores)), risks=list(map(self.row, row.risks))
         )
 
+    def capacity(self, row: Any) -> Any:
+        """Return a row on capacity. What a snapshot kept of why its quotas are not known is a text alone."""
+        made = self.row(row)
+        why = getattr(made, "why", "")
+        return msgspec.structs.replace(made, why=exactly(why, self._words)) if why else made
+
     def coverage(self, row: Coverage) -> Coverage:
-        """Return the coverage. The names of types have no message: they are few, and known."""
+        """Return the coverage. What a snapshot kept of a note is a text alone, and so are the names of types."""
+        made = self.row(row)
+        notes = [exactly(each, self._words) for each in made.notes]
         types = [
             msgspec.structs.replace(each, names={type: exactly(name, self._words) for type, name in each.names.items()})
             if each.names
             else each
             for each in row.types
         ]
-        return msgspec.structs.replace(self.row(row), types=types)
+        return msgspec.structs.replace(made, types=types, notes=notes)
 
     def changes(self, found: ChangesRow) -> ChangesRow:
         lists = {name: list(map(self.row, getattr(found, name))) for name in CHANGE_LISTS}

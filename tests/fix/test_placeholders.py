@@ -10,6 +10,7 @@ from scanner.fix.bicep import _items, _items_of, properties
 from scanner.fix.placeholders import PLACEHOLDERS, filled, formatted, words_of
 from scanner.fix.set_commands import own_command, with_parents
 from scanner.model.fix import REMOVE, Edit
+from scanner.model.message import Message
 from scanner.model.resource import Resource
 
 ID = "/subscriptions/s/resourceGroups/my group/providers/Microsoft.Agency/things/o'ne"
@@ -33,7 +34,16 @@ def told(function: Any, *given: Any, **more: Any) -> Any:
 def test_a_template_is_filled_as_python_formats_it(template: str, entry: str) -> None:
     plain = told(formatted, template, BELOW, TOP, shlex.quote, {"entry": entry})
     assert told(filled, template, BELOW, TOP, entry=entry) == plain
-    assert told(words_of, template, BELOW, TOP) == told(formatted, template, BELOW, TOP, str, {})
+
+
+@given(st.lists(PIECES, max_size=6).map("".join), st.text(max_size=5))
+def test_a_step_has_the_names_of_its_resource(template: str, value: str) -> None:
+    plain = told(formatted, template, BELOW, TOP, str, {})
+    if isinstance(plain, str):
+        assert words_of(template, BELOW, TOP) == plain
+    # A step of one resource is filled in already: braces in its names are no fields.
+    own = Message("Open {place}.", place="{name}" + value)
+    assert words_of(own, BELOW, TOP) is own
 
 
 STARTS = ["az resource update --ids {id}", "az resource update --ids {top_id}", "az thing update --ids {id}"]

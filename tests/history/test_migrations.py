@@ -138,7 +138,7 @@ print("alembic" in sys.modules)
 
 def test_revisions_follow_each_other() -> None:
     found = schema.revisions()
-    assert found == [f"{number:04}" for number in range(6, len(found) + 6)]
+    assert found == [f"{number:04}" for number in range(7, len(found) + 7)]
 
 
 @pytest.mark.parametrize("revision", ["0001", "0006", "0000"])

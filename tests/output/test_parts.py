@@ -123,6 +123,7 @@ def documents(draw: st.DrawFn) -> Document:
     made["scan"] |= {"resources": len(made["resources"]) + 5, "scopes": list(SUBSCRIPTIONS)}
     made["scan"]["complete"] = not (made["gaps"] or unknown or set(views.values()) != {"full"})
     found = msgspec.convert(made, Document)
+    found.reasons = {id: {"storage-plain-http": ["0c4be1d7"]} for id in found.not_applicable}
     found.capacity = [
         *(QuotaRow(subscription=each, quota="cores", used=1, limit=1, state="full") for each in SUBSCRIPTIONS),
         *(
@@ -187,6 +188,8 @@ def test_the_parts_add_up_to_the_whole(way: str, document: Document) -> None:
     total: Counter[str] = sum((numbers(part.document) for part in parts), Counter())
     assert total == numbers(document)
     assert {gap.url for part in parts for gap in part.document.gaps} == {gap.url for gap in document.gaps}
+    assert {id for part in parts for id in part.document.reasons} == set(document.reasons)
+    assert all(set(part.document.reasons) <= set(part.document.not_applicable) for part in parts)
     assert len(set(slugs_of(parts).values())) == len(parts)
     assert (parts[-1].key, parts[-1].label[:8]) == ("", "without ")
 

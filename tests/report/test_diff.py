@@ -10,6 +10,7 @@ import pytest
 from scanner.document.schema import CellRow, ChangeRow
 from scanner.document.states import State
 from scanner.history.documents import LISTS, DiffDocument, DiffSide, EndpointsRow
+from scanner.model.message import Message
 from scanner.report.diff import MOST_SHOWN, write_html, write_markdown
 from scanner.report.html import policy
 from tests.report import sample
@@ -40,7 +41,7 @@ def row(at: int, name: str, severity: str = "high") -> ChangeRow:
         reach="internet",
         authentication="shared",
         was=CellRow(severity="medium", reach="selected", authentication="shared"),
-        why="its resource is not in the new file",
+        why=Message("its resource is not in the new file"),
     )
 
 
@@ -57,7 +58,8 @@ def found(count: int = 6) -> DiffDocument:
         rows = [row(each, names[(each + at) % len(names)], sample.RANKS[each % 5]) for each in range(count)]
         setattr(made, name, rows)
     made.appeared_resources = [f"/subscriptions/s/{name}" for name in sample.HOSTILE]
-    made.notes = ["The new scan is incomplete: what it could not read does not count as fixed", sample.HOSTILE[3]]
+    incomplete = Message("The new scan is incomplete: what it could not read does not count as fixed")
+    made.notes = [incomplete, sample.HOSTILE[3]]
     return made
 
 

@@ -33,7 +33,7 @@ def test_its_numbers_are_those_of_the_document(reader: Reader, make: Make) -> No
     assert page.locator(".place-node").count() == page.locator(".places-table tbody tr").count() == len(regions)
     assert page.locator(".place-node", has_text="westeurope").get_attribute("class") == "place-node high"
     assert page.locator(".place-node", has_text="any region").count() == 1
-    assert "settings for <i>prod" in page.locator("#places").inner_text()
+    assert "the setting residency.scope of <i>prod" in page.locator("#places").inner_text()
     assert page.locator("#places b b, #places i").count() == 0
     cells = page.locator(".places-table tbody tr").evaluate_all(
         "rows => rows.map((row) => [...row.querySelectorAll('td')].slice(1).map((cell) => Number(cell.textContent)))"
