@@ -123,6 +123,7 @@ def documents(draw: st.DrawFn) -> Document:
     made["scan"] |= {"resources": len(made["resources"]) + 5, "scopes": list(SUBSCRIPTIONS)}
     made["scan"]["complete"] = not (made["gaps"] or unknown or set(views.values()) != {"full"})
     found = msgspec.convert(made, Document)
+    found.not_applicable = {id: {"storage-plain-http": "no blobs"} for id in list(found.resources)[::2]}
     found.reasons = {id: {"storage-plain-http": ["0c4be1d7"]} for id in found.not_applicable}
     found.capacity = [
         *(QuotaRow(subscription=each, quota="cores", used=1, limit=1, state="full") for each in SUBSCRIPTIONS),
