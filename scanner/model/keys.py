@@ -271,7 +271,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
         missing = [each for _, each in places if each is not None]
         failing = tuple(each for each in seen if each.expected is not None)
         if failing:
-            where = listed(list(dict.fromkeys(each.value for each in failing)))
+            where = listed(list(dict.fromkeys(cast("Message", each.value) for each in failing)))
             return Fail(
                 failing, Message("The key of the {what} is in {where}.", what=self.what, where=where), Severity.info
             )

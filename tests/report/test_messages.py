@@ -134,8 +134,8 @@ def test_the_ids_of_the_templates_differ() -> None:
 
 
 def change(title: str) -> ChangeRow:
-    texts = dict.fromkeys(("fingerprint", "resource", "endpoint", "address", "rule"), "")
-    times = {"since": "2026-11-01T00:00:00Z", "last_seen": "2026-11-01T00:00:00Z"}
+    texts: dict[str, Any] = dict.fromkeys(("fingerprint", "resource", "endpoint", "address", "rule"), "")
+    times: dict[str, Any] = {"since": "2026-11-01T00:00:00Z", "last_seen": "2026-11-01T00:00:00Z"}
     was = CellRow(severity="high", reach="internet", authentication="anonymous")
     return ChangeRow(
         kind="exposure", title=title, severity="high", reach="internet", authentication="shared", why="", was=was,
