@@ -183,6 +183,7 @@ lock: $(RUN)  ## Renew the pins
 	$(COMPILE) --group site -o docs/requirements.lock
 
 release-check: test-all commands  ## What must hold before a release
+	$(BIN)/python -m docs.translations --complete
 	@$(MAKE) wheel sbom
 	TWOLOCKS_NEWEST=1 $(BIN)/python -m pytest -q tests/test_packaging.py
 

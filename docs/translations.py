@@ -1,8 +1,8 @@
 """Update the catalogues of translations in `locale/` from the English texts, and say what is not translated.
 
 `python -m docs.translations` runs from the root of a working copy. With `--check` it writes nothing, and ends with 1
-where a file is not up to date. A text whose English has changed keeps its translation, marked as fuzzy, and counts as
-not translated until the mark is removed.
+where a file is not up to date; with `--complete` also where a text is not translated, as before a release. A text whose
+English has changed keeps its translation, marked as fuzzy, and counts as not translated until the mark is removed.
 """
 
 import sys
@@ -162,20 +162,25 @@ def files(folder: Path) -> Iterator[tuple[Path, Catalog]]:
 
 
 def main(arguments: list[str], folder: Path | None = None) -> int:
-    """Write the files, or compare them with `--check`. Return the exit code."""
+    """Write the files, or compare them with `--check` and `--complete`. Return the exit code."""
     folder, stale, lines = folder or content("locale"), [], []
+    is_complete, checks = "--complete" in arguments, bool({"--check", "--complete"}.intersection(arguments))
     for path, catalogue in files(folder):
         text = written(catalogue)
         if not path.exists() or path.read_bytes() != text:
             stale.append(f"{path.relative_to(folder.parent)}: not up to date; make locale")
-            if "--check" not in arguments:
+            if not checks:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(text)
         missing = untranslated(catalogue)
+        if is_complete and missing:
+            stale.append(
+                f"{path.relative_to(folder.parent)}: {len(missing)} texts not translated; make locale lists them"
+            )
         lines.append(f"{path.relative_to(folder.parent)}: {len(missing)} of {len(catalogue)} not translated")
         lines += [f"  {each.context}: {_ids(each)[0]}" for each in missing if "--list" in arguments]
     sys.stdout.writelines(f"{line}\n" for line in lines)
-    if "--check" in arguments:
+    if checks:
         sys.stderr.writelines(f"{line}\n" for line in stale)
         return 1 if stale else 0
     return 0

@@ -11,7 +11,7 @@ import msgspec
 from scanner.document.said import SAID, Data
 from scanner.document.schema import CHANGE_LISTS, ChangesRow, Coverage, Document, RuleRow
 from scanner.document.views import RowView
-from scanner.report.messages import exactly, messages
+from scanner.report.messages import Messages, exactly, messages
 from scanner.report.translations import IMPACT, rule_text
 from scanner.report.words import ENGLISH, Words
 
@@ -68,9 +68,9 @@ class ReasonsSaid(Mapping[str, dict[str, str]]):
 class Texts:
     """The texts of rows in one language."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: Words, known: Messages | None = None) -> None:
         self._words = words
-        self._text = messages(words.language).text
+        self._text = (known or messages(words.language)).text
 
     def text(self, data: Data, english: str) -> str:
         """Return a text in the language. `data`: what it is made of."""

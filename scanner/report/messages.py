@@ -4,7 +4,7 @@ Only templates of the catalogue are filled in. A text of which a part is in no c
 its template and values give, stays in English as a whole.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -31,9 +31,9 @@ class _Other(Exception):
 class Messages:
     """The messages of one language."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: Words, known: Iterable[Known]) -> None:
         self._words = words
-        self._known = {template_id(each.english): each for each in _known(words.language)}
+        self._known = {template_id(each.english): each for each in known}
 
     def exactly(self, text: str) -> str:
         """Return the translation of a text without fields, such as the name of a type; any other text unchanged."""
@@ -96,7 +96,7 @@ def _filled(template: str, values: Mapping[str, tuple[str, bool]], not_asked: st
     return "".join(made)
 
 
-def _known(language: str) -> Sequence[Known]:
+def _known(language: str) -> list[Known]:
     """Return the templates that have a translation."""
     of_rules = translations(language, RULES)
     return [
@@ -108,7 +108,7 @@ def _known(language: str) -> Sequence[Known]:
 @lru_cache
 def messages(language: str) -> Messages:
     """Return the messages of a language. Raises OSError where it has no catalogue."""
-    return Messages(Words(language))
+    return Messages(Words(language), _known(language))
 
 
 def exactly(text: str, words: Words) -> str:

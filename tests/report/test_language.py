@@ -1,9 +1,10 @@
 """Reports in another language: every text is translated, nothing but texts differs, numbers are alike everywhere."""
 
 import re
+import shutil
 import subprocess
 import sys
-from collections import Counter
+import warnings
 from datetime import date, timedelta
 from io import BytesIO
 from itertools import product
@@ -34,8 +35,6 @@ from tests.report.conftest import Reader
 
 OTHERS = [each for each in LANGUAGES if each != "en"]
 FIELDS = re.compile(r"\{(\w+)(?:![clp])?\}")
-MAY_BE_MISSING = {"why": 40, "impact": 40}
-"""The longer texts of rules that may fall back to English, at most so many by field. Lower it, never raise it."""
 
 
 def catalogue(language: str, name: str) -> Catalog:
@@ -59,17 +58,20 @@ def test_the_catalogues_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> No
     assert translations.main(["--check"]) == 0, capsys.readouterr().err
 
 
-@pytest.mark.parametrize("language", OTHERS)
-def test_what_is_not_translated_is_counted(language: str, capsys: pytest.CaptureFixture[str]) -> None:
-    missing = Counter(each.context for each in translations.untranslated(catalogue(language, RULES)))
-    own = [each.context for each in translations.untranslated(catalogue(language, WORDS))]
-    unsaid = [each.id for each in translations.untranslated(catalogue(language, MESSAGES))]
-    with capsys.disabled():
-        said = f"{len(own)} words, {len(unsaid)} messages, {dict(missing)} of the texts of rules"
-        sys.stdout.write(f"\n{language}: not translated: {said}\n")
-    assert own == []
-    assert unsaid == []
-    assert {field: count for field, count in missing.items() if count > MAY_BE_MISSING.get(field or "", 0)} == {}
+def test_what_is_not_translated_is_a_warning_until_the_release(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The author of a rule needs no other language."""
+    for language, name in product(OTHERS, (WORDS, RULES, MESSAGES)):
+        if missing := translations.untranslated(catalogue(language, name)):
+            warnings.warn(f"{language}: {len(missing)} texts of {name}.po are not translated", stacklevel=1)
+    folder = tmp_path / "locale"
+    shutil.copytree(content("locale"), folder)
+    path = folder / "nb" / "LC_MESSAGES" / f"{MESSAGES}.po"
+    path.write_bytes(path.read_bytes().replace(b'msgstr "ingen nettverk"', b'msgstr ""'))
+    assert translations.main(["--check"], folder) == 0
+    assert translations.main(["--complete"], folder) == 1
+    assert "messages.po: 1 texts not translated" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("language", "name"), product(OTHERS, (WORDS, RULES, MESSAGES)))

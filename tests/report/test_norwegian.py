@@ -40,7 +40,7 @@ def english() -> list[str]:
             for text in [each.id] if isinstance(each.id, str) else each.id:
                 whole = "".join([each.string] if isinstance(each.string, str) else each.string or ())
                 pieces = (piece.strip(" ,;:.()") for piece in _FIELD.split(text))
-                found |= {piece for piece in pieces if piece.count(" ") >= 2 and piece not in whole}
+                found |= {piece for piece in pieces if piece.count(" ") >= 2 and whole and piece not in whole}
     return sorted(found)
 
 
