@@ -157,9 +157,9 @@ noise: $(DEV)  ## Each rule over the recorded resources: how often it fails and 
 mutants: $(DEV)  ## Exposure functions and reach with one thing wrong: each is caught by a test
 	$(BIN)/python -m tests.mutants
 
-same: $(DEV)  ## No verdict differs from an earlier commit: make same OLD=COMMIT
+same: $(DEV)  ## No verdict differs from an earlier commit: make same OLD=COMMIT [EVERY=10]
 	@test -n "$(OLD)" || { echo "Name the commit to compare with: make same OLD=COMMIT" >&2; exit 1; }
-	@$(BIN)/python -m tests.same "$(OLD)" --recorded "$(RECORDED)" $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(ACCEPT),--accept-wording)
+	@$(BIN)/python -m tests.same "$(OLD)" --recorded "$(RECORDED)" $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(EVERY),--every $(EVERY)) $(if $(ACCEPT),--accept-wording)
 
 # What the judgment of commands depends on. A new .venv-az has not passed.
 JUDGED := .venv-az/printed .venv-az/recorded scanner/azure/az_parser.py $(addprefix tests/commands/,recorded.py recorded.json requirements.lock)

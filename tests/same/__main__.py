@@ -107,9 +107,11 @@ def inputs(source: str, recorded: str) -> Path:
     return folder
 
 
-def evaluated(python: Path, tree: Path, folder: Path, out: Path, parts: int) -> list[subprocess.Popen[bytes]]:
-    """Start the evaluation of all inputs by a tree, in so many processes."""
-    return [started(python, HERE / "driver.py", tree, folder, out, part, parts) for part in range(parts)]
+def evaluated(
+    python: Path, tree: Path, folder: Path, out: Path, parts: int, every: int = 1
+) -> list[subprocess.Popen[bytes]]:
+    """Start the evaluation of all inputs, or of every so many, by a tree, in so many processes."""
+    return [started(python, HERE / "driver.py", tree, folder, out, part, parts, every) for part in range(parts)]
 
 
 def exits(out: Path) -> dict[str, str]:
@@ -180,21 +182,23 @@ def main() -> int:
     parser.add_argument("old", metavar="OLD", help="the commit to compare with")
     parser.add_argument("--inputs", help="the commit whose tests make the inputs (default: OLD)")
     parser.add_argument("--recorded", default="", help="the folder of recorded resources")
+    parser.add_argument("--every", type=int, default=1, help="compare every so many inputs only")
     parser.add_argument("--accept-wording", action="store_true", help="add new pairs of clauses to wording.toml")
     given = parser.parse_args()
     recorded = str(Path(given.recorded).resolve()) if given.recorded and Path(given.recorded).is_dir() else ""
     folder = inputs(given.inputs or given.old, recorded)
     tree, python = checked_out(given.old)
-    old, new = tree.parent / f"documents-{folder.parent.name}-{folder.name}", KEPT / "new"
+    of = f"-{given.every}" if given.every > 1 else ""
+    old, new = tree.parent / f"documents-{folder.parent.name}-{folder.name}{of}", KEPT / f"new{of}"
     known = (old / "whole").exists()
     waiting = [demo(Path(sys.executable), ROOT, new), *([] if known else [demo(python, tree, old)])]
     ended(*waiting)
     if known:
-        ended(*evaluated(Path(sys.executable), ROOT, folder, new, 2))
+        ended(*evaluated(Path(sys.executable), ROOT, folder, new, 2, given.every))
     else:
         ended(
-            *evaluated(Path(sys.executable), ROOT, folder, new, 1),
-            *evaluated(python, tree, folder, old, 1),
+            *evaluated(Path(sys.executable), ROOT, folder, new, 1, given.every),
+            *evaluated(python, tree, folder, old, 1, given.every),
         )
         (old / "whole").touch()
     names, result, codes = purpose(), Result(), (exits(old), exits(new))

@@ -111,8 +111,16 @@ def rows(document: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], A
     for row in document.get("frameworks", ()):
         yield "framework", (row["id"],), _without_counts(row) if names.merged else row
     known = {"schema", "scan", "rules", "resources", "exposures", "findings", "passed", "not_applicable", "gaps"}
+    # What texts are made of differs as the texts do.
+    known |= {"reasons", "templates"}
     for name in document.keys() - known - {"coverage", "places", "frameworks"}:
-        yield "document", (name,), document[name]
+        yield "document", (name,), _without_said(document[name])
+
+
+def _without_said(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_said(each) for key, each in value.items() if key != "said"}
+    return list(map(_without_said, value)) if isinstance(value, list) else value
 
 
 def _rules(rules: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], Any]]:

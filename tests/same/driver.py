@@ -1,4 +1,4 @@
-"""Run the command line of a tree over many inputs: `python driver.py TREE INPUTS OUT PART PARTS`, or `... demo`.
+"""Run the command line of a tree over many inputs: `python driver.py TREE INPUTS OUT PART PARTS EVERY`, or `... demo`.
 
 The entry is `[project.scripts]` of TREE, so that modules may have any name. Each document goes to OUT, exit codes to
 `exits-PART.json`.
@@ -50,11 +50,11 @@ def off(main: Callable[[list[str]], Any]) -> list[str]:
     return [each["id"] for each in json.loads(text) if each["costly"] or each.get("costly-types")]
 
 
-def run(tree: Path, inputs: Path, out: Path, part: int, parts: int) -> None:
+def run(tree: Path, inputs: Path, out: Path, part: int, parts: int, every: int) -> None:
     """Evaluate every input of this part."""
     main, exits = entry(tree), {}
     costly = [word for id in off(main) for word in ("--only", id)]
-    for job in json.loads((inputs / "jobs.json").read_text("utf-8"))[part::parts]:
+    for job in json.loads((inputs / "jobs.json").read_text("utf-8"))[::every][part::parts]:
         options = [str(inputs / each) if each.endswith(".toml") else each for each in job["options"]]
         document = out / f"{job['name']}.json"
         document.unlink(missing_ok=True)
@@ -76,4 +76,4 @@ if __name__ == "__main__":
             code = called(entry(tree), ["demo", "--dir", str(out / "demo")])
             (out / "exits-demo.json").write_text(json.dumps({"demo": code}), "utf-8")
         else:
-            run(tree, inputs, out, int(sys.argv[4]), int(sys.argv[5]))
+            run(tree, inputs, out, *map(int, sys.argv[4:7]))
