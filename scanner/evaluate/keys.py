@@ -74,7 +74,7 @@ def _named(rule: Rule, finder: KeyFinder, subject: Resource, each: NamedKey, ver
     is_elsewhere = isinstance(verdict, Fail) and any(seen.path == each.evidence.path for seen in verdict.evidence)
     elsewhere = verdict.message if isinstance(verdict, Fail) and is_elsewhere else ""
     version = each.key.version if each.key is not None else ""
-    why = NOTHING if each.missing is None else each.missing.text
+    why = "" if each.missing is None else each.missing.text
     row = _store(rule, finder, subject, each.evidence.path, each.evidence.value, version=version, why=why)
     row = msgspec.structs.replace(row, what=finder.what_of(each))
     return StoreKey("customer" if each.key is not None else "unknown", subject.type, row, each.key, elsewhere)
