@@ -207,7 +207,7 @@ class Evaluation(BundleEvaluation):
             scopes=sorted(self.snapshot.evaluated_scopes, key=lambda scope: scope.subscription),
             types=self.counts.types,
             rules_off=self.rules.off(),
-            notes=[*self.snapshot.header.notes, *self.older_notes(), *self.notes()],
+            notes=[*self.snapshot.header.messages, *self.older_notes(), *self.notes()],
             rules_broken=[PurePath(each.file).name for each in self.rules.broken] or UNSET,
         )
 

@@ -81,7 +81,7 @@ class Job(Struct, frozen=True):
         """Return the header of the snapshot that the scan makes. It says what is kept of each resource."""
         head = Header(taken=now(), cloud=self.settings["cloud"], tool=self.tool)
         if self.settings["keep-all"]:
-            head.notes.append(KEPT_ALL)
+            head.note(KEPT_ALL)
             return head
         filtered = [tag.partition("=")[0].strip() for tag in self.settings["tag"]]
         waived = self.policy.waivers.tags if isinstance(self.policy.waivers, WaiverFile) else ()

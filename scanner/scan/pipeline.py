@@ -221,7 +221,7 @@ def _sign_in(context: _Context, reader: "AzureReader", store: Store) -> None:
     settings, screen = context.job.settings, context.screen
     store.header.cloud, store.header.principal = reader.cloud, reader.account.name
     store.header.tenants = dict(reader.labels)
-    store.header.notes += show_logins(reader.labels, reader.notes, screen)
+    store.header.note(*show_logins(reader.labels, reader.notes, screen))
     store.header.resources = list(settings["resource"])
     store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
 
@@ -280,7 +280,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
         from scanner.collect.effective import differences
 
         found = await differences(reader, store, screen)
-        store.header.notes += [masked(f"{DISAGREES}: {each}") for each in found]
+        store.header.note(*(masked(f"{DISAGREES}: {each}") for each in found))
         return found
 
 

@@ -140,6 +140,12 @@ def test_a_list_that_answers_500_for_ever_leaves_the_rest_as_it_was(whole: Scann
     assert decide(faulty.result, "never").code == INCOMPLETE
 
 
+def without_names(row: dict[str, Any]) -> dict[str, Any]:
+    """Return an exposure without who leads to it by name."""
+    said = {at: each for at, each in row.get("said", {}).items() if not at.startswith(("admits", "publishers"))}
+    return {**row, "admits": [], "publishers": [], "said": said}
+
+
 def test_traffic_manager_that_may_not_be_read_costs_its_names_and_nothing_else() -> None:
     estate = of_types("Microsoft.Network/trafficManagerProfiles", "Microsoft.Network/dnsZones")
     alone = Fault("refuse", "/providers/Microsoft.ResourceGraph/resources")  # so that its profiles are listed
@@ -158,6 +164,5 @@ def test_traffic_manager_that_may_not_be_read_costs_its_names_and_nothing_else()
     seen, left = listed.document["exposures"], faulty.document["exposures"]
     assert any("named by" in said for row in seen for said in row["admits"])
     assert not any("named by" in said for row in left for said in row["admits"])
-    named: dict[str, list[str]] = {"admits": [], "publishers": []}
-    assert [{**row, **named} for row in left] == [{**row, **named} for row in seen]
+    assert list(map(without_names, left)) == list(map(without_names, seen))
     assert decide(faulty.result, "never").code == INCOMPLETE
