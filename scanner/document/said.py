@@ -21,6 +21,12 @@ Data = list[Any]
 """A message as data: `[id, value, ...]`, or `["", piece, ...]`."""
 Said = dict[str, Data] | msgspec.UnsetType
 SAID: Final = "said"
+TEXTS: Final = frozenset({
+    "admits", "breaks", "detail", "evidence", "expected", "fields", "fix", "hops", "impact", "message", "name", "notes",
+    "path", "publishers", "reason", "risks", "service", "source", "steps", "title", "value", "what", "why",
+})  # fmt: skip
+"""The fields of a row that are texts, or have rows with texts. A report changes no other one, whatever a document says of
+it."""
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 
@@ -147,19 +153,24 @@ def _collect(value: Any, at: str, found: dict[str, Data], templates: dict[str, s
         for number, each in enumerate(value):
             if type(each) is not str:
                 _collect(each, f"{at}.{number}", found, templates)
-    elif (names := _fields(kind)) and (SAID not in names or not at):
+    elif (names := _FIELDS[kind]) is not None and (not at or SAID not in kind.__struct_fields__):
         for name in names:
             each = getattr(value, name)
             if type(each) not in _PLAIN:
                 _collect(each, f"{at}.{name}" if at else name, found, templates)
 
 
+class _Fields(dict[type, tuple[str, ...] | None]):
+    """The fields with texts of each type of row, None for what is no row."""
+
+    def __missing__(self, kind: type) -> tuple[str, ...] | None:
+        names = getattr(kind, "__struct_fields__", None)
+        found = self[kind] = None if names is None else tuple(each for each in names if each in TEXTS)
+        return found
+
+
+_FIELDS: Final = _Fields()
 _PLAIN: Final = frozenset({str, int, float, bool, type(None), msgspec.UnsetType})
-
-
-def _fields(kind: type) -> tuple[str, ...]:
-    """Return the fields of a Struct, () for any other type."""
-    return getattr(kind, "__struct_fields__", ())
 
 
 def with_said(row: _Row, templates: dict[str, str]) -> _Row:

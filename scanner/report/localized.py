@@ -4,22 +4,17 @@ Ids, statuses, commands, portal paths, names and the values of Azure stay as the
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from scanner.document.said import SAID, Data
+from scanner.document.said import SAID, TEXTS, Data
 from scanner.document.schema import CHANGE_LISTS, ChangesRow, Coverage, Document, RuleRow
 from scanner.document.views import RowView
 from scanner.report.messages import Messages, exactly, messages
 from scanner.report.translations import IMPACT, rule_text
 from scanner.report.words import ENGLISH, Words
 
-_TEXTS: Final = frozenset({
-    "admits", "breaks", "detail", "evidence", "expected", "fields", "fix", "hops", "impact", "message", "name", "notes",
-    "path", "publishers", "reason", "risks", "service", "source", "steps", "title", "value", "what", "why",
-})  # fmt: skip
-"""The fields of a row that are texts, or have rows with texts. No other one is changed, whatever a document says."""
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 
 
@@ -110,7 +105,7 @@ class Texts:
             return [self._within(each, found.get(str(at))) if found else each for at, each in enumerate(value)]
         if not isinstance(value, msgspec.Struct) or not found:
             return value
-        names = _TEXTS.intersection(value.__struct_fields__).intersection(found)
+        names = TEXTS.intersection(value.__struct_fields__).intersection(found)
         return msgspec.structs.replace(
             value, **{name: self._within(getattr(value, name), found[name]) for name in names}
         )
