@@ -25,7 +25,7 @@ TEXTS: Final = frozenset({
     "admits", "breaks", "detail", "evidence", "expected", "fields", "fix", "hops", "impact", "message", "name", "notes",
     "path", "publishers", "reason", "risks", "service", "source", "steps", "title", "value", "what", "why",
 })  # fmt: skip
-"""The fields of a row that are texts, or have rows with texts. A report changes no other one, whatever a document says of
+"""The fields of a row that are texts, or have such rows. A report changes no other one, whatever a document says of
 it."""
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _Row = TypeVar("_Row", bound=msgspec.Struct)
