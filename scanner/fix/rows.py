@@ -1,13 +1,19 @@
 """A fix as the document has it."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from scanner.document.schema import FieldRow, FixRow, PlaceRow
+from msgspec import UNSET
+
+from scanner.document.schema import FieldRow, FixRow, PlaceRow, UndoRow
 from scanner.fix.bicep import Versions, bicep_of
 from scanner.fix.causes import more_of, names_cause
 from scanner.fix.joins import join_of
 from scanner.fix.placeholders import filled
+from scanner.fix.undo import Undo, undo_of
 from scanner.model.fix import Fix
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 
@@ -25,8 +31,9 @@ def fix_row(
     also: Sequence[PlaceRow] = (),
     *,
     versions: Versions,
+    index: Index,
 ) -> FixRow:
-    """Return a fix as the document has it. `versions`: of the types, for Bicep."""
+    """Return a fix as the document has it. `versions`: of the types, for Bicep. `index`: where else bodies are."""
     more = more_of(fix.closes[0]) if fix.closes else {}
     first = "" if not more and names_cause(rule.fix.check_first) else rule.fix.check_first
     return FixRow(
@@ -45,4 +52,24 @@ def fix_row(
         bicep=bicep_of(fix, top, versions),
         tier=fix.tier,
         of_rule=fix.of_rule,
+        undo=undo_row(undo_of(fix, rule.fix, top, index, absent_of(rule))),
     )
+
+
+def undo_row(undo: Undo) -> UndoRow | None:
+    """Return an undo as the document has it; None where there is nothing to say."""
+    if not (undo.commands or undo.steps or undo.cannot):
+        return None
+    return UndoRow(
+        save=list(undo.save),
+        commands=list(undo.commands),
+        steps=list(undo.steps),
+        cannot=undo.cannot,
+        source=undo.source,
+    )
+
+
+def absent_of(rule: Rule) -> Any:
+    """Return the value that the row of a rule documents for an absent property; MISSING without one."""
+    absent = getattr(rule.row.check, "absent", UNSET) if rule.row is not None else UNSET
+    return MISSING if absent is UNSET or absent == "" else absent

@@ -1,0 +1,196 @@
+"""The undo of a fix: the commands that put this instance back as it was read.
+
+It follows from the steps that `undo_steps` derives. Each command of the fix is tried first: the same command with the old
+values (`undo_commands`), where each value of it is one that the fix sets. What is left goes through the general commands of
+the Azure CLI, by resource. Where a value before the fix is not known, the undo saves the resource in a file before the fix,
+and reads it from there; where no command can, it says so in words. What Microsoft documents as final is said by the rule
+(`cannot_undo`).
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from scanner.fix.placeholders import quoted
+from scanner.fix.set_commands import PATCHED
+from scanner.fix.undo_commands import inverse_command
+from scanner.fix.undo_steps import Creation, Restore, Step, inverse_of
+from scanner.model.fix import REMOVE, Deletion, Fix
+from scanner.model.ids import name_of, type_of
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, is_absent, spelled
+from scanner.model.message import NOTHING, Message
+from scanner.model.resource import Resource
+from scanner.model.rule import FixTemplate
+
+READ_ONLY: Final = frozenset(
+    (
+        ("microsoft.compute/disks", "properties.diskstate"),
+        ("microsoft.compute/snapshots", "properties.diskstate"),
+        ("microsoft.compute/galleries", "properties.sharingprofile"),
+    )
+)
+"""Properties of types, in lower case, that only an action of the service sets."""
+PATCHABLE: Final = PATCHED | frozenset(
+    (
+        "microsoft.batch/batchaccounts/pools",
+        "microsoft.compute/virtualmachines",
+        "microsoft.compute/virtualmachinescalesets",
+        "microsoft.dbformysql/flexibleservers",
+        "microsoft.dbforpostgresql/flexibleservers",
+    )
+)
+"""Types (lower case) with secrets that GET leaves out, whose PATCH keeps what it does not name."""
+CLOSED: Final = frozenset(
+    (
+        "microsoft.apimanagement/service/namedvalues",
+        "microsoft.app/managedenvironments",
+        "microsoft.containerregistry/registries/tokens",
+        "microsoft.containerservice/managedclusters",
+        "microsoft.keyvault/managedhsms/keys",
+        "microsoft.keyvault/vaults/keys",
+        "microsoft.keyvault/vaults/keys/versions",
+        "microsoft.keyvault/managedhsms/keys/versions",
+        "microsoft.keyvault/vaults/secrets",
+    )
+)
+"""Types (lower case) that neither the general update nor a PATCH of properties sets back: their body leaves out secrets, or
+Azure Resource Manager only reads them."""
+_FILE_SIGN: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class Undo(NamedTuple):
+    """What undoes a fix. `save`: commands that run before the fix. `cannot`: why it cannot be undone; `source`: who says so."""
+
+    commands: tuple[str, ...] = ()
+    steps: tuple[Message, ...] = ()
+    save: tuple[str, ...] = ()
+    cannot: Message = NOTHING
+    source: str = ""
+
+
+def undo_of(fix: Fix, template: FixTemplate, top: Resource, index: Index, absent: Any = MISSING) -> Undo:
+    """Return the undo of a fix of this instance. `absent`: what an absent property of the rule's check means."""
+    if not fix.commands:
+        return Undo()
+    if fix.of_rule and template.cannot_undo:
+        return Undo(cannot=template.cannot_undo, source=template.undo_source)
+    unset = template.unset if template.unset is not None else absent
+    steps = inverse_of(fix, top, index)
+    commands: list[str] = []
+    for command in reversed(fix.commands):
+        made, done = inverse_command(command, steps, unset)
+        if made:
+            commands.append(made)
+            steps = [each for each in steps if each not in done]
+    said = [_said(id, found, unset) for id, found in _by_resource(steps)]
+    return Undo(
+        tuple(dict.fromkeys((*commands, *(each for one in said for each in one.commands)))),
+        tuple(each for one in said for each in one.steps),
+        tuple(each for one in said for each in one.save),
+        source=template.undo_source if template.unset is not None else "",
+    )
+
+
+def _by_resource(steps: Iterable[Step]) -> Iterator[tuple[str, list[Step]]]:
+    found: dict[str, list[Step]] = {}
+    for each in steps:
+        found.setdefault(each.resource, []).append(each)
+    yield from found.items()
+
+
+def _said(id: str, steps: Sequence[Step], unset: Any) -> Undo:
+    """Return what puts one resource back."""
+    type = type_of(id).lower()
+    if any(isinstance(each, Deletion) for each in steps):
+        return Undo((f"az resource delete --ids {quoted(id)}",))
+    made = next((each for each in steps if isinstance(each, Creation)), None)
+    if made is not None:
+        return Undo((_create(id, json.dumps(made.body, ensure_ascii=False)),))
+    restores = [each for each in steps if isinstance(each, Restore)]
+    if type in CLOSED or any((type, each.path.lower()) in READ_ONLY for each in restores):
+        return Undo(steps=tuple(_in_words(each) for each in steps))
+    if len(restores) < len(steps):
+        return _from_file(id, steps, is_whole=type not in PATCHABLE)
+    if type in PATCHABLE:
+        return _patched(id, restores, unset)
+    return Undo((_updated(id, restores),))
+
+
+def _create(id: str, body: str) -> str:
+    return f"az resource create --id {quoted(id)} --is-full-object --properties {shlex.quote(body)}"
+
+
+def _updated(id: str, restores: Iterable[Restore]) -> str:
+    """Return the general command that sets properties back."""
+    words = [f"az resource update --ids {quoted(id)}"]
+    for each in restores:
+        if each.value is not REMOVE:
+            words.append(f"--set {shlex.quote(f'{each.path}={_value(each.value)}')}")
+        else:
+            words.append(f"--remove {each.path}" + (f" {each.place}" if each.place >= 0 else ""))
+    return " ".join(words)
+
+
+def _value(value: Any) -> str:
+    """Return a value for `--set`, which reads JSON and takes anything else as a text."""
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    try:
+        json.loads(value)
+    except ValueError:
+        return value
+    return json.dumps(value)
+
+
+def _patched(id: str, restores: Sequence[Restore], unset: Any) -> Undo:
+    """Return the PATCH that sets properties back. It cannot take a property away."""
+    body: dict[str, Any] = {}
+    words = []
+    for each in restores:
+        value = each.value if each.value is not REMOVE else unset if len(restores) == 1 else MISSING
+        if is_absent(value) or each.place >= 0 or not each.path.startswith("properties."):
+            words.append(_in_words(each))
+            continue
+        inside = body
+        *above, last = each.path.split(".")[1:]
+        for step in above:
+            inside = inside.setdefault(step, {})
+        inside[last] = value
+    command = f"az resource patch --ids {quoted(id)} --properties {shlex.quote(json.dumps(body, ensure_ascii=False))}"
+    return Undo((command,) if body else (), tuple(words))
+
+
+def _from_file(id: str, steps: Sequence[Step], *, is_whole: bool) -> Undo:
+    """Return the undo that reads a resource from the file in which it is saved before the fix."""
+    file = f"{_FILE_SIGN.sub('-', name_of(id)).strip('-.') or 'resource'}.before.json"
+    save = f"az resource show --ids {quoted(id)} > {file}"
+    if is_whole:
+        return Undo((_create(id, f"@{file}"),), save=(save,))
+    words = Message("Set {path} of {resource} back to what {file} has.", path=_paths(steps), resource=id, file=file)
+    return Undo(steps=(words,), save=(save,))
+
+
+def _paths(steps: Iterable[Step]) -> str:
+    return ", ".join(path for each in steps if (path := getattr(each, "path", "")))
+
+
+def _in_words(step: Step) -> Message:
+    """Return the words for what no command puts back."""
+    path, id = _paths([step]), step.resource
+    if isinstance(step, Restore) and step.value is REMOVE:
+        return Message(
+            "Azure returned no {path} of {resource} before the fix: no command removes it again.",
+            path=path,
+            resource=id,
+        )
+    if isinstance(step, Restore):
+        return Message(
+            "Set {path} of {resource} back to {value}: no general command does.",
+            path=path,
+            resource=id,
+            value=spelled(step.value),
+        )
+    return Message("The value of {path} of {resource} before the fix is not known.", path=path, resource=id)

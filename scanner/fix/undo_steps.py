@@ -1,0 +1,167 @@
+"""What undoes a fix, as data: derived from the changes of the fix and the bodies that were read.
+
+No command is looked at, so that a test can apply a fix and then its undo to bodies. `inverse_of` returns a `Restore` for
+what was edited, from the outermost object that the fix made; a `Deletion` for what was made; a `Creation` for what was
+deleted; and `Lost` where the value before is not known: it was not kept, is masked, or looks like a secret.
+"""
+
+import re
+from typing import Any, Final, NamedTuple
+
+from scanner.model.fix import ADD, REMOVE, Change, Deletion, Edit, Fix
+from scanner.model.ids import id_key, type_of
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, get_path, is_absent, same, spelled
+from scanner.model.kept import MARK, NOT_KEPT
+from scanner.model.masked_values import masked_value
+from scanner.model.message import NOTHING
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread
+from scanner.text.masks import MASK
+
+COPY: Final = "/networksecurityperimeterconfigurations"
+"""The end of types that show what a network security perimeter has: they follow it."""
+FOLLOWS: Final = frozenset(
+    (
+        ("microsoft.network/virtualnetworks", "properties.flowlogs"),
+        ("microsoft.recoveryservices/vaults", "properties.securitysettings.multiuserauthorization"),
+        ("microsoft.web/staticsites", "properties.privateendpointconnections"),
+    )
+)
+"""Properties of types, in lower case, that follow from another resource, which the fix makes or deletes."""
+_SECRET: Final = re.compile(r"password|pwd|secret|token|credential|connectionstring|(?:access|shared|account)key", re.I)
+_ANSWERS: Final = frozenset(("provisioningstate", "etag", "creationtime", "resourceguid"))
+"""Properties (lower case) that Azure sets."""
+
+
+class Creation(NamedTuple):
+    """A resource that is created again, with the body that it had."""
+
+    resource: str
+    body: dict[str, Any]
+
+
+class Lost(NamedTuple):
+    """What a fix changes, whose value before it is not known. `path` "": the whole resource."""
+
+    resource: str
+    path: str = ""
+
+
+class Restore(NamedTuple):
+    """A property as it was before. `value` REMOVE: it was absent. `place`: the entry that is removed; -1: all of it.
+
+    `after`: what the fix sets.
+    """
+
+    resource: str
+    path: str
+    value: Any
+    after: Any = None
+    place: int = -1
+
+
+Step = Restore | Creation | Deletion | Lost
+
+
+def inverse_of(fix: Fix, top: Resource, index: Index) -> list[Step]:
+    """Return what undoes the changes of a fix, the last one first."""
+    effects = {repr(effect) for each in fix.closes if not each.words for effect in each.effect}
+    found: dict[tuple[str, str], Step] = {}
+    for change in fix.changes:
+        type = type_of(change.resource).lower()
+        if repr(change) in effects or type.endswith(COPY):
+            continue
+        if isinstance(change, Edit) and (type, change.path.lower()) in FOLLOWS:
+            continue
+        resource = _find(change.resource, top, index)
+        step = _before(change, resource, top)
+        found.setdefault((id_key(step.resource), getattr(step, "path", "").lower()), step)
+    return list(reversed(found.values()))
+
+
+def _find(id: str, top: Resource, index: Index) -> Resource | None:
+    key = id_key(id)
+    return top.bundle.resources.get(key) or index.resources.get(key)
+
+
+def _before(change: Change, resource: Resource | None, top: Resource) -> Step:
+    try:
+        if isinstance(change, Deletion):
+            return Lost(change.resource) if resource is None else _created(resource)
+        if resource is None:
+            is_known = type_of(change.resource).lower() in MADE and not _is_gap(change.resource, top)
+            return Deletion(change.resource) if is_known else Lost(change.resource, change.path)
+        return _restored(change, resource)
+    except Unread:
+        return Lost(change.resource, "" if isinstance(change, Deletion) else change.path)
+
+
+MADE: Final = frozenset(
+    (
+        "microsoft.authorization/locks",
+        "microsoft.authorization/policyassignments",
+        "microsoft.authorization/roleassignments",
+        "microsoft.insights/activitylogalerts",
+        "microsoft.insights/diagnosticsettings",
+        "microsoft.network/networkwatchers/flowlogs",
+    )
+)
+"""Types (lower case) that a fix makes. Others exist once for each resource, read or not."""
+
+
+def _is_gap(id: str, top: Resource) -> bool:
+    """Return whether the list of a resource was not read."""
+    return Resource({"id": id}).list_key in top.bundle.gaps
+
+
+def _restored(change: Edit, resource: Resource) -> Step:
+    """Return what was at the path of an edit. Raise Unread where it is not known."""
+    path, value = _outermost(change.path.split("[]", 1)[0], resource)
+    if is_absent(value):
+        if resource.has_no_properties or resource.api_version_unknown:
+            return Lost(resource.id, change.path)
+        return Restore(resource.id, path, REMOVE, change.value)
+    if change.entry is ADD and isinstance(value, list) and "[]" not in change.path:
+        return Restore(resource.id, path, REMOVE, change.value, len(value))
+    if not is_printable(value):
+        return Lost(resource.id, change.path)
+    after = change.value if change.entry is None else None
+    return Restore(resource.id, path, value, after)
+
+
+def _outermost(path: str, resource: Resource) -> tuple[str, Any]:
+    """Return a path and its value; where an object on it is missing, the path of that one."""
+    if '"' in path:
+        raise Unread(path, NOTHING)
+    steps = path.split(".")
+    for depth in range(2, len(steps)):
+        above = ".".join(steps[:depth])
+        if is_absent(get_path(resource.body, above)):
+            return above, MISSING
+    return path, get_path(resource.body, path)
+
+
+def is_printable(value: Any) -> bool:
+    """Return whether a value was kept whole, and nothing of it is a secret. Raise Unread where a member was not kept."""
+    return _is_whole(value) and MASK not in spelled(value) and masked_value(value) == value
+
+
+def _is_whole(value: Any, name: str = "") -> bool:
+    if isinstance(value, dict):
+        return MARK not in value and all(_is_whole(each, key) for key, each in value.items())
+    if isinstance(value, list):
+        return all(_is_whole(each, name) for each in value)
+    return not same(value, NOT_KEPT) and not (name and isinstance(value, str) and value and _SECRET.search(name))
+
+
+def _created(resource: Resource) -> Step:
+    """Return the creation of a resource that is deleted, as far as its body says all of it."""
+    body = resource.body
+    if not is_absent(get_path(body, "location")) or "/providers/" not in resource.id:
+        return Lost(resource.id)  # tags, zones and identities of a top-level resource are not all kept
+    properties = get_path(body, "properties")
+    if not isinstance(properties, dict) or not is_printable(properties):
+        return Lost(resource.id)
+    kept = {name: each for name, each in properties.items() if name.lower() not in _ANSWERS}
+    return Creation(resource.id, {"properties": kept})
