@@ -13,7 +13,6 @@ from scanner.fix.placeholders import filled
 from scanner.fix.undo import Undo, undo_of
 from scanner.model.fix import Fix
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 
@@ -52,7 +51,7 @@ def fix_row(
         bicep=bicep_of(fix, top, versions),
         tier=fix.tier,
         of_rule=fix.of_rule,
-        undo=undo_row(undo_of(fix, rule.fix, top, index, absent_of(rule))),
+        undo=undo_row(undo_of(fix, rule.fix, top, index, defaults_of(rule))),
     )
 
 
@@ -69,7 +68,11 @@ def undo_row(undo: Undo) -> UndoRow | None:
     )
 
 
-def absent_of(rule: Rule) -> Any:
-    """Return the value that the row of a rule documents for an absent property; MISSING without one."""
-    absent = getattr(rule.row.check, "absent", UNSET) if rule.row is not None else UNSET
-    return MISSING if absent is UNSET or absent == "" else absent
+def defaults_of(rule: Rule) -> dict[str, Any]:
+    """Return what properties are where Azure returns none, by path: as the rule's row documents it."""
+    check = rule.row.check if rule.row is not None else None
+    absent = getattr(check, "absent", UNSET)
+    found = {} if check is None or absent is UNSET or absent == "" else dict.fromkeys(check.paths, absent)
+    if rule.fix.unset is not None:
+        found |= {place.rpartition(" ")[2]: rule.fix.unset for place in rule.fix.change}
+    return found

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from scanner.fix.placeholders import filled, parts_of, quoted
+from scanner.model.fix import Edit
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
@@ -144,6 +145,22 @@ def _found(id: str, known: Sequence[Resource]) -> Resource | None:
         if found is not None:
             return found
     return None
+
+
+def edits_of(command: str) -> Iterator[Edit]:
+    """Yield the properties that a general command sets, with their values, or of whose lists it changes entries."""
+    if not command.startswith(_START):
+        return
+    id, *words = shlex.split(command)[4:]
+    option = ""
+    for place, word in enumerate(words):
+        if word.startswith("--"):
+            option = word
+        elif option == "--set":
+            path, _, value = word.partition("=")
+            yield Edit(id, path.partition("[")[0], _read(value))
+        elif option in ("--add", "--remove") and words[place - 1] == option:
+            yield Edit(id, word.partition("[")[0])
 
 
 def _setting(command: str) -> tuple[str, str, str] | None:

@@ -1,16 +1,16 @@
 """The undo of a fix: the commands that put this instance back as it was read.
 
-It follows from the steps that `undo_steps` derives. Each command of the fix is tried first: the same command with the old
-values (`undo_commands`), where each value of it is one that the fix sets. What is left goes through the general commands of
-the Azure CLI, by resource. Where a value before the fix is not known, the undo saves the resource in a file before the fix,
-and reads it from there; where no command can, it says so in words. What Microsoft documents as final is said by the rule
-(`cannot_undo`).
+It follows from the steps that `undo_steps` derives. Each command of the fix is tried first: the same command with the
+old values (`undo_commands`), where each value of it is one that the fix sets. What is left goes through the general
+commands of the Azure CLI, by resource. Where a value before the fix is not known, the undo saves the resource in a file
+before the fix, and reads it from there; where no command can, it says so in words. What Microsoft documents as final is
+said by the rule (`cannot_undo`).
 """
 
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from scanner.fix.placeholders import quoted
@@ -20,7 +20,7 @@ from scanner.fix.undo_steps import Creation, Restore, Step, inverse_of
 from scanner.model.fix import REMOVE, Deletion, Fix
 from scanner.model.ids import name_of, type_of
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, is_absent, spelled
+from scanner.model.json_paths import spelled
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.rule import FixTemplate
@@ -56,13 +56,13 @@ CLOSED: Final = frozenset(
         "microsoft.keyvault/vaults/secrets",
     )
 )
-"""Types (lower case) that neither the general update nor a PATCH of properties sets back: their body leaves out secrets, or
-Azure Resource Manager only reads them."""
+"""Types (lower case) that neither the general update nor a PATCH of properties sets back: their body leaves out
+secrets, or Azure Resource Manager only reads them."""
 _FILE_SIGN: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class Undo(NamedTuple):
-    """What undoes a fix. `save`: commands that run before the fix. `cannot`: why it cannot be undone; `source`: who says so."""
+    """What undoes a fix. `save`: commands that run before it. `cannot`: why nothing undoes it; `source`: the page."""
 
     commands: tuple[str, ...] = ()
     steps: tuple[Message, ...] = ()
@@ -71,27 +71,37 @@ class Undo(NamedTuple):
     source: str = ""
 
 
-def undo_of(fix: Fix, template: FixTemplate, top: Resource, index: Index, absent: Any = MISSING) -> Undo:
-    """Return the undo of a fix of this instance. `absent`: what an absent property of the rule's check means."""
+def undo_of(fix: Fix, template: FixTemplate, top: Resource, index: Index, defaults: Mapping[str, Any]) -> Undo:
+    """Return the undo of a fix of this instance. `defaults`: what properties are where Azure returns none, by path."""
     if not fix.commands:
         return Undo()
     if fix.of_rule and template.cannot_undo:
         return Undo(cannot=template.cannot_undo, source=template.undo_source)
-    unset = template.unset if template.unset is not None else absent
-    steps = inverse_of(fix, top, index)
+    steps = [_with_default(each, defaults) for each in inverse_of(fix, top, index)]
     commands: list[str] = []
     for command in reversed(fix.commands):
-        made, done = inverse_command(command, steps, unset)
+        made, done = inverse_command(command, steps)
         if made:
             commands.append(made)
             steps = [each for each in steps if each not in done]
-    said = [_said(id, found, unset) for id, found in _by_resource(steps)]
+    said = [_said(id, found) for id, found in _by_resource(steps)]
     return Undo(
         tuple(dict.fromkeys((*commands, *(each for one in said for each in one.commands)))),
         tuple(each for one in said for each in one.steps),
         tuple(each for one in said for each in one.save),
         source=template.undo_source if template.unset is not None else "",
     )
+
+
+def _with_default(step: Step, defaults: Mapping[str, Any]) -> Step:
+    """Return a step that sets the documented default in place of one that removes the property: a PUT without it need
+    not change it.
+    """
+    if not isinstance(step, Restore) or step.value is not REMOVE or step.place >= 0:
+        return step
+    start = f"{step.path.lower()}."
+    paths = [each for each in defaults if f"{each.lower()}.".startswith(start)]
+    return step._replace(path=paths[0], value=defaults[paths[0]]) if len(paths) == 1 else step
 
 
 def _by_resource(steps: Iterable[Step]) -> Iterator[tuple[str, list[Step]]]:
@@ -101,7 +111,7 @@ def _by_resource(steps: Iterable[Step]) -> Iterator[tuple[str, list[Step]]]:
     yield from found.items()
 
 
-def _said(id: str, steps: Sequence[Step], unset: Any) -> Undo:
+def _said(id: str, steps: Sequence[Step]) -> Undo:
     """Return what puts one resource back."""
     type = type_of(id).lower()
     if any(isinstance(each, Deletion) for each in steps):
@@ -115,7 +125,7 @@ def _said(id: str, steps: Sequence[Step], unset: Any) -> Undo:
     if len(restores) < len(steps):
         return _from_file(id, steps, is_whole=type not in PATCHABLE)
     if type in PATCHABLE:
-        return _patched(id, restores, unset)
+        return _patched(id, restores)
     return Undo((_updated(id, restores),))
 
 
@@ -145,20 +155,19 @@ def _value(value: Any) -> str:
     return json.dumps(value)
 
 
-def _patched(id: str, restores: Sequence[Restore], unset: Any) -> Undo:
+def _patched(id: str, restores: Sequence[Restore]) -> Undo:
     """Return the PATCH that sets properties back. It cannot take a property away."""
     body: dict[str, Any] = {}
     words = []
     for each in restores:
-        value = each.value if each.value is not REMOVE else unset if len(restores) == 1 else MISSING
-        if is_absent(value) or each.place >= 0 or not each.path.startswith("properties."):
+        if each.value is REMOVE or each.place >= 0 or not each.path.startswith("properties."):
             words.append(_in_words(each))
             continue
         inside = body
         *above, last = each.path.split(".")[1:]
         for step in above:
             inside = inside.setdefault(step, {})
-        inside[last] = value
+        inside[last] = each.value
     command = f"az resource patch --ids {quoted(id)} --properties {shlex.quote(json.dumps(body, ensure_ascii=False))}"
     return Undo((command,) if body else (), tuple(words))
 

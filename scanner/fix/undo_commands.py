@@ -1,4 +1,4 @@
-"""The commands of services that undo those of a fix: the same command with the old value, or the deletion of what it made."""
+"""The commands of services that undo those of a fix: the same one with old values, or the deletion of what it made."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from scanner.fix.undo_steps import Restore, Step
 from scanner.model.fix import REMOVE, Deletion
-from scanner.model.json_paths import is_absent, spelled
+from scanner.model.json_paths import spelled
 
 _GENERAL: Final = ("az resource ", "az rest ")
 
@@ -23,7 +23,7 @@ class Creator(NamedTuple):
 _NAMED: Final = ("--name", "--resource-group", "--subscription")
 CREATORS: Final[Mapping[str, Creator]] = {
     "az lock create": Creator("az lock delete", ("--name", "--resource", "--subscription")),
-    "az monitor activity-log alert create": Creator("az monitor activity-log alert delete", _NAMED, "--yes"),
+    "az monitor activity-log alert create": Creator("az monitor activity-log alert delete", _NAMED),
     "az monitor diagnostic-settings create": Creator(
         "az monitor diagnostic-settings delete", ("--name", "--resource", "--subscription")
     ),
@@ -60,7 +60,36 @@ OPPOSITES: Final[Mapping[str, str]] = {
 }
 """Commands without a value, and their opposites. Source: the reference of the Azure CLI."""
 IDENTIFYING: Final = frozenset(
-    ["--ids", "--id", "--name", "--resource-group", "--subscription", "--server", "--server-name", "--account-name", "--storage-account", "--vault-name", "--hsm-name", "--namespace-name", "--workspace-name", "--managed-instance", "--registry", "--gateway-name", "--policy-name", "--service-name", "--api-id", "--named-value-id", "--database", "--version", "--resource", "--location", "--transparent-data-encryption-name", "--collection-name", "--rule-collection-group-name", "--addons"]
+    [
+        "--ids",
+        "--id",
+        "--name",
+        "--resource-group",
+        "--subscription",
+        "--server",
+        "--server-name",
+        "--account-name",
+        "--storage-account",
+        "--vault-name",
+        "--hsm-name",
+        "--namespace-name",
+        "--workspace-name",
+        "--managed-instance",
+        "--registry",
+        "--gateway-name",
+        "--policy-name",
+        "--service-name",
+        "--api-id",
+        "--named-value-id",
+        "--database",
+        "--version",
+        "--resource",
+        "--location",
+        "--transparent-data-encryption-name",
+        "--collection-name",
+        "--rule-collection-group-name",
+        "--addons",
+    ]
 )
 """Options that say which resource is meant."""
 
@@ -70,10 +99,10 @@ class _Option(NamedTuple):
     values: list[str]
 
 
-def inverse_command(command: str, steps: Sequence[Step], unset: Any) -> tuple[str, list[Step]]:
+def inverse_command(command: str, steps: Sequence[Step]) -> tuple[str, list[Step]]:
     """Return the service's own command that undoes a command of a fix, and the steps that it takes; "" without one.
 
-    `steps`: what is to be undone. `unset`: what an absent property means, MISSING where that is not known.
+    `steps`: what is to be undone.
     """
     if command.startswith(_GENERAL) or " && " in command:
         return "", []
@@ -82,7 +111,7 @@ def inverse_command(command: str, steps: Sequence[Step], unset: Any) -> tuple[st
     if creator is not None:
         return _deleted(creator, options, steps)
     opposite = _opposite(head, options, steps)
-    return opposite if opposite[0] else _with_old_values(head, options, steps, unset)
+    return opposite if opposite[0] else _with_old_values(head, options, steps)
 
 
 def _parsed(command: str) -> tuple[str, list[_Option]]:
@@ -134,9 +163,7 @@ def _opposite(head: str, options: Sequence[_Option], steps: Sequence[Step]) -> t
     return "", []
 
 
-def _with_old_values(
-    head: str, options: Sequence[_Option], steps: Sequence[Step], unset: Any
-) -> tuple[str, list[Step]]:
+def _with_old_values(head: str, options: Sequence[_Option], steps: Sequence[Step]) -> tuple[str, list[Step]]:
     """Return a command with the old values in place of the new ones; "" where one of its options is no such value."""
     left = [each for each in steps if isinstance(each, Restore) and each.place < 0]
     done: list[Step] = []
@@ -146,12 +173,14 @@ def _with_old_values(
             made.append(option)
             continue
         step = _step_of(option, left)
-        old = None if step is None else unset if step.value is REMOVE else step.value
-        if step is None or is_absent(old) or isinstance(old, dict | list):
+        if step is None or step.value is REMOVE or isinstance(step.value, dict | list):
+            return "", []
+        text = _as_written(step.value, step.after, option.values[0])
+        if not text:
             return "", []
         left.remove(step)
         done.append(step)
-        made.append(_Option(option.name, [_as_written(old, step.after, option.values[0])]))
+        made.append(_Option(option.name, [text]))
     return (_written(head, made), done) if done else ("", [])
 
 
@@ -175,8 +204,12 @@ def _is_called(option: str, path: str) -> bool:
 
 
 def _as_written(old: Any, after: Any, word: str) -> str:
-    """Return an old value with the letters that the command has for the new one: some options take capitals alone."""
+    """Return an old value with the letters that the command has for the new one: some options take capitals alone. ""
+    where it is several values, and the option has one.
+    """
     text = spelled(old)
+    if "," in text and "," not in word:
+        return ""
     if spelled(after) == word:
         return text
     return text.upper() if word.isupper() else text.lower() if word.islower() else text

@@ -1,13 +1,15 @@
 """What undoes a fix, as data: derived from the changes of the fix and the bodies that were read.
 
-No command is looked at, so that a test can apply a fix and then its undo to bodies. `inverse_of` returns a `Restore` for
-what was edited, from the outermost object that the fix made; a `Deletion` for what was made; a `Creation` for what was
-deleted; and `Lost` where the value before is not known: it was not kept, is masked, or looks like a secret.
+It is data, so that a test can apply a fix and then its undo to bodies. `inverse_of` returns a `Restore` for what was
+edited, from the outermost object that the fix made; a `Deletion` for what was made; a `Creation` for what was deleted;
+and `Lost` where the value before is not known: it was not kept, is masked, or looks like a secret.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from scanner.fix.set_commands import edits_of
 from scanner.model.fix import ADD, REMOVE, Change, Deletion, Edit, Fix
 from scanner.model.ids import id_key, type_of
 from scanner.model.index import Index
@@ -68,7 +70,7 @@ def inverse_of(fix: Fix, top: Resource, index: Index) -> list[Step]:
     """Return what undoes the changes of a fix, the last one first."""
     effects = {repr(effect) for each in fix.closes if not each.words for effect in each.effect}
     found: dict[tuple[str, str], Step] = {}
-    for change in fix.changes:
+    for change in (*fix.changes, *_unsaid(fix)):
         type = type_of(change.resource).lower()
         if repr(change) in effects or type.endswith(COPY):
             continue
@@ -78,6 +80,15 @@ def inverse_of(fix: Fix, top: Resource, index: Index) -> list[Step]:
         step = _before(change, resource, top)
         found.setdefault((id_key(step.resource), getattr(step, "path", "").lower()), step)
     return list(reversed(found.values()))
+
+
+def _unsaid(fix: Fix) -> Iterator[Edit]:
+    """Yield the properties that general commands of a fix set besides its changes."""
+    known = [(each.resource.lower(), f"{each.path.lower()}.") for each in fix.changes if isinstance(each, Edit)]
+    for edit in (each for command in fix.commands for each in edits_of(command)):
+        id, path = edit.resource.lower(), f"{edit.path.lower()}."
+        if not any(id == other and (path.startswith(each) or each.startswith(path)) for other, each in known):
+            yield edit
 
 
 def _find(id: str, top: Resource, index: Index) -> Resource | None:
@@ -105,6 +116,7 @@ MADE: Final = frozenset(
         "microsoft.insights/activitylogalerts",
         "microsoft.insights/diagnosticsettings",
         "microsoft.network/networkwatchers/flowlogs",
+        "microsoft.security/securitycontacts",
     )
 )
 """Types (lower case) that a fix makes. Others exist once for each resource, read or not."""
@@ -143,7 +155,7 @@ def _outermost(path: str, resource: Resource) -> tuple[str, Any]:
 
 
 def is_printable(value: Any) -> bool:
-    """Return whether a value was kept whole, and nothing of it is a secret. Raise Unread where a member was not kept."""
+    """Return whether a value was kept whole, and nothing of it is a secret. Raise Unread where a part was not kept."""
     return _is_whole(value) and MASK not in spelled(value) and masked_value(value) == value
 
 

@@ -21,6 +21,7 @@ from scanner.model.rule import LEARN, Check, Controls, FixTemplate, Rule, subjec
 from scanner.model.rule_row import (
     ASKED,
     CheckRow,
+    FixData,
     FunctionCheck,
     KeyCheck,
     LeastCheck,
