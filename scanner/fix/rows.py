@@ -51,7 +51,7 @@ def fix_row(
         bicep=bicep_of(fix, top, versions),
         tier=fix.tier,
         of_rule=fix.of_rule,
-        undo=undo_row(undo_of(fix, rule.fix, top, index, defaults_of(rule))),
+        undo=undo_row(undo_of(fix, rule.fix, top, index, defaults_of(rule), versions)),
     )
 
 

@@ -13,12 +13,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from scanner.fix.bicep import Versions
 from scanner.fix.placeholders import quoted
 from scanner.fix.set_commands import PATCHED
 from scanner.fix.undo_commands import inverse_command
 from scanner.fix.undo_steps import Creation, Restore, Step, inverse_of
-from scanner.model.fix import REMOVE, Deletion, Fix
-from scanner.model.ids import name_of, type_of
+from scanner.model.fix import REMOVE, Deletion, Edit, Fix
+from scanner.model.ids import name_of, subscription_of, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import spelled
 from scanner.model.message import NOTHING, Message
@@ -71,20 +72,25 @@ class Undo(NamedTuple):
     source: str = ""
 
 
-def undo_of(fix: Fix, template: FixTemplate, top: Resource, index: Index, defaults: Mapping[str, Any]) -> Undo:
-    """Return the undo of a fix of this instance. `defaults`: what properties are where Azure returns none, by path."""
+def undo_of(
+    fix: Fix, template: FixTemplate, top: Resource, index: Index, defaults: Mapping[str, Any], versions: Versions
+) -> Undo:
+    """Return the undo of a fix of this instance. `defaults`: what properties are where Azure returns none, by path.
+
+    `versions`: those of the types, for requests.
+    """
     if not fix.commands:
         return Undo()
     if fix.of_rule and template.cannot_undo:
         return Undo(cannot=template.cannot_undo, source=template.undo_source)
-    steps = [_with_default(each, defaults) for each in inverse_of(fix, top, index)]
+    steps = [_with_default(each, defaults, fix) for each in inverse_of(fix, top, index)]
     commands: list[str] = []
     for command in reversed(fix.commands):
         made, done = inverse_command(command, steps)
         if made:
             commands.append(made)
             steps = [each for each in steps if each not in done]
-    said = [_said(id, found) for id, found in _by_resource(steps)]
+    said = [_said(id, found, _api(id, versions)) for id, found in _by_resource(steps)]
     return Undo(
         tuple(dict.fromkeys((*commands, *(each for one in said for each in one.commands)))),
         tuple(each for one in said for each in one.steps),
@@ -93,7 +99,7 @@ def undo_of(fix: Fix, template: FixTemplate, top: Resource, index: Index, defaul
     )
 
 
-def _with_default(step: Step, defaults: Mapping[str, Any]) -> Step:
+def _with_default(step: Step, defaults: Mapping[str, Any], fix: Fix) -> Step:
     """Return a step that sets the documented default in place of one that removes the property: a PUT without it need
     not change it.
     """
@@ -101,7 +107,9 @@ def _with_default(step: Step, defaults: Mapping[str, Any]) -> Step:
         return step
     start = f"{step.path.lower()}."
     paths = [each for each in defaults if f"{each.lower()}.".startswith(start)]
-    return step._replace(path=paths[0], value=defaults[paths[0]]) if len(paths) == 1 else step
+    below = [each for each in fix.changes if isinstance(each, Edit) and f"{each.path.lower()}.".startswith(start)]
+    is_one = len(paths) == len(below) == 1 and paths[0].lower() == below[0].path.lower()
+    return step._replace(path=paths[0], value=defaults[paths[0]]) if is_one else step
 
 
 def _by_resource(steps: Iterable[Step]) -> Iterator[tuple[str, list[Step]]]:
@@ -111,26 +119,34 @@ def _by_resource(steps: Iterable[Step]) -> Iterator[tuple[str, list[Step]]]:
     yield from found.items()
 
 
-def _said(id: str, steps: Sequence[Step]) -> Undo:
-    """Return what puts one resource back."""
+def _api(id: str, versions: Versions) -> str:
+    version = versions.get(type_of(id).lower())
+    return version.api if version is not None else ""
+
+
+def _said(id: str, steps: Sequence[Step], api: str) -> Undo:
+    """Return what puts one resource back. `api`: the pinned api-version of its type, "" without one."""
     type = type_of(id).lower()
     if any(isinstance(each, Deletion) for each in steps):
         return Undo((f"az resource delete --ids {quoted(id)}",))
     made = next((each for each in steps if isinstance(each, Creation)), None)
-    if made is not None:
-        return Undo((_create(id, json.dumps(made.body, ensure_ascii=False)),))
+    if made is not None and api:
+        return Undo((_request("put", id, api, shlex.quote(json.dumps(made.body, ensure_ascii=False))),))
     restores = [each for each in steps if isinstance(each, Restore)]
     if type in CLOSED or any((type, each.path.lower()) in READ_ONLY for each in restores):
         return Undo(steps=tuple(_in_words(each) for each in steps))
     if len(restores) < len(steps):
-        return _from_file(id, steps, is_whole=type not in PATCHABLE)
+        return _from_file(id, steps, api, is_whole=type not in PATCHABLE)
     if type in PATCHABLE:
         return _patched(id, restores)
     return Undo((_updated(id, restores),))
 
 
-def _create(id: str, body: str) -> str:
-    return f"az resource create --id {quoted(id)} --is-full-object --properties {shlex.quote(body)}"
+def _request(method: str, id: str, api: str, body: str = "") -> str:
+    """Return a request about a resource: `az resource create` refuses a body without a region, as children have it."""
+    command = f"az rest --method {method} --url {quoted(id)} --url-parameters api-version={api}"
+    command += f" --subscription {subscription_of(id)}" if subscription_of(id) else ""
+    return f"{command} --body {body}" if body else command
 
 
 def _updated(id: str, restores: Iterable[Restore]) -> str:
@@ -172,12 +188,14 @@ def _patched(id: str, restores: Sequence[Restore]) -> Undo:
     return Undo((command,) if body else (), tuple(words))
 
 
-def _from_file(id: str, steps: Sequence[Step], *, is_whole: bool) -> Undo:
+def _from_file(id: str, steps: Sequence[Step], api: str, *, is_whole: bool) -> Undo:
     """Return the undo that reads a resource from the file in which it is saved before the fix."""
     file = f"{_FILE_SIGN.sub('-', name_of(id)).strip('-.') or 'resource'}.before.json"
-    save = f"az resource show --ids {quoted(id)} > {file}"
+    if not api:
+        return Undo(steps=tuple(_in_words(each) for each in steps))
+    save = f"{_request('get', id, api)} > {file}"
     if is_whole:
-        return Undo((_create(id, f"@{file}"),), save=(save,))
+        return Undo((_request("put", id, api, f"@{file}"),), save=(save,))
     words = Message("Set {path} of {resource} back to what {file} has.", path=_paths(steps), resource=id, file=file)
     return Undo(steps=(words,), save=(save,))
 

@@ -68,7 +68,13 @@ Step = Restore | Creation | Deletion | Lost
 
 def inverse_of(fix: Fix, top: Resource, index: Index) -> list[Step]:
     """Return what undoes the changes of a fix, the last one first."""
-    effects = {repr(effect) for each in fix.closes if not each.words for effect in each.effect}
+    effects = {
+        repr(effect)
+        for each in fix.closes
+        if not each.words
+        for effect in each.effect
+        if id_key(effect.resource) != id_key(each.resource)
+    }
     found: dict[tuple[str, str], Step] = {}
     for change in (*fix.changes, *_unsaid(fix)):
         type = type_of(change.resource).lower()
