@@ -21,6 +21,7 @@ from scanner.fix.undo_steps import Creation, Restore, Step, inverse_of
 from scanner.model.fix import REMOVE, Deletion, Edit, Fix
 from scanner.model.ids import name_of, subscription_of, type_of
 from scanner.model.index import Index
+from scanner.model.index_apis import INDEX_APIS
 from scanner.model.json_paths import spelled
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
@@ -120,8 +121,9 @@ def _by_resource(steps: Iterable[Step]) -> Iterator[tuple[str, list[Step]]]:
 
 
 def _api(id: str, versions: Versions) -> str:
-    version = versions.get(type_of(id).lower())
-    return version.api if version is not None else ""
+    type = type_of(id).lower()
+    version = versions.get(type)
+    return version.api if version is not None else INDEX_APIS.get(type, "")
 
 
 def _said(id: str, steps: Sequence[Step], api: str) -> Undo:
@@ -133,13 +135,20 @@ def _said(id: str, steps: Sequence[Step], api: str) -> Undo:
     if made is not None and api:
         return Undo((_request("put", id, api, shlex.quote(json.dumps(made.body, ensure_ascii=False))),))
     restores = [each for each in steps if isinstance(each, Restore)]
-    if type in CLOSED or any((type, each.path.lower()) in READ_ONLY for each in restores):
-        return Undo(steps=tuple(_in_words(each) for each in steps))
+    words = [each for each in steps if type in CLOSED or (isinstance(each, Restore) and _is_read_only(type, each))]
+    restores = [each for each in restores if each not in words]
+    if words:
+        command = (_updated(id, restores),) if restores else ()
+        return Undo(command, tuple(_in_words(each) for each in words))
     if len(restores) < len(steps):
         return _from_file(id, steps, api, is_whole=type not in PATCHABLE)
     if type in PATCHABLE:
         return _patched(id, restores)
     return Undo((_updated(id, restores),))
+
+
+def _is_read_only(type: str, step: Restore) -> bool:
+    return (type, step.path.lower()) in READ_ONLY
 
 
 def _request(method: str, id: str, api: str, body: str = "") -> str:
@@ -209,15 +218,17 @@ def _in_words(step: Step) -> Message:
     path, id = _paths([step]), step.resource
     if isinstance(step, Restore) and step.value is REMOVE:
         return Message(
-            "Azure returned no {path} of {resource} before the fix: no command removes it again.",
+            "Before the fix, {resource} had no {path}. No command takes it away again.",
             path=path,
             resource=id,
         )
     if isinstance(step, Restore):
         return Message(
-            "Set {path} of {resource} back to {value}: no general command does.",
+            "Set {path} of {resource} back to {value}. No command does it.",
             path=path,
             resource=id,
             value=spelled(step.value),
         )
-    return Message("The value of {path} of {resource} before the fix is not known.", path=path, resource=id)
+    if not path:
+        return Message("What {resource} was before the fix is not known: save it before the fix.", resource=id)
+    return Message("Before the fix, {path} of {resource} is not known: note it.", path=path, resource=id)

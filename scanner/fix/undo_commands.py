@@ -2,12 +2,15 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from scanner.fix.undo_steps import Restore, Step
 from scanner.model.fix import REMOVE, Deletion
 from scanner.model.json_paths import spelled
 
+_EXPIRES: Final = "--expires"
+_YEAR_9999: Final = 253370764800
 _GENERAL: Final = ("az resource ", "az rest ")
 
 
@@ -22,6 +25,9 @@ class Creator(NamedTuple):
 
 _NAMED: Final = ("--name", "--resource-group", "--subscription")
 CREATORS: Final[Mapping[str, Creator]] = {
+    "az aks update --api-server-authorized-ip-ranges": Creator(
+        "az aks update", _NAMED, "--api-server-authorized-ip-ranges ''"
+    ),
     "az lock create": Creator("az lock delete", ("--name", "--resource", "--subscription")),
     "az monitor activity-log alert create": Creator("az monitor activity-log alert delete", _NAMED),
     "az monitor diagnostic-settings create": Creator(
@@ -39,6 +45,19 @@ CREATORS: Final[Mapping[str, Creator]] = {
         ("--role", "--assignee-object-id", "--scope", "--subscription"),
         renamed={"--assignee-object-id": "--assignee"},
     ),
+    "az mysql flexible-server update --key": Creator(
+        "az mysql flexible-server update", ("--ids",), "--disable-data-encryption"
+    ),
+    "az sql mi tde-key set": Creator(
+        "az sql mi tde-key set",
+        ("--managed-instance", "--resource-group", "--subscription"),
+        "--server-key-type ServiceManaged",
+    ),
+    "az sql server tde-key set": Creator(
+        "az sql server tde-key set",
+        ("--server", "--resource-group", "--subscription"),
+        "--server-key-type ServiceManaged",
+    ),
     "az sql mi ad-admin create": Creator(
         "az sql mi ad-admin delete", ("--managed-instance", "--resource-group", "--subscription")
     ),
@@ -46,7 +65,9 @@ CREATORS: Final[Mapping[str, Creator]] = {
         "az sql server ad-admin delete", ("--server", "--resource-group", "--subscription")
     ),
 }
-"""Commands that make something, and what deletes it. Source: the reference of the Azure CLI."""
+"""Commands, or options of them, that make or set what was not there, and what takes it away. Source: the reference of
+the Azure CLI.
+"""
 OPPOSITES: Final[Mapping[str, str]] = {
     "az aks update --disable-local-accounts": "az aks update --enable-local-accounts",
     "az aks update --disable-run-command": "az aks update --enable-run-command",
@@ -107,7 +128,8 @@ def inverse_command(command: str, steps: Sequence[Step]) -> tuple[str, list[Step
     if command.startswith(_GENERAL) or " && " in command:
         return "", []
     head, options = _parsed(command)
-    creator = CREATORS.get(head)
+    names = (head, *(f"{head} {each.name}" for each in options))
+    creator = next((CREATORS[each] for each in names if each in CREATORS), None)
     if creator is not None:
         return _deleted(creator, options, steps)
     opposite = _opposite(head, options, steps)
@@ -175,7 +197,7 @@ def _with_old_values(head: str, options: Sequence[_Option], steps: Sequence[Step
         step = _step_of(option, left)
         if step is None or step.value is REMOVE or isinstance(step.value, dict | list):
             return "", []
-        text = _as_written(step.value, step.after, option.values[0])
+        text = _as_day(step.value) if option.name == _EXPIRES else _as_written(step.value, step.after, option.values[0])
         if not text:
             return "", []
         left.remove(step)
@@ -188,6 +210,8 @@ def _step_of(option: _Option, steps: Sequence[Restore]) -> Restore | None:
     """Return the step whose new value an option has: of several, the one whose property is called like the option."""
     if len(option.values) != 1:
         return None
+    if option.name == _EXPIRES:
+        return next((each for each in steps if each.path.lower().endswith(".exp")), None)
     found = [each for each in steps if _is_value(each.after, option.values[0])]
     if len(found) < 2:
         return found[0] if found else None
@@ -201,6 +225,12 @@ def _is_value(after: Any, word: str) -> bool:
 def _is_called(option: str, path: str) -> bool:
     one, other = option.replace("-", "").lower(), path.rpartition(".")[2].lower()
     return one in other or other in one
+
+
+def _as_day(epoch: Any) -> str:
+    """Return a time in seconds as an option of the Azure CLI takes it; "" for what is none."""
+    is_time = isinstance(epoch, int) and 0 < epoch < _YEAR_9999
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if is_time else ""
 
 
 def _as_written(old: Any, after: Any, word: str) -> str:
