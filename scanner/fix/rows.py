@@ -72,7 +72,8 @@ def defaults_of(rule: Rule) -> dict[str, Any]:
     """Return what properties are where Azure returns none, by path: as the rule's row documents it."""
     check = rule.row.check if rule.row is not None else None
     absent = getattr(check, "absent", UNSET)
-    found = {} if check is None or absent is UNSET or absent == "" else dict.fromkeys(check.paths, absent)
+    paths: tuple[str, ...] = getattr(check, "paths", ())
+    found: dict[str, Any] = {} if absent is UNSET or absent == "" else dict.fromkeys(paths, absent)
     if rule.fix.unset is not None:
         found |= {place.rpartition(" ")[2]: rule.fix.unset for place in rule.fix.change}
     return found
