@@ -123,6 +123,7 @@ MADE: Final = frozenset(
         "microsoft.insights/diagnosticsettings",
         "microsoft.network/networkwatchers/flowlogs",
         "microsoft.security/securitycontacts",
+        "microsoft.security/servervulnerabilityassessmentssettings",
     )
 )
 """Types (lower case) that a fix makes. Others exist once for each resource, read or not."""
