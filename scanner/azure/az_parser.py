@@ -68,6 +68,9 @@ def split(text: str) -> Iterator[list[str]]:
         words = []
 
 
+ASKS = "it asks a question, at which a script stops: add --yes, or the value that it asks for"
+
+
 class AsksAzure(BaseException):
     """A request is about to be sent. No `except Exception` of the CLI catches it."""
 
@@ -107,7 +110,7 @@ class Cli:
             return said.getvalue().strip().partition("\n")[0] or f"the parser ended with {end.code}"
         except Exception as error:  # noqa: BLE001 - the CLI may raise anything
             if type(error).__name__ == "NoTTYException":
-                return "it asks a question, at which a script stops: add --yes, or the value that it asks for"
+                return ASKS
             return (str(error) or type(error).__name__).strip().partition("\n")[0]
         return ""
 
@@ -153,6 +156,9 @@ class Cli:
             each.cmd = each._cmd = command
             if hasattr(each, "_subscription"):
                 command.cli_ctx.data["subscription_id"] = each._subscription
+            # The CLI asks before it runs a command (`resolve_confirmation`).
+            if command.confirmation and not vars(each).pop("yes", None):
+                raise ValueError(ASKS)
             if self._is_valid(each, invocation):
                 with contextlib.suppress(AsksAzure):
                     command(invocation._filter_params(each))

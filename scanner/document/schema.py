@@ -91,7 +91,8 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     move to another one closes it.
     `impact`: what may stop working. `of_rule`: whether it is the rule's own fix and nothing else, so that the Terraform
     of the rule does the same. `bicep`: what the fix changes, as resource blocks for the template that deploys the
-    resource; a list is written whole. `undo`: absent where the commands of the fix change nothing that is known.
+    resource; a list is written whole. `undo`: of a finding; absent where the commands of the fix change nothing that is
+    known.
     """
 
     commands: list[str] = []
@@ -112,6 +113,11 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     def others(self) -> int:
         """Return the number of other endpoints that it closes, listed or not."""
         return max(self.also_closes_count, len(self.also_closes))
+
+    @property
+    def without_undo(self) -> "FixRow":
+        """Return the fix as an endpoint has it: its undo is long, and stands in its finding."""
+        return self if self.undo is None else msgspec.structs.replace(self, undo=None)
 
     @property
     def text(self) -> str:

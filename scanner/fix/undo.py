@@ -17,9 +17,9 @@ from scanner.fix.bicep import Versions
 from scanner.fix.placeholders import quoted
 from scanner.fix.set_commands import PATCHED
 from scanner.fix.undo_commands import inverse_command
-from scanner.fix.undo_steps import Creation, Restore, Step, inverse_of
+from scanner.fix.undo_steps import CONNECTIONS, Creation, Restore, Step, inverse_of
 from scanner.model.fix import REMOVE, Deletion, Edit, Fix
-from scanner.model.ids import name_of, subscription_of, type_of
+from scanner.model.ids import name_of, path_of, subscription_of, type_of
 from scanner.model.index import Index
 from scanner.model.index_apis import INDEX_APIS
 from scanner.model.json_paths import spelled
@@ -35,6 +35,8 @@ READ_ONLY: Final = frozenset(
     )
 )
 """Properties of types, in lower case, that only an action of the service sets."""
+APPROVED: Final = "Approved"
+"""The one state to which a private endpoint connection can be set back: nobody sets it to pending again."""
 PATCHABLE: Final = PATCHED | frozenset(
     (
         "microsoft.batch/batchaccounts/pools",
@@ -82,7 +84,7 @@ def undo_of(
     """
     if not fix.commands:
         return Undo()
-    if fix.of_rule and template.cannot_undo:
+    if template.cannot_undo and fix.of_rule:
         return Undo(cannot=template.cannot_undo, source=template.undo_source)
     steps = [_with_default(each, defaults, fix) for each in inverse_of(fix, top, index)]
     commands: list[str] = []
@@ -148,6 +150,8 @@ def _said(id: str, steps: Sequence[Step], api: str) -> Undo:
 
 
 def _is_read_only(type: str, step: Restore) -> bool:
+    if type.endswith(CONNECTIONS):
+        return bool(step.value != APPROVED)
     return (type, step.path.lower()) in READ_ONLY
 
 
@@ -205,7 +209,9 @@ def _from_file(id: str, steps: Sequence[Step], api: str, *, is_whole: bool) -> U
     save = f"{_request('get', id, api)} > {file}"
     if is_whole:
         return Undo((_request("put", id, api, f"@{file}"),), save=(save,))
-    words = Message("Set {path} of {resource} back to what {file} has.", path=_paths(steps), resource=id, file=file)
+    words = Message(
+        "Set {path} of {resource} back to what {file} has.", path=_paths(steps), resource=path_of(id), file=file
+    )
     return Undo(steps=(words,), save=(save,))
 
 
@@ -220,15 +226,15 @@ def _in_words(step: Step) -> Message:
         return Message(
             "Before the fix, {resource} had no {path}. No command takes it away again.",
             path=path,
-            resource=id,
+            resource=path_of(id),
         )
     if isinstance(step, Restore):
         return Message(
             "Set {path} of {resource} back to {value}. No command does it.",
             path=path,
-            resource=id,
+            resource=path_of(id),
             value=spelled(step.value),
         )
     if not path:
-        return Message("What {resource} was before the fix is not known: save it before the fix.", resource=id)
-    return Message("Before the fix, {path} of {resource} is not known: note it.", path=path, resource=id)
+        return Message("What {resource} was before the fix is not known: save it before the fix.", resource=path_of(id))
+    return Message("Before the fix, {path} of {resource} is not known: note it.", path=path, resource=path_of(id))

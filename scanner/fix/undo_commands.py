@@ -132,6 +132,11 @@ def inverse_command(command: str, steps: Sequence[Step]) -> tuple[str, list[Step
     creator = next((CREATORS[each] for each in names if each in CREATORS), None)
     if creator is not None:
         return _deleted(creator, options, steps)
+    if head == "az network private-endpoint-connection reject":
+        approved = [each for each in steps if isinstance(each, Restore) and each.value == "Approved"]
+        id = next((option.values for option in options if option.name == "--id"), [])
+        found = [each for each in approved if [each.resource.lower()] == [value.lower() for value in id]]
+        return (_written(f"{head.removesuffix('reject')}approve", options), list(found)) if found else ("", [])
     opposite = _opposite(head, options, steps)
     return opposite if opposite[0] else _with_old_values(head, options, steps)
 

@@ -6,14 +6,14 @@ and `Lost` where the value before is not known: it was not kept, is masked, or l
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from scanner.fix.set_commands import edits_of
 from scanner.model.fix import ADD, REMOVE, Change, Deletion, Edit, Fix
 from scanner.model.ids import id_key, type_of
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, same, spelled
+from scanner.model.json_paths import MISSING, get_path, is_absent, peek, same, spelled
 from scanner.model.kept import MARK, NOT_KEPT
 from scanner.model.masked_values import masked_value
 from scanner.model.message import NOTHING
@@ -31,6 +31,14 @@ FOLLOWS: Final = frozenset(
     )
 )
 """Properties of types, in lower case, that follow from another resource, which the fix makes or deletes."""
+CONNECTIONS: Final = "privateendpointconnections"
+"""The end of paths and types (lower case) of private endpoint connections."""
+STATUS: Final = "properties.privateLinkServiceConnectionState.status"
+WHOLE: Final[Mapping[str, frozenset[str]]] = {
+    "firewallrules": frozenset(("startipaddress", "endipaddress")),
+    "ipv6firewallrules": frozenset(("startipv6address", "endipv6address")),
+}
+"""All properties (lower case) that resources of a type have, by the last part of its name. Source: bicep-types-az."""
 _SECRET: Final = re.compile(r"password|pwd|secret|token|credential|connectionstring|(?:access|shared|account)key", re.I)
 _ANSWERS: Final = frozenset(("provisioningstate", "etag", "creationtime", "resourceguid"))
 """Properties (lower case) that Azure sets."""
@@ -83,9 +91,23 @@ def inverse_of(fix: Fix, top: Resource, index: Index) -> list[Step]:
         if isinstance(change, Edit) and (type, change.path.lower()) in FOLLOWS:
             continue
         resource = _find(change.resource, top, index)
-        step = _before(change, resource, top)
+        step = _connection(change) or _before(change, resource, top)
         found.setdefault((id_key(step.resource), getattr(step, "path", "").lower()), step)
     return list(reversed(found.values()))
+
+
+def _connection(change: Change) -> Step | None:
+    """Return what the state of a private endpoint connection was, of a change of the list that shows it."""
+    if not isinstance(change, Edit) or not change.path.lower().endswith(CONNECTIONS) or change.entry in (None, ADD):
+        return None
+    id, name = peek(change.entry, "id"), peek(change.entry, "name")
+    if not isinstance(id, str) or not id.startswith("/"):
+        id = f"{change.resource}/privateEndpointConnections/{name}"
+    for path in (STATUS, f"properties.{STATUS}"):
+        status = peek(change.entry, path)
+        if isinstance(status, str):
+            return Restore(id, STATUS, status, "Rejected")
+    return Lost(id, STATUS)
 
 
 def _unsaid(fix: Fix) -> Iterator[Edit]:
@@ -180,7 +202,11 @@ def _created(resource: Resource) -> Step:
     if not is_absent(get_path(body, "location")) or "/providers/" not in resource.id:
         return Lost(resource.id)  # tags, zones and identities of a top-level resource are not all kept
     properties = get_path(body, "properties")
-    if not isinstance(properties, dict) or not is_printable(properties):
+    if not isinstance(properties, dict):
         return Lost(resource.id)
-    kept = {name: each for name, each in properties.items() if name.lower() not in _ANSWERS}
+    kept = {name: each for name, each in dict.items(properties) if name.lower() not in _ANSWERS}
+    all_of = WHOLE.get(type_of(resource.id).lower().rpartition("/")[2], frozenset())
+    is_whole = all_of == {name.lower() for name in kept}
+    if not is_printable(kept if is_whole else properties):
+        return Lost(resource.id)
     return Creation(resource.id, {"properties": kept})
