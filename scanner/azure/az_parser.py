@@ -6,7 +6,8 @@ Exit 0 when all are accepted, 1 when one is refused, 2 without any.
 
 Run as a script by the Python of the Azure CLI. A command goes as far as its first request, which is never sent: the
 CLI parses it, validates its arguments, and starts it. So it refuses what it refuses without Azure: an argument that
-does not exist, a value that is not among its choices, a resource type that the command does not know.
+does not exist, a value that is not among its choices, a resource type that the command does not know. It refuses a
+command that asks a question too, because nobody is there to answer it.
 """
 
 import contextlib
@@ -43,7 +44,10 @@ FILES = {
 
 
 def split(text: str) -> Iterator[list[str]]:
-    """Yield the arguments of each `az` command of a text. Raise ValueError for open quotes, or az inside a line."""
+    """Yield the arguments of each `az` command of a text, without a file that it writes at its end.
+
+    Raise ValueError for open quotes, or az inside a line.
+    """
     lexer = shlex.shlex(text.replace("\\\n", " "), posix=True, punctuation_chars=SEPARATORS)
     lexer.whitespace = " \t"
     lexer.whitespace_split = True
@@ -58,10 +62,13 @@ def split(text: str) -> Iterator[list[str]]:
             words.append(word)
             continue
         if words and words[0] == "az":
-            yield words[1:]
+            yield words[1:-2] if words[-2:-1] == [">"] else words[1:]
         if any(NESTED.match(word) for word in words[1:]):
             raise ValueError("an az command inside another line of shell is not checked; write it on a line of its own")
         words = []
+
+
+ASKS = "it asks a question, at which a script stops: add --yes, or the value that it asks for"
 
 
 class AsksAzure(BaseException):
@@ -102,6 +109,8 @@ class Cli:
         except SystemExit as end:
             return said.getvalue().strip().partition("\n")[0] or f"the parser ended with {end.code}"
         except Exception as error:  # noqa: BLE001 - the CLI may raise anything
+            if type(error).__name__ == "NoTTYException":
+                return ASKS
             return (str(error) or type(error).__name__).strip().partition("\n")[0]
         return ""
 
@@ -147,6 +156,9 @@ class Cli:
             each.cmd = each._cmd = command
             if hasattr(each, "_subscription"):
                 command.cli_ctx.data["subscription_id"] = each._subscription
+            # The CLI asks before it runs a command (`resolve_confirmation`).
+            if command.confirmation and not vars(each).pop("yes", None):
+                raise ValueError(ASKS)
             if self._is_valid(each, invocation):
                 with contextlib.suppress(AsksAzure):
                     command(invocation._filter_params(each))
@@ -232,7 +244,6 @@ if __name__ == "__main__":
             "AZURE_CONFIG_DIR": config,
             "AZURE_CORE_COLLECT_TELEMETRY": "false",
             "AZURE_CORE_NO_COLOR": "true",
-            "AZURE_CORE_DISABLE_CONFIRM_PROMPT": "true",
         }
         os.chdir(config)
         for name, content in FILES.items():

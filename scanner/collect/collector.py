@@ -13,7 +13,7 @@ from scanner.collect.children import BundleReader
 from scanner.collect.containers import ContainerReader
 from scanner.collect.elsewhere import read_named
 from scanner.collect.exclusions import ExcludedScopes
-from scanner.collect.index_types import INDEX_APIS, IndexReader
+from scanner.collect.index_types import IndexReader
 from scanner.collect.lists import ListReader
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
@@ -35,6 +35,7 @@ from scanner.collect.whole_subscriptions import WholeReader
 from scanner.errors import InputError
 from scanner.model.ids import is_subscription, subscription_of, type_of
 from scanner.model.index import is_indexed
+from scanner.model.index_apis import INDEX_APIS
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.format import DELETED
 from scanner.snapshot.store import LineWriter

@@ -14,60 +14,12 @@ from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionV
 from scanner.collect.versions import by_version
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import EXTENSIONS, MANAGER_TYPES
+from scanner.model.index_apis import INDEX_APIS
 from scanner.model.json_paths import get_path, text_at
 from scanner.snapshot.spool import SpooledRows
 from scanner.snapshot.store import LineBuffer
 
 QUERY = "/providers/Microsoft.ResourceGraph/resources"
-INDEX_APIS = {
-    "microsoft.network/virtualnetworks": "2025-05-01",
-    "microsoft.network/networksecuritygroups": "2025-09-01",
-    "microsoft.network/networkinterfaces": "2025-09-01",
-    "microsoft.network/networkwatchers": "2025-09-01",
-    "microsoft.network/routetables": "2025-09-01",
-    "microsoft.network/publicipaddresses": "2025-09-01",
-    "microsoft.network/publicipprefixes": "2025-09-01",
-    "microsoft.network/loadbalancers": "2025-09-01",
-    "microsoft.network/natgateways": "2025-09-01",
-    "microsoft.network/azurefirewalls": "2025-09-01",
-    "microsoft.network/firewallpolicies": "2025-09-01",
-    "microsoft.network/firewallpolicies/rulecollectiongroups": "2025-09-01",
-    "microsoft.network/ipgroups": "2025-09-01",
-    "microsoft.network/virtualhubs": "2025-09-01",
-    "microsoft.network/applicationgateways": "2025-09-01",
-    "microsoft.network/applicationgatewaywebapplicationfirewallpolicies": "2025-09-01",
-    "microsoft.network/frontdoorwebapplicationfirewallpolicies": "2024-02-01",
-    "microsoft.network/bastionhosts": "2025-09-01",
-    "microsoft.network/privatelinkservices": "2025-09-01",
-    "microsoft.network/privateendpoints": "2025-05-01",
-    "microsoft.network/networksecurityperimeters": "2025-05-01",
-    "microsoft.network/networksecurityperimeters/profiles": "2025-05-01",
-    "microsoft.network/networksecurityperimeters/profiles/accessrules": "2025-05-01",
-    "microsoft.network/networksecurityperimeters/resourceassociations": "2025-05-01",
-    "microsoft.network/frontdoors": "2025-10-01",
-    "microsoft.network/trafficmanagerprofiles": "2022-04-01",
-    "microsoft.network/vpnserverconfigurations": "2025-09-01",
-    "microsoft.cdn/profiles": "2025-12-01",
-    "microsoft.apimanagement/service": "2024-05-01",
-    "microsoft.web/hostingenvironments": "2025-03-01",
-    "microsoft.app/managedenvironments": "2025-07-01",
-    "microsoft.keyvault/vaults": "2026-02-01",
-    "microsoft.keyvault/managedhsms": "2026-02-01",
-    "microsoft.compute/diskencryptionsets": "2025-01-02",
-    "microsoft.compute/diskaccesses": "2025-01-02",
-    "microsoft.recoveryservices/vaults": "2025-08-01",
-    "microsoft.dataprotection/backupvaults": "2025-09-01",
-    "microsoft.insights/activitylogalerts": "2020-10-01",
-    "microsoft.insights/actiongroups": "2023-01-01",
-    "microsoft.operationalinsights/workspaces": "2025-07-01",
-    "microsoft.insights/privatelinkscopes": "2021-09-01",
-    "microsoft.machinelearningservices/workspaces": "2026-05-01",
-    "microsoft.datafactory/factories": "2018-06-01",
-    "microsoft.search/searchservices": "2025-05-01",
-    "microsoft.kusto/clusters": "2025-02-14",
-    "microsoft.dashboard/grafana": "2025-08-01",
-}
-"""The api-versions with which ARM lists the types of the index, by type in lower case."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})
 """Types that are always listed through ARM too, because a property that a Resource Graph row lacks must not close a
 network path."""

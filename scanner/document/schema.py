@@ -68,6 +68,21 @@ class PlaceRow(msgspec.Struct, frozen=True, gc=False):
     endpoint: str
 
 
+class UndoRow(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
+    """What puts this instance back as it was before its fix.
+
+    `save`: commands that only read, which keep what was there in a file; they run before the fix. `commands`: they run
+    in this order, to undo. `steps`: words, where no command undoes a part. `cannot`: why the fix cannot be undone.
+    `source`: the page that says so, or that says what an absent property means.
+    """
+
+    save: list[str] = []
+    commands: list[str] = []
+    steps: list[str] = []
+    cannot: str = ""
+    source: str = ""
+
+
 class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """What closes a finding or an exposure.
 
@@ -79,7 +94,8 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     move to another one closes it.
     `impact`: what may stop working. `of_rule`: whether it is the rule's own fix and nothing else, so that the Terraform
     of the rule does the same. `bicep`: what the fix changes, as resource blocks for the template that deploys the
-    resource; a list is written whole.
+    resource; a list is written whole. `undo`: of a finding; absent where the commands of the fix change nothing that is
+    known.
     """
 
     commands: list[str] = []
@@ -94,11 +110,17 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     bicep: str = ""
     tier: bool = False
     of_rule: bool = False
+    undo: UndoRow | None = None
 
     @property
     def others(self) -> int:
         """Return the number of other endpoints that it closes, listed or not."""
         return max(self.also_closes_count, len(self.also_closes))
+
+    @property
+    def without_undo(self) -> "FixRow":
+        """Return the fix as an endpoint has it: its undo is long, and stands in its finding."""
+        return self if self.undo is None else msgspec.structs.replace(self, undo=None)
 
     @property
     def text(self) -> str:

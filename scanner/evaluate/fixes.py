@@ -83,7 +83,9 @@ class Fixes:
             for each in self._exposures
             if each.id in closed and each.id not in ids
         ]
-        row = fix_row(rule, removal.fix, subject, self._top, closes, leaves, also, versions=self._versions)
+        row = fix_row(
+            rule, removal.fix, subject, self._top, closes, leaves, also, versions=self._versions, index=self._index
+        )
         return row, removal.fix
 
     def _tried(
@@ -140,7 +142,7 @@ class Fixes:
         top = self._top
         own = cause_fix(rule, verdict.causes, subject, top) if verdict.causes else rule_fix(rule, subject, top)
         fix = self._resolving(rule, own, subject)
-        return fix_row(rule, fix, subject, top, also=self._also(fix), versions=self._versions), fix
+        return fix_row(rule, fix, subject, top, also=self._also(fix), versions=self._versions, index=self._index), fix
 
     def _resolving(self, rule: Rule, fix: Fix, subject: Resource) -> Fix:
         """Return the fix of a property rule with what its commands leave to do on this resource, in words."""

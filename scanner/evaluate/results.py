@@ -53,7 +53,7 @@ class BundleResult(Struct):
         for place, exposure in enumerate(self.exposures if marked else ()):
             fix_of_finding = marked.get(self.fixed_by.get(exposure.fingerprint, ""))
             if fix_of_finding is not None:
-                self.exposures[place] = msgspec.structs.replace(exposure, fix=fix_of_finding)
+                self.exposures[place] = msgspec.structs.replace(exposure, fix=fix_of_finding.without_undo)
 
     def describe(self, *resources: Resource) -> None:
         """Add resources to those that the document describes."""

@@ -206,7 +206,7 @@ class ExposureRows:
                 HopRow("endpoint", top.name, exposure.endpoint, top.id, True),
             ],
             admits=[*exposure.admits, *exposure.reach.admits],
-            fix=fix,
+            fix=fix and fix.without_undo,
             breaks=breaks,
             fingerprint=exposure_fingerprint(top.id, exposure.endpoint, exposure.address),
             waiver=waiver or msgspec.UNSET,

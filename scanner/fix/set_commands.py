@@ -4,14 +4,17 @@ import json
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from scanner.fix.placeholders import filled, parts_of, quoted
+from scanner.model.fix import Edit
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 
 _START = "az resource update --ids "
+_REST = "az rest "
 PATCHED = frozenset(
     (
         "microsoft.apimanagement/service",
@@ -144,6 +147,33 @@ def _found(id: str, known: Sequence[Resource]) -> Resource | None:
         if found is not None:
             return found
     return None
+
+
+def edits_of(command: str) -> Iterator[Edit]:
+    """Yield the properties that a general command sets, with their values, or of whose lists it changes entries."""
+    if command.startswith(_REST):
+        yield from _edits_of_request(shlex.split(command))
+    if not command.startswith(_START):
+        return
+    id, *words = shlex.split(command)[4:]
+    option = ""
+    for place, word in enumerate(words):
+        if word.startswith("--"):
+            option = word
+        elif option == "--set":
+            path, _, value = word.partition("=")
+            yield Edit(id, path.partition("[")[0], _read(value))
+        elif option in ("--add", "--remove") and words[place - 1] == option:
+            yield Edit(id, word.partition("[")[0])
+
+
+def _edits_of_request(words: Sequence[str]) -> Iterator[Edit]:
+    """Yield the properties that the body of a request has."""
+    found = dict(pairwise(words))
+    body = _read(found.get("--body", ""))
+    properties = body.get("properties") if isinstance(body, dict) else None
+    for name, value in properties.items() if isinstance(properties, dict) else ():
+        yield Edit(found.get("--url", ""), f"properties.{name}", value)
 
 
 def _setting(command: str) -> tuple[str, str, str] | None:

@@ -22,6 +22,7 @@ from scanner.model.rule import LEARN, Check, Controls, FixTemplate, Rule, subjec
 from scanner.model.rule_row import (
     ASKED,
     CheckRow,
+    FixData,
     FunctionCheck,
     KeyCheck,
     LeastCheck,
@@ -464,6 +465,7 @@ def _fact(row: ValueCheck | LeastCheck | SetCheck, sets: Mapping[str, Any]) -> C
 def _fix(row: RuleData, of: ResourceType | Read) -> FixTemplate:
     fix = row.fix
     _check_templates(row)
+    _check_undo(fix)
     bicep = fix.bicep if fix.bicep is not None else _bicep(row.check, of) if row.check is not None else ""
     return FixTemplate(
         az=fix.az,
@@ -478,6 +480,9 @@ def _fix(row: RuleData, of: ResourceType | Read) -> FixTemplate:
         change=fix.change or _change(row, of),
         add=fix.add,
         delete=fix.delete,
+        unset=fix.unset,
+        cannot_undo=Message(fix.cannot_undo),
+        undo_source=fix.undo_source,
     )
 
 
@@ -503,6 +508,17 @@ def _check_templates(row: RuleData) -> None:
                 raise BadRow(f"{{{word[:40]}}} is no name: write {{{{ and }}}} for braces", "fix", *at)
             if word is not None and at[0] in ("delete", "change", "add") and word not in _IDS:
                 raise BadRow(f"an id is made of {{id}} and {{top_id}}, not of {{{word[:40]}}}", "fix", *at)
+
+
+def _check_undo(fix: FixData) -> None:
+    """Raise BadRow for what is said of the undo without a page that says it, and for a page of nothing."""
+    said = "cannot_undo" if fix.cannot_undo else "unset" if fix.unset is not None else ""
+    if said and not fix.undo_source.startswith("https://"):
+        raise BadRow(f"{said} needs undo_source: the https address of the page that says so", "fix", said)
+    if fix.cannot_undo and fix.unset is not None:
+        raise BadRow("what cannot be undone has no value to set back: leave out unset", "fix", "unset")
+    if fix.undo_source and not said:
+        raise BadRow("a source of what? Say cannot_undo or unset", "fix", "undo_source")
 
 
 def _change(row: RuleData, of: ResourceType | Read) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class FixTemplate(Struct, frozen=True, kw_only=True, dict=True):
     `delete`: the template of the id that it deletes.
     `impact`: what may stop working. `check_first`: a command that only reads. `try_first`: a reversible change.
     `cost`: the effort, by which the locks of an endpoint are ordered (1 a switch, 2 clients must change, 3 a move).
+    `unset`: what the property that it changes is where Azure returns none. `cannot_undo`: why nothing undoes it.
+    `undo_source`: the page that says the one or the other.
     `terraform`: HCL that is shown as it is, for azurerm 5.x: `# ...` stands for arguments that stay, words in capitals
     for the user's own values. Its first lines warn where pasting it replaces the resource.
     """
@@ -73,6 +75,9 @@ class FixTemplate(Struct, frozen=True, kw_only=True, dict=True):
     change: Mapping[str, Any] = field(default_factory=dict)
     add: Mapping[str, Any] = field(default_factory=dict)
     delete: str = ""
+    unset: Any = None
+    cannot_undo: Message = NOTHING
+    undo_source: str = ""
 
     @property
     def first_step(self) -> str:

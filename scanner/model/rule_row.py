@@ -204,6 +204,9 @@ class FixData(Struct, frozen=True, forbid_unknown_fields=True):
 
     A rule needs `az` or `steps`. The fix of a lock rule changes what its rows say in `change` and `add`; rules and
     entries of lists that allow a caller have commands of their own, which need no row.
+
+    Its undo follows from what it changes. `unset`: the value that the property has where Azure returns none;
+    `cannot_undo`: why nothing undoes the fix. Both need `undo_source`, the https address of the page that says so.
     """
 
     impact: str
@@ -218,6 +221,9 @@ class FixData(Struct, frozen=True, forbid_unknown_fields=True):
     check_first: str = ""
     try_first: str = ""
     cost: Literal[1, 2, 3] = 1
+    unset: Value | None = None
+    cannot_undo: str = ""
+    undo_source: str = ""
 
 
 class ExampleRow(Struct, frozen=True, forbid_unknown_fields=True):

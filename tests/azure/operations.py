@@ -13,10 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 import azure.mgmt
 
 from scanner.azure import subscriptions as scope
-from scanner.collect.collector import INDEX_APIS
 from scanner.collect.quotas import APIS as QUOTAS
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.index import LISTED_BY_GROUP
+from scanner.model.index_apis import INDEX_APIS
 from scanner.model.resource_type import Read, ResourceType
 from scanner.rulebook import loader
 from scanner.rulebook.pinned_paths import pinned_name

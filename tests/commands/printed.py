@@ -48,7 +48,14 @@ def of_findings(file: Path) -> Iterator[tuple[str, str]]:
     seen = set()
     for row in (*document["exposures"], *document["findings"]):
         fix = row.get("fix") or {}
-        for command in filter(None, (*fix.get("commands", ()), fix.get("check_first", ""))):
+        undo = fix.get("undo") or {}
+        commands = (
+            *fix.get("commands", ()),
+            fix.get("check_first", ""),
+            *undo.get("save", ()),
+            *undo.get("commands", ()),
+        )
+        for command in filter(None, commands):
             shape = (row.get("rule") or row["endpoint"], *re.findall(r" -[-\w]+", command))
             if AZ.search(command) and shape not in seen:
                 seen.add(shape)

@@ -8,6 +8,7 @@ Needs only the environment of the Azure CLI: nothing of the scanner is imported.
 """
 
 import contextlib
+import copy
 import datetime as dt
 import io
 import ipaddress
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,7 @@ class Arm:
     def __init__(self) -> None:
         self.bodies: dict[str, Any] = {}
         self.seen: list[str] = []
+        self.kinds: list[str] = []
 
     def load(self, bodies: dict[str, Any]) -> None:
         self.bodies = {}
@@ -65,6 +68,7 @@ class Arm:
             if kind(id).lower() in RETURNED:
                 made = merged(RETURNED[kind(id).lower()], made)
             self.bodies[id.lower()] = made
+        self.kinds = [kind(id) for id in bodies]
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         """Return status and body of a request."""
@@ -99,13 +103,20 @@ class Arm:
                     else:
                         items[items.index(each)] = {**each, "properties": made.get("properties")}
 
+    def shows(self, key: str, bodies: dict[str, Any]) -> bool:
+        """Return whether the body of a parent has a child in a list of properties."""
+        parent, name, own = key.rsplit("/", 2)
+        items = member(bodies.get(parent), f"properties.{name}")
+        return isinstance(items, list) and any(str(member(each, "name")).lower() == own for each in items)
+
     def get(self, key: str, path: str) -> tuple[int, Any]:
         if key in self.bodies:
             return 200, self.bodies[key]
         provider = re.fullmatch(r"/subscriptions/[^/]+/providers/([^/]+)", path)
         if provider:
+            known = [*self.kinds, *(kind(id) for id in self.bodies)]
             types = [
-                kind(id).split("/", 1)[1] for id in self.bodies if kind(id).lower().startswith(provider[1].lower())
+                each.split("/", 1)[1] for each in map(str.lower, known) if each.startswith(f"{provider[1].lower()}/")
             ]
             rows = [{"resourceType": each, "apiVersions": [API], "locations": []} for each in types_of(types)]
             return 200, {"namespace": provider[1], "registrationState": "Registered", "resourceTypes": rows}
@@ -113,7 +124,10 @@ class Arm:
         if below:
             return 200, {"value": below}
         listed = [
-            body for body in self.bodies.values() if body["id"].count("/") == 8 and key.endswith(body["type"].lower())
+            body
+            for body in self.bodies.values()
+            if (body["id"].count("/") == 8 and key.endswith(body["type"].lower()))
+            or (key.count("/") == 5 and key.endswith(f"/providers/{kind(body['id']).lower()}"))
         ]
         if listed:
             return 200, {"value": listed}
@@ -258,32 +272,98 @@ def sign_in(folder: Path, subscriptions: set[str]) -> None:
         return Token(), subscription_id or rows[0]["id"], TENANT
 
     Profile.get_login_credentials = credentials
+    Profile.get_raw_token = lambda self, *args, **more: (("Bearer", "token", {}), rows[0]["id"], TENANT)
 
 
 def run(case: dict[str, Any], arm: Arm, url: str) -> str:
     """Run the commands of one case. Return "" where the bodies then hold what is wanted."""
-    from azure.cli.core import get_default_cli
-
-    arm.load(case["bodies"])
-    said = io.StringIO()
-    for command in case["commands"]:
-        cli = get_default_cli()
-        cli.cloud.endpoints.resource_manager = url
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-            try:
-                code = cli.invoke(shlex.split(command)[1:], out_file=io.StringIO())
-            except SystemExit as end:
-                code = end.code
-            except Exception as error:  # noqa: BLE001 - the CLI may raise anything
-                return f"{type(error).__name__}: {str(error)[:300]}"
-        if code:
-            return f"exit {code}: {said.getvalue().strip()[:300]}"
+    if problem := invoke(case["commands"], url):
+        return problem
     for id, path, wanted in case["wanted"]:
         seen = member(arm.bodies.get(id.lower()), path)
         if not alike(seen, wanted):
             return f"{path} is {json.dumps(seen)[:150]}, not {json.dumps(wanted)[:150]}; sent: {arm.seen[-2:]}"
     left = [id for id in case["gone"] if id.lower() in arm.bodies]
     return f"still there: {left}" if left else ""
+
+
+def invoke(commands: list[str], url: str) -> str:
+    """Run commands, each in a CLI of its own; what one prints into a file is written there. Return the first error."""
+    from azure.cli.core import get_default_cli
+
+    said = io.StringIO()
+    for command in commands:
+        words, file = shlex.split(command)[1:], ""
+        if words[-2:-1] == [">"]:
+            words, file = words[:-2], words[-1]
+        cli = get_default_cli()
+        cli.cloud.endpoints.resource_manager = url
+        out = io.StringIO()
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            try:
+                code = cli.invoke(words, out_file=out)
+            except SystemExit as end:
+                code = end.code
+            except Exception as error:  # noqa: BLE001 - the CLI may raise anything
+                return f"{type(error).__name__}: {str(error)[:300]}"
+        if code:
+            return f"exit {code}: {said.getvalue().strip()[:300]}"
+        if file:
+            Path(file).write_text(out.getvalue(), "utf-8")
+    return ""
+
+
+def undone(case: dict[str, Any], arm: Arm, url: str, before: dict[str, Any]) -> str:
+    """Run the undo of one case, whose fix ran. Return "" where the bodies are then what they were before it."""
+    if problem := invoke(case["undo"], url):
+        return problem
+    for id in sorted({*before, *arm.bodies}):
+        if id not in before and arm.shows(id, before):
+            continue  # the parent's body has it
+        if (id in before) != (id in arm.bodies):
+            return f"{id} is {'still there' if id in arm.bodies else 'still gone'}; sent: {arm.seen[-2:]}"
+        wanted = [path.lower() for each, path, _ in case["wanted"] if each.lower() == id]
+        was = before[id]
+        for path, value in case["defaults"]:
+            if member(was, path) is None and alike(member(arm.bodies[id], path), value):
+                was = with_member(was, path, value)
+        found = list(differences(present(arm.bodies[id]), present(was)))
+        # A model of the CLI leaves out what it does not know, which is nothing that the fix or the undo says.
+        left = [each for each in found if each[1] is not None or any(f"{each[0]}.".startswith(f"{p}.") for p in wanted)]
+        if left:
+            return f"{id}: {'; '.join(f'{path} is {new}, and was {old}' for path, new, old in left)[:400]}"
+    return ""
+
+
+def with_member(body: Any, path: str, value: Any) -> Any:
+    """Return a body with a value below a dotted path."""
+    first, _, rest = path.partition(".")
+    body = body if isinstance(body, dict) else {}
+    key = next((key for key in body if key.lower() == first.lower()), first)
+    return {**body, key: with_member(body.get(key), rest, value) if rest else value}
+
+
+def present(value: Any) -> Any:
+    """Return a body without what says nothing: null and empty members, which Azure returns or leaves out, and texts in
+    lower case.
+    """
+    if isinstance(value, dict):
+        found = {key.lower(): present(each) for key, each in value.items()}
+        return {key: each for key, each in sorted(found.items()) if each not in (None, {}, [])}
+    if isinstance(value, list):
+        return [present(each) for each in value]
+    return value.lower() if isinstance(value, str) else value
+
+
+def differences(new: Any, old: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield path, new and old value of each member that differs."""
+    if new == old:
+        return
+    if isinstance(new, dict) and isinstance(old, dict):
+        for key in sorted({*new, *old}):
+            yield from differences(new.get(key), old.get(key), f"{path}.{key}" if path else key)
+    else:
+        yield path, new, old
 
 
 def listed_as(case: dict[str, Any], known: dict[str, str]) -> str:
@@ -295,7 +375,8 @@ def main() -> int:
     cases = [json.loads(line) for line in sys.stdin]
     only = sys.argv[1:]
     known: dict[str, str] = json.loads((Path(__file__).parent / "recorded.json").read_text("utf-8"))
-    wrong, right, listed = 0, 0, set()
+    unproven: dict[str, str] = json.loads((Path(__file__).parent / "undone.json").read_text("utf-8"))
+    wrong, right, undos, listed, used = 0, 0, 0, set(), set()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pem, private = certificate(folder)
@@ -303,6 +384,7 @@ def main() -> int:
             "AZURE_CONFIG_DIR": name, "AZURE_CORE_COLLECT_TELEMETRY": "false", "AZURE_CORE_NO_COLOR": "true",
             "REQUESTS_CA_BUNDLE": str(pem), "AZURE_CORE_ONLY_SHOW_ERRORS": "true",
         }  # fmt: skip
+        os.chdir(name)
         arm = Arm()
         server = serve(arm, pem, private)
         url = f"https://127.0.0.1:{server.server_address[1]}/"
@@ -315,12 +397,28 @@ def main() -> int:
             if key and not only:
                 listed.add(key)
                 continue
-            problem = run(case, arm, url)
+            arm.load(case["bodies"])
+            before = copy.deepcopy(arm.bodies)
+            problem = invoke(case["save"], url) or run(case, arm, url)
+            if not problem and case["undo"] and not case["words"]:
+                problem = undone(case, arm, url, before)
+                undos += not problem
+                why = listed_as(case, unproven)
+                if problem and why and not only:
+                    used.add(why)
+                    problem = ""
+                problem = problem and f"not undone by {case['undo']}\n  {problem}"
             right += not problem
             wrong += bool(problem)
             if problem:
                 print(f"{case['id']}\n  {case['commands']}\n  {problem}\n", flush=True)
-    print(f"{right} fixes ran and changed what their overlay changes, {wrong} did not, {len(listed)} are listed")
+    for key in [] if only else sorted(unproven.keys() - used):
+        print(f"undone.json lists {key}, whose undo is proven")
+        wrong += 1
+    print(
+        f"{right} fixes ran and changed what their overlay changes, {wrong} did not, {len(listed)} are listed; "
+        f"{undos} were undone"
+    )
     return 1 if wrong else 0
 
 

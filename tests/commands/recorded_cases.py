@@ -9,14 +9,15 @@ import re
 import sys
 from typing import Any
 
+from scanner.document.schema import UndoRow
+from scanner.fix.rows import defaults_of
 from scanner.fix.sample_commands import with_fields
+from scanner.fix.undo_steps import MADE
 from scanner.model.fix import Deletion, Edit
+from scanner.model.ids import type_of
 from scanner.model.json_paths import MISSING, get_path
 from tests.rules import examples
 from tests.rules.simulate import FIELD_VALUES, Fixed, everything, overlaid_body
-
-ALERTS = "/activityLogAlerts/"
-"""What a command makes, and refuses to make twice."""
 
 
 def filled(command: str) -> str:
@@ -43,9 +44,13 @@ def case(each: Fixed) -> dict[str, Any]:
         wanted.append([known, step.path, json.loads(text)])
     gone = [step.resource for step in each.fix.changes if isinstance(step, Deletion)]
     # What Azure has for every resource, whether an example shows it or not.
-    bodies |= {id: {"id": id, "properties": {}} for id, _, _ in wanted if id not in bodies and ALERTS not in id}
+    bodies |= {
+        id: {"id": id, "properties": {}} for id, _, _ in wanted if id not in bodies and type_of(id).lower() not in MADE
+    }
     bodies |= {id: {"id": id, "properties": {}} for id in gone if id not in bodies}
     commands = [filled(command) for command in each.finding.fix.commands]
+    undo = each.finding.fix.undo or UndoRow()
+    rule = examples.rule_at(each.finding.rule, each.finding.resource)
     return {
         "id": each.id,
         "rule": each.finding.rule,
@@ -53,6 +58,10 @@ def case(each: Fixed) -> dict[str, Any]:
         "bodies": bodies,
         "wanted": wanted,
         "gone": gone,
+        "defaults": list(map(list, defaults_of(rule).items())),
+        "save": [filled(command) for command in undo.save],
+        "undo": [filled(command) for command in undo.commands],
+        "words": [*undo.steps, *([undo.cannot] if undo.cannot else [])],
     }
 
 

@@ -9,6 +9,7 @@ from scanner.azure.az_parser import check, split
     ("text", "commands"),
     [
         ("az login", [["login"]]),
+        ("az group list > groups.json", [["group", "list"]]),
         ("az acr update \\\n  -n 'my registry'", [["acr", "update", "-n", "my registry"]]),
         ("az login && az account list; az group list | cat", [["login"], ["account", "list"], ["group", "list"]]),
         ("az a -n ''", [["a", "-n", ""]]),

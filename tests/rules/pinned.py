@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from scanner.collect.collector import INDEX_APIS
 from scanner.model.index import INDEX_TYPES, MANAGER_TYPES
+from scanner.model.index_apis import INDEX_APIS
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule_row import FunctionCheck
