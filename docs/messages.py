@@ -14,7 +14,7 @@ from scanner.rulebook.loader import RuleSet, load
 
 _TEMPLATES = {"Message": 1, "plural": 2}
 """The functions that make messages, and how many of their first arguments are templates."""
-_ROWS = frozenset({"because", "expected", "none", "otherwise", "set", "steps", "unclear", "what"})
+_ROWS = frozenset({"because", "cannot_undo", "expected", "none", "otherwise", "set", "steps", "unclear", "what"})
 """The keys of a rule's row that are templates; the catalogue of rules has the others."""
 
 

@@ -236,5 +236,7 @@ def _in_words(step: Step) -> Message:
             value=spelled(step.value),
         )
     if not path:
-        return Message("What {resource} was before the fix is not known: save it before the fix.", resource=path_of(id))
-    return Message("Before the fix, {path} of {resource} is not known: note it.", path=path, resource=path_of(id))
+        return Message("What {resource} is before the fix is not known: save it first.", resource=path_of(id))
+    return Message(
+        "What {path} of {resource} is before the fix is not known: note it first.", path=path, resource=path_of(id)
+    )

@@ -107,6 +107,17 @@ function fixSection(row) {
     effect && h("p", { class: "said" }, effect),
     breaks && h("p", { class: "said" }, t("endpoints.cuts", null, { text: breaks })),
     first && h("details", null, h("summary", null, t(READS_ONLY.test(first) ? "card.check_first" : "card.try_first")), remedy({ commands: [first] })),
+    fix && fix.undo && lazyDetails(t("card.undo"), () => undoOf(fix.undo)),
+  ];
+}
+
+/** What puts the resource back as it was before the fix, or why nothing does. */
+function undoOf({ save = [], commands = [], steps = [], cannot = "", source = "" }) {
+  return [
+    cannot && h("p", { class: "said" }, visible(cannot)),
+    save.length > 0 && [h("p", { class: "said" }, t("card.save_first")), remedy({ commands: save }), h("p", { class: "said" }, t("card.then_undo"))],
+    remedy({ commands, steps }),
+    source && h("p", { class: "where" }, reference(source)),
   ];
 }
 
