@@ -22,8 +22,9 @@ Data = list[Any]
 Said = dict[str, Data] | msgspec.UnsetType
 SAID: Final = "said"
 TEXTS: Final = frozenset({
-    "admits", "breaks", "cannot", "detail", "evidence", "expected", "fields", "fix", "hops", "impact", "message", "name",
-    "notes", "path", "publishers", "reason", "risks", "service", "source", "steps", "title", "undo", "value", "what", "why",
+    "admits", "breaks", "cannot", "detail", "evidence", "expected", "fields", "fix", "hops", "impact", "message",
+    "name", "notes", "path", "publishers", "reason", "risks", "service", "source", "steps", "title", "undo",
+    "value", "what", "why",
 })  # fmt: skip
 """The fields of a row that are texts, or have such rows. A report changes no other one, whatever a document says of
 it."""

@@ -28,6 +28,9 @@ CREATORS: Final[Mapping[str, Creator]] = {
     "az aks update --api-server-authorized-ip-ranges": Creator(
         "az aks update", _NAMED, "--api-server-authorized-ip-ranges ''"
     ),
+    "az backup vault resource-guard-mapping update": Creator(
+        "az backup vault resource-guard-mapping delete", _NAMED, "--yes"
+    ),
     "az lock create": Creator("az lock delete", ("--name", "--resource", "--subscription")),
     "az monitor activity-log alert create": Creator("az monitor activity-log alert delete", _NAMED),
     "az monitor diagnostic-settings create": Creator(

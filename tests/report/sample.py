@@ -511,7 +511,11 @@ def setting_findings(estate: Estate, service: Service, identity: str) -> None:
                 identity,
                 "waived" if chance < 0.006 else "fail",
                 evidence=evidence,
-                fix={"commands": [f"az resource update --ids {quoted(identity)} --set {path}=x"], "of_rule": True},
+                fix={
+                    "commands": [f"az resource update --ids {quoted(identity)} --set {path}=x"],
+                    "of_rule": True,
+                    "undo": {"commands": [f"az resource update --ids {quoted(identity)} --remove {path}"]},
+                },
                 **({"waiver": WAIVER} if chance < 0.006 else {}),
             )
         elif chance < 0.205:

@@ -173,6 +173,30 @@ def test_the_bicep_of_a_finding_is_that_of_its_fix(reader: Reader, make: Make) -
     )
 
 
+def test_the_undo_of_a_fix_is_below_it(reader: Reader, make: Make) -> None:
+    document = sample.document(40, hostile=False)
+    undo = {"save": ["az rest --method get --url a > a.json"], "commands": ["az x --ids b"], "steps": ["Set <b> back."]}
+    final = {"cannot": "Purge protection cannot be disabled again.", "source": "https://learn.microsoft.com/azure/x"}
+    failed = [row for row in document["findings"] if row["status"] == "fail"]
+    for at, row in enumerate(failed):
+        row["fix"] = {"commands": ["az x --ids a"], "undo": final if at % 2 else undo}
+    page = reader.open(make(document), "#findings?q=status:fail")
+    seen = set()
+    for at in range(6):
+        page.locator(".open-row").nth(at).click()
+    for each in page.locator("summary", has_text="Undo").all():
+        each.click()
+        text = each.locator("..").inner_text()
+        seen.add("final" if "cannot be disabled again" in text else "commands")
+        if "cannot be" in text:
+            assert "https://learn.microsoft.com/azure/x" in text
+        else:
+            order = ["save what is there", "> a.json", "To undo the fix", "Set <b> back.", "az x --ids b"]
+            places = [text.index(word) for word in order]
+            assert places == sorted(places)
+    assert seen == {"final", "commands"}
+
+
 def test_commands_break_at_spaces_only(reader: Reader, report: Path) -> None:
     page = reader.page()
     for state in ("#endpoints", "#findings?q=status:fail"):

@@ -355,6 +355,13 @@ def test_the_line_of_a_key_is_that_of_its_longest_part() -> None:
     ("fix", "said"),
     [
         ('az = "{"', "a brace stands alone"),
+        ('az = "az version"\ncannot_undo = "Never."', "cannot_undo needs undo_source"),
+        ('az = "az version"\nunset = false', "unset needs undo_source"),
+        (
+            'az = "az version"\ncannot_undo = "Never."\nunset = 1\nundo_source = "https://learn.microsoft.com"',
+            "leave out unset",
+        ),
+        ('az = "az version"\nundo_source = "https://learn.microsoft.com"', "a source of what?"),
         ('az = "az version }"', "a brace stands alone"),
         ('az = "az {name.x}"', "is no name"),
         ('az = "az {name!r}"', "is no name"),
