@@ -63,7 +63,7 @@ def undo_row(undo: Undo) -> UndoRow | None:
         save=list(undo.save),
         commands=list(undo.commands),
         steps=list(undo.steps),
-        cannot=undo.cannot,
+        cannot=undo.cannot or "",
         source=undo.source,
     )
 
