@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from scanner.content import content
-from scanner.document.said import is_translated
+from scanner.document.message_data import is_translated
 from scanner.model.type_names import type_name
 from scanner.rulebook.loader import RuleSet, load
 

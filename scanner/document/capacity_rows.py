@@ -2,7 +2,7 @@
 
 import msgspec
 
-from scanner.document.said import Said
+from scanner.document.message_data import TextData
 
 QUOTA_STATES = ("full", "near", "room", "unlimited", "unknown")
 """The states of a quota and of a reservation, in the order in which people read them."""
@@ -29,7 +29,7 @@ class QuotaRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ta
     share: int | None = None
     state: str = "unknown"
     why: str = ""
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET
 
 
 class ReservationRow(
@@ -51,7 +51,7 @@ class ReservationRow(
     left: int | None = None
     state: str = "unknown"
     why: str = ""
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET
 
 
 class SpreadRow(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="spread"):
@@ -66,7 +66,7 @@ class SpreadRow(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag
     single: int
     spread: int
     unknown: int
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET
 
 
 class ControlPlaneRow(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="control-plane"):
@@ -81,7 +81,7 @@ class ControlPlaneRow(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind
     complete: bool
     reason: str
     source: str
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET
 
 
 CapacityRow = QuotaRow | ReservationRow | SpreadRow | ControlPlaneRow

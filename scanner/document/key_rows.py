@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from scanner.document.said import Said
+from scanner.document.message_data import TextData
 
 
 class KeyStoreRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=False):
@@ -24,7 +24,7 @@ class KeyStoreRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True,
     host: str = ""
     confidential: str = ""
     why: str = ""
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET
 
 
 class KeyRiskRow(msgspec.Struct, frozen=True, gc=False):
@@ -37,7 +37,7 @@ class KeyRiskRow(msgspec.Struct, frozen=True, gc=False):
     severity: str
     what: str
     rule: str = ""
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET
 
 
 class KeyRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -65,4 +65,4 @@ class KeyRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     rotation: str = ""
     risks: list[KeyRiskRow] = []
     why: str = ""
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET

@@ -13,8 +13,8 @@ from msgspec.structs import force_setattr
 from scanner.document.capacity_rows import CapacityRow
 from scanner.document.framework_rows import FrameworkRow
 from scanner.document.key_rows import KeyRow
+from scanner.document.message_data import Data, TextData
 from scanner.document.numbers import NumbersRow
-from scanner.document.said import Data, Said
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.document.states import State
 from scanner.document.words import check_all
@@ -171,7 +171,7 @@ class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
     """Further host names with the same locks: secondaries, replicas, custom names; absent: none."""
     publishers: list[list[HopRow]] | msgspec.UnsetType = msgspec.UNSET
     """Gateways and DNS names in front of it, each with the one that leads to it before it; absent: none."""
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET
 
 
 class WaiverRow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -206,7 +206,7 @@ class FindingRow(msgspec.Struct, kw_only=True, frozen=True):
     """The expired waiver that covered it, where it fails again."""
     new: bool | msgspec.UnsetType = msgspec.UNSET
     since: str | msgspec.UnsetType = msgspec.UNSET
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET
 
     @property
     def is_counted(self) -> bool:
@@ -238,7 +238,7 @@ class DataPlaceRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
     source: str = ""
     why: str = ""
     waiver: "WaiverRow | None" = None
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET
 
 
 class ResourceRow(msgspec.Struct, kw_only=True, frozen=True):
@@ -293,7 +293,7 @@ class Coverage(msgspec.Struct, kw_only=True, frozen=True):
     notes: list[str] = []
     rules_broken: list[str] | msgspec.UnsetType = msgspec.UNSET
     """The files and rules that were not loaded, absent where all were; they make the scan incomplete."""
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET
 
 
 class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
@@ -379,7 +379,7 @@ class ChangeRow(msgspec.Struct, kw_only=True, frozen=True):
     last_seen: str
     why: str
     was: CellRow | None
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET
 
     def __post_init__(self) -> None:
         for name in ("since", "last_seen"):
@@ -425,7 +425,7 @@ class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):
     fixed: list[ChangeRow]
     unseen: list[ChangeRow]
     trend: list[TrendRow]
-    said: Said = msgspec.UNSET
+    texts: TextData = msgspec.UNSET
 
     def __post_init__(self) -> None:
         if self.since is not None:
@@ -444,7 +444,7 @@ class Document(msgspec.Struct, kw_only=True):
     passed: Mapping[str, list[str]]
     not_applicable: Mapping[str, dict[str, str]]
     reasons: Mapping[str, dict[str, Data]] = {}
-    """What the reasons of `not_applicable` are made of, as `said` of a row."""
+    """What the reasons of `not_applicable` are made of, as `texts` of a row."""
     places: Sequence[DataPlaceRow] = ()
     keys: Sequence[KeyRow] = ()
     capacity: Sequence[CapacityRow] = ()

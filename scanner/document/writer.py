@@ -9,8 +9,8 @@ import msgspec
 from scanner.document.capacity_rows import CapacityRow
 from scanner.document.framework_rows import FrameworkRow
 from scanner.document.key_rows import KeyRow
+from scanner.document.message_data import Data, all_with_texts, reasons_of, with_texts
 from scanner.document.numbers import NumbersRow
-from scanner.document.said import Data, all_said, reasons_of, with_said
 from scanner.document.schema import (
     CHANGE_LISTS,
     SCHEMA,
@@ -109,20 +109,20 @@ class Writer:
             self._begin(name, text)
 
     def exposure(self, row: ExposureRow) -> None:
-        self._line("exposures", _encoder.encode(with_said(row, self.templates)))
+        self._line("exposures", _encoder.encode(with_texts(row, self.templates)))
 
     def finding(self, row: FindingRow) -> None:
-        self._line("findings", _encoder.encode(with_said(row, self.templates)))
+        self._line("findings", _encoder.encode(with_texts(row, self.templates)))
 
     def place(self, row: DataPlaceRow) -> None:
-        self._line("places", _encoder.encode(with_said(row, self.templates)))
+        self._line("places", _encoder.encode(with_texts(row, self.templates)))
 
     def key(self, row: KeyRow, stores: Iterable[bytes] | None = None) -> None:
         """Write a key. `stores`: its encoded stores, where the row is without them."""
         if stores is None:
-            stores = map(_encoder.encode, all_said(row.stores, self.templates))
-        row = msgspec.structs.replace(row, stores=[], risks=all_said(row.risks, self.templates))
-        head, tail = _encoder.encode(with_said(row, self.templates)).split(_STORES, 1)
+            stores = map(_encoder.encode, all_with_texts(row.stores, self.templates))
+        row = msgspec.structs.replace(row, stores=[], risks=all_with_texts(row.risks, self.templates))
+        head, tail = _encoder.encode(with_texts(row, self.templates)).split(_STORES, 1)
         self._begin("keys", head + _STORES)
         spool = self._spools["keys"]
         for number, each in enumerate(stores):
@@ -130,7 +130,7 @@ class Writer:
         spool.write(tail)
 
     def capacity(self, row: CapacityRow) -> None:
-        self._line("capacity", _encoder.encode(with_said(row, self.templates)))
+        self._line("capacity", _encoder.encode(with_texts(row, self.templates)))
 
     def resource(self, id: str, row: ResourceRow) -> None:
         self._line("resources", _encoder.encode(id) + b": " + _encoder.encode(row))
@@ -224,7 +224,7 @@ def _write(
     for place, gap in enumerate(gaps):
         out.write((b",\n" if place else b"\n") + _encoder.encode(gap))
     templates = dict(last.templates)
-    out.write(b'\n],\n"coverage": ' + _encoder.encode(with_said(coverage, templates)))
+    out.write(b'\n],\n"coverage": ' + _encoder.encode(with_texts(coverage, templates)))
     changes = None if last.changes is None else _changes(last.changes, templates)
     for name, part in last._replace(changes=changes, templates=dict(sorted(templates.items())))._asdict().items():
         if part is not None and (part or name != "templates"):
@@ -242,8 +242,8 @@ def write_document(document: Document, out: IO[bytes]) -> None:
 
 def _changes(row: ChangesRow, templates: dict[str, str]) -> ChangesRow:
     """Return changes with what their texts are made of."""
-    lists: dict[str, Any] = {name: all_said(getattr(row, name), templates) for name in CHANGE_LISTS}
-    return with_said(msgspec.structs.replace(row, **lists), templates)
+    lists: dict[str, Any] = {name: all_with_texts(getattr(row, name), templates) for name in CHANGE_LISTS}
+    return with_texts(msgspec.structs.replace(row, **lists), templates)
 
 
 def _lines(rows: Mapping[str, Any] | Sequence[Any], templates: dict[str, str]) -> Iterator[bytes]:
@@ -252,6 +252,6 @@ def _lines(rows: Mapping[str, Any] | Sequence[Any], templates: dict[str, str]) -
     if isinstance(rows, Mapping):
         lines = (_encoder.encode(id) + b": " + _encoder.encode(row) for id, row in rows.items())
     else:
-        lines = (_encoder.encode(with_said(row, templates)) for row in rows)
+        lines = (_encoder.encode(with_texts(row, templates)) for row in rows)
     for place, line in enumerate(lines):
         yield (b",\n" if place else b"\n") + line

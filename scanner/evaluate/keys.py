@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
-from scanner.document.said import with_said
+from scanner.document.message_data import with_texts
 from scanner.document.schema import FindingRow
 from scanner.document.sorted_rows import SortedRows
 from scanner.model.dates import date_of, seconds_of
@@ -196,8 +196,8 @@ class KeyLedger:
             group = self._group(KeyGroup(0, each.holder, sys.intern(each.type), each.key))
             if each.elsewhere and group.elsewhere is None:
                 elsewhere = KeyRiskRow("elsewhere", "info", each.elsewhere, each.row.rule)
-                group.elsewhere = with_said(elsewhere, self.templates)
-            self._rows.add(group.number, each.row.resource.lower(), _encode(with_said(each.row, self.templates)))
+                group.elsewhere = with_texts(elsewhere, self.templates)
+            self._rows.add(group.number, each.row.resource.lower(), _encode(with_texts(each.row, self.templates)))
 
     def note(self, finding: FindingRow) -> None:
         """Note what a finding on a vault, or on a key of it, says of keys."""
@@ -207,7 +207,7 @@ class KeyLedger:
         risk = RISKS.get(finding.rule.removeprefix(prefix))
         if risk is not None:
             severity = finding.severity if finding.status in ("fail", "waived") and finding.severity else "unknown"
-            row = with_said(KeyRiskRow(risk, severity, finding.message, finding.rule), self.templates)
+            row = with_texts(KeyRiskRow(risk, severity, finding.message, finding.rule), self.templates)
             self._rows.add(_RISKS, finding.resource.lower(), _encode(row))
 
     def rows(self) -> Iterator[tuple[KeyRow, Iterator[bytes]]]:

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct, field
 
 from scanner.document.capacity_rows import ReservationRow
-from scanner.document.said import all_said
+from scanner.document.message_data import all_with_texts
 from scanner.document.writer import RowsPart
 from scanner.evaluate.capacity import CapacityLedger
 from scanner.evaluate.counts import Counts, CountsPart
@@ -86,7 +86,7 @@ class Ledgers(Struct):
             counts=self.counts.part(),
             gaps=self.gaps.part(),
             keys=self.keys.part(),
-            capacity=all_said(self.capacity.part(), templates),
+            capacity=all_with_texts(self.capacity.part(), templates),
             types=self.types.part(),
             shared=self.shared.part(),
             waivers=self.waivers.part(),

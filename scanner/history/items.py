@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field
 
-from scanner.document.said import restored
+from scanner.document.message_data import restored
 from scanner.document.schema import order
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import root_of, segments
@@ -56,10 +56,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """An exposure or a failed finding as the last scan that saw it left it.
 
     Empty: `rule` and `category` of an exposure; `address`, `reach` and `authentication` of a finding, and `endpoint` of
-    one that is counted itself; that of another names the endpoints that are counted in its place. `said`: what the
-    title is made of (`scanner.document.said`). `since` and `seen` are the times of the first and the last scan that saw
-    it (UTC, ISO 8601). `visible` is false where the last scan that evaluated it could not tell whether it is still
-    open.
+    one that is counted itself; that of another names the endpoints that are counted in its place. `title_data`: what
+    the title is made of (`scanner.document.message_data`). `since` and `seen` are the times of the first and the last
+    scan that saw it (UTC, ISO 8601). `visible` is false where the last scan that evaluated it could not tell whether it
+    is still open.
     """
 
     kind: ItemKind
@@ -70,7 +70,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     rule: str = ""
     category: str = ""
     title: str = ""
-    said: str = ""
+    title_data: str = ""
     severity: str = ""
     reach: str = ""
     authentication: str = ""
@@ -86,7 +86,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def message(self) -> str:
         """Return the title with what it is made of."""
-        return restored(self.title, self.said)
+        return restored(self.title, self.title_data)
 
     @property
     def is_counted(self) -> bool:

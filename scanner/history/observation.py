@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
-from scanner.document.said import stored, stored_data
+from scanner.document.message_data import stored, stored_data
 from scanner.document.schema import Document, ExposureRow, FindingRow, finding_fingerprint
 from scanner.history.items import Item, ItemKey, level, lineage, rank, top_of
 from scanner.history.uncertain import Uncertain, is_uncertain_exposure
@@ -110,7 +110,7 @@ class Observation:
                 endpoint=row.endpoint,
                 address=row.address,
                 title=row.title,
-                said=self._said(row),
+                title_data=self._title_data(row),
                 severity=row.severity,
                 reach=row.reach,
                 authentication=row.authentication,
@@ -139,7 +139,7 @@ class Observation:
                 rule=row.rule,
                 category=row.category,
                 title=row.title,
-                said=self._said(row),
+                title_data=self._title_data(row),
                 severity=row.severity or "",
                 state="accepted" if row.status == "waived" else "open",
                 since=self.taken,
@@ -147,9 +147,9 @@ class Observation:
             )
         )
 
-    def _said(self, row: ExposureRow | FindingRow) -> str:
+    def _title_data(self, row: ExposureRow | FindingRow) -> str:
         """Return what the title of a row is made of, to be stored."""
-        data = row.said.get("title") if row.said else None
+        data = row.texts.get("title") if row.texts else None
         return stored(row.title) if data is None else stored_data(data, self.templates)
 
     def passed(self, id: str, rules: Iterable[str]) -> None:

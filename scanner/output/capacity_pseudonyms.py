@@ -49,7 +49,7 @@ def redacted_capacity(
             yield _reservation(row, names)
         elif isinstance(row, SpreadRow):
             if row.over in _OVER:
-                yield replace(row, rule=rule(row.rule), title=title(row.rule), said=UNSET)
+                yield replace(row, rule=rule(row.rule), title=title(row.rule), texts=UNSET)
         elif (plane := planes.get(row.id)) is not None:
             yield ControlPlaneRow(
                 id=plane.id,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from scanner.document.said import SAID, TEXTS, Data
+from scanner.document.message_data import FIELD_OF_TEXTS, TEXTS, Data
 from scanner.document.schema import CHANGE_LISTS, ChangesRow, Coverage, Document, RuleRow
 from scanner.document.views import RowView
 from scanner.report.messages import Messages, exactly, messages
@@ -81,11 +81,11 @@ class Texts:
 
     def row(self, row: _Row) -> _Row:
         """Return a row with its texts in the language."""
-        said: dict[str, Data] | msgspec.UnsetType = getattr(row, SAID)
-        if not said:
+        found: dict[str, Data] | msgspec.UnsetType = getattr(row, FIELD_OF_TEXTS)
+        if not found:
             return row
         tree: dict[str, Any] = {}
-        for position, data in said.items():
+        for position, data in found.items():
             *above, last = position.split(".")
             at = tree
             for each in above:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from scanner.document.said import Data, data_of, fields_of, template_id
+from scanner.document.message_data import Data, data_of, fields_of, template_id
 from scanner.model.message import Message, cased, pieces
 from scanner.report.translations import IMPACT, MESSAGES, RULES, TITLE, translations
 from scanner.report.words import ENGLISH, Words

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from scanner.document.said import restored, stored
+from scanner.document.message_data import restored, stored
 from scanner.document.schema import ScopeRow
 from scanner.model.ids import bundle_of, resource_type_of, root_of
 from scanner.model.index import is_indexed
@@ -44,7 +44,7 @@ class Header(msgspec.Struct, kw_only=True):
     `live`: read from Azure. False for a file of bare resources.
     `kept`: the paths that were kept of each ARM type (`scanner.model.kept`), None where bodies are whole. `kept_tags`:
     the names of the tags that were kept. `tenants`: the names of the tenants that the settings list, by their ids in
-    lower case; none where one login read all. `said`: what notes are made of, by their texts (`scanner.document.said`).
+    lower case; none where one login read all. `note_data`: what notes are made of, by their texts (`scanner.document.message_data`).
     """
 
     version: int = VERSION
@@ -65,7 +65,7 @@ class Header(msgspec.Struct, kw_only=True):
     kept: dict[str, list[str]] | None = None
     kept_tags: list[str] = []
     tenants: dict[str, str] = {}
-    said: dict[str, str] = {}
+    note_data: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         self.taken = checked_time(self.taken)
@@ -73,12 +73,14 @@ class Header(msgspec.Struct, kw_only=True):
     def note(self, *notes: str) -> None:
         """Add notes, with what they are made of."""
         self.notes += notes
-        self.said |= {each: kept for each in notes if (kept := stored(each))}
+        self.note_data |= {each: kept for each in notes if (kept := stored(each))}
 
     @property
     def messages(self) -> list[str]:
         """Return the notes with what they are made of."""
-        return [each if isinstance(each, Message) else restored(each, self.said.get(each, "")) for each in self.notes]
+        return [
+            each if isinstance(each, Message) else restored(each, self.note_data.get(each, "")) for each in self.notes
+        ]
 
     def kept_paths(self, why: Message = WITHOUT) -> KeptPaths | None:
         """Return what was kept of each type, None where bodies are whole. `why`: why anything else is unread."""

@@ -142,8 +142,8 @@ def test_a_list_that_answers_500_for_ever_leaves_the_rest_as_it_was(whole: Scann
 
 def without_names(row: dict[str, Any]) -> dict[str, Any]:
     """Return an exposure without who leads to it by name."""
-    said = {at: each for at, each in row.get("said", {}).items() if not at.startswith(("admits", "publishers"))}
-    return {**row, "admits": [], "publishers": [], "said": said}
+    texts = {at: each for at, each in row.get("texts", {}).items() if not at.startswith(("admits", "publishers"))}
+    return {**row, "admits": [], "publishers": [], "texts": texts}
 
 
 def test_traffic_manager_that_may_not_be_read_costs_its_names_and_nothing_else() -> None:

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scanner.document.capacity_rows import ControlPlaneRow, QuotaRow, ReservationRow
-from scanner.document.said import with_said
+from scanner.document.message_data import with_texts
 from scanner.document.schema import Document, decode_document
 from scanner.output.redact import VARIABLE, redact
 from scanner.output.writers import encoded, write
@@ -240,7 +240,7 @@ def test_the_numbers_of_the_demo_are_those_of_the_whole(demo: Document) -> None:
     assert len({row.fingerprint for row in made.findings}) == len({row.fingerprint for row in demo.findings})
     again = decode_document(encoded(made))
     assert encoded(again) == encoded(made)
-    assert list(again.findings) == [with_said(row, {}) for row in made.findings]
+    assert list(again.findings) == [with_texts(row, {}) for row in made.findings]
 
 
 def test_a_framework_of_ones_own_is_left_out_and_another_has_its_own_words(demo: Document) -> None:
@@ -255,7 +255,7 @@ def test_a_framework_of_ones_own_is_left_out_and_another_has_its_own_words(demo:
 def test_capacity_keeps_numbers_and_our_own_texts_and_no_names(demo: Document) -> None:
     made = redact(demo, KEY)
     assert len(made.capacity) == len(demo.capacity)
-    assert [with_said(each, {}) for each in made.capacity if isinstance(each, ControlPlaneRow)] == [
+    assert [with_texts(each, {}) for each in made.capacity if isinstance(each, ControlPlaneRow)] == [
         each for each in demo.capacity if isinstance(each, ControlPlaneRow)
     ]
     both = [(a, b) for a, b in zip(demo.capacity, made.capacity, strict=True) if isinstance(a, QuotaRow)]
@@ -368,10 +368,10 @@ def test_what_cannot_be_redacted_is_refused(
 
 def test_what_texts_are_made_of_goes_with_the_texts(demo: Document) -> None:
     """It has the names that the texts have."""
-    assert any(row.said for row in demo.exposures)
+    assert any(row.texts for row in demo.exposures)
     assert demo.reasons
     made = redact(demo, KEY)
     assert not made.reasons
-    assert not any(row.said for row in (*made.exposures, *made.findings, *made.places, *made.keys, *made.capacity))
+    assert not any(row.texts for row in (*made.exposures, *made.findings, *made.places, *made.keys, *made.capacity))
     assert not made.templates
-    assert not made.coverage.said
+    assert not made.coverage.texts

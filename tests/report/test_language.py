@@ -19,7 +19,7 @@ from babel.messages.pofile import read_po
 from docs import translations
 from scanner.config.options import LANGUAGES
 from scanner.content import content
-from scanner.document.said import data_of
+from scanner.document.message_data import data_of
 from scanner.model.exposure import access_sentence
 from scanner.model.message import Message as Text
 from scanner.model.message import message_text
@@ -196,7 +196,7 @@ def test_a_hostile_name_in_a_translated_text_is_escaped() -> None:
     made = sample.document(20, hostile=False)
     row = made["exposures"][0]
     title = access_sentence(Text("Container {name}", name="<img/src=x>"), None, None)
-    row["title"], row["said"] = str(title), {"title": data_of(title, {})}
+    row["title"], row["texts"] = str(title), {"title": data_of(title, {})}
     page = render(localized(sample.typed(made), Words("nb")), Words("nb"))
     assert "Containeren &lt;img/src=x&gt;: nettverkstilgangen" in page
     assert "<img/src=x>" not in page

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from docs.messages import texts as templates
-from scanner.document.said import (
-    all_said,
+from scanner.document.message_data import (
+    all_with_texts,
     data_of,
     fields_of,
     message_of,
@@ -17,7 +17,7 @@ from scanner.document.said import (
     restored,
     stored,
     template_id,
-    with_said,
+    with_texts,
 )
 from scanner.document.schema import CellRow, ChangeRow
 from scanner.model.message import Message, Number, joined, listed, name, plural
@@ -28,7 +28,7 @@ from scanner.report.words import Words
 from tests.rules import examples
 
 NORWEGIAN = Words("nb")
-SAID = messages("nb").text
+FIELD_OF_TEXTS = messages("nb").text
 ENGLISH = re.compile(
     r"(?<![\w'\"{-])(the|is|are|not|which|allows|accepts|requires|could|from|every|was|were|that|has|and|or)(?![\w'\"}-])"
 )
@@ -40,7 +40,7 @@ def rows_of_examples() -> Iterator[tuple[str, msgspec.Struct]]:
     every = [*examples.cases(), *(case for rule in examples.all_rules() for case in examples.of_rule(rule))]
     for case in every:
         found = examples.evaluation(case).evaluate(examples.bundle(case))
-        for row in all_said([*found.exposures, *found.findings, *found.places], {}):
+        for row in all_with_texts([*found.exposures, *found.findings, *found.places], {}):
             yield f"{case.file}: {case.name}", row
 
 
@@ -52,7 +52,7 @@ def texts(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
             yield from texts(each, at)
     elif isinstance(value, msgspec.Struct):
         for field in value.__struct_fields__:
-            if field not in ("said", "commands", "bicep", "check_first", "resource", "endpoint", "allowed"):
+            if field not in ("texts", "commands", "bicep", "check_first", "resource", "endpoint", "allowed"):
                 yield from texts(getattr(value, field), f"{at}.{field}" if at else field)
 
 
@@ -125,13 +125,13 @@ ID = template_id("no {what}")
     ],
 )
 def test_data_that_does_not_give_the_english_text_leaves_it(data: Any) -> None:
-    assert SAID(data, "no vault") == "no vault"
+    assert FIELD_OF_TEXTS(data, "no vault") == "no vault"
 
 
 def test_a_template_of_a_file_is_never_filled_in() -> None:
     """The catalogue has no such template, whatever a document says of its id."""
     text = "{what.__class__} {0[a]} no {what}"
-    assert SAID([template_id(text), "vault"], "vault no vault") == "vault no vault"
+    assert FIELD_OF_TEXTS([template_id(text), "vault"], "vault no vault") == "vault no vault"
     assert message_of("kept", [template_id(text), "a"], {template_id(text): text}) == "kept"
 
 
@@ -139,7 +139,7 @@ def test_messages_that_lie_in_each_other_many_times_are_not_filled_in() -> None:
     data: Any = [ID, "x" * 60]
     for _ in range(8):
         data = ["", *[data] * 8]
-    assert SAID(data, "no vault") == "no vault"
+    assert FIELD_OF_TEXTS(data, "no vault") == "no vault"
 
 
 def test_the_ids_of_the_templates_differ() -> None:
@@ -161,8 +161,8 @@ def test_a_title_that_a_history_keeps_is_a_message_again() -> None:
     title = Message("{what} is off: {why}", what=Message("The app"), why=Message("this revision is offline"))
     again = restored(str(title), stored(title))
     assert isinstance(again, Message)
-    row = with_said(change(again), {})
-    assert row == with_said(change(title), {})
+    row = with_texts(change(again), {})
+    assert row == with_texts(change(title), {})
     assert Texts(NORWEGIAN).row(row).title == "Appen er slått av: denne revisjonen er frakoblet"
     for damaged in ("[", "[1]", "[[],{}]", '[["0"],{}]', '[["0",1,2],{"0":"{a}"}]', "[{},{}]"):
         assert restored(str(title), damaged) == str(title)

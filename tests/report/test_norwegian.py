@@ -22,7 +22,7 @@ from scanner.report.words import Words
 
 NORWEGIAN = Words("nb")
 KEPT = re.compile(
-    r"\.(commands|az|terraform|bicep|portal|templates|references|controls|source|listed|publisher|said)\b"
+    r"\.(commands|az|terraform|bicep|portal|templates|references|controls|source|listed|publisher|texts)\b"
     r"|^(gaps|scan|numbers)\b"
 )
 """What stays: commands and templates; portal paths, because the portal translates its menus by rules of its own; who

@@ -114,13 +114,13 @@ def rows(document: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], A
     # What texts are made of differs as the texts do.
     known |= {"reasons", "templates"}
     for name in document.keys() - known - {"coverage", "places", "frameworks"}:
-        yield "document", (name,), _without_said(document[name])
+        yield "document", (name,), _without_texts(document[name])
 
 
-def _without_said(value: Any) -> Any:
+def _without_texts(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_said(each) for key, each in value.items() if key != "said"}
-    return list(map(_without_said, value)) if isinstance(value, list) else value
+        return {key: _without_texts(each) for key, each in value.items() if key != "texts"}
+    return list(map(_without_texts, value)) if isinstance(value, list) else value
 
 
 def _rules(rules: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], Any]]:

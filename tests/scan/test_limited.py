@@ -24,7 +24,7 @@ from tests.terminals import STORAGE, twolocks
 
 Json = dict[str, Any]
 GROUP = "rg-kart"
-SAID = f"Limited to resource group {GROUP}: nothing else was assessed"
+FIELD_OF_TEXTS = f"Limited to resource group {GROUP}: nothing else was assessed"
 SUFFIXES = (".html", ".json", ".csv", ".md", ".sarif", ".junit.xml", ".xlsx", ".ocsf.jsonl", ".parquet")
 
 
@@ -56,12 +56,12 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Limited]:
 
 
 def test_the_terminal_says_what_a_scan_is_limited_to(limited: Limited) -> None:
-    assert SAID in " ".join(limited.ended.err.split())
+    assert FIELD_OF_TEXTS in " ".join(limited.ended.err.split())
 
 
 @pytest.mark.parametrize("suffix", [each for each in SUFFIXES if each != ".json"])
 def test_every_format_says_what_a_scan_is_limited_to(limited: Limited, suffix: str) -> None:
-    assert SAID in limited.text(f"report{suffix}")
+    assert FIELD_OF_TEXTS in limited.text(f"report{suffix}")
 
 
 def test_the_document_has_the_limit(limited: Limited) -> None:
@@ -71,21 +71,21 @@ def test_the_document_has_the_limit(limited: Limited) -> None:
 def test_the_page_says_it_first_and_in_its_title_and_where_the_whole_could_be_meant(limited: Limited) -> None:
     page = (limited.folder / "report.html").read_text()
     title = page.partition("</title>")[0].rpartition("<title>")[2]
-    assert SAID in title
+    assert FIELD_OF_TEXTS in title
     views = re.split(r'<section id="', page)
     for view in ("endpoints", "frameworks"):
         found = next(each for each in views if each.startswith(f'{view}"'))
-        assert SAID in found, view
-    assert SAID in page.partition('<section id="endpoints"')[0].rpartition("<main")[2]
-    assert SAID in page.partition('class="on-paper print-title"')[2].partition("</div>")[0]
+        assert FIELD_OF_TEXTS in found, view
+    assert FIELD_OF_TEXTS in page.partition('<section id="endpoints"')[0].rpartition("<main")[2]
+    assert FIELD_OF_TEXTS in page.partition('class="on-paper print-title"')[2].partition("</div>")[0]
 
 
 def test_the_parts_of_a_limited_scan_say_it_and_so_does_their_index(limited: Limited) -> None:
-    assert SAID in limited.text("report.index.csv")
+    assert FIELD_OF_TEXTS in limited.text("report.index.csv")
     parts = [each.name for each in limited.folder.glob("report.*.md")]
     assert len(parts) > 1
     for each in parts:
-        assert SAID in limited.text(each), each
+        assert FIELD_OF_TEXTS in limited.text(each), each
 
 
 def test_the_history_says_it(limited: Limited) -> None:
@@ -96,17 +96,17 @@ def test_the_history_says_it(limited: Limited) -> None:
 def test_a_snapshot_of_a_limited_scan_says_it_when_it_is_evaluated_later(limited: Limited) -> None:
     later = twolocks("scan", "--from", limited.snapshot, "--fail-on", "never", "--format", "json")
     assert document(later)["scan"]["limited"] == {"groups": [GROUP]}
-    assert SAID in " ".join(later.err.split())
+    assert FIELD_OF_TEXTS in " ".join(later.err.split())
     page = limited.folder / "later.html"
     assert twolocks("scan", "--from", limited.snapshot, "--fail-on", "never", "--out", page).code == 3
-    assert SAID in page.read_text()
+    assert FIELD_OF_TEXTS in page.read_text()
 
 
 def test_commands_on_its_files_say_it(limited: Limited) -> None:
     file = limited.folder / "report.json"
     for words in (("show", "frameworks", file), ("show", "frameworks", file, "nsm-2.0"), ("show", "places", file)):
         ended = twolocks(*words)
-        assert SAID in " ".join((ended.out + ended.err).split()), ended.err
+        assert FIELD_OF_TEXTS in " ".join((ended.out + ended.err).split()), ended.err
 
 
 def test_a_redacted_report_says_it_without_names(limited: Limited) -> None:
@@ -127,7 +127,7 @@ def test_a_notice_says_it() -> None:
     result = facts()
     scan = msgspec.structs.replace(result.scan, limited=LimitRow(groups=[GROUP]))
     said = list(remarks("news", msgspec.structs.replace(result, scan=scan), 0, 30, Words(), turned_incomplete=False))
-    assert said[0] == f"{SAID}."
+    assert said[0] == f"{FIELD_OF_TEXTS}."
 
 
 # What the sentence names

@@ -41,7 +41,7 @@ def upgrade() -> None:
         "rule",
         "category",
         "title",
-        "said",
+        "title_data",
     )
     cell = ("severity", "reach", "authentication", "state")
     op.create_table(

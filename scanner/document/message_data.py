@@ -1,6 +1,6 @@
 """What the texts of a row are made of: the template of each, and its values, beside the texts themselves.
 
-The English text stands in its field, for people and programs. `said` of the row has, by the position of the field
+The English text stands in its field, for people and programs. `texts` of the row has, by the position of the field
 (`hops.0.detail`), what a report in another language is made of: a list of the id of the template, and a value for each
 of its fields. A value is a text (a name, which is never translated), a number that is shown with separators, or again
 such a list. A list whose first element is "" is texts and lists that follow each other. `templates` of the document has
@@ -19,8 +19,8 @@ from scanner.model.message import FIELD, Message, Number, given, pieces
 
 Data = list[Any]
 """A message as data: `[id, value, ...]`, or `["", piece, ...]`."""
-Said = dict[str, Data] | msgspec.UnsetType
-SAID: Final = "said"
+TextData = dict[str, Data] | msgspec.UnsetType
+FIELD_OF_TEXTS: Final = "texts"
 TEXTS: Final = frozenset({
     "admits", "breaks", "cannot", "detail", "evidence", "expected", "fields", "fix", "hops", "impact", "message",
     "name", "notes", "path", "publishers", "reason", "risks", "service", "source", "steps", "title", "undo",
@@ -135,8 +135,8 @@ def _read(value: Any, templates: Mapping[str, str]) -> str | Number | Message:
     return Number(value) if isinstance(value, int) else str(value)
 
 
-def said_of(row: Any, templates: dict[str, str]) -> dict[str, Data]:
-    """Return what the texts of a row are made of, by their positions. Rows in it with a `said` of their own are left
+def texts_of(row: Any, templates: dict[str, str]) -> dict[str, Data]:
+    """Return what the texts of a row are made of, by their positions. Rows in it with `texts` of their own are left
     out.
     """
     found: dict[str, Data] = {}
@@ -154,7 +154,7 @@ def _collect(value: Any, at: str, found: dict[str, Data], templates: dict[str, s
         for number, each in enumerate(value):
             if type(each) is not str:
                 _collect(each, f"{at}.{number}", found, templates)
-    elif (names := _FIELDS[kind]) is not None and (not at or SAID not in kind.__struct_fields__):
+    elif (names := _FIELDS[kind]) is not None and (not at or FIELD_OF_TEXTS not in kind.__struct_fields__):
         for name in names:
             each = getattr(value, name)
             if type(each) not in _PLAIN:
@@ -174,15 +174,15 @@ _FIELDS: Final = _Fields()
 _PLAIN: Final = frozenset({str, int, float, bool, type(None), msgspec.UnsetType})
 
 
-def with_said(row: _Row, templates: dict[str, str]) -> _Row:
+def with_texts(row: _Row, templates: dict[str, str]) -> _Row:
     """Return a row with what its texts are made of; one that was read from a document keeps what it has."""
-    found = said_of(row, templates)
-    return msgspec.structs.replace(row, **{SAID: found}) if found else row
+    found = texts_of(row, templates)
+    return msgspec.structs.replace(row, **{FIELD_OF_TEXTS: found}) if found else row
 
 
-def all_said(rows: Iterable[_Row], templates: dict[str, str]) -> list[_Row]:
+def all_with_texts(rows: Iterable[_Row], templates: dict[str, str]) -> list[_Row]:
     """Return rows with what their texts are made of."""
-    return [with_said(each, templates) for each in rows]
+    return [with_texts(each, templates) for each in rows]
 
 
 def reasons_of(rules: Mapping[str, str], templates: dict[str, str]) -> dict[str, Data]:
