@@ -7,7 +7,7 @@ Exit 0 when all are accepted, 1 when one is refused, 2 without any.
 Run as a script by the Python of the Azure CLI. A command goes as far as its first request, which is never sent: the
 CLI parses it, validates its arguments, and starts it. So it refuses what it refuses without Azure: an argument that
 does not exist, a value that is not among its choices, a resource type that the command does not know. It refuses a
-command that asks a question too, because nobody is there to answer it.
+command that asks a question too, because no one is there to answer it.
 """
 
 import contextlib
@@ -180,7 +180,7 @@ def sign_in(subscriptions: Iterable[str]) -> None:
     from azure.cli.core._profile import Profile
 
     tenant = "7e000000-0000-4000-8000-000000000001"
-    user = {"name": "nobody", "type": "servicePrincipal"}
+    user = {"name": "unknown", "type": "servicePrincipal"}
     known = {"state": "Enabled", "tenantId": tenant, "homeTenantId": tenant, "user": user}
     known |= {"environmentName": "AzureCloud", "managedByTenants": []}
     names = sorted({SAMPLE_SUBSCRIPTION, *subscriptions})

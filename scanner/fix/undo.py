@@ -18,6 +18,7 @@ from scanner.fix.placeholders import quoted
 from scanner.fix.set_commands import PATCHED
 from scanner.fix.undo_commands import inverse_command
 from scanner.fix.undo_steps import CONNECTIONS, Creation, Restore, Step, inverse_of
+from scanner.fix.write_only import KEPT, LOST
 from scanner.model.fix import REMOVE, Deletion, Edit, Fix
 from scanner.model.ids import name_of, path_of, subscription_of, type_of
 from scanner.model.index import Index
@@ -36,7 +37,7 @@ READ_ONLY: Final = frozenset(
 )
 """Properties of types, in lower case, that only an action of the service sets."""
 APPROVED: Final = "Approved"
-"""The one state to which a private endpoint connection can be set back: nobody sets it to pending again."""
+"""The one state to which a private endpoint connection can be set back: no one sets it to pending again."""
 PATCHABLE: Final = PATCHED | frozenset(
     (
         "microsoft.batch/batchaccounts/pools",
@@ -47,7 +48,7 @@ PATCHABLE: Final = PATCHED | frozenset(
     )
 )
 """Types (lower case) with secrets that GET leaves out, whose PATCH keeps what it does not name."""
-CLOSED: Final = frozenset(
+_ONLY_READ: Final = frozenset(
     (
         "microsoft.apimanagement/service/namedvalues",
         "microsoft.app/managedenvironments",
@@ -62,6 +63,8 @@ CLOSED: Final = frozenset(
 )
 """Types (lower case) that neither the general update nor a PATCH of properties sets back: their body leaves out
 secrets, or Azure Resource Manager only reads them."""
+CLOSED: Final = _ONLY_READ | (LOST - PATCHABLE)
+"""Types (lower case) that no general command sets back."""
 _FILE_SIGN: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -143,7 +146,7 @@ def _said(id: str, steps: Sequence[Step], api: str) -> Undo:
         command = (_updated(id, restores),) if restores else ()
         return Undo(command, tuple(_in_words(each) for each in words))
     if len(restores) < len(steps):
-        return _from_file(id, steps, api, is_whole=type not in PATCHABLE)
+        return _from_file(id, steps, api, is_whole=type not in PATCHABLE | KEPT)
     if type in PATCHABLE:
         return _patched(id, restores)
     return Undo((_updated(id, restores),))

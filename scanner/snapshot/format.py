@@ -44,7 +44,8 @@ class Header(msgspec.Struct, kw_only=True):
     `live`: read from Azure. False for a file of bare resources.
     `kept`: the paths that were kept of each ARM type (`scanner.model.kept`), None where bodies are whole. `kept_tags`:
     the names of the tags that were kept. `tenants`: the names of the tenants that the settings list, by their ids in
-    lower case; none where one login read all. `note_data`: what notes are made of, by their texts (`scanner.document.message_data`).
+    lower case; none where one login read all. `note_data`: what notes are made of, by their texts
+    (`scanner.document.message_data`).
     """
 
     version: int = VERSION

@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.examples import worst_statuses
@@ -266,8 +268,9 @@ def rows(case: Case, bundle: Bundle, kept: KeptPaths) -> list[Any]:
 
 
 def rows_of(found: BundleResult) -> list[Any]:
-    """Return the rows of a result."""
-    return [*found.exposures, *found.findings, sorted(found.passed.items()), sorted(found.not_applicable.items())]
+    """Return the rows of a result, without what undoes fixes: a value that was not kept is saved before the fix."""
+    findings = [replace(each, fix=each.fix and each.fix.without_undo) for each in found.findings]
+    return [*found.exposures, *findings, sorted(found.passed.items()), sorted(found.not_applicable.items())]
 
 
 if __name__ == "__main__":

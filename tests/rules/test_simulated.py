@@ -12,6 +12,7 @@ import tree_sitter_bicep
 
 from scanner.fix.sample_commands import commands_of
 from scanner.fix.set_commands import PATCHED
+from scanner.fix.write_only import KEPT, LOST
 from scanner.model.fix import RANGE
 from scanner.model.ids import type_of
 from scanner.model.rule import Rule
@@ -339,12 +340,21 @@ SOMETIMES_STEPS = {
 
 
 WRITE_ONLY: dict[str, str] = tomllib.loads((Path(__file__).parent / "write_only.toml").read_text("utf-8"))["types"]
-UPDATED = re.compile(r"az resource update --ids '?(/[^' ]+)")
+
+
+def test_what_loses_secrets_is_the_same_for_fixes_and_for_undo() -> None:
+    assert {type for type, why in WRITE_ONLY.items() if not why} == LOST
+    assert {type for type, why in WRITE_ONLY.items() if why} == KEPT
+
+
+UPDATED = re.compile(r"az (?:resource update --ids|rest --method put --url) '?(/[^' ]+)")
 
 
 def test_no_command_writes_a_body_back_without_its_secrets() -> None:
     commands = {text: rule.id for rule in examples.all_rules() for _, text in commands_of(rule)}
     commands |= {text: each.finding.rule for each in everything() for text in fix_of(each).commands}
+    undos = [(each.finding.rule, fix_of(each).undo) for each in everything()]
+    commands |= {text: f"undo of {rule}" for rule, undo in undos if undo is not None for text in undo.commands}
     wrong, excused = {}, set()
     for command, rule in commands.items():
         for id in UPDATED.findall(command):
