@@ -194,15 +194,15 @@ def _dedented(made: Any) -> Any:
 def rule_list(rules: RuleSet) -> str:
     """Return the list of all rules, by category."""
     counted = f"{len(rules.questions())} rules on {len(_types(rules))} types."
-    parts = [f"# Rules\n\n{counted} `exposure`: rated by what is open. {SHOW_RULE}\n"]
+    blocks = [f"# Rules\n\n{counted} `exposure`: rated by what is open. {SHOW_RULE}\n"]
     for category in CATEGORIES:
-        found = [each for _, each in sorted(rules.questions().items()) if each.one.category == category]
-        if found:
-            rows = [f"| `{each.id}` | {rated(each.one)} | {each.title} |" for each in found]
-            parts.append(
+        questions = [each for _, each in sorted(rules.questions().items()) if each.one.category == category]
+        if questions:
+            rows = [f"| `{each.id}` | {rated(each.one)} | {each.title} |" for each in questions]
+            blocks.append(
                 f"## {category}\n\n| rule | severity | title |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
             )
-    return "\n".join(parts)
+    return "\n".join(blocks)
 
 
 def _types(rules: RuleSet) -> set[str]:
@@ -218,12 +218,12 @@ def rated(rule: Rule) -> str:
 
 def examples(folder: Path, rules: RuleSet) -> dict[str, dict[str, list[str]]]:
     """Return the names of the examples of each rule, by status."""
-    found: dict[str, dict[str, list[str]]] = {}
+    result: dict[str, dict[str, list[str]]] = {}
     for path in sorted(folder.glob("*.toml")):
         for case in with_rules(read_cases(path), rules.rules).cases:
             for rule, status in case.expect.items():
-                found.setdefault(rule, {}).setdefault(status, []).append(case.name)
-    return found
+                result.setdefault(rule, {}).setdefault(status, []).append(case.name)
+    return result
 
 
 def rule_pages(rules: RuleSet, named: dict[str, dict[str, list[str]]]) -> Iterator[tuple[str, str]]:
@@ -256,11 +256,11 @@ def of_row(rule: Rule) -> dict[str, list[str]]:
     check = rule.row.check if rule.row is not None else None
     if rule.row is not None and rule.row.examples:
         named = [(each.status, each.name) for each in rule.row.examples]
-        return {status: [name for found, name in named if found == status] for status, _ in named}
+        return {status: [name for result, name in named if result == status] for status, _ in named}
     if not isinstance(check, ValueCheck | PlaceCheck) or not check.good or not check.path:
         return {}
-    found = {"fail": check.bad_values, "pass": check.good}
-    shown = {status: [f"`{check.path}` is {_json_value(each)}" for each in values] for status, values in found.items()}
+    result = {"fail": check.bad_values, "pass": check.good}
+    shown = {status: [f"`{check.path}` is {_json_value(each)}" for each in values] for status, values in result.items()}
     return {**shown, "unknown": [f"`{check.path}` has a value that is not known"]}
 
 
@@ -279,30 +279,30 @@ def command_line() -> str:
     """Return the help of every command."""
     from scanner.cli.app import root
 
-    parts = ["# Command line\n\nWhat `--help` prints, command by command.\n"]
+    blocks = ["# Command line\n\nWhat `--help` prints, command by command.\n"]
     for name, text in helps(root(), "twolocks", None):
-        parts.append(f"## {name}\n\n```text\n{text}\n```\n")
-    return "\n".join(parts)
+        blocks.append(f"## {name}\n\n```text\n{text}\n```\n")
+    return "\n".join(blocks)
 
 
 def manual() -> str:
     """Return the manual page of all commands, for `man`, from the rows of the help."""
     from scanner.cli.help import text
 
-    parts = [
+    blocks = [
         '.TH TWOLOCKS 1 "" "Twolocks" "User Commands"',
         ".SH NAME\ntwolocks \\- find Azure endpoints that lack a lock",
         ".SH SYNOPSIS\n.B twolocks\nCOMMAND [OPTIONS]",
         ".SH DESCRIPTION\nReads the configuration of Azure subscriptions, and shows which endpoints lack"
         "\nauthentication or network restriction. It changes nothing in Azure.",
     ]
-    parts += [
+    blocks += [
         f".SH {row.name.upper()}\n{_roff(row.about)}.\n.PP\n.nf\n{_roff(text(row))}\n.fi"
         for row in COMMANDS.values()
         if row.runs
     ]
-    parts.append(f".SH EXIT STATUS\n.nf\n{_roff(COMMANDS[''].outro)}\n.fi")
-    return "\n".join(parts) + "\n"
+    blocks.append(f".SH EXIT STATUS\n.nf\n{_roff(COMMANDS[''].outro)}\n.fi")
+    return "\n".join(blocks) + "\n"
 
 
 def _roff(text: str) -> str:
@@ -317,9 +317,9 @@ def helps(command: click.Command, name: str, parent: click.Context | None) -> It
     yield context.command_path, "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
-            found = command.get_command(context, below)
-            if found is not None and not found.hidden:
-                yield from helps(found, below, context)
+            result = command.get_command(context, below)
+            if result is not None and not result.hidden:
+                yield from helps(result, below, context)
 
 
 def marked(name: str, text: str) -> str:

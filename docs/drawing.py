@@ -71,7 +71,7 @@ def svg() -> str:
     """Return the drawing. The same table gives the same bytes."""
     width = round(MARGIN * 2 + COLUMN * 3 + BOX_WIDTH)
     height = MARGIN * 2 + ROW * 2 + BOX_HEIGHT
-    parts = [
+    elements = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-labelledby="title">',
         '<title id="title">Azure is read to lines, sorted to a snapshot, evaluated to rows, written as reports</title>',
         f"<style>{STYLE}</style>",
@@ -82,7 +82,7 @@ def svg() -> str:
         *(_box(each) for each in BOXES.values()),
         "</svg>",
     ]
-    return "\n".join(parts) + "\n"
+    return "\n".join(elements) + "\n"
 
 
 def _corner(box: Box) -> tuple[float, float]:

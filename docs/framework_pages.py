@@ -59,7 +59,7 @@ def _page(framework: Framework, rules: RuleSet, numbers: tuple[int, ...]) -> str
         lines += ["", "| not testable | controls |", "| --- | --- |"]
         lines += [f"| {NOT_TESTABLE[reason]} | {count} |" for reason, count in reasons.most_common()]
     for section, title in framework.sections.items():
-        found = [each for each in framework.controls.values() if each.section == section]
+        controls = [each for each in framework.controls.values() if each.section == section]
         lines += [
             "",
             f"## {section} {title}",
@@ -67,16 +67,16 @@ def _page(framework: Framework, rules: RuleSet, numbers: tuple[int, ...]) -> str
             "| control | it asks | state | tested by |",
             "| --- | --- | --- | --- |",
         ]
-        lines += [_row(control, by_control.get(control.id, ())) for control in found]
+        lines += [_row(control, by_control.get(control.id, ())) for control in controls]
     return "\n".join(lines) + "\n"
 
 
 def _row(control: Control, rules: Iterable[str]) -> str:
-    found = sorted(rules)
-    if not found:
+    matches = sorted(rules)
+    if not matches:
         state = "not testable" if control.not_testable else "not covered"
         return f"| {control.id} | {control.title} | {state} | {NOT_TESTABLE.get(control.not_testable, '')} |"
     names = ", ".join(f"`{name}`" for name in control.tests)
-    said = f"{names} ({len(found)} rule{'s' if len(found) > 1 else ''})"
+    text = f"{names} ({len(matches)} rule{'s' if len(matches) > 1 else ''})"
     rest = f". Not tested: {control.rest}" if control.rest else ""
-    return f"| {control.id} | {control.title} | {'in part' if control.rest else 'wholly'} | {said}{rest} |"
+    return f"| {control.id} | {control.title} | {'in part' if control.rest else 'wholly'} | {text}{rest} |"

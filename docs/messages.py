@@ -20,20 +20,20 @@ _ROWS = frozenset({"because", "cannot_undo", "expected", "none", "otherwise", "s
 
 def texts() -> Iterator[tuple[str, list[str]]]:
     """Yield each template with the files or rules that have it, in their order."""
-    found: dict[str, set[str]] = defaultdict(set)
+    result: dict[str, set[str]] = defaultdict(set)
     rules = content("rules")
     for folder in (rules.parent / "scanner", rules):
         for path in sorted(folder.rglob("*.py")):
             for text in in_code(path.read_text("utf-8")):
-                found[text].add(path.name)
+                result[text].add(path.name)
     known = load(packages=False)
     for rule in known.rules.values():
         if rule.row is not None:
             for text in _in_rows("", to_builtins(rule.row)):
-                found[text].add(rule.id)
+                result[text].add(rule.id)
     for name in _type_names(known):
-        found[name].add("product names")
-    yield from ((text, sorted(files)) for text, files in found.items() if is_translated(text))
+        result[name].add("product names")
+    yield from ((text, sorted(files)) for text, files in result.items() if is_translated(text))
 
 
 def in_code(code: str) -> Iterator[str]:

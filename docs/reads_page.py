@@ -29,8 +29,8 @@ def reads(rules: RuleSet) -> str:
         "| read | by default | rules | endpoints | instead | why for each |",
         "| --- | --- | ---: | ---: | --- | --- |",
     ]
-    found = reads_by_name(rules)
-    for name, read in sorted(found.items(), key=lambda each: each[0].lower()):
+    result = reads_by_name(rules)
+    for name, read in sorted(result.items(), key=lambda each: each[0].lower()):
         use = users.get(name)
         cells = (
             f"`{name}`",
@@ -41,6 +41,6 @@ def reads(rules: RuleSet) -> str:
             "" if instead(read) else why_alone(read),
         )
         rows.append(f"| {' | '.join(cells)} |")
-    saved = sum(bool(instead(read)) for read in found.values())
-    total = f"{len(found)} reads, of which something stands for {saved}.\n"
+    saved = sum(bool(instead(read)) for read in result.values())
+    total = f"{len(result)} reads, of which something stands for {saved}.\n"
     return "\n".join([INTRODUCTION, total, "\n".join(rows) + "\n"])

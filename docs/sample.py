@@ -26,12 +26,12 @@ FIXED = {
 
 def digest(root: Path) -> str:
     """Return the digest of the names and contents of all inputs."""
-    found = hashlib.sha256()
+    hash = hashlib.sha256()
     for path in sorted({path for pattern in INPUTS for path in root.glob(pattern)}):
         if path.is_file() and "__pycache__" not in path.parts:
-            found.update(f"{path.relative_to(root).as_posix()}\0".encode())
-            found.update(hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).digest())
-    return found.hexdigest()
+            hash.update(f"{path.relative_to(root).as_posix()}\0".encode())
+            hash.update(hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).digest())
+    return hash.hexdigest()
 
 
 def is_stale(root: Path) -> bool:

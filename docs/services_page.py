@@ -58,15 +58,15 @@ def services(rules: RuleSet) -> str:
     endpoints = {type: kind.endpoint_names for kind in rules.kinds for type in kind.types if kind.endpoint_names}
     for type in endpoints:
         counts.setdefault(type, Counter())
-    shown = [each for each in CATEGORIES if any(found[each] for found in counts.values())]
-    total = sum(found.total() for found in counts.values())
+    shown = [each for each in CATEGORIES if any(result[each] for result in counts.values())]
+    total = sum(result.total() for result in counts.values())
     head = f"{len(rules.questions())} rules on {len(counts)} types, of which {len(endpoints)} have endpoints.\n"
     rows = [f"| type | endpoints | {' | '.join(shown)} | rules |", f"| --- | --- |{' ---: |' * (len(shown) + 1)}"]
     for type in sorted(counts, key=str.lower):
         names = ", ".join(f"`{name}`" for name in endpoints.get(type, ())) or "–"
         cells = [str(counts[type][each] or "") for each in shown]
         rows.append(f"| `{type}` | {names} | {' | '.join(cells)} | {counts[type].total()} |")
-    sums = [str(sum(found[each] for found in counts.values())) for each in shown]
+    sums = [str(sum(result[each] for result in counts.values())) for each in shown]
     rows.append(f"| {len(counts)} types | | {' | '.join(sums)} | {total} |")
     locks = [
         f"| `{kind.type}` | `{each.name}` | {lock} | {why} |"
@@ -76,7 +76,7 @@ def services(rules: RuleSet) -> str:
         if (why := each.why_no_rule(lock)) and not (lock == "network" and each.kind == "app")
     ]
     left = [f"| `{type}` | {why} |" for type, why in sorted(not_evaluated().items(), key=lambda row: row[0].lower())]
-    parts = [
+    blocks = [
         INTRODUCTION,
         head,
         "\n".join(rows) + "\n",
@@ -89,7 +89,7 @@ def services(rules: RuleSet) -> str:
         UNREAD_SETTINGS,
         "\n".join(["| type | setting | why |", "| --- | --- | --- |", *_settings(rules)]) + "\n",
     ]
-    return "\n".join(parts)
+    return "\n".join(blocks)
 
 
 def topics_of(rule: Rule) -> Iterator[Column]:
@@ -121,24 +121,24 @@ _TOPICS: Mapping[str, tuple[Topic, ...]] = {
 
 def asked(rules: RuleSet) -> dict[str, dict[Column, list[str]]]:
     """Return the rules on each topic, by type: the names of rules, as a cell shows them."""
-    found: dict[str, dict[Column, list[str]]] = defaultdict(lambda: defaultdict(list))
+    result: dict[str, dict[Column, list[str]]] = defaultdict(lambda: defaultdict(list))
     for rule in rules.rules.values():
         for topic in topics_of(rule):
             name = f"`{rule.id}`{' (costly)' if rule.costly else ''}"
-            if name not in (names := found[rule.resource_type.type][topic]):
+            if name not in (names := result[rule.resource_type.type][topic]):
                 names.append(name)
-    return found
+    return result
 
 
 def _by_topic(rules: RuleSet) -> Iterator[str]:
     """Yield the parts about topics. Types with the same answers share a row. A subscription is no resource."""
-    found = asked(rules)
+    result = asked(rules)
     kinds = [kind for kind in rules.kinds if kind.type != SUBSCRIPTION]
     for title, (page, columns) in TABLES.items():
         rows: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for kind in sorted(kinds, key=lambda each: each.type.lower()):
             cells = (
-                ", ".join(found[kind.type][topic]) or (kind.no_rule.why(topic) if topic != "destination" else "–")
+                ", ".join(result[kind.type][topic]) or (kind.no_rule.why(topic) if topic != "destination" else "–")
                 for topic in columns
             )
             rows[tuple(cells)] += [f"`{type}`" for type in kind.types]
@@ -156,5 +156,5 @@ def _settings(rules: RuleSet) -> list[str]:
 
 def not_evaluated() -> dict[str, str]:
     """Return why types have no rule, by type."""
-    found: dict[str, str] = run_path(str(content("rules") / "not_evaluated.py"))["NOT_EVALUATED"]
-    return found
+    result: dict[str, str] = run_path(str(content("rules") / "not_evaluated.py"))["NOT_EVALUATED"]
+    return result

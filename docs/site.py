@@ -62,31 +62,33 @@ def stage(root: Path, target: Path, made: Mapping[str, str]) -> None:
 def linked(text: str, page: Path, named: Mapping[str, Path]) -> str:
     """Return the text of a page in which each id of `named` that stands in code leads to its page."""
 
-    def link(found: re.Match[str]) -> str:
-        to = named.get(found[1])
-        return found[0] if to in (None, page) else f"[{found[0]}]({Path(os.path.relpath(to, page.parent)).as_posix()})"
+    def link(match: re.Match[str]) -> str:
+        to = named.get(match[1])
+        return match[0] if to in (None, page) else f"[{match[0]}]({Path(os.path.relpath(to, page.parent)).as_posix()})"
 
-    return "".join(part if part.lstrip(" ").startswith("```") else _CODE.sub(link, part) for part in _BLOCK.split(text))
+    return "".join(
+        block if block.lstrip(" ").startswith("```") else _CODE.sub(link, block) for block in _BLOCK.split(text)
+    )
 
 
-def _link(root: Path, target: Path, page: Path, found: re.Match[str]) -> str:
-    text, link, anchor = found[1], found[2], found[3] or ""
+def _link(root: Path, target: Path, page: Path, match: re.Match[str]) -> str:
+    text, link, anchor = match[1], match[2], match[3] or ""
     if not link:
-        return found[0]
-    place = (page.parent / link).resolve()
+        return match[0]
+    target_path = (page.parent / link).resolve()
     plain = text.removesuffix("(").lstrip("!").strip("[]")
-    if place.is_relative_to(root / NOT_STAGED):
-        path = f"`{place.relative_to(root).as_posix()}`"
+    if target_path.is_relative_to(root / NOT_STAGED):
+        path = f"`{target_path.relative_to(root).as_posix()}`"
         return path if plain == link else f"{plain} ({path})"
-    if place.is_dir():
-        if not (place / "README.md").is_file():
+    if target_path.is_dir():
+        if not (target_path / "README.md").is_file():
             return plain
         return f"{text}{link.rstrip('/')}/README.md{anchor})"
-    if place.suffix != ".md" and place.is_file():
-        copy = target / place.relative_to(root)
+    if target_path.suffix != ".md" and target_path.is_file():
+        copy = target / target_path.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(place, copy)
-    return found[0]
+        shutil.copyfile(target_path, copy)
+    return match[0]
 
 
 def main() -> None:

@@ -62,32 +62,32 @@ def rule_texts() -> Iterator[Text]:
     """Yield the texts of the built-in rules, titles first. The context is the field; the comment names the rules. Then
     the titles of frameworks that have none in other languages; the comment names the frameworks.
     """
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    result: dict[tuple[str, str], list[str]] = defaultdict(list)
     known = load(packages=False)
     for rule in known.rules.values():
         for field in RULE_TEXTS:
             text = rule.fix.impact if field == "impact" else getattr(rule, field)
             if field == "title" and rule.of_many is not None:
                 text = rule.of_many.template
-            if rule.id not in found[field, text]:
-                found[field, text].append(rule.id)
+            if rule.id not in result[field, text]:
+                result[field, text].append(rule.id)
     for field in RULE_TEXTS:
-        for (context, text), ids in found.items():
+        for (context, text), ids in result.items():
             if text and context == field:
                 yield context, text, [", ".join(ids)]
     yield from _titles(known.frameworks.values())
 
 
 def _titles(frameworks: Iterable[Framework]) -> Iterator[Text]:
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    result: dict[tuple[str, str], list[str]] = defaultdict(list)
     for framework in frameworks:
         if framework.sections_in:
             continue
         texts = [(SECTION, title) for title in framework.sections.values()]
         texts += [(CONTROL, control.title) for control in framework.controls.values()]
         for key in dict.fromkeys(texts):
-            found[key].append(framework.name)
-    for (context, text), names in found.items():
+            result[key].append(framework.name)
+    for (context, text), names in result.items():
         yield context, text, [", ".join(names)]
 
 
@@ -134,8 +134,8 @@ def _ids(message: Message) -> tuple[str, ...]:
 
 def _forms(message: Message) -> tuple[str, ...]:
     """Return the translations of a message, one for each plural form; "" where there is none."""
-    found = message.string or ""
-    return (found,) if isinstance(found, str) else tuple(found)
+    result = message.string or ""
+    return (result,) if isinstance(result, str) else tuple(result)
 
 
 def untranslated(catalogue: Catalog) -> list[Message]:

@@ -84,8 +84,8 @@ def credentials(token: Resource) -> list[Any] | None:
     """Return the passwords and certificates of a token, None if Azure did not return them."""
     passwords = token.get("properties.credentials.passwords")
     certificates = token.get("properties.credentials.certificates")
-    found = [each for value in (passwords, certificates) if isinstance(value, list) for each in value]
-    return found if found or isinstance(passwords, list) else None
+    matches = [each for value in (passwords, certificates) if isinstance(value, list) for each in value]
+    return matches if matches or isinstance(passwords, list) else None
 
 
 def expires(credential: Any) -> bool:
@@ -118,23 +118,23 @@ def tokens(registry: Resource, reach: Lock, index: Index) -> tuple[Lock, bool]:
     for token in children:
         if same(token.get("properties.status"), "disabled"):
             continue
-        found = credentials(token)
+        matches = credentials(token)
         path = f"tokens/{token.name} properties.credentials"
-        if found is None:
+        if matches is None:
             lock |= possible(Auth.shared, not_returned(path, "them"))
             continue
-        found = [each for each in found if not has_expired(each, index)]
-        if not found:
+        matches = [each for each in matches if not has_expired(each, index)]
+        if not matches:
             continue
-        ends = [spelled(value_at(each, "expiry")) if expires(each) else "never" for each in found]
+        ends = [spelled(value_at(each, "expiry")) if expires(each) else "never" for each in matches]
         proof = Evidence(path, [Message("expires {each}", each=each) for each in ends], Message("no password"))
         if same(token.get("properties.status"), "enabled"):
             cause = Cause(token.id, "properties.status", value="disabled", text=token.name)
-            says = Message("accepts a password or certificate of the token {name}", name=token.name)
-            lock |= grant(Auth.shared, proof, description=says, cause=cause)
+            message = Message("accepts a password or certificate of the token {name}", name=token.name)
+            lock |= grant(Auth.shared, proof, description=message, cause=cause)
         else:
             lock |= possible(Auth.shared, unknown_value(f"tokens/{token.name} properties.status"), proof)
-        dated = dated and all(ends_within_a_year(each, index) for each in found)
+        dated = dated and all(ends_within_a_year(each, index) for each in matches)
     missing = children.gap
     if missing is None and not maybe_reached(registry) and _open(reach):
         missing = Unread("tokens", Message("not collected, because public network access to the registry is disabled"))

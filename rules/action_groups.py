@@ -110,7 +110,7 @@ def unheard(groups: Iterable[str], index: Index) -> Evidence | None:
 
     Raises Unread where that is not known, as with a group in a subscription that the scan does not see.
     """
-    found: Evidence | None = None
+    evidence: Evidence | None = None
     missing: Unread | None = None
     for id in groups:
         try:
@@ -120,10 +120,10 @@ def unheard(groups: Iterable[str], index: Index) -> Evidence | None:
             continue
         if fault is None:
             return None
-        found = found or fault
+        evidence = evidence or fault
     if missing is not None:
         raise missing
-    return found
+    return evidence
 
 
 def _silence_of(id: str, index: Index) -> Evidence | None:

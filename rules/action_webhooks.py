@@ -67,10 +67,10 @@ def shown(webhook: Any, name: str, expected: object = None) -> Evidence:
 
 def _causes(group: Resource, webhooks: list[Any], failing: list[Any], name: str) -> tuple[Cause, ...]:
     words = TO_HTTPS if name == URL else TO_TOKEN
-    found = []
-    for place, each in enumerate(webhooks):
+    causes = []
+    for position, each in enumerate(webhooks):
         if any(each is one for one in failing) and isinstance(each, dict):
             value = f"https://{origin(member(each, URL)).partition('://')[2]}" if name == URL else True
             effect = (Edit(group.id, PATH, changed(each, Edit(group.id, name, value)), each),)
-            found.append(Cause(group.id, PATH, each, place=place, words=(words,), effect=effect))
-    return tuple(found)
+            causes.append(Cause(group.id, PATH, each, position=position, words=(words,), effect=effect))
+    return tuple(causes)

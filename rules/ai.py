@@ -44,7 +44,7 @@ ACL = network_acls(
 KEYS = local_auth(
     ACCOUNT,
     source="Azure Policy 71ef260a: everything but true is non-compliant; most responses do not include it",
-    says=Message("accepts account keys"),
+    message=Message("accepts account keys"),
 )
 NAME = "properties.customSubDomainName"
 

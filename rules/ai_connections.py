@@ -17,7 +17,7 @@ from scanner.model.verdict import (
     unknown_value,
 )
 from scanner.reach.owners import rated
-from scanner.reach.sources import in_own_tenant
+from scanner.reach.sources import in_same_tenant
 
 from .connections import host_of
 from .foundry import CONNECTIONS as ACCOUNT_CONNECTIONS
@@ -109,7 +109,7 @@ def foreign_target(connection: Resource, index: Index) -> Verdict:
     """Fail where a connection sends to a resource of an external subscription, or to a host that Azure does not run."""
     id = connection.get(RESOURCE)
     if isinstance(id, str) and id.startswith("/subscriptions/"):
-        if in_own_tenant(connection, index, id):
+        if in_same_tenant(connection, index, id):
             return Pass((connection.evidence(RESOURCE),))
         severity, message = rated(connection, index, [id], Message("destination"))
         return Fail((connection.evidence(RESOURCE, Message("a resource in your own tenant")),), message, severity)

@@ -70,7 +70,7 @@ ACCOUNTS = CLUSTER.local_auth(
     on=(False,),
     absent=False,
     source="aks/local-accounts: local accounts are enabled by default",
-    says=Message("accepts the local administrator certificate"),
+    message=Message("accepts the local administrator certificate"),
 )
 
 
@@ -88,7 +88,7 @@ def authorized(cluster: Resource, index: Index) -> Lock:
     seen = cluster.evidence(RANGES, Message("your own address ranges"))
     if not value:
         return grant(Reach.internet, seen, hops=(Hop("firewall", SERVER.name, Message("none")),))
-    found: list[AddressSet] = []
+    address_sets: list[AddressSet] = []
     grants: list[Grant] = []
     possible_grants: list[PossibleGrant] = []
     for entry in value:
@@ -100,15 +100,17 @@ def authorized(cluster: Resource, index: Index) -> Lock:
                 )
             continue
         try:
-            found.append(parse(entry))
+            address_sets.append(parse(entry))
         except BadAddress as bad:
             possible_grants.append(PossibleGrant(Reach.internet, Unread(RANGES, bad.why)))
     shown = Evidence(
         RANGES,
         value if len(value) <= MAX_LISTED else [*value[:MAX_LISTED], more(len(value) - MAX_LISTED)],
     )
-    own = grant_from_addresses(union(found), index, shown, *private_range_evidence(RANGES, union(found)))
-    grants += [own] if own is not None else []
+    local_one = grant_from_addresses(
+        union(address_sets), index, shown, *private_range_evidence(RANGES, union(address_sets))
+    )
+    grants += [local_one] if local_one is not None else []
     detail = listed([each.description or each.level.name for each in grants]) or Message("only the cluster itself")
     hop = Hop("firewall", SERVER.name, detail, allows=True if grants else None if possible_grants else False)
     if not grants and not possible_grants:
@@ -221,24 +223,24 @@ def unsupported(cluster: Resource, index: Index) -> Verdict:
     day = index.taken[:10]
     if not day:
         raise Unread(Message("the time of the scan"), Message("not in the snapshot"))
-    places = [("", VERSION, "properties.kubernetesVersion", cluster.body)]
+    versions = [("", VERSION, "properties.kubernetesVersion", cluster.body)]
     pools = cluster.require(POOLS)
     if not isinstance(pools, list):
         raise not_a_list(POOLS)
     for pool in pools:
         prefix = f"{POOLS}[{text_at(pool, 'name')}]."
-        places.append((prefix, "currentOrchestratorVersion", "orchestratorVersion", pool))
-    found: list[Fail | Pass] = []
+        versions.append((prefix, "currentOrchestratorVersion", "orchestratorVersion", pool))
+    matches: list[Fail | Pass] = []
     missing: list[Unread] = []
-    for prefix, current, wanted, body in places:
+    for prefix, current, wanted, body in versions:
         try:
-            found.append(_supported(body, prefix, current, wanted, day, long_term=long_term))
+            matches.append(_supported(body, prefix, current, wanted, day, long_term=long_term))
         except Unread as gap:
             missing.append(gap)
-    old = [each for each in found if isinstance(each, Fail)]
+    old = [each for each in matches if isinstance(each, Fail)]
     if old:
         return Fail(tuple(seen for each in old for seen in each.evidence))
-    return unknown(*missing) if missing else Pass(tuple(seen for each in found for seen in each.evidence))
+    return unknown(*missing) if missing else Pass(tuple(seen for each in matches for seen in each.evidence))
 
 
 def _supported(body: Any, prefix: str, current: str, wanted: str, day: str, *, long_term: bool) -> Fail | Pass:

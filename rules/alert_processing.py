@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from scanner.model.dates import seconds_of
-from scanner.model.ids import id_key
+from scanner.model.ids import normalized_id
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, member, same, value_at
 from scanner.model.message import Message
@@ -24,9 +24,9 @@ def suppression(alert: Resource, categories: tuple[str, ...], subscription: Reso
     `categories`: of the activity log, of the alert. Raises Unread where a rule may suppress them. A rule for a part of
     the subscription leaves the rest of the alert.
     """
-    found = subscription.children(RULES)
-    missing = found.gap
-    for each in found:
+    children = subscription.children(RULES)
+    missing = children.gap
+    for each in children:
         try:
             if _suppresses(each, alert, categories, subscription, index):
                 path = "properties.actions[].actionType"
@@ -51,7 +51,7 @@ def _suppresses(
     scopes = rule.require("properties.scopes")
     if not is_list_of_texts(scopes):
         raise not_a_list("properties.scopes")
-    if not any(id_key(each) == subscription.key for each in scopes) or _is_over(rule, index):
+    if not any(normalized_id(each) == subscription.key for each in scopes) or _is_over(rule, index):
         return False
     matches = [_matches(each, alert, categories) for each in rule.objects(_CONDITIONS)]
     if False in matches:
@@ -87,23 +87,23 @@ def _matches(condition: Any, alert: Resource, categories: tuple[str, ...]) -> bo
     values = value_at(condition, "values")
     if not isinstance(field, str) or not isinstance(operator, str) or not is_list_of_texts(values):
         raise malformed(f"{_CONDITIONS}[]")
-    own = {
+    field_values = {
         "alertruleid": [alert.key],
         "alertrulename": [alert.name.lower()],
         "monitorservice": [_folded(f"ActivityLog{each}") for each in categories],
     }.get(field.lower())
-    if own is None:
+    if field_values is None:
         return None
-    wanted = [id_key(each) if field.lower() == "alertruleid" else each.lower() for each in values]
+    wanted = [normalized_id(each) if field.lower() == "alertruleid" else each.lower() for each in values]
     if field.lower() == "monitorservice":
         wanted = [_folded(each) for each in wanted]
-    is_equal = any(each in wanted for each in own)
-    is_part = any(text in each for each in own for text in wanted)
+    is_equal = any(each in wanted for each in field_values)
+    is_substring = any(text in each for each in field_values for text in wanted)
     answers = {
         "equals": is_equal,
         "notequals": not is_equal,
-        "contains": is_part,
-        "doesnotcontain": not is_part,
+        "contains": is_substring,
+        "doesnotcontain": not is_substring,
     }
     if operator.lower() not in answers:
         raise unknown_value(f"{_CONDITIONS}[].operator", operator)

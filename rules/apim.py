@@ -165,13 +165,13 @@ def other_regions(service: Resource) -> list[Any] | None:
 
 def by_security_groups(service: Resource, index: Index) -> Lock | None:
     """Return the lock of port 443 in the subnets of all regions; None where one of them names no subnet."""
-    places = other_regions(service)
-    if places is None:
+    regions = other_regions(service)
+    if regions is None:
         return None
     path = "virtualNetworkConfiguration.subnetResourceId"
     off = service.get("properties.disableGateway")
-    subnets = [] if places and same(off, True) else [service.get(SUBNET)]
-    subnets += [get_path(each, path) for each in places if not same(get_path(each, "disableGateway"), True)]
+    subnets = [] if regions and same(off, True) else [service.get(SUBNET)]
+    subnets += [get_path(each, path) for each in regions if not same(get_path(each, "disableGateway"), True)]
     if not all(isinstance(each, str) and each for each in subnets):
         return None
     lock = Lock()
@@ -185,11 +185,11 @@ def gateway_off(service: Resource) -> Evidence | None:
 
     azure-mgmt-apimanagement: disableGateway is valid only for a service in several regions.
     """
-    places = other_regions(service)
+    regions = other_regions(service)
     path = "properties.disableGateway"
-    if not places or not same(service.get(path), True):
+    if not regions or not same(service.get(path), True):
         return None
-    return service.evidence(path) if all(same(get_path(each, "disableGateway"), True) for each in places) else None
+    return service.evidence(path) if all(same(get_path(each, "disableGateway"), True) for each in regions) else None
 
 
 # What a caller must present
@@ -222,28 +222,28 @@ class Apis:
     def demands(self, of: Resource, read: Read, where: str) -> Demands:
         """Return what the policy at one scope requires. Without a policy those of the outer scopes apply."""
         try:
-            found = of.child(read)
+            resource = of.child(read)
         except Unread as missing:
             return unread_policy(Unread(where, missing.why, missing.gap))
-        return NO_POLICY if found is None else self.policies.of(found, where)
+        return NO_POLICY if resource is None else self.policies.of(resource, where)
 
     def calls(self, api: Resource) -> Calls:
         """Return who may call an API: without a key where it, or an open product with it, requires none."""
-        own = self.demands(api, API_POLICY, f"apis/{api.name}/policies/policy")
+        demands = self.demands(api, API_POLICY, f"apis/{api.name}/policies/policy")
         value = api.get(KEYED)
         if same(value, True):
-            lock, filters = self._keyed(own)
+            lock, filters = self._keyed(demands)
             lock |= self._by_account(api) if lock.has(Auth.shared) else Lock()
         else:
             missing = None if same(value, False) else not_returned_or_unknown(f"apis/{api.name} {KEYED}")
-            lock, filters = self._keyless(api, own, api, self.whole, missing)
+            lock, filters = self._keyless(api, demands, api, self.whole, missing)
         for product in self.open:
-            lock |= self._in_product(api, own, product)
+            lock |= self._in_product(api, demands, product)
         if self.products.gap is not None and same(value, True):
             lock |= possible(Auth.anonymous, self.products.gap)
         return Calls(lock, filters if not self.open else None)
 
-    def _in_product(self, api: Resource, own: Demands, product: Resource) -> Lock:
+    def _in_product(self, api: Resource, demands: Demands, product: Resource) -> Lock:
         """Return the lock of calls without a key in the context of an open product.
 
         api-management-subscriptions: whether the product is published makes no difference.
@@ -255,7 +255,7 @@ class Apis:
         missing = None if same(value, False) else not_returned_or_unknown(f"products/{product.name} {KEYED}")
         where = f"products/{product.name}/policies/policy"
         outer = self.demands(product, PRODUCT_POLICY, where).inside(self.whole)
-        return self._keyless(api, own, product, outer, missing)[0]
+        return self._keyless(api, demands, product, outer, missing)[0]
 
     def _by_account(self, api: Resource) -> Lock:
         """Return what an account that anyone can make in the developer portal may add: a key of a product with the API.
@@ -273,9 +273,9 @@ class Apis:
                 lock |= possible(Auth.anonymous, apis.gap)
         return lock
 
-    def _keyed(self, own: Demands) -> tuple[Lock, Lock | None]:
+    def _keyed(self, demands: Demands) -> tuple[Lock, Lock | None]:
         """Return the lock of an API that requires a key. Its operations are not read: a key is needed anyhow."""
-        whole = own.inside(self.whole)
+        whole = demands.inside(self.whole)
         why = Message("not collected where a key is required; a policy of an operation may leave out that of its API")
         missing = Unread(Message("the policies of its operations"), why)
         filters = self._filters(whole)
@@ -288,10 +288,10 @@ class Apis:
         return KEYS, filters
 
     def _keyless(
-        self, api: Resource, own: Demands, without: Resource, outer: Demands, missing: Unread | None
+        self, api: Resource, demands: Demands, without: Resource, outer: Demands, missing: Unread | None
     ) -> tuple[Lock, Lock | None]:
         """Return the lock of calls without a key. `without`: what requires none, the API or a product."""
-        lock, filters, ways = Lock(), Lock(), [own.inside(outer)]
+        lock, filters, ways = Lock(), Lock(), [demands.inside(outer)]
         operations = (
             api.children(OPERATIONS)
             if needs_no_key(api)
@@ -299,9 +299,9 @@ class Apis:
         )
         if len(operations):
             # Every call is one of an operation.
-            ways = [self._operation(api, each).inside(own).inside(outer) for each in operations]
+            ways = [self._operation(api, each).inside(demands).inside(outer) for each in operations]
         for way in ways:
-            lock |= self._way(without, way, self._keyed(own)[0] if without is api else None)
+            lock |= self._way(without, way, self._keyed(demands)[0] if without is api else None)
         if operations.gap is not None:
             # Each operation may leave out a check, and each may have one of its own.
             sure = tuple(each for each in lock.grants if each.level != Auth.anonymous)
@@ -332,22 +332,22 @@ class Apis:
             )
         if way.unclear:
             return undecided(way.unclear[0])
-        place = f"products/{without.name} " if then is None else ""
-        seen = replace(without.evidence(KEYED, True), path=f"{place}{KEYED}")
+        product = f"products/{without.name} " if then is None else ""
+        seen = replace(without.evidence(KEYED, True), path=f"{product}{KEYED}")
         cause = Cause(without.id, KEYED, value=True)
-        says = Message("allows anonymous access: neither a key nor its policies are required")
-        if place:
-            says = Message("allows anonymous access through the open product {name}", name=without.name)
-        return grant(Auth.anonymous, seen, description=says, cause=cause, then=then or KEYS)
+        message = Message("allows anonymous access: neither a key nor its policies are required")
+        if product:
+            message = Message("allows anonymous access through the open product {name}", name=without.name)
+        return grant(Auth.anonymous, seen, description=message, cause=cause, then=then or KEYS)
 
     def _filters(self, way: Demands) -> Lock | None:
         """Return the network lock of the address lists of policies: of several the first; None without any."""
         if not way.filters:
             return None
         seen = Evidence("ip-filter", Message("only the addresses that it lists"))
-        found = grant_from_addresses(way.filters[0], self.index, seen)
-        hop = Hop("firewall", "ip-filter", found.description if found is not None else Message("no public address"))
-        return Lock((found,) if found is not None else (), hops=(hop,))
+        result = grant_from_addresses(way.filters[0], self.index, seen)
+        hop = Hop("firewall", "ip-filter", result.description if result is not None else Message("no public address"))
+        return Lock((result,) if result is not None else (), hops=(hop,))
 
 
 GROUPS = Message(
@@ -375,10 +375,10 @@ def _unique(lock: Lock) -> Lock:
 
 def apis(service: Resource, index: Index) -> Iterator[Exposure]:
     """Yield the exposure of each API, as a gateway that is on serves it."""
-    found = service.children(APIS)
+    children = service.children(APIS)
     known = Apis(service, index)
     address = host(service, "properties.gatewayUrl")
-    for api in found:
+    for api in children:
         name, what = f"api/{api.name}", Message("The API {name}", name=api.name)
         if same(api.get("properties.isOnline"), False):
             seen = api.evidence("properties.isOnline")
@@ -389,8 +389,8 @@ def apis(service: Resource, index: Index) -> Iterator[Exposure]:
             calls = known.calls(api)
             reach = network(service, index, calls.filters)
             yield Exposure(name, "app", reach, calls.authentication, display_name=what, subject=api, address=address)
-    if found.gap is not None:
-        yield unread("api/*", "app", found.gap, display_name=Message("An API of the gateway"))
+    if children.gap is not None:
+        yield unread("api/*", "app", children.gap, display_name=Message("An API of the gateway"))
     yield from workspace_apis(service, index, address)
 
 
@@ -400,8 +400,8 @@ def workspace_apis(service: Resource, index: Index, address: str) -> Iterator[Ex
     reach = network(service, index)
     missing = Unread(Message("the policies of workspaces"), Message("not collected"))
     for space in spaces:
-        found = space.children(WORKSPACE_APIS)
-        for api in found:
+        children = space.children(WORKSPACE_APIS)
+        for api in children:
             lock = possible(Auth.anonymous, missing, api.evidence(KEYED, True))
             if not same(api.get(KEYED), False):
                 lock |= KEYS if same(api.get(KEYED), True) else KEYS.as_possible(not_returned_or_unknown(KEYED))
@@ -410,11 +410,11 @@ def workspace_apis(service: Resource, index: Index, address: str) -> Iterator[Ex
                 Message("The API {name} of the workspace {name2}", name=api.name, name2=space.name),
             )
             yield Exposure(name, "app", reach, lock, display_name=what, address=address)
-        if found.gap is not None:
+        if children.gap is not None:
             yield unread(
                 f"api/{space.name}/*",
                 "app",
-                found.gap,
+                children.gap,
                 display_name=Message("An API of the workspace {name}", name=space.name),
             )
     if spaces.gap is not None:
@@ -446,19 +446,19 @@ def retired(service: Resource, index: Index, read: Read, name: str, what: Messag
         return closed(name, "admin", Message("this tier has none"), service.evidence("sku.name"), display_name=what)
     switch = f"{read.path} properties.enabled"
     try:
-        found = service.child(read)
+        resource = service.child(read)
     except Unread as missing:
         lock = possible(Auth.shared, Unread(switch, missing.why, missing.gap))
         return _ended(name, network(service, index), lock, what, host(service, path))
-    value = None if found is None else found.get("properties.enabled")
-    if found is not None and same(value, False):
-        seen = replace(found.evidence("properties.enabled"), path=switch)
+    value = None if resource is None else resource.get("properties.enabled")
+    if resource is not None and same(value, False):
+        seen = replace(resource.evidence("properties.enabled"), path=switch)
         return closed(name, "admin", Message("it is disabled"), seen, display_name=what)
-    if found is None or not same(value, True):
+    if resource is None or not same(value, True):
         lock = possible(Auth.shared, not_returned_or_unknown(switch))
         return _ended(name, network(service, index), lock, what, host(service, path))
-    seen = replace(found.evidence("properties.enabled", False), path=switch)
-    cause = Cause(found.id, "properties.enabled", value=False)
+    seen = replace(resource.evidence("properties.enabled", False), path=switch)
+    cause = Cause(resource.id, "properties.enabled", value=False)
     lock = grant(Auth.shared, seen, description=Message("accepts a token that is made with its key"), cause=cause)
     return _ended(name, network(service, index), lock, what, host(service, path))
 
@@ -493,8 +493,8 @@ def portal_lock(service: Resource) -> tuple[Lock, bool]:
     configs = service.children(PORTAL)
     if configs.gap is not None or not len(configs):
         return possible(Auth.anonymous, configs.gap or not_returned(PORTAL.path)), False
-    found = [_portal_of(each, service) for each in configs]
-    return max(found, key=lambda each: (max(each[0].levels), not each[1]))
+    matches = [_portal_of(each, service) for each in configs]
+    return max(matches, key=lambda each: (max(each[0].levels), not each[1]))
 
 
 def _portal_of(config: Resource, service: Resource) -> tuple[Lock, bool]:
@@ -516,8 +516,8 @@ def _portal_of(config: Resource, service: Resource) -> tuple[Lock, bool]:
         return grant(Auth.identity, seen, asked), False
     if same(config.get(sign_in), False):
         cause = Cause(config.id, sign_in, value=True)
-        says = Message("shows its pages without sign-in")
-        return grant(Auth.anonymous, asked, description=says, cause=cause, then=IDENTITY), True
+        message = Message("shows its pages without sign-in")
+        return grant(Auth.anonymous, asked, description=message, cause=cause, then=IDENTITY), True
     return possible(Auth.anonymous, not_returned_or_unknown(asked.path)), True
 
 
@@ -546,7 +546,7 @@ def _accounts(config: Resource, service: Resource) -> Lock:
     return lock if providers.gap is None else lock | possible(Auth.anonymous, providers.gap)
 
 
-OWN_TOKEN = Message(
+GATEWAY_TOKEN = Message(
     "each self-hosted gateway has a token of its own, which is valid for 30 days at most "
     "(api-management/self-hosted-gateway-authentication-options)"
 )
@@ -577,7 +577,7 @@ def self_hosted(service: Resource, index: Index, served: list[Exposure]) -> Iter
         address=f"{service.name}.configuration.azure-api.net",
         max_severity=Severity.low,
         counts_as_closed_up_to=Reach.selected,
-        justification=OWN_TOKEN,
+        justification=GATEWAY_TOKEN,
     )
     if gateways.gap is not None:
         yield unread("self-hosted/*", "app", gateways.gap, display_name=Message("A self-hosted gateway"))

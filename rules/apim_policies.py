@@ -77,10 +77,10 @@ class Element(Struct):
 
     def has(self, *path: str) -> bool:
         """Return whether there is an element at a path of names."""
-        found = [self]
+        elements = [self]
         for name in path:
-            found = [child for each in found for child in each.find(name)]
-        return bool(found)
+            elements = [child for each in elements for child in each.find(name)]
+        return bool(elements)
 
 
 def parsed(text: str) -> Element:
@@ -257,14 +257,14 @@ class _Reading:
         self.unclear.append(Unread(self.where, why))
 
     def _fragment(self, name: str, inside: tuple[str, ...]) -> None:
-        found = self.policies.fragments.get(name.lower())
-        if found is None or name.lower() in inside:
+        resource = self.policies.fragments.get(name.lower())
+        if resource is None or name.lower() in inside:
             missing = self.policies.missing
             why = missing.why if missing is not None else Message("it is not among those of the service")
             gap = missing.gap if missing is not None else ""
             self.unclear.append(Unread(f"policyFragments/{name}", why, gap))
             return
-        value = found.get(VALUE)
+        value = resource.get(VALUE)
         try:
             root = parsed(_kept(value if isinstance(value, str) else "") or UNPARSED)
         except ValueError:
@@ -339,7 +339,7 @@ class _Reading:
 
     def _certificate(self, element: Element) -> None:
         """Read a check of a certificate. One of several identities is enough, so each must name some."""
-        identities = [each for part in element.find("identities") for each in part.find("identity")]
+        identities = [each for group in element.find("identities") for each in group.find("identity")]
         if same(element.attributes.get("ignore-error", "false"), "true"):
             self._doubt(Message("validate-client-certificate ignores errors"))
         elif not identities or not all(each.attributes for each in identities):
@@ -356,16 +356,16 @@ class _Reading:
         if not same(element.attributes.get("action"), "allow"):
             return
         try:
-            found = [parse(each.text.strip()) for each in element.find("address")]
+            address_sets = [parse(each.text.strip()) for each in element.find("address")]
             ranges = (
                 (each.attributes.get("from", ""), each.attributes.get("to", ""))
                 for each in element.find("address-range")
             )
-            found += [address_range(first, last) for first, last in ranges]
+            address_sets += [address_range(first, last) for first, last in ranges]
         except BadAddress:
             self._doubt(Message("an address of its ip-filter is not known"))
             return
-        self.filters.append(union(found))
+        self.filters.append(union(address_sets))
 
 
 def _names(element: Element) -> Iterable[str]:
@@ -376,7 +376,7 @@ def _names(element: Element) -> Iterable[str]:
 
 def _claims(element: Element) -> set[str]:
     """Return the names of the claims that a check of a token requires, in lower case."""
-    claims = (claim for part in element.find("required-claims") for claim in part.find("claim"))
+    claims = (claim for group in element.find("required-claims") for claim in group.find("claim"))
     return {each.attributes.get("name", "").lower() for each in claims} - {""}
 
 
@@ -391,9 +391,9 @@ class Issuer(enum.Enum):
 
 def issuer_of(url: str) -> Issuer:
     """Return who signs, by the URL of the document that names the keys."""
-    parts = [each for each in url.lower().split("/") if each]
-    known = len(parts) > 2 and parts[0] == "https:" and parts[1] in ISSUERS
-    return tenant_of(parts[2]) if known else Issuer.other
+    segments = [each for each in url.lower().split("/") if each]
+    known = len(segments) > 2 and segments[0] == "https:" and segments[1] in ISSUERS
+    return tenant_of(segments[2]) if known else Issuer.other
 
 
 def tenant_of(text: str) -> Issuer:

@@ -45,10 +45,10 @@ def allows_old(service: Resource, index: Index, *, names: tuple[str, ...], fixed
         return NotApplicable(Message("its tier has a fixed set of ciphers"))
     if service.has_no_properties or (service.api_version_unknown and is_absent(service.get(PROPERTIES))):
         return unknown(Unread(PROPERTIES, service.why_absent_is_unknown))
-    found = service.get(PROPERTIES)
-    if not is_absent(found) and not isinstance(found, dict):
+    item = service.get(PROPERTIES)
+    if not is_absent(item) and not isinstance(item, dict):
         return unknown(unknown_value(PROPERTIES))
-    values = {} if is_absent(found) else {str(name).lower(): value for name, value in found.items()}
+    values = {} if is_absent(item) else {str(name).lower(): value for name, value in item.items()}
     on, missing = [], []
     for name in names:
         value = values.get(name.lower())
@@ -83,11 +83,11 @@ def plain_protocols(api: Resource, index: Index) -> Verdict:
     path = "properties.protocols"
     if same(api.get("properties.isOnline"), False):
         return NotApplicable(Message("this revision is offline"))
-    found = rows(api, path)
+    matches = rows(api, path)
     seen = api.evidence(path, ["https"])
-    if any(same(each, "http") or same(each, "ws") for each in found):
+    if any(same(each, "http") or same(each, "ws") for each in matches):
         return Fail((seen,))
-    if found and all(same(each, "https") or same(each, "wss") for each in found):
+    if matches and all(same(each, "https") or same(each, "wss") for each in matches):
         return Pass((seen,))
     return unknown(unknown_value(path), evidence=(seen,))
 
@@ -116,14 +116,14 @@ CHECKS = {
 
 def unchecked_certificate(backend: Resource, index: Index) -> Verdict:
     """Fail where the gateway does not check who issued the certificate of a back end, or for which host."""
-    found = {path: check_value(backend, path, good=(True,), bad=(False,), absent=True) for path in CHECKS}
-    off = [path for path, each in found.items() if isinstance(each, Fail)]
+    result = {path: check_value(backend, path, good=(True,), bad=(False,), absent=True) for path in CHECKS}
+    off = [path for path, each in result.items() if isinstance(each, Fail)]
     if off:
         seen = tuple(backend.evidence(path, True) for path in off)
         return Fail(
             seen, joined(" ", (CHECKS[path] for path in off)), causes=tuple(Cause("", path, value=True) for path in off)
         )
-    unclear = next((each for each in found.values() if isinstance(each, Unknown)), None)
+    unclear = next((each for each in result.values() if isinstance(each, Unknown)), None)
     return unclear or Pass(tuple(backend.evidence(path, True) for path in CHECKS))
 
 
@@ -160,10 +160,10 @@ def for_all_apis(subscription: Resource, index: Index) -> Verdict:
         return NotApplicable(Message("it is not active"))
     if same(subscription.name, "master"):
         return NotApplicable(Message("every service has this one, for its administrators"))
-    parts = ["", *scope.rstrip("/").lower().split("/")]
-    if parts[-1] == "apis" or parts[-2] == "service":
+    segments = ["", *scope.rstrip("/").lower().split("/")]
+    if segments[-1] == "apis" or segments[-2] == "service":
         return Fail((seen,))
-    return Pass((seen,)) if parts[-2] in ("apis", "products") else unknown(unknown_value(path))
+    return Pass((seen,)) if segments[-2] in ("apis", "products") else unknown(unknown_value(path))
 
 
 MINIMUM = "properties.apiVersionConstraint.minApiVersion"
@@ -190,22 +190,22 @@ NO_NAME = "undetermined"
 
 def retired_platform(service: Resource, index: Index) -> Verdict:
     """Fail where the platform of one of the regions of a service is retired. Each region has its own."""
-    places = other_regions(service)
-    found = [(f"properties.{PLATFORM}", service.get(f"properties.{PLATFORM}"))]
-    found += [
+    regions = other_regions(service)
+    matches = [(f"properties.{PLATFORM}", service.get(f"properties.{PLATFORM}"))]
+    matches += [
         (f"properties.additionalLocations[{spelled(get_path(each, 'location'))}].{PLATFORM}", get_path(each, PLATFORM))
-        for each in places or ()
+        for each in regions or ()
     ]
-    old = tuple(Evidence(path, value, SUPPORTED[0]) for path, value in found if same(value, "stv1"))
+    old = tuple(Evidence(path, value, SUPPORTED[0]) for path, value in matches if same(value, "stv1"))
     if old:
         return Fail(old)
-    if places is None:
+    if regions is None:
         return unknown(not_returned_or_unknown("properties.additionalLocations"))
     good = (*SUPPORTED, NO_NAME) if in_tier(service, V2_TIERS) else SUPPORTED
-    unclear = next((path for path, value in found if not is_one(value, good)), "")
+    unclear = next((path for path, value in matches if not is_one(value, good)), "")
     if unclear:
         return unknown(not_returned_or_unknown(unclear))
-    return Pass(tuple(Evidence(path, value, SUPPORTED[0]) for path, value in found))
+    return Pass(tuple(Evidence(path, value, SUPPORTED[0]) for path, value in matches))
 
 
 HOSTS = "properties.hostnameConfigurations"
@@ -232,15 +232,15 @@ def expiring(service: Resource, index: Index) -> Verdict:
     value = service.get(HOSTS)
     if is_absent(value) and not service.why_absent_is_unknown:
         return NotApplicable(Message("it has no host name of its own"))
-    found = service.require(HOSTS)
-    if not isinstance(found, list):
+    item = service.require(HOSTS)
+    if not isinstance(item, list):
         raise not_a_list(HOSTS)
     now = seconds_of(index.taken)
-    own = [each for each in found if not _is_renewed(each)]
-    if not own:
+    manual = [each for each in item if not _is_renewed(each)]
+    if not manual:
         return NotApplicable(Message("Azure or a key vault renews its certificates"))
     late, ends = [], []
-    for each in own:
+    for each in manual:
         end = get_path(each, "certificate.expiry")
         when = seconds_of(end) if isinstance(end, str) else None
         if when is None or now is None:

@@ -14,7 +14,7 @@ from scanner.reach.sources import source_hop
 
 from .apim import undecided
 from .common import in_subnet, perhaps_private, private_only
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_PLACE
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_LOCATION
 
 GATEWAY = ResourceType(
     "Microsoft.ApiManagement/gateways",
@@ -24,7 +24,7 @@ GATEWAY = ResourceType(
         "configurationApi.hostname": "A host of Microsoft for gateways of the SKU Standard. No setting closes it.",
     },
     no_rule=NoRule(
-        copy=NO_OTHER_PLACE,
+        copy=NO_OTHER_LOCATION,
         key=NO_CUSTOMER_KEY,
         log="calls of workspaces are in the log of the service",
         loss=FROM_TEMPLATE,

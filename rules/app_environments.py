@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
-from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, PARTS_ARE_RESOURCES
+from .reasons import DISKS_ARE_RESOURCES, FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
 
 ENVIRONMENT = ResourceType(
     "Microsoft.Web/hostingEnvironments",
@@ -18,7 +18,7 @@ ENVIRONMENT = ResourceType(
         "configurations/networking": "It allows FTP and remote debugging for apps. Each app says whether it uses them.",
         "multiRoleFrontEnds, cipher suites": "TLS 1.0 and 1.1 are off, so the order of suites is a matter of taste.",
     },
-    no_rule=NoRule(copy=PARTS_ARE_RESOURCES, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
+    no_rule=NoRule(copy=DISKS_ARE_RESOURCES, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 SETTINGS = "properties.clusterSettings"
 
@@ -29,11 +29,13 @@ def _is_set(environment: Resource, name: str, good: tuple[str, ...], bad: tuple[
         raise Unread(SETTINGS, environment.why_absent_is_unknown)
     path = f"{SETTINGS}[{name}]"
     named = [
-        (place, each) for place, each in enumerate(environment.items(SETTINGS)) if same(get_path(each, "name"), name)
+        (position, each)
+        for position, each in enumerate(environment.items(SETTINGS))
+        if same(get_path(each, "name"), name)
     ]
     if not named:
         return Fail((Evidence(path, ABSENT, good[0]),))
-    place, entry = named[0]
+    position, entry = named[0]
     value = get_path(entry, "value")
     seen = Evidence(path, value, good[0])
     if any(same(value, each) for each in good):
@@ -42,7 +44,7 @@ def _is_set(environment: Resource, name: str, good: tuple[str, ...], bad: tuple[
         # The other settings stay, in their order.
         command = f"az resource update --ids {{id}} --set '{SETTINGS}[{{place}}].value={good[0]}' --force-string"
         wanted = {**copied(entry), "value": good[0]}
-        return Fail((seen,), causes=(Cause("", SETTINGS, entry, wanted, command, place=place),))
+        return Fail((seen,), causes=(Cause("", SETTINGS, entry, wanted, command, position=position),))
     raise unknown_value(path, value)
 
 

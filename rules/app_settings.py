@@ -171,11 +171,11 @@ def _of_windows(site: Resource, config: Resource, index: Index) -> Verdict:
 
 def _supported(runtime: str, text: str, seen: Evidence, index: Index) -> Verdict:
     """Return the verdict on a version of a runtime on the day of the scan."""
-    parts = _VERSION.match(text.strip())
-    if parts is None:
+    numbers = _VERSION.match(text.strip())
+    if numbers is None:
         raise unknown_value(seen.path, seen.value)
     known = SUPPORT[runtime]
-    version = f"{int(parts[1])}.{int(parts[2] or 0)}" if "." in next(iter(known)) else str(int(parts[1]))
+    version = f"{int(numbers[1])}.{int(numbers[2] or 0)}" if "." in next(iter(known)) else str(int(numbers[1]))
     day = index.taken[:10]
     if not day:
         raise Unread(Message("the time of the scan"), Message("not in the snapshot"))
@@ -221,9 +221,9 @@ def outbound_beside_network(site: Resource, index: Index) -> Verdict:
         if site.why_absent_is_unknown:
             raise not_returned_or_unknown(SUBNET)
         return NotApplicable(Message("it is not integrated with a virtual network"))
-    found = [(path, site.get(path)) for path in (f"{ROUTING}.allTraffic", f"{ROUTING}.applicationTraffic")]
-    seen = tuple(Evidence(path, value, True) for path, value in found if not is_absent(value))
-    if any(same(value, True) for _, value in found):
+    matches = [(path, site.get(path)) for path in (f"{ROUTING}.allTraffic", f"{ROUTING}.applicationTraffic")]
+    seen = tuple(Evidence(path, value, True) for path, value in matches if not is_absent(value))
+    if any(same(value, True) for _, value in matches):
         return Pass(tuple(each for each in seen if same(each.value, True)))
     if not seen or any(not same(each.value, False) for each in seen):
         raise not_returned_or_unknown(f"{ROUTING}.applicationTraffic")
@@ -248,18 +248,18 @@ def optional_client_certificate(site: Resource, index: Index) -> Verdict:
     if not same(site.get(ENABLED), True):
         raise not_returned_or_unknown(ENABLED)
     mode, excluded, https = site.get(MODE), site.get(EXCLUDED), site.get(HTTPS)
-    found: list[tuple[Evidence, str, Cause]] = []
+    matches: list[tuple[Evidence, str, Cause]] = []
     if any(same(mode, each) for each in ("Optional", "OptionalInteractiveUser")):
         seen = site.evidence(MODE, "Required")
-        found.append((seen, Message("The mode is {mode}.", mode=mode), _setting(MODE, "Required")))
+        matches.append((seen, Message("The mode is {mode}.", mode=mode), _setting(MODE, "Required")))
     if isinstance(excluded, str) and excluded:
         seen = Evidence(EXCLUDED, excluded, "none")
-        found.append((seen, Message("The paths {excluded} are excluded.", excluded=excluded), _setting(EXCLUDED, "")))
+        matches.append((seen, Message("The paths {excluded} are excluded.", excluded=excluded), _setting(EXCLUDED, "")))
     if same(https, False):
         seen = site.evidence(HTTPS, True)
-        found.append((seen, Message("Callers over HTTP are not asked for a certificate."), _setting(HTTPS, True)))
-    if found:
-        evidence, messages, causes = zip(*found, strict=True)
+        matches.append((seen, Message("Callers over HTTP are not asked for a certificate."), _setting(HTTPS, True)))
+    if matches:
+        evidence, messages, causes = zip(*matches, strict=True)
         return Fail(evidence, joined(" ", messages), causes=causes)
     if not same(mode, "Required"):
         raise not_returned_or_unknown(MODE)

@@ -35,7 +35,7 @@ ACL = Firewall(
 KEYS = local_auth(
     STORE,
     source="azure-mgmt-appconfiguration: the default value of disableLocalAuth is false",
-    says=Message("accepts access keys"),
+    message=Message("accepts access keys"),
 )
 MOVE = Message(
     "The free tier has no private endpoints: move the store to a paid tier, and disable public network access there"

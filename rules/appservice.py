@@ -172,7 +172,7 @@ def reach_of(site: Resource, index: Index, *, scm: bool = False) -> Lock:
         rules = possible(
             Reach.internet, gap, hops=(Hop("firewall", Message("Access restrictions"), gap.why, allows=None),)
         )
-    return placed(site, index, _by_both_switches(site, firewall(site, index, SWITCH, rules), rules), "web")
+    return network_lock(site, index, _by_both_switches(site, firewall(site, index, SWITCH, rules), rules), "web")
 
 
 PUBLIC = "properties.publicNetworkAccess"
@@ -193,15 +193,15 @@ def _by_both_switches(site: Resource, lock: Lock, rules: Lock) -> Lock:
     return lock | Lock(possible_grants=as_possible(rules, missing).possible_grants)
 
 
-def placed(site: Resource, index: Index, usual: Lock, service: str) -> Lock:
+def network_lock(site: Resource, index: Index, usual: Lock, service: str) -> Lock:
     """Return the network lock of an endpoint. An App Service Environment with an internal load balancer has no public endpoint."""
     path = "properties.hostingEnvironmentProfile.id"
     environment = site.get(path)
     if not isinstance(environment, str) or not environment:
         return usual
     try:
-        found = find(index, environment, "Microsoft.Web/hostingEnvironments")
-        mode = found.require("properties.internalLoadBalancingMode")
+        resource = find(index, environment, "Microsoft.Web/hostingEnvironments")
+        mode = resource.require("properties.internalLoadBalancingMode")
     except Unread as missing:
         return perhaps_private(usual, missing, site.evidence(path))
     internal = INTERNAL.get(str(mode).lower().replace(" ", ""))
@@ -227,13 +227,13 @@ def login(site: Resource, index: Index) -> Lock:
     return easy_auth(settings, LOGIN.path, index)
 
 
-def behind(sign_in: Lock, own: Lock) -> Lock:
+def behind(sign_in: Lock, direct: Lock) -> Lock:
     """Return the authentication lock of both: Easy Auth's identity if it is enforced, else the function's own."""
     if sign_in.widest is not None and sign_in.widest_possible is None:
-        return sign_in if sign_in.widest.level == Auth.identity else own
+        return sign_in if sign_in.widest.level == Auth.identity else direct
     missing = sign_in.widest_possible.missing if sign_in.widest_possible is not None else not_read(LOGIN.path)
     return replace(
-        as_possible(own, missing), grants=tuple(each for each in sign_in.grants if each.level == Auth.identity)
+        as_possible(direct, missing), grants=tuple(each for each in sign_in.grants if each.level == Auth.identity)
     )
 
 
@@ -241,7 +241,7 @@ def host(site: Resource) -> str:
     return text_at(site.body, "properties.defaultHostName")
 
 
-def own_hosts(site: Resource) -> list[str]:
+def host_names(site: Resource) -> list[str]:
     """Return the app's host names, the default one and custom ones."""
     names = site.get("properties.hostNames")
     return [each for each in names if isinstance(each, str)] if isinstance(names, list) else []
@@ -288,7 +288,7 @@ def scm_host(site: Resource) -> str:
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(site, index)
     sign_in = login(site, index)
-    hosts, known = own_hosts(site), publishers(index)
+    hosts, known = host_names(site), publishers(index)
     published_by, chains = known.publishers(hosts), known.chains(hosts)
     exposures = [app(site, reach, sign_in), host_keys(site, reach, sign_in)]
     if not stopped(site):
@@ -333,10 +333,10 @@ def host_keys(site: Resource, reach: Lock, sign_in: Lock) -> Exposure:
     return Exposure("host-keys", "app", reach, behind(sign_in, key), display_name=what, address=host(site))
 
 
-def not_listed(found: Children, read: Read) -> Unread | None:
+def not_listed(children: Children, read: Read) -> Unread | None:
     """Return why some functions or workflows may be missing: the host also returns an empty list if it never synced them."""
-    if found.gap is not None or found.items:
-        return found.gap
+    if children.gap is not None or children.items:
+        return children.gap
     return Unread(
         read.path,
         Message(
@@ -348,12 +348,12 @@ def not_listed(found: Children, read: Read) -> Unread | None:
 def functions(site: Resource, reach: Lock, sign_in: Lock) -> Iterator[Exposure]:
     if not has_functions(site):
         return
-    found = site.children(FUNCTIONS)
-    for function in found:
-        own = function_lock(function)
-        if own is not None and not same(function.get("properties.isDisabled"), True):
+    children = site.children(FUNCTIONS)
+    for function in children:
+        direct = function_lock(function)
+        if direct is not None and not same(function.get("properties.isDisabled"), True):
             what = Message("Function {name}", name=function.name)
-            authentication = behind(sign_in, own)
+            authentication = behind(sign_in, direct)
             yield Exposure(
                 f"function/{function.name}",
                 "app",
@@ -363,7 +363,7 @@ def functions(site: Resource, reach: Lock, sign_in: Lock) -> Iterator[Exposure]:
                 subject=function,
                 address=host(site),
             )
-    missing = not_listed(found, FUNCTIONS)
+    missing = not_listed(children, FUNCTIONS)
     if missing is not None:
         authentication = behind(sign_in, possible(Auth.anonymous, missing) | possible(Auth.shared, missing))
         yield Exposure("function/*", "app", reach, authentication, display_name=Message("A function of the app"))
@@ -376,8 +376,8 @@ NOT_CALLABLE = ("Recurrence", "SlidingWindow", "ApiConnection", "Http")
 def triggers(site: Resource, reach: Lock) -> Iterator[Exposure]:
     if not has_workflows(site):
         return
-    found = site.children(WORKFLOWS)
-    for workflow in found:
+    children = site.children(WORKFLOWS)
+    for workflow in children:
         authentication = signature(workflow)
         if authentication is not None and not same(workflow.get("properties.flowState"), "Disabled"):
             name = workflow.name
@@ -389,7 +389,7 @@ def triggers(site: Resource, reach: Lock) -> Iterator[Exposure]:
                 display_name=Message("Workflow {name}", name=name),
                 address=host(site),
             )
-    missing = not_listed(found, WORKFLOWS)
+    missing = not_listed(children, WORKFLOWS)
     if missing is not None:
         yield Exposure(
             "trigger/*", "app", reach, possible(Auth.shared, missing), display_name=Message("A workflow of the app")
@@ -418,10 +418,10 @@ def signature(workflow: Resource) -> Lock | None:
 def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
     """Return whether "scm" or "ftp" accepts user name and password: the value, its evidence, and why it may be unread."""
     where, path = f"basicPublishingCredentialsPolicies/{name}", "properties.allow"
-    found = site.children(POLICIES)
-    policy = next((each for each in found if each.name.lower() == name), None)
+    children = site.children(POLICIES)
+    policy = next((each for each in children if each.name.lower() == name), None)
     if policy is None:
-        return MISSING, Evidence(f"{where} {path}", ABSENT, False), found.gap or not_returned(f"{where} {path}")
+        return MISSING, Evidence(f"{where} {path}", ABSENT, False), children.gap or not_returned(f"{where} {path}")
     seen = child_evidence(policy, where, path, False)
     return policy.get(path), seen, not_returned_or_unknown(seen.path)
 
@@ -495,7 +495,7 @@ def ftp_reach(site: Resource, index: Index) -> Lock:
     if not grants and not possible_grants:
         grants = (Grant(Reach.none, (site.evidence("properties.publicNetworkAccess"),)),)
     hops = tuple(hop for hop in lock.hops if hop.kind != "private-endpoint")
-    return placed(site, index, replace(lock, grants=grants, possible_grants=possible_grants, hops=hops), "ftp")
+    return network_lock(site, index, replace(lock, grants=grants, possible_grants=possible_grants, hops=hops), "ftp")
 
 
 def no_restrictions() -> Lock:
@@ -543,9 +543,13 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
     ]
     if weak:
         config, path_of_list = config_of(site), "properties.ipSecurityRestrictions"
-        found = [each for each, headers in filters if _names(headers) and not _set_by_front_door(each, _names(headers))]
+        matches = [
+            each for each, headers in filters if _names(headers) and not _set_by_front_door(each, _names(headers))
+        ]
         deny = (Edit(config.id, f"{path_of_list}DefaultAction", "Deny"),)
-        causes = tuple(Cause(config.id, path_of_list, each, place=entries.index(each), effect=deny) for each in found)
+        causes = tuple(
+            Cause(config.id, path_of_list, each, position=entries.index(each), effect=deny) for each in matches
+        )
         return Fail(
             (Evidence(path, weak, Message("x-azure-fdid, with the tag AzureFrontDoor.Backend")),), causes=causes
         )

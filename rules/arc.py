@@ -139,11 +139,11 @@ def plain_source(configuration: Resource, index: Index) -> Verdict:
     """Fail where a cluster pulls GitOps sources over HTTP."""
     kind = configuration.get(f"{SPEC}.sourceKind")
     used = [name for name in SOURCES if same(kind, name)] or SOURCES
-    found = [(name, configuration.get(f"{SPEC}.{name}")) for name in used]
-    for name, each in found:
+    matches = [(name, configuration.get(f"{SPEC}.{name}")) for name in used]
+    for name, each in matches:
         if not is_absent(each) and not isinstance(each, dict):
             raise malformed(f"{SPEC}.{name}")
-    seen = [_transport(f"{SPEC}.{name}", name, each) for name, each in found if not is_absent(each)]
+    seen = [_transport(f"{SPEC}.{name}", name, each) for name, each in matches if not is_absent(each)]
     if not seen:
         raise Unread(f"{SPEC}.sourceKind", Message("Azure returned no source"))
     plain = tuple(evidence for evidence, is_plain in seen if is_plain)

@@ -65,7 +65,7 @@ KEYS = local_auth(
     ACCOUNT,
     source="automation/disable-local-authentication: the flag is false by default; Azure Policy 48c5f1cb: everything but true is "
     "non-compliant",
-    says=Message("accepts access keys"),
+    message=Message("accepts access keys"),
 )
 
 

@@ -66,8 +66,8 @@ def of_items(policy: Resource, index: Index) -> Verdict:
 def _retentions(policy: Resource) -> Iterator[Any]:
     """Yield the retention policies of whole backups: of machines and shares, of the vault tier, of databases."""
     for path in ("properties.retentionPolicy", "properties.vaultRetentionPolicy.vaultRetention"):
-        if not is_absent(found := policy.get(path)):
-            yield found
+        if not is_absent(value := policy.get(path)):
+            yield value
     for each in policy.items("properties.subProtectionPolicy"):
         # A log is of no use without the full backup before it.
         if same(get_path(each, "policyType"), "Full"):
@@ -79,8 +79,8 @@ def _durations(retention: Any) -> list[Any]:
     if not isinstance(retention, dict):
         return [retention]
     schedules = [each for name in SCHEDULES if not is_absent(each := get_path(retention, name))]
-    own = get_path(retention, "retentionDuration")
-    return [*(get_path(each, "retentionDuration") for each in schedules), *([] if is_absent(own) else [own])]
+    duration = get_path(retention, "retentionDuration")
+    return [*(get_path(each, "retentionDuration") for each in schedules), *([] if is_absent(duration) else [duration])]
 
 
 def _days(duration: Any) -> int:

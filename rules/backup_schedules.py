@@ -15,7 +15,7 @@ _ROOTS: Final = (
 )
 _OF_ROOT: Final = ("retentionDuration", *(f"{each}.retentionDuration" for each in SCHEDULES))
 _SCHEDULE: Final = "properties.schedulePolicy"
-_PARTS: Final = ("hourlySchedule", "dailySchedule", "weeklySchedule")
+_SCHEDULES: Final = ("hourlySchedule", "dailySchedule", "weeklySchedule")
 """Where a schedule of the second version has its times."""
 _FREQUENCIES: Final = ("Daily", "Hourly", "Weekly")
 KEEP: Final = (
@@ -41,14 +41,14 @@ def no_schedule(policy: Resource) -> Evidence | None:
     azure-mgmt-recoveryservicesbackup ScheduleRunType: Invalid is none. A policy of databases has a schedule for each
     kind of backup, of which the full one counts.
     """
-    own = policy.get(_SCHEDULE)
-    if is_absent(own) and policy.why_absent_is_unknown:
+    schedule = policy.get(_SCHEDULE)
+    if is_absent(schedule) and policy.why_absent_is_unknown:
         raise Unread(
             Message("policy {name}: {schedule}", name=policy.name, schedule=_SCHEDULE), policy.why_absent_is_unknown
         )
     full = [each for each in policy.items("properties.subProtectionPolicy") if same(member(each, "policyType"), "Full")]
-    found = [own] if not is_absent(own) else [get_path(each, "schedulePolicy") for each in full]
-    frequencies = [_frequency(each) for each in found if not is_absent(each)]
+    matches = [schedule] if not is_absent(schedule) else [get_path(each, "schedulePolicy") for each in full]
+    frequencies = [_frequency(each) for each in matches if not is_absent(each)]
     if any(each in _FREQUENCIES for each in frequencies):
         return None
     seen = ", ".join(frequencies) or ABSENT
@@ -61,7 +61,7 @@ def no_schedule(policy: Resource) -> Evidence | None:
 
 def _frequency(schedule: Any) -> str:
     value = get_path(schedule, "scheduleRunFrequency")
-    if get_path(schedule, "scheduleRunTimes") == [] and all(is_absent(get_path(schedule, each)) for each in _PARTS):
+    if get_path(schedule, "scheduleRunTimes") == [] and all(is_absent(get_path(schedule, each)) for each in _SCHEDULES):
         return Message("no times")
     known = next((each for each in (*_FREQUENCIES, "Invalid") if same(value, each)), None)
     if known is None:

@@ -19,7 +19,7 @@ from scanner.reach.known_ports import known
 
 from .common import by_perimeter, host
 from .port_rules import EVERYWHERE, PortRule, port_lock
-from .reasons import FROM_TEMPLATE, PARTS_ARE_RESOURCES
+from .reasons import DISKS_ARE_RESOURCES, FROM_TEMPLATE
 
 ACCOUNT = ResourceType(
     "Microsoft.Batch/batchAccounts",
@@ -28,7 +28,7 @@ ACCOUNT = ResourceType(
     unread={
         "maximum of formulas of pools": "An account has a quota of cores.",
     },
-    no_rule=NoRule(copy=PARTS_ARE_RESOURCES, loss=FROM_TEMPLATE),
+    no_rule=NoRule(copy=DISKS_ARE_RESOURCES, loss=FROM_TEMPLATE),
 )
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 POOLS = ACCOUNT.child("pools", graph=GraphRows("batchresources"))
@@ -39,24 +39,24 @@ SOURCE = (
 )
 
 
-def _acl(part: str, name: str) -> Firewall:
+def _acl(kind: str, name: str) -> Firewall:
     """Return the firewall row of one of the two endpoints."""
     return Firewall(
         empty="closed",
         source=SOURCE,
         name=name,
         absent="enabled",
-        default=f"properties.networkProfile.{part}.defaultAction",
+        default=f"properties.networkProfile.{kind}.defaultAction",
         default_absent="allow",
-        acl=f"properties.networkProfile.{part}",
-        addresses=(RuleList(f"properties.networkProfile.{part}.ipRules", address="value"),),
+        acl=f"properties.networkProfile.{kind}",
+        addresses=(RuleList(f"properties.networkProfile.{kind}.ipRules", address="value"),),
         configurations=PERIMETERS,
     )
 
 
 ACCOUNT_ACL = _acl("accountAccess", Message("Rules of the account endpoint"))
 NODE_ACL = _acl("nodeManagementAccess", Message("Rules of the node management endpoint"))
-OWN_SIGN_IN = Message(
+SERVICE_SIGN_IN = Message(
     "no setting changes how users sign in to a node, so a port that chosen networks alone reach counts as closed"
 )
 NODES_ONLY = Message("nodes of the account's pools alone sign in there, with a credential of each node, so low at most")
@@ -182,10 +182,10 @@ def pool_ports(pool: Resource, index: Index) -> Iterator[Exposure]:
         return
     for each in value:
         port = get_path(each, "backendPort")
-        found = known("tcp", port) if isinstance(port, int) else None
+        known_port = known("tcp", port) if isinstance(port, int) else None
         label = (
-            Message("{name} of the nodes", name=found.name)
-            if found is not None
+            Message("{name} of the nodes", name=known_port.name)
+            if known_port is not None
             else Message("Port {port} of the nodes", port=port)
         )
         title = Message("{label} of the pool {pool}", label=label, pool=_name(pool))
@@ -209,7 +209,7 @@ def _port(endpoint: str, reach: Lock, title: Message, pool: Resource) -> Exposur
         display_name=title,
         subject=pool,
         counts_as_closed_up_to=Reach.selected,
-        justification=OWN_SIGN_IN,
+        justification=SERVICE_SIGN_IN,
     )
 
 

@@ -38,7 +38,7 @@ SWITCH = Firewall(
 KEYS = local_auth(
     BOT,
     source="Azure Policy ffea632e: everything but true is non-compliant",
-    says=Message("accepts the secrets of its Direct Line and Web Chat sites"),
+    message=Message("accepts the secrets of its Direct Line and Web Chat sites"),
 )
 ENABLED = "properties.enabledChannels"
 # bot-service/rest-api/bot-framework-rest-direct-line-3-0-api-reference: the host follows from the location.

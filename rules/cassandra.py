@@ -42,9 +42,9 @@ def reach(cluster: Resource, index: Index) -> Lock | None:
     """Return the network lock: the subnets of the data centers; None where there is none."""
     if cluster.has_no_properties:
         return possible(Reach.selected, Unread("properties", cluster.why_absent_is_unknown))
-    found = cluster.children(DATA_CENTERS)
-    lock = Lock() if found.gap is None else possible(Reach.selected, found.gap)
-    for center in found:
+    children = cluster.children(DATA_CENTERS)
+    lock = Lock() if children.gap is None else possible(Reach.selected, children.gap)
+    for center in children:
         inside = in_subnet(center, index, "properties.delegatedSubnetId")
         lock |= Lock(inside.grants, inside.possible_grants, inside.hops[-1:])
     if not lock.grants and not lock.possible_grants:

@@ -11,7 +11,7 @@ from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned
 from scanner.reach.firewall import Firewall, firewall
 
-from .reasons import KEY_STORE, NO_OTHER_PLACE, ZONES_BY_AZURE
+from .reasons import KEY_STORE, NO_OTHER_LOCATION, ZONES_BY_AZURE
 
 CLUSTER = ResourceType(
     "Microsoft.HardwareSecurityModules/cloudHsmClusters",
@@ -22,7 +22,7 @@ CLUSTER = ResourceType(
         "backups": "Listed by a POST only.",
     },
     no_rule=NoRule(
-        copy=NO_OTHER_PLACE,
+        copy=NO_OTHER_LOCATION,
         key=KEY_STORE,
         backup="no vault takes it, and its backups are listed by a POST, which a scan does not send",
         zone=ZONES_BY_AZURE,
@@ -63,18 +63,18 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
         Evidence(Message("users of the cluster"), Message("passwords or certificates")),
         description=Message("accepts passwords of the cluster's own users"),
     )
-    for place, module in enumerate(modules, start=1):
+    for position, module in enumerate(modules, start=1):
         name = get_path(module, "fqdn")
         if not isinstance(name, str) or not name:
             missing = Unread(f"{MODULES}[].fqdn", Message("Azure did not return it"))
             yield unread("hsm/*", "data", missing, display_name=Message("The modules of the cluster"))
             continue
         yield Exposure(
-            f"hsm/{place}",
+            f"hsm/{position}",
             "data",
             reach,
             users,
-            Message("Module {place} of the cluster", place=place),
+            Message("Module {place} of the cluster", place=position),
             address=name,
             counts_as_closed_up_to=Reach.selected,
             justification=PASSWORDS_ONLY,

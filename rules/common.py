@@ -163,9 +163,9 @@ def unless_running(exposure: Exposure, resource: Resource, path: str) -> Exposur
 DISABLE_LOCAL_AUTH = "properties.disableLocalAuth"
 
 
-def local_auth(kind: ResourceType, source: str, says: Message) -> Switch:
+def local_auth(kind: ResourceType, source: str, message: Message) -> Switch:
     """Return the switch `disableLocalAuth` of a type that accepts keys where the switch is absent, as `source` states."""
-    return kind.local_auth(DISABLE_LOCAL_AUTH, off=(True,), on=(False,), absent=False, source=source, says=says)
+    return kind.local_auth(DISABLE_LOCAL_AUTH, off=(True,), on=(False,), absent=False, source=source, message=message)
 
 
 def moved(resource: Resource, tiers: tuple[str, ...], move: Message, impact: Message = NOTHING) -> dict[str, Fix]:

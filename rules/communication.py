@@ -43,7 +43,7 @@ ACL = Firewall(
 KEYS = local_auth(
     SERVICE,
     source="Azure Policy fc264132: everything but true is non-compliant",
-    says=Message("accepts access keys"),
+    message=Message("accepts access keys"),
 )
 
 

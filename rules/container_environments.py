@@ -60,12 +60,12 @@ def without_environment(rules: Lock, missing: Unread) -> Lock:
 
 def _named(lock: Lock, environment: Resource) -> Lock:
     """Return the same lock, with the environment named in the evidence that comes from it."""
-    own = (ENVIRONMENT_FIREWALL.public, ENVIRONMENT_FIREWALL.endpoints)
+    direct = (ENVIRONMENT_FIREWALL.public, ENVIRONMENT_FIREWALL.endpoints)
 
     def named(seen: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
         return tuple(
             replace(each, path=Message("environment {name} {path}", name=environment.name, path=each.path))
-            if each.path in own
+            if each.path in direct
             else each
             for each in seen
         )

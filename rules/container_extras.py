@@ -16,7 +16,7 @@ from scanner.reach.sources import source_hop
 from .common import host
 from .container_environments import lock_in
 from .containerapps import ENVIRONMENT
-from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_PLACE
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_LOCATION
 
 # azure-mgmt-appcontainers 5.1.0, 2026-01-01: the stable version that has both reads.
 ROUTES = ENVIRONMENT.child("httpRouteConfigs", api="2026-01-01")
@@ -29,14 +29,14 @@ JOB = ResourceType(
         "maxExecutions": "It is 100 where it is absent.",
     },
     no_rule=NoRule(
-        copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log="its logs are those of its environment", loss=FROM_TEMPLATE
+        copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, log="its logs are those of its environment", loss=FROM_TEMPLATE
     ),
 )
 SESSION_POOL = ResourceType(
     "Microsoft.App/sessionPools",
     api="2026-01-01",
     product=Message("Session pool"),
-    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 BEHIND = Message("the sign-in of the apps behind it decides: see their own endpoints")
 NO_RULE = Message("the route has no rule, so it leads to no app")

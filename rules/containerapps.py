@@ -32,7 +32,7 @@ from scanner.reach.sources import as_possible
 from .common import unless_running
 from .container_environments import environment_lock, named_environment, without_environment
 from .easy_auth import NO_LOGIN, easy_auth
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_PLACE
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_LOCATION
 
 INGRESS = "properties.configuration.ingress"
 # azure-mgmt-appcontainers ContainerAppRunningStatus.
@@ -48,7 +48,7 @@ APP = ResourceType(
         "template.scale.maxReplicas": "It is 10 where it is absent, and at most 1,000.",
     },
     no_rule=NoRule(
-        copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log="its logs are those of its environment", loss=FROM_TEMPLATE
+        copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, log="its logs are those of its environment", loss=FROM_TEMPLATE
     ),
 )
 ENVIRONMENT = ResourceType(
@@ -130,12 +130,12 @@ INTERNAL_ONLY = Fix(
 
 
 def login(app: Resource, index: Index) -> Lock:
-    found = app.children(LOGIN)
-    current = next((each for each in found if each.name.lower() == "current"), None)
+    children = app.children(LOGIN)
+    current = next((each for each in children if each.name.lower() == "current"), None)
     if current is not None:
         return easy_auth(current, "authConfigs/current", index)
-    if found.gap is not None:
-        return possible(Auth.anonymous, found.gap)
+    if children.gap is not None:
+        return possible(Auth.anonymous, children.gap)
     return grant(Auth.anonymous, Evidence("authConfigs", "none", "current"), description=NO_LOGIN)
 
 
@@ -264,12 +264,12 @@ _OF_AZURE = (".azurecr.io", ".azurecr.cn", ".azurecr.us")
 
 def _identified(registries: list[Any], weak: list[str]) -> Iterator[Cause]:
     """Yield the registries with a password as the causes of a failure, which a system-assigned identity closes."""
-    for place, each in enumerate(registries):
+    for position, each in enumerate(registries):
         server = str(value_at(each, "server"))
         if server in weak and value_at(each, "passwordSecretRef"):
             value = {**copied(each), "passwordSecretRef": "", "identity": "system"}
             words = () if server.lower().endswith(_OF_AZURE) else (Message(IMPORT, server=server),)
-            yield Cause("", REGISTRIES, each, value, text=server, place=place, words=words)
+            yield Cause("", REGISTRIES, each, value, text=server, position=position, words=words)
 
 
 def registry_password(app: Resource, index: Index) -> Verdict:

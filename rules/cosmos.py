@@ -45,7 +45,7 @@ PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", api="2024-1
 
 def may_have_gateway(account: Resource) -> bool:
     """Return whether an account may have a dedicated gateway: cosmos-db/dedicated-gateway, for the API for NoSQL alone."""
-    return keys_stay(account) is not True
+    return keys_remain(account) is not True
 
 
 SERVICES = ACCOUNT.child("services", when=may_have_gateway)
@@ -92,11 +92,11 @@ CLUSTER_ACL = Firewall(
 KEYS = local_auth(
     ACCOUNT,
     source="Azure Policy Cosmos_DisableLocalAuth flags an absent value; terraform-provider-azurerm reads it as keys allowed",
-    says=Message("accepts account keys"),
+    message=Message("accepts account keys"),
 )
 # disableLocalAuth is documented for NoSQL, Table and Gremlin. The built-in policy 5450f5bd leaves out Mongo and Cassandra,
 # for which no lasting effect could be verified.
-KEYS_STAY = ("enablemongo", "enablecassandra")
+KEYS_REMAIN = ("enablemongo", "enablecassandra")
 
 
 # cosmos-db/how-to-configure-private-endpoints, the sub-resources of each API. Analytical and SqlDedicated are others: of
@@ -167,10 +167,10 @@ def capabilities(account: Resource) -> list[str] | None:
     return [str(name).lower() for name in names] if all(isinstance(name, str) for name in names) else None
 
 
-def keys_stay(account: Resource) -> bool | None:
+def keys_remain(account: Resource) -> bool | None:
     """Return whether the account's API accepts keys regardless of disableLocalAuth; None for an unknown API."""
     names = capabilities(account)
-    if same(account.get("kind"), "MongoDB") or any(name in KEYS_STAY for name in names or ()):
+    if same(account.get("kind"), "MongoDB") or any(name in KEYS_REMAIN for name in names or ()):
         return True
     return False if names is not None and same(account.get("kind"), "GlobalDocumentDB") else None
 
@@ -179,13 +179,13 @@ def authentication(account: Resource) -> Lock:
     lock = KEYS.lock(account)
     if lock.widest is None or lock.widest.level is not Auth.identity:
         return lock
-    stay = keys_stay(account)
-    if stay is None:
+    remains = keys_remain(account)
+    if remains is None:
         missing = Unread(Message("kind and properties.capabilities"), Message("the account's API is not known"))
         return lock | possible(
             Auth.shared, missing, account.evidence("kind"), account.evidence("properties.capabilities")
         )
-    if not stay:
+    if not remains:
         return lock
     seen = (account.evidence(KEYS.path), account.evidence("kind"), account.evidence("properties.capabilities"))
     return grant(Auth.shared, *seen, description=Message("accepts account keys, because this API cannot disable them"))
@@ -238,7 +238,7 @@ def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         authentication(account),
         display_name=Message("The Cosmos DB account"),
         address=host(account, "properties.documentEndpoint"),
-        fixes={"authentication": WITHOUT_PUBLIC_ACCESS} if keys_stay(account) else {},
+        fixes={"authentication": WITHOUT_PUBLIC_ACCESS} if keys_remain(account) else {},
         ports=_ports(account),
     )
     yield from gateways(account, index)
@@ -254,10 +254,10 @@ def _ports(account: Resource) -> tuple[str, ...]:
 
 def gateways(account: Resource, index: Index) -> Iterator[Exposure]:
     """Yield the dedicated gateway of an account, a front end with an address of its own and the keys of the account."""
-    found = account.children(SERVICES)
-    if found.gap is not None:
-        yield unread("gateway/*", "data", found.gap, display_name=Message("The dedicated gateway of the account"))
-    for service in found:
+    children = account.children(SERVICES)
+    if children.gap is not None:
+        yield unread("gateway/*", "data", children.gap, display_name=Message("The dedicated gateway of the account"))
+    for service in children:
         kind = service.get("properties.serviceType")
         if any(same(kind, each) for each in OTHER_SERVICES):
             continue

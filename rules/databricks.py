@@ -11,7 +11,7 @@ from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.firewall import Firewall, firewall
 
-from .reasons import NO_BACKUP, NO_OTHER_PLACE, NO_ZONES
+from .reasons import NO_BACKUP, NO_OTHER_LOCATION, NO_ZONES
 
 WORKSPACE = ResourceType(
     "Microsoft.Databricks/workspaces",
@@ -22,7 +22,7 @@ WORKSPACE = ResourceType(
         "requiredNsgRules, enhancedSecurityCompliance": "Rules that Databricks asks for, and an add-on that costs extra.",
         "virtualNetworkPeerings": "A peering of the managed network opens no endpoint.",
     },
-    no_rule=NoRule(copy=NO_OTHER_PLACE, backup=NO_BACKUP, zone=NO_ZONES),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, backup=NO_BACKUP, zone=NO_ZONES),
 )
 ACL = Firewall(
     empty="open",

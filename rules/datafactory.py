@@ -49,7 +49,7 @@ ACL = Firewall(
     absent="enabled",
     endpoints=CONNECTIONS,
 )
-KEYS_STAY = Message(
+KEYS_REMAIN = Message(
     "the authentication keys of a self-hosted runtime cannot be disabled (data-factory/create-self-hosted-integration-runtime), so once "
     "the network is restricted there is nothing left to fix"
 )
@@ -78,9 +78,9 @@ def endpoints(factory: Resource, index: Index) -> Iterator[Exposure]:
     runtimes = factory.children(RUNTIMES)
     if runtimes.gap is not None:
         yield unread("runtime/*", "data", runtimes.gap, display_name=Message("The integration runtimes"))
-    found = [each for each in runtimes if is_self_hosted(each)]
-    reach = firewall(factory, index, ACL, groups=("dataFactory",)) if found else None
-    for runtime in found:
+    resources = [each for each in runtimes if is_self_hosted(each)]
+    reach = firewall(factory, index, ACL, groups=("dataFactory",)) if resources else None
+    for runtime in resources:
         if reach is None:
             continue
         keys = grant(
@@ -96,7 +96,7 @@ def endpoints(factory: Resource, index: Index) -> Iterator[Exposure]:
             display_name=Message("The integration runtime {name}", name=runtime.name),
             address=f"{factory.name}.{factory.location}.datafactory.azure.net".lower(),
             counts_as_closed_up_to=Reach.private,
-            justification=KEYS_STAY,
+            justification=KEYS_REMAIN,
         )
 
 

@@ -7,7 +7,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import Fail, NotApplicable, Verdict, unknown, unknown_value
 
-from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY, NO_OTHER_PLACE, STORED_ELSEWHERE
+from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY, NO_OTHER_LOCATION, STORED_ELSEWHERE
 
 ACCOUNT = ResourceType(
     "Microsoft.DataShare/accounts",
@@ -16,7 +16,7 @@ ACCOUNT = ResourceType(
     unread={
         "shares/invitations": "It gives nothing until it is accepted, and it has e-mail addresses of people.",
     },
-    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log=NO_LOG_CATEGORY, loss=STORED_ELSEWHERE),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, log=NO_LOG_CATEGORY, loss=STORED_ELSEWHERE),
 )
 SHARES = ACCOUNT.child("shares")
 RECEIVERS = SHARES.child("providerShareSubscriptions")

@@ -49,21 +49,21 @@ def plan_off(subscription: Resource, index: Index, *, read: Read, plan: tuple[st
     azure-rest-api-specs, pricings 2024-01-01: a resource may have a plan of its own, which resourcesCoverageStatus shows.
     """
     plans = subscription.children(read)
-    found = next((each for each in plans if same(each.name, plan[0])), None)
-    if found is None:
+    resource = next((each for each in plans if same(each.name, plan[0])), None)
+    if resource is None:
         missing = plans.gap or not_returned(f"pricings/{plan[0]}", Message("the plan"))
         return unknown(missing)
-    tier = found.require(TIER)
-    seen = Evidence(f"pricings/{found.name} {TIER}", tier, "Standard")
+    tier = resource.require(TIER)
+    seen = Evidence(f"pricings/{resource.name} {TIER}", tier, "Standard")
     if not same(tier, "Standard"):
         return Fail((seen,)) if same(tier, "Free") else unknown(unknown_value(seen.path, tier))
-    more, coverage = found.get("properties.subPlan"), found.get(COVERAGE)
+    more, coverage = resource.get("properties.subPlan"), resource.get(COVERAGE)
     facts = (seen,) if is_absent(more) else (seen, Evidence("properties.subPlan", more))
     if is_absent(coverage) or same(coverage, "FullyCovered"):
         return Pass(facts)
-    of_resources = Evidence(f"pricings/{found.name} {COVERAGE}", coverage, "FullyCovered")
+    of_resources = Evidence(f"pricings/{resource.name} {COVERAGE}", coverage, "FullyCovered")
     if any(same(coverage, each) for each in ("PartiallyCovered", "NotCovered")):
-        cause = Cause(found.id, COVERAGE, words=(ON_RESOURCES,))
+        cause = Cause(resource.id, COVERAGE, words=(ON_RESOURCES,))
         return Fail((*facts, of_resources), Message("The plan is switched off on resources."), causes=(cause,))
     return unknown(unknown_value(of_resources.path, coverage))
 
@@ -122,15 +122,15 @@ def _extension(plan: Resource | None, name: str, without: str, extension: str, g
     if same(tier, "Free") or (without and same(plan.get("properties.subPlan"), without)):
         return None
     path = f"pricings/{name} {EXTENSIONS}[{extension}].isEnabled"
-    found = next((one for one in plan.items(EXTENSIONS) if same(member(one, "name"), extension)), None)
-    enabled = member(found, "isEnabled")
+    value = next((one for one in plan.items(EXTENSIONS) if same(member(one, "name"), extension)), None)
+    enabled = member(value, "isEnabled")
     if is_absent(enabled):
         raise not_returned(path)
     if same(enabled, False):
         return Evidence(path, enabled, "True")
     if not same(enabled, True):
         raise unknown_value(path, enabled)
-    if same(member(member(found, "operationStatus"), "code"), "Failed"):
+    if same(member(member(value, "operationStatus"), "code"), "Failed"):
         raise Unread(path, Message("it is enabled, and Azure says that enabling it failed"))
     return Evidence(path, enabled)
 
@@ -168,10 +168,10 @@ def no_endpoint_protection(subscription: Resource, index: Index) -> Verdict:
     if not _has_servers(subscription):
         return NotApplicable(SERVERS_OFF)
     settings = subscription.children(SETTINGS)
-    found = next((each for each in settings if same(each.name, "WDATP")), None)
-    if found is None:
+    resource = next((each for each in settings if same(each.name, "WDATP")), None)
+    if resource is None:
         return unknown(settings.gap or not_returned("settings/WDATP", Message("the setting")))
-    enabled = found.require("properties.enabled")
+    enabled = resource.require("properties.enabled")
     seen = Evidence("settings/WDATP properties.enabled", enabled, "True")
     if same(enabled, True):
         return Pass((Evidence(seen.path, enabled),))

@@ -10,13 +10,13 @@ from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
-from .reasons import NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_PLACE, STORED_ELSEWHERE
+from .reasons import NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_LOCATION, STORED_ELSEWHERE
 
 SERVICE = ResourceType(
     "Microsoft.HealthDataAIServices/deidServices",
     api="2024-09-20",
     product=Message("De-identification service"),
-    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=STORED_ELSEWHERE),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=STORED_ELSEWHERE),
 )
 ACL = Firewall(
     empty="open",

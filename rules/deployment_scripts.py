@@ -7,7 +7,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
-from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_PLACE
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_LOCATION
 
 SCRIPT = ResourceType(
     "Microsoft.Resources/deploymentScripts",
@@ -16,7 +16,7 @@ SCRIPT = ResourceType(
     unread={
         "outputs, environment variables": "They may hold secrets. No rule reads them, so no snapshot keeps them.",
     },
-    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 SUBNETS = "properties.containerSettings.subnetIds"
 

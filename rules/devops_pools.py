@@ -7,7 +7,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import NoRule, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown_value
 
-from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_PLACE
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_LOCATION
 
 POOL = ResourceType(
     "Microsoft.DevOpsInfrastructure/pools",
@@ -16,7 +16,7 @@ POOL = ResourceType(
     unread={
         "maximumConcurrency": "It is required.",
     },
-    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 KIND = "properties.organizationProfile.kind"
 ORGANIZATIONS = "properties.organizationProfile.organizations"

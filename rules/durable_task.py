@@ -10,7 +10,7 @@ from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host
-from .reasons import NO_BACKUP, NO_CUSTOMER_KEY, NO_LOG_CATEGORY, NO_OTHER_PLACE
+from .reasons import NO_BACKUP, NO_CUSTOMER_KEY, NO_LOG_CATEGORY, NO_OTHER_LOCATION
 
 SCHEDULER = ResourceType(
     "Microsoft.DurableTask/schedulers",
@@ -19,7 +19,7 @@ SCHEDULER = ResourceType(
     unread={
         "taskHubs, retentionPolicies": "Hubs have the locks of their scheduler. Retention is a choice of the application.",
     },
-    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log=NO_LOG_CATEGORY, backup=NO_BACKUP),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, log=NO_LOG_CATEGORY, backup=NO_BACKUP),
 )
 ACL = Firewall(
     empty="open",

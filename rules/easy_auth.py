@@ -207,8 +207,8 @@ def _issued(issuer: Any, path: str, on: Evidence, tenant: str) -> Lock:
         ABSENT if issuer is MISSING else issuer,
         Message("the issuer of the tenant {tenant}", tenant=tenant) if tenant else Message("the issuer of the tenant"),
     )
-    parts = [each for each in issuer.lower().split("/") if each] if isinstance(issuer, str) else []
-    host, theirs = (parts[1], parts[2]) if len(parts) > 2 and parts[0] == "https:" else ("", "")
+    segments = [each for each in issuer.lower().split("/") if each] if isinstance(issuer, str) else []
+    host, theirs = (segments[1], segments[2]) if len(segments) > 2 and segments[0] == "https:" else ("", "")
     if host not in ISSUERS or theirs in ("{tenantid}", "v2.0"):
         return possible(Auth.anonymous, Unread(path, Message("the tenant that issues the tokens is not known")), seen)
     if theirs in EVERY_TENANT:

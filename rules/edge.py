@@ -6,7 +6,7 @@ from typing import Any
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
 from scanner.model.fix import Cause
-from scanner.model.ids import id_key, name_of
+from scanner.model.ids import name_of, normalized_id
 from scanner.model.index import Index
 from scanner.model.json_paths import (
     get_path,
@@ -61,14 +61,14 @@ FORWARDING = "properties.forwardingProtocol"
 def live_routes(profile: Resource) -> tuple[list[tuple[Resource, Resource]], Unread | None]:
     """Return the enabled routes of enabled endpoints, each with its endpoint, and why there may be more."""
     endpoints = profile.children(network.AFD_ENDPOINTS)
-    gap, found = endpoints.gap, []
+    gap, matches = endpoints.gap, []
     for endpoint in endpoints:
         if not is_enabled(endpoint):
             continue
         routes = endpoint.children(network.ROUTES)
         gap = gap or routes.gap
-        found += [(endpoint, route) for route in routes if is_enabled(route)]
-    return found, gap
+        matches += [(endpoint, route) for route in routes if is_enabled(route)]
+    return matches, gap
 
 
 def is_enabled(resource: Resource) -> bool:
@@ -84,14 +84,14 @@ def domains_of(endpoint: Resource, route: Resource) -> list[tuple[str, str]]:
     default = route.require(DEFAULT_DOMAIN)
     if not is_one(default, ("Enabled", "Disabled")):
         raise unknown_value(DEFAULT_DOMAIN, default)
-    found = [(endpoint.key, endpoint.name)] if same(default, "Enabled") else []
+    result = [(endpoint.key, endpoint.name)] if same(default, "Enabled") else []
     route.require("properties.customDomains")
     for each in route.objects("properties.customDomains"):
         id = known_text(each, "id")
         if not id:
             raise malformed("properties.customDomains[].id")
-        found.append((id_key(id), name_of(id)))
-    return found
+        result.append((normalized_id(id), name_of(id)))
+    return result
 
 
 def why_not_served(route: Resource) -> Message:
@@ -130,20 +130,20 @@ TO_HTTP = "properties.actions[].parameters.destinationProtocol"
 
 def rules_of(route: Resource) -> tuple[list[Resource], Unread | None]:
     """Return the rules of the rule sets of a route in their order, and why there may be more."""
-    found: list[Resource] = []
+    resources: list[Resource] = []
     route.require(SETS)
     for named in route.objects(SETS):
         id = known_text(named, "id")
-        rule_set = route.bundle.resources.get(id_key(id)) if id else None
+        rule_set = route.bundle.resources.get(normalized_id(id)) if id else None
         if rule_set is None:
-            return found, Unread(SETS, Message("the rule set {id} was not collected", id=name_of(id)))
+            return resources, Unread(SETS, Message("the rule set {id} was not collected", id=name_of(id)))
         rules = rule_set.children(DELIVERY_RULES)
         if rules.gap is not None:
-            return found, rules.gap
+            return resources, rules.gap
         for each in rules:
             each.require("properties.actions")
-        found += sorted(rules, key=_order)
-    return found, None
+        resources += sorted(rules, key=_order)
+    return resources, None
 
 
 def _order(rule: Resource) -> int:
@@ -223,7 +223,7 @@ def _is_called(origin: Resource) -> bool:
         return True
     for _, route in routes:
         named = known_text(route.body, "properties.originGroup.id")
-        if not named or id_key(named) == group or route.get(SETS) != []:
+        if not named or normalized_id(named) == group or route.get(SETS) != []:
             return True
     return gap is not None
 
@@ -257,8 +257,8 @@ def route_plain_origin(route: Resource, index: Index) -> Verdict:
     if same(value, "HttpOnly"):
         return Fail((seen,))
     if as_called and accepts_http(route, PROTOCOLS) and not redirects(route) and redirects_http(rules) is None:
-        found = (seen, route.evidence(PROTOCOLS))
-        return Fail(found) if gap is None else unknown(gap, evidence=found)
+        matches = (seen, route.evidence(PROTOCOLS))
+        return Fail(matches) if gap is None else unknown(gap, evidence=matches)
     return Pass((seen,)) if gap is None else unknown(gap, evidence=(seen,))
 
 

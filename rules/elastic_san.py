@@ -11,7 +11,7 @@ from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .file_shares import NO_SIGN_IN
-from .reasons import NO_LOG_CATEGORY, NO_OTHER_PLACE
+from .reasons import NO_LOG_CATEGORY, NO_OTHER_LOCATION
 
 SAN = ResourceType(
     "Microsoft.ElasticSan/elasticSans",
@@ -21,7 +21,7 @@ SAN = ResourceType(
         "volumegroups/volumes": "The locks are those of the group; CHAP secrets are not in ARM.",
     },
     no_rule=NoRule(
-        copy=NO_OTHER_PLACE,
+        copy=NO_OTHER_LOCATION,
         log=NO_LOG_CATEGORY,
         backup="not evaluated: snapshots, a list for each group; soft delete is in preview versions only",
     ),

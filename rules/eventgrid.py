@@ -13,10 +13,10 @@ from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.owners import rated
-from scanner.reach.sources import in_own_tenant
+from scanner.reach.sources import in_same_tenant
 
 from .common import by_perimeter, host, local_auth, perhaps_off
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_PLACE, OVER_ZONES
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_LOCATION, OVER_ZONES
 
 API = "2025-02-15"
 TOPICS = ("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains")
@@ -38,7 +38,7 @@ NAMESPACE = ResourceType(
     api=API,
     product=Message("Event Grid namespace"),
     no_rule=NoRule(
-        copy=NO_OTHER_PLACE,
+        copy=NO_OTHER_LOCATION,
         key=NO_CUSTOMER_KEY,
         log="categories are those of a protocol, and none is an audit trail",
         loss=FROM_TEMPLATE,
@@ -73,7 +73,7 @@ TOPIC_ACL = replace(ACL, configurations=PERIMETERS)
 KEYS = local_auth(
     TOPIC,
     source="azure-mgmt-eventgrid: the default value of disableLocalAuth is false",
-    says=Message("accepts access keys and signatures made with them"),
+    message=Message("accepts access keys and signatures made with them"),
 )
 MQTT = Switch(
     "properties.topicSpacesConfiguration.state",
@@ -111,7 +111,7 @@ def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure("publish", "data", firewall(topic, index, row), KEYS.lock(topic), display_name=what, address=address)
 
 
-KEYS_STAY = Message(
+KEYS_REMAIN = Message(
     "The access keys of a namespace cannot be disabled (azure-mgmt-eventgrid NamespaceProperties has no disableLocalAuth), "
     "so once its network is restricted there is nothing left to fix"
 )
@@ -144,7 +144,7 @@ def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]
         display_name=Message("The Event Grid namespace"),
         address=host(namespace, "properties.topicsConfiguration.hostname"),
         counts_as_closed_up_to=Reach.selected,
-        justification=KEYS_STAY,
+        justification=KEYS_REMAIN,
     )
     yield mqtt(namespace, firewall(namespace, index, ACL, groups=("topicspace",)))
 
@@ -156,11 +156,11 @@ def mqtt(namespace: Resource, reach: Lock) -> Exposure:
     if on.widest is not None and on.widest.level == Reach.none:
         return closed("mqtt", "data", Message("topic spaces are disabled"), *on.widest.evidence, display_name=what)
     reach = perhaps_off(reach, on, Reach.internet, what)
-    says = Message("requires each client's own certificate or token")
+    message = Message("requires each client's own certificate or token")
     authentication = grant(
         Auth.identity,
         Evidence("clients", Message("are registered, each with a certificate or a token")),
-        description=says,
+        description=message,
     )
     address = host(namespace, "properties.topicSpacesConfiguration.hostname")
     return Exposure("mqtt", "data", reach, authentication, display_name=what, address=address)
@@ -168,7 +168,7 @@ def mqtt(namespace: Resource, reach: Lock) -> Exposure:
 
 # Where events go
 
-PLACES = ("properties.destination", "properties.deliveryWithResourceIdentity.destination")
+DESTINATIONS = ("properties.destination", "properties.deliveryWithResourceIdentity.destination")
 """Where an event subscription names its destination; the second one where an identity of the topic delivers."""
 RESOURCES = (
     *("EventHub", "StorageQueue", "HybridConnection", "ServiceBusQueue", "ServiceBusTopic", "AzureFunction"),
@@ -182,11 +182,11 @@ DEAD_LETTERS = (
 
 def _destination(subscription: Resource) -> tuple[str, str]:
     """Return the path and kind of the destination. Raises Unread where it was not returned."""
-    for path in PLACES:
+    for path in DESTINATIONS:
         kind = subscription.get(f"{path}.endpointType")
         if isinstance(kind, str) and kind:
             return path, kind
-    raise not_returned(f"{PLACES[0]}.endpointType")
+    raise not_returned(f"{DESTINATIONS[0]}.endpointType")
 
 
 def delivers_outside(subscription: Resource, index: Index) -> Verdict:
@@ -207,7 +207,7 @@ def delivers_outside(subscription: Resource, index: Index) -> Verdict:
     strange = next((each for each, id in zip(paths, ids, strict=True) if not isinstance(id, str) or not id), None)
     if strange is not None:
         raise unknown_value(strange, subscription.get(strange))
-    others = [id for id in ids if not in_own_tenant(subscription, index, id)]
+    others = [id for id in ids if not in_same_tenant(subscription, index, id)]
     seen = tuple(subscription.evidence(each, Message("a resource in your own tenant")) for each in paths)
     if others:
         severity, message = rated(subscription, index, others, Message("destination"))
@@ -222,10 +222,10 @@ def delivers_to_webhook(subscription: Resource, index: Index) -> Verdict:
         return NotApplicable(Message("it delivers to no webhook"))
     url = f"{path}.properties.endpointBaseUrl"
     subscription.require(url)
-    found = host(subscription, url)
-    if not found:
+    value = host(subscription, url)
+    if not value:
         raise unknown_value(url, subscription.get(url))
     return Fail(
-        (Evidence(Message("host of {url}", url=url), found, Message("a host of your own")),),
-        Message("Events are sent to {found}.", found=found),
+        (Evidence(Message("host of {url}", url=url), value, Message("a host of your own")),),
+        Message("Events are sent to {found}.", found=value),
     )

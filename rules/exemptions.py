@@ -107,5 +107,5 @@ def _scope(each: Resource) -> str:
     above, _, _ = each.name.rpartition(":")
     if above:
         return Message("management group {above}", above=above)
-    parts = [part for part in each.id.split("/") if part][:-_TAIL]
-    return parts[-1] if len(parts) > len(("subscriptions", "id")) else Message("the subscription")
+    pieces = [segment for segment in each.id.split("/") if segment][:-_TAIL]
+    return pieces[-1] if len(pieces) > len(("subscriptions", "id")) else Message("the subscription")

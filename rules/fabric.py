@@ -3,7 +3,7 @@
 from scanner.model.message import Message
 from scanner.model.resource_type import NoRule, ResourceType
 
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_LOG_CATEGORY, NO_OTHER_PLACE
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_LOG_CATEGORY, NO_OTHER_LOCATION
 
 CAPACITY = ResourceType(
     "Microsoft.Fabric/capacities",
@@ -12,5 +12,5 @@ CAPACITY = ResourceType(
     unread={
         "administration.members": "Who administers a capacity is a question of rights. Networks and sign-in are settings of the Fabric tenant, which are not in ARM.",
     },
-    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, log=NO_LOG_CATEGORY, loss=FROM_TEMPLATE),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, log=NO_LOG_CATEGORY, loss=FROM_TEMPLATE),
 )

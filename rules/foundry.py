@@ -53,13 +53,13 @@ MANAGED = ("Microsoft.Default", "Microsoft.DefaultV2")
 """Policies of Azure's own, which no customer changes."""
 
 
-def names_own_policy(deployment: Resource) -> bool:
+def names_custom_policy(deployment: Resource) -> bool:
     """Return whether a deployment names a policy that Azure does not manage."""
     name = deployment.get(POLICY)
     return not is_absent(name) and name != "" and not is_one(name, MANAGED)
 
 
-POLICIES = ACCOUNT.child("raiPolicies", when=has_models, after=(DEPLOYMENTS, names_own_policy))
+POLICIES = ACCOUNT.child("raiPolicies", when=has_models, after=(DEPLOYMENTS, names_custom_policy))
 
 
 def weak_filter(deployment: Resource, index: Index) -> Verdict:
@@ -80,10 +80,12 @@ def weak_filter(deployment: Resource, index: Index) -> Verdict:
     account = deployment.bundle.top
     if account is None:
         return unknown(Unread("raiPolicies", Message("not collected")), evidence=(seen,))
-    found = account.children(POLICIES)
-    policy = next((each for each in found if same(each.name, name)), None)
+    children = account.children(POLICIES)
+    policy = next((each for each in children if same(each.name, name)), None)
     if policy is None:
-        return unknown(found.gap or Unread(f"raiPolicies/{name}", Message("Azure did not return it")), evidence=(seen,))
+        return unknown(
+            children.gap or Unread(f"raiPolicies/{name}", Message("Azure did not return it")), evidence=(seen,)
+        )
     return _judged(policy, seen)
 
 

@@ -14,7 +14,7 @@ from .common import rows
 
 PREDEFINED_OLD = ("AppGwSslPolicy20150501", "AppGwSslPolicy20170401")
 PREDEFINED = ("AppGwSslPolicy20170401S", "AppGwSslPolicy20220101", "AppGwSslPolicy20220101S")
-OWN_TLS = "properties.sslPolicy"
+GATEWAY_TLS = "properties.sslPolicy"
 NEW_POLICY = {"policyType": "Predefined", "policyName": "AppGwSslPolicy20220101"}
 UPDATE_PROFILE = (
     "az network application-gateway ssl-profile update --gateway-name {name} --resource-group {group} "
@@ -25,23 +25,25 @@ UPDATE_PROFILE = (
 def old_policies(gateway: Resource, profiles: list[Any], minimums: list[bool | None]) -> Iterator[Cause]:
     """Yield the policies that accept TLS 1.0 or 1.1: those of profiles, and the gateway's own."""
     path = "properties.sslProfiles"
-    for place, (profile, new) in enumerate(zip(profiles, minimums, strict=True)):
+    for position, (profile, new) in enumerate(zip(profiles, minimums, strict=True)):
         if new is False:
-            value, name = changed(profile, Edit("", OWN_TLS, NEW_POLICY)), value_at(profile, "name")
+            value, name = changed(profile, Edit("", GATEWAY_TLS, NEW_POLICY)), value_at(profile, "name")
             words = (
                 ()
                 if isinstance(name, str)
-                else (Message("Set a new TLS policy in TLS profile {value} of the gateway.", value=place + 1),)
+                else (Message("Set a new TLS policy in TLS profile {value} of the gateway.", value=position + 1),)
             )
             effect = (Edit(gateway.id, path, value, profile),) if words else ()
-            yield Cause("", path, profile, value, UPDATE_PROFILE, str(name), place=place, words=words, effect=effect)
+            yield Cause(
+                "", path, profile, value, UPDATE_PROFILE, str(name), position=position, words=words, effect=effect
+            )
     if isinstance(main_tls(gateway), Fail):
-        yield Cause("", OWN_TLS, value=NEW_POLICY)
+        yield Cause("", GATEWAY_TLS, value=NEW_POLICY)
 
 
 def profile_tls(profile: Any) -> bool | None:
     """Return whether a profile needs TLS 1.2, None if this is unknown. One without a policy uses the gateway's."""
-    policy = value_at(profile, OWN_TLS)
+    policy = value_at(profile, GATEWAY_TLS)
     if is_absent(policy):
         return True if isinstance(value_at(profile, "properties"), dict) else None
     return is_new_tls(policy)
@@ -65,15 +67,15 @@ def main_tls(gateway: Resource) -> Verdict:
             return Pass((seen,))
         return Fail((seen,)) if is_one(lowest, ("TLSv1_0", "TLSv1_1")) else unknown(unknown_value(seen.path))
     path = "properties.sslPolicy.policyName"
-    if not gateway.has(OWN_TLS):
+    if not gateway.has(GATEWAY_TLS):
         path = "properties.defaultPredefinedSslPolicy"
-    if not gateway.has(OWN_TLS) and not gateway.has(path):
+    if not gateway.has(GATEWAY_TLS) and not gateway.has(path):
         # No gateway serves TLS 1.0 or 1.1 by default: application-gateway-tls-version-retirement.
         if gateway.api_version_unknown:
-            return unknown(absent_at_unknown_version(OWN_TLS))
+            return unknown(absent_at_unknown_version(GATEWAY_TLS))
         rows(gateway, "properties.httpListeners")
         gateway.objects("properties.httpListeners")
-        return Pass((gateway.evidence(OWN_TLS),))
+        return Pass((gateway.evidence(GATEWAY_TLS),))
     name, seen = gateway.require(path), gateway.evidence(path, "AppGwSslPolicy20220101")
     if any(same(name, each) for each in PREDEFINED_OLD):
         return Fail((seen,))

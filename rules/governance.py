@@ -69,10 +69,10 @@ ANOMALIES = "InsightAlert"
 
 def budget(resource: Resource, index: Index) -> Verdict:
     """Fail where no budget of the whole subscription sends an enabled notification to someone."""
-    found = resource.children(BUDGETS)
+    children = resource.children(BUDGETS)
     seen: list[Evidence] = []
     missing: list[Unread] = []
-    for each in found:
+    for each in children:
         try:
             why = _why_no_budget(each, index)
         except Unread as unread:
@@ -93,7 +93,7 @@ def budget(resource: Resource, index: Index) -> Verdict:
                 Message("whole subscription, with an enabled notification"),
             )
         )
-    return _none(found, missing, seen, Evidence("budgets", "none", Message("one with an enabled notification")))
+    return _none(children, missing, seen, Evidence("budgets", "none", Message("one with an enabled notification")))
 
 
 def _why_no_budget(each: Resource, index: Index) -> str:
@@ -201,10 +201,10 @@ def _days_left(resource: Resource, path: str, index: Index) -> int:
 
 def anomaly_alert(resource: Resource, index: Index) -> Verdict:
     """Fail where no enabled alert reports unusual cost of the subscription to someone."""
-    found = resource.children(ALERTS)
+    children = resource.children(ALERTS)
     seen: list[Evidence] = []
     missing: list[Unread] = []
-    for each in found:
+    for each in children:
         try:
             why = _why_no_alert(each, index)
         except Unread as unread:
@@ -217,7 +217,7 @@ def anomaly_alert(resource: Resource, index: Index) -> Verdict:
                 Evidence(Message("cost alert {name}", name=each.name), why, Message("Enabled, with a recipient"))
             )
     return _none(
-        found, missing, seen, Evidence(Message("cost alerts on anomalies"), "none", Message("one that is enabled"))
+        children, missing, seen, Evidence(Message("cost alerts on anomalies"), "none", Message("one that is enabled"))
     )
 
 
@@ -247,11 +247,11 @@ def allowed_only(resource: Resource, index: Index, *, subject: Subject) -> Verdi
 
     Definitions and initiatives of Microsoft and of the customer count, where their rules can be evaluated.
     """
-    found = resource.children(ASSIGNMENTS)
+    children = resource.children(ASSIGNMENTS)
     known = of_subscription(resource)
     seen: list[Evidence] = []
     missing: list[Unread] = []
-    for each in _above(resource, found):
+    for each in _above(resource, children):
         try:
             verdict = _limits(exempted(resource, each, index), subject, known)
         except Unread as unread:
@@ -266,7 +266,7 @@ def allowed_only(resource: Resource, index: Index, *, subject: Subject) -> Verdi
         "none",
         Message("one with {parameter}", parameter=subject.parameter),
     )
-    return _none(found, missing, seen, none)
+    return _none(children, missing, seen, none)
 
 
 def regions(resource: Resource, index: Index) -> Verdict:
@@ -279,9 +279,9 @@ def sizes(resource: Resource, index: Index) -> Verdict:
     return allowed_only(resource, index, subject=SIZES)
 
 
-def _above(resource: Resource, found: Children) -> Iterator[Resource]:
+def _above(resource: Resource, children: Children) -> Iterator[Resource]:
     """Yield the assignments whose scope holds the whole subscription. One without a scope is yielded."""
-    for each in found:
+    for each in children:
         scope = segments(known_text(each.body, "properties.scope"))
         if not (len(scope) > len(("subscriptions", "id")) and scope[0] == "subscriptions"):
             yield each
@@ -295,12 +295,12 @@ def _limits(use: Exempted, subject: Subject, known: Catalogue) -> Pass | Evidenc
     try:
         outcome = _outcome(use, name, subject, known)
     except Unread:
-        why = _in_part(use.assigned, name)  # then it limits nothing, whatever could not be read
+        why = _narrowing(use.assigned, name)  # then it limits nothing, whatever could not be read
         if why is None:
             raise
         return why
     if isinstance(outcome, tuple):
-        return _in_part(use.assigned, name) or Pass(
+        return _narrowing(use.assigned, name) or Pass(
             (Evidence(Message("{name}: {field} allowed", name=name, field=subject.field), list(outcome)),)
         )
     return None if outcome is None else Evidence(f"{name}: {outcome.path}", outcome.value, outcome.expected)
@@ -343,7 +343,7 @@ def _of_microsoft(
     return use.why(reference) or allowed if isinstance(allowed, tuple) else allowed
 
 
-def _in_part(each: Resource, name: str) -> Evidence | None:
+def _narrowing(each: Resource, name: str) -> Evidence | None:
     """Return why an assignment does not deny in the whole subscription; None where it does. Raises Unread."""
     scope = known_text(each.body, "properties.scope")
     if not (is_subscription(scope) or same("/".join(segments(scope)[:3]), MANAGEMENT_GROUPS)):
@@ -351,16 +351,16 @@ def _in_part(each: Resource, name: str) -> Evidence | None:
     mode = known_text(each.body, "properties.enforcementMode") or "Default"
     if not same(mode, "Default"):
         return Evidence(f"{name}: enforcementMode", mode, "Default")
-    for part in ("notScopes", "resourceSelectors"):
-        left_out = each.items(f"properties.{part}")
+    for narrowed in ("notScopes", "resourceSelectors"):
+        left_out = each.items(f"properties.{narrowed}")
         if left_out:
-            return Evidence(f"{name}: {part}", left_out, [])
+            return Evidence(f"{name}: {narrowed}", left_out, [])
     return None
 
 
-def _none(found: Children, missing: list[Unread], seen: list[Evidence], none: Evidence) -> Verdict:
+def _none(children: Children, missing: list[Unread], seen: list[Evidence], none: Evidence) -> Verdict:
     """Return the verdict where nothing was found that passes."""
-    missing = [*missing, *([found.gap] if found.gap is not None else [])]
+    missing = [*missing, *([children.gap] if children.gap is not None else [])]
     if missing:
         return unknown(*missing, evidence=seen)
     return Fail(tuple(seen) or (none,))

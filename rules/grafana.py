@@ -10,7 +10,7 @@ from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
-from .reasons import NO_CUSTOMER_KEY, NO_OTHER_PLACE
+from .reasons import NO_CUSTOMER_KEY, NO_OTHER_LOCATION
 
 GRAFANA = ResourceType(
     "Microsoft.Dashboard/grafana",
@@ -20,7 +20,7 @@ GRAFANA = ResourceType(
         "deterministicOutboundIP": "A choice of the data source, whose firewall can name Grafana where it is enabled.",
         "viewersCanEdit, editorsCanAdmin, csrfAlwaysCheck": "Off by default, and within the rights of someone who signed in.",
     },
-    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, backup="dashboards are exported by the API of Grafana"),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, backup="dashboards are exported by the API of Grafana"),
 )
 # What a workspace connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
 MANAGED = GRAFANA.child(
@@ -37,7 +37,7 @@ ACL = Firewall(
 )
 # No `absent`: all recorded answers have the property.
 TOKENS = GRAFANA.local_auth(
-    "properties.apiKey", off=("Disabled",), on=("Enabled",), says=Message("accepts tokens of service accounts")
+    "properties.apiKey", off=("Disabled",), on=("Enabled",), message=Message("accepts tokens of service accounts")
 )
 
 

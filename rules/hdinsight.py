@@ -19,7 +19,7 @@ from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.sources import source_hop
 
 from .common import private_only
-from .reasons import PARTS_ARE_RESOURCES, STORED_ELSEWHERE, ZONES_NOT_READ
+from .reasons import DISKS_ARE_RESOURCES, STORED_ELSEWHERE, ZONES_NOT_READ
 
 CLUSTER = ResourceType(
     "Microsoft.HDInsight/clusters",
@@ -29,7 +29,7 @@ CLUSTER = ResourceType(
         "gateway settings, configurations": "A POST that returns the password.",
     },
     no_rule=NoRule(
-        copy=PARTS_ARE_RESOURCES, log="an agent sends the logs of a cluster", loss=STORED_ELSEWHERE, zone=ZONES_NOT_READ
+        copy=DISKS_ARE_RESOURCES, log="an agent sends the logs of a cluster", loss=STORED_ELSEWHERE, zone=ZONES_NOT_READ
     ),
 )
 APPLICATIONS = CLUSTER.child("applications")
@@ -54,8 +54,8 @@ def subnets(cluster: Resource) -> list[str]:
     roles = cluster.get(ROLES)
     if not isinstance(roles, list):
         raise not_returned(ROLES) if is_absent(roles) else not_a_list(ROLES)
-    found = [get_path(each, "virtualNetworkProfile.subnet") for each in roles]
-    named = [each for each in found if not is_absent(each)]
+    matches = [get_path(each, "virtualNetworkProfile.subnet") for each in roles]
+    named = [each for each in matches if not is_absent(each)]
     if not is_list_of_texts(named) or not all(named):
         raise Unread(SUBNETS, Message("Azure returned an unrecognized value"))
     return list(dict.fromkeys(each.lower() for each in named))
@@ -70,32 +70,33 @@ def network(cluster: Resource, index: Index, port: int) -> Lock:
     if cluster.has_no_properties:
         return possible(Reach.internet, Unread("properties", cluster.why_absent_is_unknown))
     # hdinsight/hdinsight-private-link: `gateway` for HTTPS, `headnode` for SSH.
-    own = private_endpoints(cluster, index, CONNECTIONS, ("headnode",) if port == 22 else ("gateway",))
+    direct = private_endpoints(cluster, index, CONNECTIONS, ("headnode",) if port == 22 else ("gateway",))
     value, seen = cluster.get(DIRECTION), cluster.evidence(DIRECTION, "Outbound")
     if same(value, "Outbound"):
         return (
             private_only(
                 Hop("switch", Message("Resource provider connection"), Message("outbound: no public addresses")), seen
             )
-            | own
+            | direct
         )
     if not is_absent(value) and not same(value, "Inbound"):
-        return possible(Reach.internet, unknown_value(DIRECTION, value), seen) | own
+        return possible(Reach.internet, unknown_value(DIRECTION, value), seen) | direct
     try:
         inside = subnets(cluster)
     except Unread as missing:
-        return possible(Reach.internet, missing, seen) | own
+        return possible(Reach.internet, missing, seen) | direct
     if not inside:
         reach = grant(Reach.internet, seen, Evidence(SUBNETS, "none"))
         return (
-            replace(reach, hops=(source_hop(reach), Hop("switch", Message("Virtual network"), Message("none")))) | own
+            replace(reach, hops=(source_hop(reach), Hop("switch", Message("Virtual network"), Message("none"))))
+            | direct
         )
     # The gateway and the head nodes are in one subnet each; what any of them allows counts.
     hop = Hop("switch", Message("Virtual network"), Message("public addresses in a subnet"))
-    found = [subnet_port_lock(index, each, port, hop) for each in inside]
-    widest = max(found, key=lambda each: max(each.levels, default=0))
-    others = (Lock(each.grants, each.possible_grants) for each in found if each is not widest)
-    return functools.reduce(operator.or_, others, widest) | grant(Reach.private, seen) | own
+    locks = [subnet_port_lock(index, each, port, hop) for each in inside]
+    widest = max(locks, key=lambda each: max(each.levels, default=0))
+    others = (Lock(each.grants, each.possible_grants) for each in locks if each is not widest)
+    return functools.reduce(operator.or_, others, widest) | grant(Reach.private, seen) | direct
 
 
 def _ports(cluster: Resource) -> Iterator[tuple[str, str, int]]:

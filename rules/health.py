@@ -29,10 +29,10 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import Firewall, firewall, private_endpoints
 from scanner.reach.owners import rated
-from scanner.reach.sources import in_own_tenant
+from scanner.reach.sources import in_same_tenant
 
 from .common import host
-from .reasons import NO_OTHER_PLACE, ZONES_BY_AZURE
+from .reasons import NO_OTHER_LOCATION, ZONES_BY_AZURE
 
 WORKSPACE = ResourceType(
     "Microsoft.HealthcareApis/workspaces",
@@ -45,7 +45,7 @@ WORKSPACE = ResourceType(
         "iotconnectors": "No endpoint: it reads from an event hub and writes to a FHIR service, which are evaluated.",
         "smartProxyEnabled": "Retired on 21 September 2026.",
     },
-    no_rule=NoRule(copy=NO_OTHER_PLACE, zone=ZONES_BY_AZURE),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, zone=ZONES_BY_AZURE),
 )
 FHIR = WORKSPACE.child("fhirservices", graph=GraphRows(), product=Message("FHIR service"))
 DICOM = WORKSPACE.child("dicomservices", graph=GraphRows(), product=Message("DICOM service"))
@@ -63,12 +63,12 @@ CONNECTIONS = "properties.privateEndpointConnections"
 
 def network(service: Resource, workspace: Resource, index: Index) -> Lock:
     """Return the network lock of a service: its own switch, and the private endpoints of the workspace."""
-    own, private = firewall(service, index, SWITCH), private_endpoints(workspace, index, CONNECTIONS)
+    direct, private = firewall(service, index, SWITCH), private_endpoints(workspace, index, CONNECTIONS)
     # The cause has the id of the service: one of a workspace is closed without the others.
-    grants = tuple(replace(each, cause=each.switch) for each in own.grants)
+    grants = tuple(replace(each, cause=each.switch) for each in direct.grants)
     if private.grants or private.possible_grants:
         grants = tuple(each for each in grants if each.level)
-    return replace(own, grants=grants) | private
+    return replace(direct, grants=grants) | private
 
 
 NO_RULE = {
@@ -123,13 +123,13 @@ PROVIDERS = "properties.authenticationConfiguration.smartIdentityProviders"
 def foreign_authority(service: Resource, index: Index) -> Verdict:
     """Fail where tokens of an external tenant, or of every tenant, are accepted."""
     value = service.require(AUTHORITY)
-    found = _TENANT.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    match = _TENANT.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
         return unknown(unknown_value(AUTHORITY, value))
-    tenant, home = found[1].lower(), index.subscriptions.get(service.subscription, "")
+    tenant, home = match[1].lower(), index.subscriptions.get(service.subscription, "")
     top = service.bundle.top
-    own = f"{authority_of(service.location or (top.location if top is not None else ''))}/{home}"
-    seen = service.evidence(AUTHORITY, own if home else Message("the tenant of the subscription"))
+    expected = f"{authority_of(service.location or (top.location if top is not None else ''))}/{home}"
+    seen = service.evidence(AUTHORITY, expected if home else Message("the tenant of the subscription"))
     if tenant in EVERY_TENANT:
         return Fail((seen,))
     if not home:
@@ -171,15 +171,15 @@ def without_history(service: Resource, index: Index) -> Verdict:
     """Fail where a service keeps no earlier versions: of every type of FHIR resource, or of some, which have their own."""
     verdict = check_value(service, f"{VERSIONS}.default", good=KEEPS, bad=KEEPS_NONE, absent="versioned")
     path = f"{VERSIONS}.resourceTypeOverrides"
-    own = service.get(path)
-    without = [name for name, value in own.items() if is_one(value, KEEPS_NONE)] if isinstance(own, dict) else []
+    value = service.get(path)
+    without = [name for name, value in value.items() if is_one(value, KEEPS_NONE)] if isinstance(value, dict) else []
     causes = tuple(Cause("", f"{path}.{name}", value="versioned") for name in without)
     if isinstance(verdict, Fail):
         return replace(verdict, causes=(Cause("", f"{VERSIONS}.default", value="versioned"), *causes))
-    if not isinstance(verdict, Pass) or is_absent(own):
+    if not isinstance(verdict, Pass) or is_absent(value):
         hidden = isinstance(verdict, Pass) and service.api_version_unknown
         return unknown(absent_at_unknown_version(path)) if hidden else verdict
-    if not isinstance(own, dict):
+    if not isinstance(value, dict):
         return unknown(malformed(path))
     if without:
         return Fail(
@@ -187,8 +187,8 @@ def without_history(service: Resource, index: Index) -> Verdict:
             Message("No history is kept of {list}.", list=", ".join(without)),
             causes=causes,
         )
-    strange = next((name for name, value in own.items() if not is_one(value, KEEPS)), None)
-    return unknown(unknown_value(f"{path}.{strange}", own[strange])) if strange is not None else verdict
+    strange = next((name for name, value in value.items() if not is_one(value, KEEPS)), None)
+    return unknown(unknown_value(f"{path}.{strange}", value[strange])) if strange is not None else verdict
 
 
 # Where data is
@@ -205,7 +205,7 @@ def foreign_store(service: Resource, index: Index) -> Verdict:
     if not isinstance(id, str) or not id.startswith("/subscriptions/"):
         return unknown(unknown_value(STORES, id))
     seen = service.evidence(STORES, Message("a storage account in your own tenant"))
-    if in_own_tenant(service, index, id):
+    if in_same_tenant(service, index, id):
         return Pass((seen,))
     severity, message = rated(service, index, [id], Message("destination"))
     return Fail((seen,), message, severity)

@@ -27,7 +27,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.owners import rated
-from scanner.reach.sources import as_possible, grant_from_addresses, in_own_tenant
+from scanner.reach.sources import as_possible, grant_from_addresses, in_same_tenant
 
 from .common import host, local_auth
 from .reasons import KEY_IN_PREVIEW, NO_BACKUP, ZONES_BY_AZURE
@@ -88,7 +88,7 @@ TWO_SYSTEMS = Message("which of the two rule systems decides where both have rul
 POLICIES = local_auth(
     HUB,
     source="Azure Policy 672d56b3: everything but true is non-compliant",
-    says=Message("accepts the keys of its shared access policies"),
+    message=Message("accepts the keys of its shared access policies"),
 )
 _SAS = Message("azure-rest-api-specs, Microsoft.Devices 2023-06-30 IotHubProperties: keys are refused where it is true")
 DEVICES = HUB.local_auth(
@@ -97,7 +97,7 @@ DEVICES = HUB.local_auth(
     on=(False,),
     absent=False,
     source=_SAS,
-    says=Message("accepts keys of devices"),
+    message=Message("accepts keys of devices"),
 )
 MODULES = HUB.local_auth(
     "properties.disableModuleSAS",
@@ -105,7 +105,7 @@ MODULES = HUB.local_auth(
     on=(False,),
     absent=False,
     source=_SAS,
-    says=Message("accepts keys of modules"),
+    message=Message("accepts keys of modules"),
 )
 
 
@@ -201,9 +201,9 @@ def filtered(resource: Resource, index: Index, target: str = "") -> Lock:
         allowed = allowed | (addresses & rest) if same(action, "Accept") else allowed
         rest = rest - addresses
     shown = Evidence(FILTERS, texts, Message("Reject 0.0.0.0/0 last")) if texts else resource.evidence(FILTERS)
-    found = grant_from_addresses(allowed | rest, index, shown)
-    grants = (found,) if found is not None else () if strange else (Grant(Reach.none, (shown,)),)
-    allows = True if found is not None else None if strange else False
+    result = grant_from_addresses(allowed | rest, index, shown)
+    grants = (result,) if result is not None else () if strange else (Grant(Reach.none, (shown,)),)
+    allows = True if result is not None else None if strange else False
     hop = Hop(
         "firewall",
         HUB_SWITCH.name,
@@ -235,7 +235,7 @@ PROVISIONING_SWITCH = Firewall(
     name=Message("IP filter"),
     absent="enabled",
 )
-KEYS_STAY = Message(
+KEYS_REMAIN = Message(
     "The keys of the shared access policies cannot be disabled (azure-rest-api-specs, IotDpsPropertiesDescription 2022-12-12 has "
     "no disableLocalAuth), so once its network is restricted there is nothing left to fix"
 )
@@ -278,7 +278,7 @@ def provisioning_endpoints(service: Resource, index: Index) -> Iterator[Exposure
         Message("The service API of the provisioning service"),
         address=host(service, "properties.serviceOperationsHostName"),
         counts_as_closed_up_to=Reach.selected,
-        justification=KEYS_STAY,
+        justification=KEYS_REMAIN,
     )
     yield Exposure(
         "device",
@@ -396,7 +396,7 @@ def routes_outside(hub: Resource, index: Index) -> Verdict:
             return unknown(not_returned_or_unknown(where))
         seen.append(Evidence(where, subscription, Message("a subscription of your own tenant")))
         id = f"/subscriptions/{subscription.lower()}/endpoints/{_name(entry)}"
-        if not in_own_tenant(hub, index, id):
+        if not in_same_tenant(hub, index, id):
             others.append(id)
     if others:
         severity, message = rated(hub, index, others, Message("destination"))

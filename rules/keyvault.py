@@ -107,17 +107,17 @@ def granted(permissions: dict[str, Any], *, purge_works: bool) -> list[str]:
 
     The portal and Terraform write each permission by its name.
     """
-    found: list[str] = []
+    result: list[str] = []
     for group, names in permissions.items():
         held = {each.lower() for each in names if isinstance(each, str)} if isinstance(names, list) else set()
         every = EVERY.get(group.lower(), "").lower().split()
         if "all" in held:
-            found.append(Message("all"))
+            result.append(Message("all"))
         elif "purge" in held and every and held.issuperset(every):
-            found.append(Message("every permission on {lower}", lower=group.lower()))
+            result.append(Message("every permission on {lower}", lower=group.lower()))
         elif "purge" in held and purge_works:
-            found.append(Message("purge of {lower}", lower=group.lower()))
-    return found
+            result.append(Message("purge of {lower}", lower=group.lower()))
+    return result
 
 
 def policy_grants_all(vault: Resource, index: Index) -> Verdict:
@@ -131,7 +131,7 @@ def policy_grants_all(vault: Resource, index: Index) -> Verdict:
     # key-vault/general/soft-delete-overview: with purge protection, nothing can be purged before its retention ends.
     purge_works = not same(vault.get("properties.enablePurgeProtection"), True)
     wide, unrecognized, causes = [], [], []
-    for place, policy in enumerate(policies):
+    for position, policy in enumerate(policies):
         permissions = value_at(policy, "permissions")
         groups = permissions if isinstance(permissions, dict) else {"": str(permissions)}
         who = str(value_at(policy, "objectId"))
@@ -142,7 +142,7 @@ def policy_grants_all(vault: Resource, index: Index) -> Verdict:
                 **copied(policy),
                 "permissions": {key: ["get", "list"] for key in ("keys", "secrets", "certificates")},
             }
-            causes.append(Cause("", path, policy, value, text=who, place=place))
+            causes.append(Cause("", path, policy, value, text=who, position=position))
         elif any(not is_absent(group) and not _is_list_of_names(group) for group in groups.values()):
             unrecognized.append(who)
     if wide:

@@ -25,7 +25,7 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host, when_started
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_PLACE
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_LOCATION
 
 TRIGGERS = "properties.definition.triggers"
 CONTROL = "properties.accessControl"
@@ -49,7 +49,7 @@ WORKFLOW = ResourceType(
         f"{POLICIES}.*.claims[].name",
     ),
     product=Message("Logic app"),
-    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, loss=FROM_TEMPLATE),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, loss=FROM_TEMPLATE),
 )
 
 # logic-apps/logic-apps-workflow-actions-triggers, "Trigger types list": of the first a caller has the URL.
@@ -62,25 +62,25 @@ SOURCE = (
 )
 
 
-def acl(part: str, empty: Any) -> Firewall:
+def acl(kind: str, empty: Any) -> Firewall:
     """Return the firewall row of a part of the access control; `empty`: what a list without an entry means."""
     return Firewall(
         empty=empty,
         source=SOURCE,
         name=Message("Allowed inbound IP addresses"),
         public="",
-        addresses=(RuleList(f"{CONTROL}.{part}.{LIST}", address="addressRange"),),
+        addresses=(RuleList(f"{CONTROL}.{kind}.{LIST}", address="addressRange"),),
         endpoints=None,
     )
 
 
-ROWS = {part: {empty: acl(part, empty) for empty in ("open", "closed")} for part in ("triggers", "contents")}
+ROWS = {kind: {empty: acl(kind, empty) for empty in ("open", "closed")} for kind in ("triggers", "contents")}
 
 
-def network(workflow: Resource, index: Index, part: str) -> Lock:
+def network(workflow: Resource, index: Index, kind: str) -> Lock:
     """Return the network lock of the triggers, or of the contents of runs."""
-    gone = is_absent(workflow.get(f"{CONTROL}.{part}.{LIST}"))
-    return firewall(workflow, index, ROWS[part]["open" if gone else "closed"])
+    gone = is_absent(workflow.get(f"{CONTROL}.{kind}.{LIST}"))
+    return firewall(workflow, index, ROWS[kind]["open" if gone else "closed"])
 
 
 def authentication(workflow: Resource) -> Lock:
@@ -97,24 +97,24 @@ def authentication(workflow: Resource) -> Lock:
         also = (Evidence(POLICIES, Message("tokens are accepted too")),) if workflow.has(POLICIES) else ()
         effect = (Edit(workflow.id, SAS, "Disabled"),)
         cause = Cause("", SAS, value="Disabled", words=(NO_SIGNATURES,), effect=effect)
-        says = Message("accepts every caller that has its signed URL")
-        return grant(Auth.shared, seen, *also, description=says, cause=cause, then=IDENTITY)
+        message = Message("accepts every caller that has its signed URL")
+        return grant(Auth.shared, seen, *also, description=message, cause=cause, then=IDENTITY)
     return possible(Auth.shared, unknown_value(SAS, value), seen)
 
 
 def triggers(workflow: Resource) -> dict[str, Any]:
     """Return the triggers by name. Raise Unread where they were not returned."""
-    found = workflow.get(TRIGGERS)
-    if is_absent(found) and not is_absent(workflow.get("properties.definition")) and not workflow.why_absent_is_unknown:
+    value = workflow.get(TRIGGERS)
+    if is_absent(value) and not is_absent(workflow.get("properties.definition")) and not workflow.why_absent_is_unknown:
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise not_returned(TRIGGERS, "them")
-    return dict(found.items())
+    return dict(value.items())
 
 
 def callable_triggers(workflow: Resource, index: Index) -> Iterator[Exposure]:
     try:
-        found = triggers(workflow)
+        result = triggers(workflow)
     except Unread as missing:
         lock = possible(Auth.shared, missing)
         reach, address = network(workflow, index, "triggers"), host(workflow, "properties.accessEndpoint")
@@ -122,7 +122,7 @@ def callable_triggers(workflow: Resource, index: Index) -> Iterator[Exposure]:
             "trigger/*", "app", reach, lock, display_name=Message("A trigger of the logic app"), address=address
         )
         return
-    for name, trigger in found.items():
+    for name, trigger in result.items():
         kind = get_path(trigger, "type")
         if any(same(kind, each) for each in NOT_CALLABLE):
             continue
@@ -178,12 +178,12 @@ def endpoints(workflow: Resource, index: Index) -> Iterator[Exposure]:
 def shows_outputs(workflow: Resource, index: Index) -> Verdict:
     """Fail where the run history shows what callers sent to a trigger."""
     kinds = {name: known_text(each, "type") for name, each in triggers(workflow).items()}
-    found = {name: each for name, each in triggers(workflow).items() if is_one(kinds[name], CALLABLE)}
-    if not found:
+    result = {name: each for name, each in triggers(workflow).items() if is_one(kinds[name], CALLABLE)}
+    if not result:
         return NotApplicable(Message("no call can start it"))
     path = "runtimeConfiguration.secureData.properties"
     shown = []
-    for name, each in found.items():
+    for name, each in result.items():
         value = get_path(each, path)
         if not is_absent(value) and not isinstance(value, list):
             return unknown(unknown_value(f"{TRIGGERS}.{name}.{path}"))

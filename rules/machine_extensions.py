@@ -34,14 +34,14 @@ def no_entra_login(machine: Resource, index: Index) -> Verdict:
         raise Unread("properties", machine.why_absent_is_unknown)
     if is_absent(machine.get("properties.osProfile")):
         return NotApplicable(Message("it was not made from an image with accounts of its own"))
-    found = machine.children(EXTENSIONS)
-    types = [peek(each.body, TYPE) for each in found]
-    logins = [each for each in found if any(same(peek(each.body, TYPE), one) for one in LOGIN)]
+    children = machine.children(EXTENSIONS)
+    types = [peek(each.body, TYPE) for each in children]
+    logins = [each for each in children if any(same(peek(each.body, TYPE), one) for one in LOGIN)]
     if logins:
         return _signs_in(machine, logins)
-    if found.gap is not None:
-        raise found.gap
-    for each in found:
+    if children.gap is not None:
+        raise children.gap
+    for each in children:
         _kind(each)
     return Fail((Evidence(f"extensions[].{TYPE}", types, LOGIN[0]),))
 

@@ -29,7 +29,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.owners import rated
-from scanner.reach.sources import grant_from_addresses, in_own_tenant
+from scanner.reach.sources import grant_from_addresses, in_same_tenant
 
 from .common import find
 from .connections import without_credentials
@@ -107,7 +107,7 @@ OUTBOUND = WORKSPACE.child("outboundRules", when=is_isolated)
 
 def network(workspace: Resource, index: Index) -> Lock:
     """Return the network lock of a workspace; that of its hub for a project."""
-    return _of_hub(workspace, index) if is_project(workspace) else _own(workspace, index)
+    return _of_hub(workspace, index) if is_project(workspace) else _workspace_lock(workspace, index)
 
 
 def closed_by_switch(lock: Lock, resource: Resource) -> Lock:
@@ -117,7 +117,7 @@ def closed_by_switch(lock: Lock, resource: Resource) -> Lock:
     return replace(lock, grants=tuple(grants))
 
 
-def _own(workspace: Resource, index: Index) -> Lock:
+def _workspace_lock(workspace: Resource, index: Index) -> Lock:
     """Return the lock of a workspace's own settings.
 
     The older switch allowed public access beside private endpoints. Which of the two wins where they disagree is documented
@@ -152,9 +152,9 @@ def _named_addresses(workspace: Resource) -> Lock | None:
 
 def _has_every_address(value: Any) -> bool:
     """Return whether a list of addresses has every one of IPv4."""
-    found = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    matches = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
     with contextlib.suppress(BadAddress):
-        return (parse("0.0.0.0/0") - union([parse(each) for each in found])).is_empty
+        return (parse("0.0.0.0/0") - union([parse(each) for each in matches])).is_empty
     return False
 
 
@@ -163,10 +163,10 @@ def hub_of(workspace: Resource, index: Index) -> Resource:
     hub = workspace.require(HUB)
     if not isinstance(hub, str) or not hub:
         raise unknown_value(HUB, hub)
-    found = find(index, hub, WORKSPACE.type)
-    if found.key == workspace.key or is_project(found):
+    resource = find(index, hub, WORKSPACE.type)
+    if resource.key == workspace.key or is_project(resource):
         raise Unread(HUB, Message("it names a project"))
-    return found
+    return resource
 
 
 def _of_hub(project: Resource, index: Index) -> Lock:
@@ -175,7 +175,7 @@ def _of_hub(project: Resource, index: Index) -> Lock:
     except Unread as missing:
         hop = Hop("switch", "Hub", missing.why, allows=None)
         return possible(Reach.internet, missing, project.evidence(HUB), hops=(hop,))
-    lock = _own(hub, index)
+    lock = _workspace_lock(hub, index)
     first, *rest = lock.hops or (Hop("source", "Internet"),)
     return replace(lock, hops=(first, Hop("hub", hub.name, Message("the hub of the project"), hub.id), *rest))
 
@@ -211,7 +211,7 @@ NARROW_TAGS = (
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", re.I)
 
 
-def _is_own_rule(rule: Resource) -> bool:
+def _is_custom_rule(rule: Resource) -> bool:
     """Return whether a rule was made by the customer: the others are those that Azure needs."""
     value = rule.get("properties.category")
     return not is_one(value, ("Required", "Recommended", "Dependency"))
@@ -227,7 +227,7 @@ def foreign_target(rule: Resource, index: Index) -> Verdict:
     target = rule.require(TARGET)
     if not isinstance(target, str) or not target.startswith("/"):
         return unknown(unknown_value(TARGET, target))
-    if in_own_tenant(rule, index, target):
+    if in_same_tenant(rule, index, target):
         return Pass((rule.evidence(TARGET),))
     severity, message = rated(rule, index, [target], Message("destination"))
     return Fail((rule.evidence(TARGET, Message("a resource in your own tenant")),), message, severity)
@@ -240,7 +240,7 @@ def wide_target(rule: Resource, index: Index) -> Verdict:
         raise malformed("properties.type")
     if same(kind, "PrivateEndpoint"):
         return NotApplicable(Message("it names one resource"))
-    if not _is_own_rule(rule):
+    if not _is_custom_rule(rule):
         return NotApplicable(Message("Azure needs the rule"))
     if same(kind, "FQDN"):
         return _wide_name(rule, "properties.destination")
@@ -280,10 +280,10 @@ def _wide_tag(rule: Resource, index: Index) -> Verdict:
 def _wide_ranges(rule: Resource, index: Index, path: str, listed: list[str]) -> Verdict:
     """Return the verdict on addresses, which stand in place of a service."""
     try:
-        found = grant_from_addresses(union([parse(each) for each in listed]), index)
+        grant = grant_from_addresses(union([parse(each) for each in listed]), index)
     except BadAddress as bad:
         return unknown(Unread(path, bad.why))
-    if found is not None and found.level >= Reach.wide:
+    if grant is not None and grant.level >= Reach.wide:
         return Fail((rule.evidence(path, Message("the addresses of single services")),))
     return NotApplicable(Message("it names addresses instead of a service"))
 

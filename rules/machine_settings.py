@@ -79,11 +79,11 @@ def plain_health_probe(machine: Resource, index: Index) -> Verdict:
     _readable(machine)
     every = known_objects(machine.body, EXTENSIONS)
     types = [known_text(each, "properties.type") for each in every]
-    found = [each for each, kind in zip(every, types, strict=True) if is_one(kind, HEALTH)]
-    if not found:
+    matches = [each for each, kind in zip(every, types, strict=True) if is_one(kind, HEALTH)]
+    if not matches:
         return NotApplicable(Message("no extension asks for its health"))
     path = f"{EXTENSIONS}[].properties.settings.protocol"
-    values = [value_at(each, "properties.settings.protocol") for each in found]
+    values = [value_at(each, "properties.settings.protocol") for each in matches]
     if any(same(each, "http") for each in values):
         return Fail((Evidence(path, "http", Message("https or tcp")),))
     if not all(same(each, "https") or same(each, "tcp") for each in values):

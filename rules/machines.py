@@ -32,7 +32,7 @@ from scanner.reach.front_ends import publishers
 from scanner.reach.internal_paths import internal_paths, scale_set_internal_paths
 from scanner.reach.known_ports import KnownPort, known
 from scanner.reach.narrowing import caused, narrowing
-from scanner.reach.networks import Nic, key_of
+from scanner.reach.networks import Nic, id_or_empty
 from scanner.reach.open_ports import OpenPorts, closed_path_hops, open_ports
 from scanner.reach.paths import NetworkPath
 from scanner.reach.peerings import unseen_peers
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from scanner.model.exposure import Chain
 
 from .common import rows, when_started
-from .reasons import FROM_TEMPLATE, LOCK_STOPS_SCALING, LOG_BY_AGENTS, NO_CALLER_LOG, NO_OTHER_PLACE, ZONES_NOT_READ
+from .reasons import FROM_TEMPLATE, LOCK_STOPS_SCALING, LOG_BY_AGENTS, NO_CALLER_LOG, NO_OTHER_LOCATION, ZONES_NOT_READ
 
 VM = "Microsoft.Compute/virtualMachines"
 SET = "Microsoft.Compute/virtualMachineScaleSets"
@@ -137,17 +137,17 @@ def items_at(machine: Resource, path: str) -> list[object]:
 
 @MACHINE.paths
 def paths(
-    machine: Resource, found: Topology
+    machine: Resource, result: Topology
 ) -> tuple[list[NetworkPath], dict[str, frozenset[int]], tuple[Unread, ...]]:
     """Return the network paths to a machine, the parts that were not read, and its publishers with the ports that these
     call (none: not known).
     """
-    front_ends = publishers(found.index)
+    front_ends = publishers(result.index)
     if not is_vm(machine):
         if not is_uniform(machine):
             return [], {}, ()
         network_paths = scale_set_paths(
-            found, items_at(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES)
+            result, items_at(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES)
         )
         return network_paths, front_ends.of_machine(machine.id, (), network_paths), ()
     network_paths = []
@@ -155,12 +155,12 @@ def paths(
     missing: list[Unread] = []
     for each in items_at(machine, "properties.networkProfile.networkInterfaces"):
         id = value_at(each, "id")
-        nic = found.fabric.nics.get(key_of(id)) if isinstance(id, str) else None
+        nic = result.fabric.nics.get(id_or_empty(id)) if isinstance(id, str) else None
         if nic is None:
-            gap = found.index.missing_in("Microsoft.Network/networkInterfaces", str(id))
+            gap = result.index.missing_in("Microsoft.Network/networkInterfaces", str(id))
             missing.append(gap or Unread(str(id), Message("the network interface was not collected")))
             continue
-        network_paths += found.paths(nic)
+        network_paths += result.paths(nic)
         nics.append(nic)
     return network_paths, front_ends.of_machine(machine.id, nics, network_paths), tuple(missing)
 
@@ -171,31 +171,33 @@ def interfaces(machine: Resource) -> list[str]:
 
 
 @MACHINE.inside
-def inside_paths(machine: Resource, found: Topology) -> list[NetworkPath]:
+def inside_paths(machine: Resource, result: Topology) -> list[NetworkPath]:
     """Return the paths to a machine from inside its networks."""
     if is_vm(machine):
-        return internal_paths(found, interfaces(machine))
-    return scale_set_internal_paths(found, items_at(machine, MODEL), machine.children(NICS))
+        return internal_paths(result, interfaces(machine))
+    return scale_set_internal_paths(result, items_at(machine, MODEL), machine.children(NICS))
 
 
 @MACHINE.senders
-def senders(machine: Resource, found: Topology) -> Caller | None:
+def senders(machine: Resource, result: Topology) -> Caller | None:
     """Return a machine as a caller."""
     if is_vm(machine):
         in_set = not is_absent(machine.get("properties.virtualMachineScaleSet"))
-        return caller_of_resource(machine.name, machine.id, found, interfaces(machine), bare=not in_set)
+        return caller_of_resource(machine.name, machine.id, result, interfaces(machine), bare=not in_set)
     if not is_uniform(machine):
         missing = Unread(machine.name, Message("its instances are virtual machines of their own: ask for one of them"))
         return Caller(machine.name, missing=(missing,))
-    ends = scale_set_senders(found, items_at(machine, MODEL), machine.children(NICS))
-    return caller_of_resource(machine.name, machine.id, found, more=ends)
+    ends = scale_set_senders(result, items_at(machine, MODEL), machine.children(NICS))
+    return caller_of_resource(machine.name, machine.id, result, more=ends)
 
 
-def chains_of(machine: Resource, found: Topology, network_paths: list[NetworkPath]) -> "tuple[Chain, ...]":
+def chains_of(machine: Resource, result: Topology, network_paths: list[NetworkPath]) -> "tuple[Chain, ...]":
     """Return the publishers of a machine as hops."""
     values = objects_at(machine.body, "properties.networkProfile.networkInterfaces")
-    nics = [nic for each in values if (nic := found.fabric.nics.get(key_of(str(value_at(each, "id"))))) is not None]
-    front_ends = publishers(found.index)
+    nics = [
+        nic for each in values if (nic := result.fabric.nics.get(id_or_empty(str(value_at(each, "id"))))) is not None
+    ]
+    front_ends = publishers(result.index)
     return front_ends.chains(front_ends.machine_keys(machine.id, nics, network_paths))
 
 
@@ -210,15 +212,15 @@ def covers(label: str, ports: frozenset[int] | None) -> bool:
     return not ports or any(endpoint_covers(label, AskedPort("tcp", each)) for each in ports)
 
 
-def subnets(machine: Resource, found: Topology) -> Iterator[str]:
+def subnets(machine: Resource, result: Topology) -> Iterator[str]:
     """Yield the keys of the subnets that a machine is known to be in."""
     if not is_vm(machine):
         for model in objects_at(machine.body, MODEL):
             for each in objects_at(model, "properties.ipConfigurations"):
-                yield key_of(str(value_at(each, "properties.subnet.id")))
+                yield id_or_empty(str(value_at(each, "properties.subnet.id")))
         return
     for each in objects_at(machine.body, "properties.networkProfile.networkInterfaces"):
-        nic = found.fabric.nics.get(key_of(str(value_at(each, "id"))))
+        nic = result.fabric.nics.get(id_or_empty(str(value_at(each, "id"))))
         if nic is not None:
             yield from (one.subnet for one in nic.configurations)
 
@@ -257,7 +259,7 @@ ENTRA_SSH = Message(
     "Let people sign in to the machine with Microsoft Entra ID, and remove the passwords and keys of its local accounts; no "
     "setting of Azure shows them, so this check remains until the port is closed."
 )
-OWN_LOGIN = Message(
+MACHINE_LOGIN = Message(
     "Have the service behind the port require Microsoft Entra ID or client certificates; no setting of Azure shows it, so "
     "this check remains until the port is closed."
 )
@@ -268,7 +270,7 @@ def sign_in(machine: Resource, open_port: OpenPorts) -> Fix:
     port = open_port.known_port
     if port is None or port.name != "SSH":
         return Fix(
-            steps=(OWN_LOGIN,),
+            steps=(MACHINE_LOGIN,),
             impact=Message("Clients that sign in with a password or a key of the service lose access."),
         )
     if not is_vm(machine) or not isinstance(machine.get(f"properties.{LINUX}"), bool):
@@ -277,12 +279,12 @@ def sign_in(machine: Resource, open_port: OpenPorts) -> Fix:
     return Fix((extension,), (ENTRA_SSH,))
 
 
-def shown_first(fix: Fix, machine: Resource, found: Topology) -> Fix:
+def shown_first(fix: Fix, machine: Resource, result: Topology) -> Fix:
     """Return a fix that begins with a command: where no rule is named, what applies to the machine's interface."""
     if fix.check_first or not is_vm(machine):
         return fix
     ids = (value_at(each, "id") for each in objects_at(machine.body, "properties.networkProfile.networkInterfaces"))
-    known = next((id for id in ids if isinstance(id, str) and key_of(id) in found.fabric.nics), "")
+    known = next((id for id in ids if isinstance(id, str) and id_or_empty(id) in result.fabric.nics), "")
     return replace(fix, check_first=f"az network nic list-effective-nsg --ids {word(known)}") if known else fix
 
 
@@ -334,12 +336,12 @@ def exposure(
 
 def labels(index: Index) -> dict[str, tuple[str, ...]]:
     """Return the DNS names of public addresses, by address."""
-    found: dict[str, tuple[str, ...]] = {}
+    result: dict[str, tuple[str, ...]] = {}
     for each in index.of_type("Microsoft.Network/publicIPAddresses")[0]:
         address, name = text_at(each.body, "properties.ipAddress"), text_at(each.body, "properties.dnsSettings.fqdn")
         if address and name:
-            found[address] = (*found.get(address, ()), name)
-    return found
+            result[address] = (*result.get(address, ()), name)
+    return result
 
 
 def with_names(exposures: Iterable[Exposure], index: Index) -> Iterator[Exposure]:
@@ -374,23 +376,23 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def _endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
-    found = topology(index)
+    result = topology(index)
     try:
         machine.require("properties")
-        network_paths, called, missing = paths(machine, found)
+        network_paths, called, missing = paths(machine, result)
     except Unread as stop:
         network_paths, called, missing = [], {}, (stop,)
-    places = tuple(subnets(machine, found))
-    published_by = (*called, *unseen_peers(index, places), *appliances_before(found, places))
-    found_ports = open_ports(network_paths, found.fabric, index)
-    chains = chains_of(machine, found, network_paths) if called else ()
+    subnet_ids = tuple(subnets(machine, result))
+    published_by = (*called, *unseen_peers(index, subnet_ids), *appliances_before(result, subnet_ids))
+    found_ports = open_ports(network_paths, result.fabric, index)
+    chains = chains_of(machine, result, network_paths) if called else ()
     resting = stopped(machine) if found_ports else False
     blind = {open_port.address for open_port in found_ports if open_port.every_port and not open_port.reach.grants}
     for open_port in found_ports:
         if open_port.reach.grants or open_port.address not in blind:
             fixes = {
-                "network": shown_first(narrowing(open_port, index), machine, found),
-                "anonymous-access": shown_first(narrowing(open_port, index, remove=True), machine, found),
+                "network": shown_first(narrowing(open_port, index), machine, result),
+                "anonymous-access": shown_first(narrowing(open_port, index, remove=True), machine, result),
                 "authentication": sign_in(machine, open_port),
             }
             admits = tuple(each for each in published_by if covers(open_port.label, called.get(each)))
@@ -408,7 +410,7 @@ def _endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     if not is_vm(machine) and not is_uniform(machine):
         return
     why = Message("none allows traffic") if network_paths else Message("there is none")
-    hops = [hop for path in network_paths[:1] for hop in closed_path_hops(path, found.fabric)]
+    hops = [hop for path in network_paths[:1] for hop in closed_path_hops(path, result.fabric)]
     yield published(unreachable(why, hops, published_by), chains)
 
 
@@ -423,7 +425,7 @@ GROUP = ResourceType(
     unread={
         "confidentialComputeProperties": "Not being confidential is no fault.",
     },
-    no_rule=NoRule(copy=NO_OTHER_PLACE, log=LOG_BY_AGENTS, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, log=LOG_BY_AGENTS, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
 )
 AT_REST = ("Stopped", "Succeeded", "Failed")
 ADDRESS = "properties.ipAddress"
@@ -431,15 +433,15 @@ ADDRESS = "properties.ipAddress"
 
 def group_ports(group: Resource) -> list[tuple[str, int]]:
     """Return the ports of the group's address, TCP if no protocol is given. Raise Unread if they are not ports."""
-    found: list[tuple[str, int]] = []
+    result: list[tuple[str, int]] = []
     for each in rows(group, f"{ADDRESS}.ports"):
         port, transport = value_at(each, "port"), value_at(each, "protocol")
         if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
             raise Unread(f"{ADDRESS}.ports[].port", Message("not a port number"))
-        found.append(("udp" if same(transport, "UDP") else "tcp", port))
-    if not found:
+        result.append(("udp" if same(transport, "UDP") else "tcp", port))
+    if not result:
         raise Unread(f"{ADDRESS}.ports", Message("Azure returned no port"))
-    return found
+    return result
 
 
 @GROUP.endpoints(

@@ -10,7 +10,7 @@ from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence
 
 from .common import local_auth
-from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_OTHER_PLACE
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_OTHER_LOCATION
 
 ACCOUNT = ResourceType(
     "Microsoft.Maps/accounts",
@@ -21,12 +21,12 @@ ACCOUNT = ResourceType(
         "a Microsoft-managed key": "What an account stored was data of Maps Creator, which is retired.",
         "encryption.infrastructureEncryption": "The section keys of the document shows it as double.",
     },
-    no_rule=NoRule(copy=NO_OTHER_PLACE, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, log=NO_CALLER_LOG, loss=FROM_TEMPLATE),
 )
 KEYS = local_auth(
     ACCOUNT,
     source="azure-mgmt-maps 2.1.0 MapsAccountProperties: disableLocalAuth is false by default",
-    says=Message("accepts shared keys and signatures made with them"),
+    message=Message("accepts shared keys and signatures made with them"),
 )
 HOST = "atlas.microsoft.com"
 OPEN = Evidence("network", Message("no setting of the account limits it"), None)

@@ -80,8 +80,8 @@ def alias_hosts(namespace: Resource, read: Read) -> tuple[str, ...]:
     domain = host(namespace, "properties.serviceBusEndpoint").partition(".")[2]
     if not domain or not read.needed(namespace):
         return ()
-    found = [each for each in namespace.children(read) if not same(each.get("properties.role"), "Secondary")]
-    return tuple(f"{each.name}.{domain}" for each in found)
+    resources = [each for each in namespace.children(read) if not same(each.get("properties.role"), "Secondary")]
+    return tuple(f"{each.name}.{domain}" for each in resources)
 
 
 def manages(rule: Resource) -> bool | None:

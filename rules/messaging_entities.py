@@ -22,7 +22,7 @@ def grants_manage(rule: Resource, index: Index) -> Verdict:
     if namespace is not None and not keys_on(namespace):
         return NotApplicable(Message("shared access keys are disabled"))
     seen = rule.evidence(RIGHTS, Message("Listen or Send"))
-    found = manages(rule)
-    if found is None:
+    value = manages(rule)
+    if value is None:
         return unknown(not_returned_or_unknown(RIGHTS))
-    return Fail((seen,)) if found else Pass((seen,))
+    return Fail((seen,)) if value else Pass((seen,))

@@ -23,7 +23,7 @@ INSTANCE_SSH = f"{INNER}.sshSettings.sshPublicAccess"
 CLUSTER_SSH = f"{INNER}.remoteLoginPortPublicAccess"
 APPLICATIONS = f"{INNER}.applications"
 STATE = f"{INNER}.state"
-OWN_SIGN_IN = Message(
+SERVICE_SIGN_IN = Message(
     "SSH of a compute takes the key or password that was chosen for it, and no setting asks for Microsoft Entra ID, so once its "
     "networks are restricted there is nothing left to fix"
 )
@@ -65,7 +65,7 @@ def _shell(compute: Resource, endpoint: str, title: Message, reach: Lock, sign_i
         subject=compute,
         address=text_at(compute.body, f"{INNER}.connectivityEndpoints.publicIpAddress"),
         counts_as_closed_up_to=Reach.selected,
-        justification=OWN_SIGN_IN,
+        justification=SERVICE_SIGN_IN,
     )
 
 

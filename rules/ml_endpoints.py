@@ -77,12 +77,12 @@ def online_network(endpoint: Resource, workspace: Resource, index: Index) -> Loc
             Message("an endpoint of a cluster has the networks of the cluster, which the workspace does not show"),
         )
         return possible(Reach.internet, missing, endpoint.evidence("kind", "Managed"), hops=(_cluster_hop(missing),))
-    own = closed_by_switch(firewall(endpoint, index, ONLINE_ACL), endpoint)
+    direct = closed_by_switch(firewall(endpoint, index, ONLINE_ACL), endpoint)
     try:
         holder = hub_of(workspace, index) if is_project(workspace) else workspace
     except Unread as missing:
-        return own | possible(Reach.selected, missing, workspace.evidence(CONNECTIONS_PATH))
-    return own | private_endpoints(holder, index, CONNECTIONS_PATH)
+        return direct | possible(Reach.selected, missing, workspace.evidence(CONNECTIONS_PATH))
+    return direct | private_endpoints(holder, index, CONNECTIONS_PATH)
 
 
 def _cluster_hop(missing: Unread) -> Hop:
@@ -90,10 +90,10 @@ def _cluster_hop(missing: Unread) -> Hop:
 
 
 def _online(workspace: Resource, index: Index) -> Iterator[Exposure]:
-    found = workspace.children(ONLINE)
-    if found.gap is not None:
-        yield unread("online/*", "data", found.gap, display_name=Message("The online endpoints of the workspace"))
-    for endpoint in found:
+    children = workspace.children(ONLINE)
+    if children.gap is not None:
+        yield unread("online/*", "data", children.gap, display_name=Message("The online endpoints of the workspace"))
+    for endpoint in children:
         yield Exposure(
             f"online/{endpoint.name}",
             "data",
@@ -107,10 +107,10 @@ def _online(workspace: Resource, index: Index) -> Iterator[Exposure]:
 
 def _batch(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
     """Yield the batch endpoints. They are private where the workspace is: machine-learning/how-to-secure-batch-endpoint."""
-    found = workspace.children(BATCH)
-    if found.gap is not None:
-        yield unread("batch/*", "data", found.gap, display_name=Message("The batch endpoints of the workspace"))
-    for endpoint in found:
+    children = workspace.children(BATCH)
+    if children.gap is not None:
+        yield unread("batch/*", "data", children.gap, display_name=Message("The batch endpoints of the workspace"))
+    for endpoint in children:
         yield Exposure(
             f"batch/{endpoint.name}",
             "data",
@@ -124,12 +124,12 @@ def _batch(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
 
 def _serverless(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
     """Yield the serverless endpoints. They follow the switch of the workspace or hub: machine-learning/concept-model-catalog."""
-    found = workspace.children(SERVERLESS)
-    if found.gap is not None:
+    children = workspace.children(SERVERLESS)
+    if children.gap is not None:
         yield unread(
-            "serverless/*", "data", found.gap, display_name=Message("The serverless endpoints of the workspace")
+            "serverless/*", "data", children.gap, display_name=Message("The serverless endpoints of the workspace")
         )
-    for endpoint in found:
+    for endpoint in children:
         yield Exposure(
             f"serverless/{endpoint.name}",
             "data",

@@ -10,14 +10,14 @@ from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
-from .reasons import NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_PLACE, OVER_ZONES
+from .reasons import NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_OTHER_LOCATION, OVER_ZONES
 
 WORKSPACE = ResourceType(
     "Microsoft.Monitor/accounts",
     api="2025-10-03",
     product=Message("Monitor workspace"),
     no_rule=NoRule(
-        copy=NO_OTHER_PLACE,
+        copy=NO_OTHER_LOCATION,
         key=NO_CUSTOMER_KEY,
         log=NO_CALLER_LOG,
         backup="Azure keeps a deleted workspace for 14 days, without a setting",

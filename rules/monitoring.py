@@ -171,10 +171,10 @@ def is_logic_app(site: Resource) -> bool:
 
 
 def _known_kind(site: Resource) -> str:
-    found = appservice.runs(site)
-    if not found:
+    result = appservice.runs(site)
+    if not result:
         raise unknown_value("kind", site.require("kind"))
-    return found
+    return result
 
 
 def audits_at_runtime(namespace: Resource) -> bool:
@@ -191,29 +191,29 @@ def audits_events_at_runtime(namespace: Resource) -> bool:
     return namespace.has("properties.clusterArmId") or audits_at_runtime(namespace)
 
 
-OWN_REQUESTS = {
+REQUEST_CATEGORIES = {
     "enablecassandra": "CassandraRequests",
     "enablegremlin": "GremlinRequests",
     "enabletable": "TableApiRequests",
 }
 
 
-def own_requests(account: Resource) -> str:
+def request_category(account: Resource) -> str:
     """Return the category with the requests of the API of a Cosmos DB account; "" for the API for NoSQL, or an unknown one.
 
     cosmos-db/monitor-resource-logs: it takes the place of DataPlaneRequests, which is to be disabled then.
     """
     if same(account.get("kind"), "MongoDB"):
         return "MongoRequests"
-    found = (OWN_REQUESTS.get(each, "") for each in cosmos.capabilities(account) or ())
-    return next((each for each in found if each), "")
+    matches = (REQUEST_CATEGORIES.get(each, "") for each in cosmos.capabilities(account) or ())
+    return next((each for each in matches if each), "")
 
 
 def _gateway_has_firewall(gateway: Resource) -> bool:
     """Return whether an application gateway, or a site behind it, has a firewall. Raises Unread."""
     gateway.require("properties.httpListeners")
     listeners, maps = gateway.objects("properties.httpListeners"), gateway.objects("properties.urlPathMaps")
-    paths = [each for part in maps for each in objects_at(part, "properties.pathRules")]
+    paths = [each for url_map in maps for each in objects_at(url_map, "properties.pathRules")]
     if any(text_at(each, "properties.firewallPolicy.id") for each in (gateway.body, *listeners, *paths)):
         return True
     path = "properties.webApplicationFirewallConfiguration.enabled"
@@ -225,11 +225,11 @@ def _gateway_has_firewall(gateway: Resource) -> bool:
 
 def _front_door_has_firewall(profile: Resource) -> bool:
     """Return whether a security policy of a Front Door is a firewall. Raises Unread."""
-    found, path = profile.children(waf_links.SECURITY), "properties.parameters.type"
-    if any(same(each.get(path), "WebApplicationFirewall") for each in found):
+    children, path = profile.children(waf_links.SECURITY), "properties.parameters.type"
+    if any(same(each.get(path), "WebApplicationFirewall") for each in children):
         return True
-    if found.all():
-        raise unknown_value(f"{found.items[0].name} {path}", found.items[0].get(path))
+    if children.all():
+        raise unknown_value(f"{children.items[0].name} {path}", children.items[0].get(path))
     return False
 
 
@@ -243,10 +243,10 @@ def _classic_has_firewall(front_door: Resource) -> bool:
 
 def _controller_has_firewall(controller: Resource) -> bool:
     """Return whether a security policy of an Application Gateway for Containers has a firewall. Raises Unread."""
-    found = controller.children(traffic_controllers.POLICIES)
-    if any(each.has("properties.wafPolicy.id") for each in found):
+    children = controller.children(traffic_controllers.POLICIES)
+    if any(each.has("properties.wafPolicy.id") for each in children):
         return True
-    for each in found.all():
+    for each in children.all():
         each.require("properties.wafPolicy.id")
     return False
 
@@ -344,20 +344,20 @@ TOTAL = "properties.totalRetentionInDays"
 
 def kept_too_short_by_table(workspace: Resource, index: Index) -> Verdict:
     """Fail where a table with an audit log is deleted after less than 90 days, and earlier than the workspace says."""
-    own = _days(workspace, "properties.retentionInDays")
-    found = workspace.children(TABLES)
-    missing = [found.gap] if found.gap is not None else []
+    workspace_days = _days(workspace, "properties.retentionInDays")
+    children = workspace.children(TABLES)
+    missing = [children.gap] if children.gap is not None else []
     short: list[tuple[Resource, int]] = []
     kept: list[Evidence] = []
-    for table in (each for each in found if each.name.lower() in AUDIT_TABLES):
+    for table in (each for each in children if each.name.lower() in AUDIT_TABLES):
         try:
             days = _days(table, TOTAL)
         except Unread as unread:
             missing.append(Unread(f"{table.name} {unread.what}", unread.why))
             continue
-        if days < min(own, DAYS):
+        if days < min(workspace_days, DAYS):
             short.append((table, days))
-        elif days != own:
+        elif days != workspace_days:
             kept.append(Evidence(f"tables/{table.name} {TOTAL}", days))
     if short:
         seen = tuple(Evidence(f"tables/{each.name} {TOTAL}", days, DAYS) for each, days in short)
@@ -397,10 +397,12 @@ def kept_too_short(flow: Resource, index: Index) -> Verdict:
         return unknown(unknown_value(STORAGE, account))
     why = fault(account, index)
     if why is not None:
-        said = Message("no longer exists") if why.value == account else Message("has a firewall that keeps the log out")
+        message = (
+            Message("no longer exists") if why.value == account else Message("has a firewall that keeps the log out")
+        )
         cause = Cause(flow.id, STORAGE, words=(OTHER_ACCOUNT,))
         seen = flow.evidence(STORAGE, Message("a storage account that exists")) if why.value == account else why
-        return Fail((seen,), Message("Its storage account {said}.", said=said), causes=(cause,))
+        return Fail((seen,), Message("Its storage account {said}.", said=message), causes=(cause,))
     return Pass((*verdict.evidence, flow.evidence(STORAGE)))
 
 

@@ -108,8 +108,8 @@ CREATED_BY_OTHERS = Message("it names no host of Azure that someone else could c
 
 def namespace_of(host: str) -> Namespace | None:
     """Return the namespace of a host (lower case), the longest suffix first; None for a host of no such service."""
-    found = [each for each in NAMESPACES if host.endswith(each.suffix)]
-    return max(found, key=lambda each: len(each.suffix), default=None)
+    namespaces = [each for each in NAMESPACES if host.endswith(each.suffix)]
+    return max(namespaces, key=lambda each: len(each.suffix), default=None)
 
 
 def owner(host: str, space: Namespace, index: Index) -> str:
@@ -117,9 +117,9 @@ def owner(host: str, space: Namespace, index: Index) -> str:
 
     Raises Unread where more resources may exist than the scan knows, and one of them may have it.
     """
-    found = _by_name(host, space, index) if space.by_name else _by_host(host, space, index)
-    if found:
-        return found
+    result = _by_name(host, space, index) if space.by_name else _by_host(host, space, index)
+    if result:
+        return result
     for type in space.types:
         missing = index.incomplete(type)
         if missing is not None:
@@ -147,7 +147,7 @@ def _app(host: str, index: Index) -> str:
         return name_of(names[host])
     apps = cached(index, "apps without hosts", _apps_without_hosts)
     # An app may have a host with a hash after its name: app-name-hash.region.azurewebsites.net.
-    ends = [place for place, letter in enumerate(host) if letter == "-"]
+    ends = [position for position, letter in enumerate(host) if letter == "-"]
     label = host.partition(".")[0]
     for name in (_ANY_GROUP if host.endswith(".azurecontainer.io") else "", label, *(host[:end] for end in ends)):
         if name in apps:
@@ -172,14 +172,14 @@ def _begins(id: str) -> str:
     if GROUPS.lower() in id:
         return _ANY_GROUP
     # The host of a slot is `app-slot`: app-service/deploy-staging-slots.
-    parts = id.split("/")
-    return f"{parts[-3]}-{parts[-1]}" if "/slots/" in id else parts[-1]
+    segments = id.split("/")
+    return f"{segments[-3]}-{segments[-1]}" if "/slots/" in id else segments[-1]
 
 
 def _by_host(host: str, space: Namespace, index: Index) -> str:
-    found = cached(index, "hosts of names", lambda each: dict(_hosts(each))).get(host, "")
-    if found:
-        return found
+    result = cached(index, "hosts of names", lambda each: dict(_hosts(each))).get(host, "")
+    if result:
+        return result
     if SITES in space.types or GROUPS in space.types:
         return _app(host, index)
     if network.PROFILE.type in space.types and (gap := cached(index, "endpoints that were not read", _gap)) is not None:
@@ -224,11 +224,11 @@ def dangling(host: str, path: str, index: Index) -> Verdict:
     if space is None or any(each in f".{name}" for each in CHOSEN):
         return NotApplicable(CREATED_BY_OTHERS)
     try:
-        found = owner(name, space, index)
+        value = owner(name, space, index)
     except Unread as missing:
         return unknown(missing, evidence=(seen,))
-    if found:
-        return Pass((seen, Evidence("resource", found)))
+    if value:
+        return Pass((seen, Evidence("resource", value)))
     if _UNIQUE.fullmatch(name):
         return NotApplicable(Message("Azure keeps the host for the tenant that had it"))
     if not space.free:
@@ -310,5 +310,5 @@ def _target(endpoint: object, index: Index) -> Verdict:
 
 
 def _exists(id: str, index: Index) -> bool:
-    key = "/" + "/".join(part for part in id.lower().split("/") if part)
+    key = "/" + "/".join(segment for segment in id.lower().split("/") if segment)
     return key in index.resources or key in index.residency.located()

@@ -168,8 +168,10 @@ def _ports(volume: Resource) -> tuple[str, ...]:
     value = volume.get(PROTOCOLS)
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         return ()
-    found = [port for each in value for name, ports in PORTS_OF_PROTOCOL.items() if same(each, name) for port in ports]
-    return tuple(dict.fromkeys(found))
+    matches = [
+        port for each in value for name, ports in PORTS_OF_PROTOCOL.items() if same(each, name) for port in ports
+    ]
+    return tuple(dict.fromkeys(matches))
 
 
 PORTS_OF_PROTOCOL = {"NFSv3": ("tcp/2049", "tcp/111"), "NFSv4.1": ("tcp/2049",), "CIFS": ("tcp/445",)}
@@ -207,8 +209,8 @@ def _exposure(volume: Resource, pool: str, index: Index) -> Exposure:
 def _narrows(volume: Resource) -> Cause:
     """Return what narrows the export rules that allow every client: a command that names each of them by its place."""
     settings = " ".join(
-        f"{RULES}[{place}].allowedClients=<YOUR_RANGE>"
-        for place, each in enumerate(volume.items(RULES))
+        f"{RULES}[{position}].allowedClients=<YOUR_RANGE>"
+        for position, each in enumerate(volume.items(RULES))
         if not _allows_nothing(each) and is_everyone(get_path(each, "allowedClients"))
     )
     words = Message(
@@ -294,11 +296,11 @@ def _makes_none(volume: Resource, read: Read, id: str) -> Evidence | None:
     account = volume.bundle.top
     if account is None:
         raise not_listed(id)
-    found = account.children(read)
+    children = account.children(read)
     name = id.rstrip("/").rsplit("/", 1)[-1]
-    policy = next((each for each in found if same(_last(each), name)), None)
+    policy = next((each for each in children if same(_last(each), name)), None)
     if policy is None:
-        found.all()
+        children.all()
         return Evidence(f"{read.path}/{name}", Message("it does not exist"), Message("a policy that exists"))
     enabled = policy.require("properties.enabled")
     if same(enabled, False):

@@ -27,11 +27,11 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.networks import fabric_of, key_of
+from scanner.reach.networks import fabric_of, id_or_empty
 from scanner.reach.open_ports import broad_allow_rules
 from scanner.reach.owners import rated
 from scanner.reach.peerings import hubs_named, is_connected, is_hub_network
-from scanner.reach.sources import cached, in_own_tenant
+from scanner.reach.sources import cached, in_same_tenant
 from scanner.reach.topology import groups_on_paths, topology
 
 from . import apim
@@ -163,7 +163,7 @@ def unused_internet_rule(nsg: Resource, index: Index) -> Verdict:
         )
     if serves_platform(nsg, index) or nsg.key in groups_on_paths(topology(index)):
         return NotApplicable(REPORTED_BEHIND)
-    gaps = [index.missing_in(each, nsg.id) for each in OWN_TYPES] + [index.missing.get(each) for each in FAR_TYPES]
+    gaps = [index.missing_in(each, nsg.id) for each in NETWORK_TYPES] + [index.missing.get(each) for each in FAR_TYPES]
     unseen = [each for each in gaps if each is not None]
     if not unseen and nsg.key in groups_on_paths(topology(index), certain=False):
         unseen.append(
@@ -177,15 +177,17 @@ def unused_internet_rule(nsg: Resource, index: Index) -> Verdict:
     names = {each.path.lower() for each in seen}
     rules = rows(index.resources.get(nsg.key, nsg), "properties.securityRules")
     causes = tuple(
-        Cause("", "properties.securityRules", each, text=f"{nsg.id}/securityRules/{name_of(each)}", place=place)
-        for place, each in enumerate(rules)
+        Cause("", "properties.securityRules", each, text=f"{nsg.id}/securityRules/{name_of(each)}", position=position)
+        for position, each in enumerate(rules)
         if name_of(each).lower() in names
     )
     return Fail(seen, causes=causes)
 
 
 # A group applies to subnets and interfaces of its own subscription, whose addresses are in it too.
-OWN_TYPES = tuple(f"Microsoft.Network/{each}" for each in ("virtualNetworks", "networkInterfaces", "publicIPAddresses"))
+NETWORK_TYPES = tuple(
+    f"Microsoft.Network/{each}" for each in ("virtualNetworks", "networkInterfaces", "publicIPAddresses")
+)
 # These also send traffic into networks of other subscriptions.
 FAR_TYPES = tuple(f"microsoft.network/{each}" for each in ("loadbalancers", "azurefirewalls", "applicationgateways"))
 
@@ -197,11 +199,11 @@ def serves_platform(nsg: Resource, index: Index) -> bool:
         for each in nsg.items("properties.networkInterfaces")
     ):
         return True
-    own = cached(index, "subnets of groups", subnets_of_groups).get(nsg.key, ())
+    group_subnets = cached(index, "subnets of groups", subnets_of_groups).get(nsg.key, ())
     platform = cached(index, "platform subnets", platform_subnets)
-    if any((key in platform and platform[key] is None) or key.endswith("/azurebastionsubnet") for key in own):
+    if any((key in platform and platform[key] is None) or key.endswith("/azurebastionsubnet") for key in group_subnets):
         return True
-    for key in own:
+    for key in group_subnets:
         missing = platform.get(key)
         if missing is not None:
             raise missing
@@ -210,30 +212,30 @@ def serves_platform(nsg: Resource, index: Index) -> bool:
 
 def subnets_of_groups(index: Index) -> dict[str, list[str]]:
     """Return the subnets (keys) of each network security group (key)."""
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for key, subnet in fabric_of(index).subnets.items():
-        found.setdefault(subnet.group, []).append(key)
-    return found
+        result.setdefault(subnet.group, []).append(key)
+    return result
 
 
 def platform_subnets(index: Index) -> dict[str, Unread | None]:
     """Return the subnets with addresses of a service: delegated ones, and those of scale sets, application gateways and
     API Management. An Unread says why it is not known whether a subnet has any."""
-    found: dict[str, Unread | None] = {}
+    result: dict[str, Unread | None] = {}
     for service in index.of_type(apim.SERVICE.type)[0]:
         subnet = service.get("properties.virtualNetworkConfiguration.subnetResourceId")
         path = "properties.virtualNetworkType"
         mode = service.get(path)
         if isinstance(subnet, str) and not same(mode, "Internal"):
             if is_absent(mode) or isinstance(mode, str):
-                found[key_of(subnet)] = None
+                result[id_or_empty(subnet)] = None
             else:
-                found.setdefault(key_of(subnet), unknown_value(f"{service.name} {path}", mode))
+                result.setdefault(id_or_empty(subnet), unknown_value(f"{service.name} {path}", mode))
     for network in index.of_type(VNET.type)[0]:
         for each in network.items("properties.subnets"):
             if has_service_addresses(each):
-                found[key_of(spelled(value_at(each, "id")))] = None
-    return found
+                result[id_or_empty(spelled(value_at(each, "id")))] = None
+    return result
 
 
 def has_service_addresses(subnet: Any) -> bool:
@@ -276,8 +278,8 @@ def guarded(network: Resource, subnet: Any) -> Cause:
     """Return a subnet without a network security group as the cause of a failure, which a group closes."""
     value = changed(subnet, Edit("", "properties.networkSecurityGroup", {"id": "<NSG_ID>"}))
     name = name_of(subnet)
-    place = network.items("properties.subnets").index(subnet)
-    return Cause("", "properties.subnets", subnet, value, text=f"{network.id}/subnets/{name}", place=place)
+    position = network.items("properties.subnets").index(subnet)
+    return Cause("", "properties.subnets", subnet, value, text=f"{network.id}/subnets/{name}", position=position)
 
 
 def name_of(body: Any) -> str:
@@ -288,10 +290,10 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
     path = "properties.virtualNetworkPeerings"
     if gone(network, path):
         raise not_returned(path)
-    found = rows(network, path)
-    if not found:
+    matches = rows(network, path)
+    if not matches:
         return NotApplicable(Message("it has no peering"))
-    live = [each for each in found if is_connected(each)]
+    live = [each for each in matches if is_connected(each)]
     if not live:
         return NotApplicable(Message("none of its peerings is connected, so no traffic flows over them"))
     remote = "properties.remoteVirtualNetwork.id"
@@ -300,14 +302,14 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
     foreign = [
         each
         for each, id, hub in zip(live, ids, managed, strict=True)
-        if isinstance(id, str) and not hub and not in_own_tenant(network, index, id)
+        if isinstance(id, str) and not hub and not in_same_tenant(network, index, id)
     ]
     if foreign:
         seen = Evidence(
             f"{path}[].{remote}", [value_at(each, remote) for each in foreign], Message("networks of this tenant")
         )
         causes = tuple(
-            Cause.in_list(network.id, path, each, found.index(each), "virtualNetworkPeerings") for each in foreign
+            Cause.in_list(network.id, path, each, matches.index(each), "virtualNetworkPeerings") for each in foreign
         )
         severity, message = rated(
             network, index, [spelled(value_at(each, remote)) for each in foreign], Message("peered network")
@@ -352,15 +354,15 @@ def without_ddos_plan(network: Resource, index: Index) -> Verdict:
 
 def without_flow_logs(network: Resource, index: Index) -> Verdict:
     """Fail where no enabled flow log covers a network: neither one of its own, nor one of every subnet's group."""
-    own, own_missing = _enabled_logs(network.objects(LOGS), index)
-    if own:
-        return Pass((Evidence(f"{LOGS}[].id", own, Message("an enabled flow log")),))
-    missing = [own_missing] if own_missing is not None else []
+    network_logs, logs_missing = _enabled_logs(network.objects(LOGS), index)
+    if network_logs:
+        return Pass((Evidence(f"{LOGS}[].id", network_logs, Message("an enabled flow log")),))
+    missing = [logs_missing] if logs_missing is not None else []
     if network.why_absent_is_unknown and is_absent(network.get(LOGS)):
         missing.append(absent_at_unknown_version(LOGS))
     covered: dict[str, bool] = {}
     for each in network.items("properties.subnets"):
-        group = index.resources.get(key_of(known_text(each, "properties.networkSecurityGroup.id")))
+        group = index.resources.get(id_or_empty(known_text(each, "properties.networkSecurityGroup.id")))
         logs, unread = _enabled_logs(group.objects(LOGS), index) if group is not None else ([], None)
         covered[name_of(each)] = bool(logs)
         missing += [unread] if unread is not None else []
@@ -389,18 +391,18 @@ def _disabled(named: list[Any]) -> Iterator[Cause]:
 
 def _enabled_logs(named: list[Any], index: Index) -> tuple[list[str], Unread | None]:
     """Return the flow logs (ids) of a list of references that are enabled, and why there may be others."""
-    found: list[str] = []
+    matches: list[str] = []
     missing: Unread | None = None
     for each in named:
         id = known_text(each, "id")
-        log = index.resources.get(key_of(id)) if id else None
+        log = index.resources.get(id_or_empty(id)) if id else None
         if log is None:
             missing = missing or index.missing_in(FLOW_LOGS, id) or not_listed(id or LOGS)
         elif same(enabled := log.get("properties.enabled"), True):
-            found.append(id)
+            matches.append(id)
         elif not same(enabled, False):
             missing = missing or not_returned_or_unknown(f"{log.name} properties.enabled")
-    return found, missing
+    return matches, missing
 
 
 # Public addresses and load balancers
@@ -453,12 +455,12 @@ def reference(entry: Any, member: str) -> str:
     return id_name(known_text(entry, f"properties.{member}.id")).lower()
 
 
-def named_part(gateway: Resource, path: str, name: str) -> Any:
+def child_named(gateway: Resource, path: str, name: str) -> Any:
     """Return the part of a gateway with a name. Raises Unread where Azure did not return it."""
-    found = next((each for each in gateway.objects(path) if name_in(each) == name), None)
-    if found is None:
+    result = next((each for each in gateway.objects(path) if name_in(each) == name), None)
+    if result is None:
         raise not_returned(f"{path}[{name}]")
-    return found
+    return result
 
 
 def is_stopped(gateway: Resource) -> bool:
@@ -497,20 +499,20 @@ def _redirects_to_https(gateway: Resource, rule: Any) -> bool:
     path_map = reference(rule, "urlPathMap")
     if not path_map:
         return _leads_to_https(gateway, reference(rule, "redirectConfiguration"))
-    found = named_part(gateway, MAPS, path_map)
-    names = [reference(each, "redirectConfiguration") for each in known_objects(found, "properties.pathRules")]
-    return all(_leads_to_https(gateway, each) for each in (reference(found, "defaultRedirectConfiguration"), *names))
+    value = child_named(gateway, MAPS, path_map)
+    names = [reference(each, "redirectConfiguration") for each in known_objects(value, "properties.pathRules")]
+    return all(_leads_to_https(gateway, each) for each in (reference(value, "defaultRedirectConfiguration"), *names))
 
 
 def _leads_to_https(gateway: Resource, redirect: str) -> bool:
     """Return whether a redirect (its name, "" for none) leads to a listener or an address for HTTPS."""
     if not redirect:
         return False
-    found = named_part(gateway, REDIRECTS, redirect)
-    target, url = reference(found, "targetListener"), known_text(found, "properties.targetUrl").lower()
+    value = child_named(gateway, REDIRECTS, redirect)
+    target, url = reference(value, "targetListener"), known_text(value, "properties.targetUrl").lower()
     path = f"{REDIRECTS}[].properties.targetUrl"
     if target:
-        protocol = value_at(named_part(gateway, LISTENERS, target), "properties.protocol")
+        protocol = value_at(child_named(gateway, LISTENERS, target), "properties.protocol")
         if not (same(protocol, "Https") or same(protocol, "Http")):
             raise unknown_value(f"{LISTENERS}[].properties.protocol", protocol)
         return same(protocol, "Https")
@@ -566,11 +568,11 @@ def vpn_without_entra(gateway: Resource, index: Index) -> Verdict:
     certificates = gateway.get(f"{client}.vpnClientRootCertificates")
     if not gateway.has(path) and isinstance(certificates, list) and certificates:
         return Fail((Evidence(f"{client}.vpnClientRootCertificates", [name_of(each) for each in certificates]),))
-    found = rows(gateway, path)
+    matches = rows(gateway, path)
     seen = gateway.evidence(path, ["AAD"])
-    if any(same(each, "Certificate") or same(each, "Radius") for each in found):
+    if any(same(each, "Certificate") or same(each, "Radius") for each in matches):
         return Fail((seen,))
-    if found and all(same(each, "AAD") for each in found):
+    if matches and all(same(each, "AAD") for each in matches):
         return Pass((seen,))
     raise unknown_value(path)
 
@@ -580,10 +582,10 @@ def approves_external_subscriptions(service: Resource, index: Index) -> Verdict:
     # private-link/private-link-service-overview: without automatic approval each connection waits for approval.
     if gone(service, path) and service.has("properties"):
         return Pass((service.evidence(path),))
-    found = rows(service, path)
-    foreign = [each for each in found if each == "*" or not in_own_tenant(service, index, f"/subscriptions/{each}")]
+    matches = rows(service, path)
+    foreign = [each for each in matches if each == "*" or not in_same_tenant(service, index, f"/subscriptions/{each}")]
     if foreign:
-        causes = tuple(Cause("", path, each, text=str(each), place=found.index(each)) for each in foreign)
+        causes = tuple(Cause("", path, each, text=str(each), position=matches.index(each)) for each in foreign)
         seen = Evidence(path, foreign, Message("subscriptions of this tenant"))
         if "*" in foreign:
             return Fail((seen,), causes=causes)

@@ -94,8 +94,8 @@ def _ingress(appliance: Resource, index: Index) -> Iterator[Exposure]:
             off = closed(f"ingress/{name}", "app", NOTHING, display_name=what)
             yield replace(off, reach=replace(off.reach, hops=(hop,)))
             continue
-        found = index.resources.get("/" + id.strip("/").lower())
-        address = text_at(found.body, "properties.ipAddress") if found is not None else ""
+        resource = index.resources.get("/" + id.strip("/").lower())
+        address = text_at(resource.body, "properties.ipAddress") if resource is not None else ""
         reach = possible(Reach.internet, FORWARDED, Evidence(f"{INGRESS}[].id", id))
         sign_in = possible(Auth.anonymous, FORWARDED)
         yield Exposure(f"ingress/{name}", "app", reach, sign_in, what, address=address)

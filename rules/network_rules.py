@@ -9,7 +9,7 @@ from scanner.model.json_paths import get_path, is_absent, known_objects, known_t
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
-from scanner.reach.networks import RouteTable, fabric_of, key_of
+from scanner.reach.networks import RouteTable, fabric_of, id_or_empty
 from scanner.reach.port_ranges import ALL_PORTS, BadPort, merged, ports, protocols
 from scanner.reach.routes import parsed_addresses
 
@@ -35,10 +35,10 @@ class Side(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """A custom rule, parsed. `place`: its place in the list."""
+    """A custom rule, parsed. `position`: its place in the list."""
 
     name: str
-    place: int
+    position: int
     inbound: bool
     priority: int
     allow: bool
@@ -61,23 +61,23 @@ class Filter(NamedTuple):
         )
 
 
-def _has(whole: "Spans", part: "Spans") -> bool:
-    return all(any(first <= low and high <= last for first, last in whole) for low, high in part)
+def _has(whole: "Spans", inner: "Spans") -> bool:
+    return all(any(first <= low and high <= last for first, last in whole) for low, high in inner)
 
 
 def filters(group: Resource) -> tuple[list[Filter], list[str]]:
     """Return the custom rules of a group that can be read, and the names of the others."""
-    found, unread = [], []
-    for place, each in enumerate(rows(group, RULES)):
+    matches, unread = [], []
+    for position, each in enumerate(rows(group, RULES)):
         try:
-            found.append(_filter(each, place))
+            matches.append(_filter(each, position))
         except (BadAddress, BadPort, ValueError):
             name = value_at(each, "name") if isinstance(each, dict) else None
-            unread.append(name if isinstance(name, str) else Message("rule {value}", value=place + 1))
-    return found, unread
+            unread.append(name if isinstance(name, str) else Message("rule {value}", value=position + 1))
+    return matches, unread
 
 
-def _filter(rule: Any, place: int) -> Filter:
+def _filter(rule: Any, position: int) -> Filter:
     """Return a rule, parsed. Raises ValueError for a value that is not known."""
     name, priority = text_at(rule, "name"), get_path(rule, "properties.priority")
     direction, access = text_at(rule, "properties.direction").lower(), text_at(rule, "properties.access").lower()
@@ -87,7 +87,7 @@ def _filter(rule: Any, place: int) -> Filter:
         raise ValueError(name)
     return Filter(
         name,
-        place,
+        position,
         direction == "inbound",
         priority,
         access == "allow",
@@ -140,7 +140,7 @@ def _side(rule: Any, name: str) -> Side:
         id = text_at(each, "id")
         if not id:
             raise ValueError(name)
-        names.add(key_of(id))
+        names.add(id_or_empty(id))
     if addresses.is_empty and not names:
         raise ValueError(name)
     return Side(addresses, frozenset(names))
@@ -148,8 +148,8 @@ def _side(rule: Any, name: str) -> Side:
 
 def shadowed(group: Resource) -> tuple[list[tuple[Filter, Filter]], list[str]]:
     """Return each rule that another one decides for in whole, with that one; and the names of rules that are unread."""
-    found, unread = filters(group)
-    ordered = sorted(found, key=lambda each: each.priority)
+    matches, unread = filters(group)
+    ordered = sorted(matches, key=lambda each: each.priority)
     pairs = []
     for each in ordered:
         above = next((other for other in ordered if other.covers(each)), None)
@@ -179,7 +179,9 @@ def _verdict(group: Resource, *, deny: bool) -> Verdict:
             Message("no such rule"),
         )
         causes = tuple(
-            Cause("", RULES, listed[each.place], text=f"{group.id}/securityRules/{each.name}", place=each.place)
+            Cause(
+                "", RULES, listed[each.position], text=f"{group.id}/securityRules/{each.name}", position=each.position
+            )
             for each, _ in mine
         )
         # Of a deny rule the order is wrong, or the rule: removing it is no fix by itself.
@@ -236,17 +238,17 @@ def _may_call_out(subnet: Any, index: Index) -> bool:
     """Return whether a subnet may call the internet. Raises Unread for a route table or group that was not read."""
     table = known_text(subnet, "properties.routeTable.id")
     if table:
-        found = fabric_of(index).tables.get(key_of(table))
-        if found is None:
+        route_table = fabric_of(index).tables.get(id_or_empty(table))
+        if route_table is None:
             raise index.missing_in("Microsoft.Network/routeTables", table) or Unread(table, Message("not collected"))
-        if not _goes_out(found, index):
-            if found.unclear:
-                raise Unread(table, found.unclear)
+        if not _goes_out(route_table, index):
+            if route_table.unclear:
+                raise Unread(table, route_table.unclear)
             return False
     id = known_text(subnet, "properties.networkSecurityGroup.id")
     if not id:
         return True
-    group = index.resources.get(key_of(id))
+    group = index.resources.get(id_or_empty(id))
     if group is None:
         raise index.missing_in("Microsoft.Network/networkSecurityGroups", id) or Unread(id, Message("not collected"))
     found_rules, unread = filters(group)
@@ -275,9 +277,9 @@ def _all(side: Side) -> bool:
     )
 
 
-def _allowed_before(deny: Filter, found: list[Filter], index: Index) -> bool:
+def _allowed_before(deny: Filter, matches: list[Filter], index: Index) -> bool:
     """Return whether earlier rules allow the internet as a whole. Those that name addresses or services are a choice."""
-    earlier = [each for each in found if not each.inbound and each.allow and each.priority < deny.priority]
+    earlier = [each for each in matches if not each.inbound and each.allow and each.priority < deny.priority]
     if any("internet" in each.destination.names for each in earlier):
         return True
     return _is_internet(union(each.destination.addresses for each in earlier), index)

@@ -31,7 +31,7 @@ SWITCH = Firewall(
     name=Message("Network rules"),
     absent="enabled",
 )
-KEYS_STAY = Message(
+KEYS_REMAIN = Message(
     "The shared access keys of a namespace cannot be disabled (bicep-types-az NamespaceProperties 2023-09-01 has no "
     "disableLocalAuth), so once its network is restricted there is nothing left to fix"
 )
@@ -59,7 +59,7 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         display_name=Message("The Notification Hubs namespace"),
         address=host(namespace, "properties.serviceBusEndpoint"),
         counts_as_closed_up_to=Reach.selected,
-        justification=KEYS_STAY,
+        justification=KEYS_REMAIN,
     )
 
 
@@ -84,9 +84,9 @@ def rights_lock(namespace: Resource, index: Index) -> Lock:
         missing.append(Unread(f"{ACLS}.ipRules", Message("missing from a record of unknown API version")))
     allowed, more = _addresses(namespace)
     missing += more
-    found = grant_from_addresses(allowed, index, *seen)
+    grant = grant_from_addresses(allowed, index, *seen)
     possible = tuple(PossibleGrant(Reach.internet, each, seen) for each in missing)
-    grants = (found,) if found is not None else () if possible else (Grant(Reach.none, seen),)
+    grants = (grant,) if grant is not None else () if possible else (Grant(Reach.none, seen),)
     return _lock(grants, possible)
 
 

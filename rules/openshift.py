@@ -13,14 +13,14 @@ from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, un
 from scanner.reach.sources import source_hop
 
 from .common import host, private_only
-from .reasons import DATA_INSIDE, LOCK_STOPS_SCALING, LOG_INSIDE, PARTS_ARE_RESOURCES
+from .reasons import DATA_INSIDE, DISKS_ARE_RESOURCES, LOCK_STOPS_SCALING, LOG_INSIDE
 
 CLUSTER = ResourceType(
     "Microsoft.RedHatOpenShift/openShiftClusters",
     api="2025-07-25",
     product=Message("OpenShift cluster"),
     no_rule=NoRule(
-        copy=PARTS_ARE_RESOURCES,
+        copy=DISKS_ARE_RESOURCES,
         log=LOG_INSIDE,
         lock=LOCK_STOPS_SCALING,
         backup=DATA_INSIDE,

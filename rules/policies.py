@@ -106,8 +106,8 @@ def _is_other(entry: Any) -> bool:
 def _with(body: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
     """Return a body with another value of one of its properties."""
     properties = member(body, "properties")
-    own = {key: value if key.lower() == name.lower() else each for key, each in properties.items()}
-    return {key: own if key.lower() == "properties" else each for key, each in body.items()}
+    replaced = {key: value if key.lower() == name.lower() else each for key, each in properties.items()}
+    return {key: replaced if key.lower() == "properties" else each for key, each in body.items()}
 
 
 DEFINITIONS = SUBSCRIPTION.child(
@@ -145,10 +145,10 @@ class Values(Struct, frozen=True):
             return value
         if value.startswith("[["):
             return value[1:]
-        found = _PARAMETER.fullmatch(value)
-        if found is None:
+        match = _PARAMETER.fullmatch(value)
+        if match is None:
             raise Unread(value, Message("the expression is not evaluated"))
-        return self.named(found[1])
+        return self.named(match[1])
 
     def named(self, name: str) -> Any:
         """Return the value of a parameter. Raises Unread where it has none."""
@@ -193,11 +193,11 @@ class Catalogue(Struct, frozen=True):
 
     def definition(self, id: str, version: Any) -> Resource:
         """Return the definition with an id, in the version that is asked for. Raises Unread."""
-        return _found(self.definitions, id, version)
+        return _definition(self.definitions, id, version)
 
     def set(self, id: str, version: Any) -> Resource:
         """Return the initiative with an id. Raises Unread."""
-        return _found(self.sets, id, version)
+        return _definition(self.sets, id, version)
 
 
 def of_subscription(subscription: Resource) -> Catalogue:
@@ -205,15 +205,15 @@ def of_subscription(subscription: Resource) -> Catalogue:
     return Catalogue(subscription.children(DEFINITIONS), subscription.children(SETS))
 
 
-def _found(listed: Children, id: str, version: Any) -> Resource:
-    parts = segments(id)
-    name = f"{parts[len(ABOVE)]}:{name_of(id)}" if parts[: len(ABOVE)] == ABOVE else name_of(id)
-    found = next((each for each in listed if same(each.name, name)), None)
-    if found is None:
+def _definition(listed: Children, id: str, version: Any) -> Resource:
+    pieces = segments(id)
+    name = f"{pieces[len(ABOVE)]}:{name_of(id)}" if pieces[: len(ABOVE)] == ABOVE else name_of(id)
+    resource = next((each for each in listed if same(each.name, name)), None)
+    if resource is None:
         raise listed.gap or Unread(name_of(id), Message("Azure did not list it with the policies of the subscription"))
-    if not is_absent(version) and len(found.items(VERSIONS)) > 1:
+    if not is_absent(version) and len(resource.items(VERSIONS)) > 1:
         raise Unread(name_of(id), Message("the version that is assigned was not read"))
-    return found
+    return resource
 
 
 def of_definition(id: str, values: Mapping[str, Any], subject: Subject, known: Catalogue, use: "Use") -> Outcome:
@@ -244,16 +244,16 @@ class Use(Struct, frozen=True):
 
 
 def of_set(
-    found: Resource, values: Mapping[str, Any], subject: Subject, known: Catalogue, exempted: Exempted
+    resource: Resource, values: Mapping[str, Any], subject: Subject, known: Catalogue, exempted: Exempted
 ) -> Outcome:
     """Return what an initiative allows, by the definition in it that allows the least: one that denies is enough.
 
     Raises Unread.
     """
-    outer = Values(values, found.get("properties.parameters"))
+    outer = Values(values, resource.get("properties.parameters"))
     missing: Unread | None = None
     why: Evidence | None = None
-    for entry in found.items(MEMBERS):
+    for entry in resource.items(MEMBERS):
         try:
             id = member(entry, "policyDefinitionId")
             if not isinstance(id, str):
@@ -282,7 +282,7 @@ def overridden(assigned: Resource, reference: Any = None) -> str:
     governance/policy/concepts/assignment-structure: selectors say for what an override holds. One that takes away the
     effect Deny for a part counts; one that gives it for a part does not.
     """
-    found = ""
+    result = ""
     for override in assigned.items("properties.overrides"):
         kind, value = member(override, "kind"), member(override, "value")
         if same(kind, "definitionVersion"):
@@ -298,8 +298,8 @@ def overridden(assigned: Resource, reference: Any = None) -> str:
         if not same(value, "Deny"):
             return value
         if None not in whole:
-            found = value
-    return found
+            result = value
+    return result
 
 
 def _selects(selector: Any, reference: Any) -> bool | None:
@@ -368,13 +368,13 @@ def _conditions(condition: Any, *, negated: bool) -> Iterator[Condition]:
     """Yield the conditions that all must hold. Raises Unread where one of several is enough."""
     if not isinstance(condition, dict):
         raise malformed(f"{RULE}.if")
-    parts = {name.lower(): each for name, each in dict.items(condition)}
-    if "not" in parts:
-        yield from _conditions(parts["not"], negated=not negated)
+    members = {name.lower(): each for name, each in dict.items(condition)}
+    if "not" in members:
+        yield from _conditions(members["not"], negated=not negated)
         return
     for name, all_hold in (("allof", not negated), ("anyof", negated)):
-        if name in parts:
-            several = parts[name]
+        if name in members:
+            several = members[name]
             if not isinstance(several, list):
                 raise not_a_list(f"{RULE}.if")
             if not all_hold and len(several) > 1:
@@ -382,18 +382,18 @@ def _conditions(condition: Any, *, negated: bool) -> Iterator[Condition]:
             for each in several:
                 yield from _conditions(each, negated=negated)
             return
-    field = parts.pop("field", None)
-    if not isinstance(field, str) or field.startswith("[") or len(parts) != 1:
+    field = members.pop("field", None)
+    if not isinstance(field, str) or field.startswith("[") or len(members) != 1:
         raise Unread(f"{RULE}.if", Message("a condition without a field is not evaluated"))
-    operator, operand = parts.popitem()
+    operator, operand = members.popitem()
     yield Condition(field.lower(), _opposite(operator) if negated else operator, operand)
 
 
 def _opposite(operator: str) -> str:
-    found = _OPPOSITES.get(operator)
-    if found is None:
+    result = _OPPOSITES.get(operator)
+    if result is None:
         raise unknown_value(f"{RULE}.if", operator)
-    return found
+    return result
 
 
 def _of_conditions(conditions: Iterable[Condition], values: Values, subject: Subject) -> Outcome:

@@ -32,8 +32,8 @@ def port_lock(rules: list[PortRule], path: str, index: Index, *, rest: AddressSe
         allowed = _allowed(rules, path, rest)
     except Unread as missing:
         return possible(Reach.internet, missing, seen, hops=(Hop("firewall", name, missing.why, allows=None),))
-    found = grant_from_addresses(allowed, index, seen)
-    lock = Lock((found,)) if found is not None else grant(Reach.none, seen)
+    result = grant_from_addresses(allowed, index, seen)
+    lock = Lock((result,)) if result is not None else grant(Reach.none, seen)
     level = lock.grants[0].level
     hop = Hop("firewall", name, Message("no rule allows access") if not level else NOTHING, allows=bool(level))
     return replace(lock, hops=(source_hop(lock), hop))

@@ -72,9 +72,9 @@ def _modes(scope: Resource, name: str) -> Iterator[tuple[Any, Evidence, Cause]]:
     yield value, scope.evidence(path, CLOSED), Cause(scope.id, path, value=CLOSED)
     if is_absent(scope.get(EXCLUSIONS)) and scope.api_version_unknown:
         raise absent_at_unknown_version(EXCLUSIONS)
-    for place, each in enumerate(scope.objects(EXCLUSIONS)):
+    for position, each in enumerate(scope.objects(EXCLUSIONS)):
         mode = get_path(each, name)
         if not is_absent(mode):  # The endpoint then has the mode of the scope.
             effect = (Edit(scope.id, EXCLUSIONS, changed(each, Edit(scope.id, name, CLOSED)), each),)
-            cause = Cause(scope.id, EXCLUSIONS, each, place=place, words=(CLOSE_EXCLUSION,), effect=effect)
+            cause = Cause(scope.id, EXCLUSIONS, each, position=position, words=(CLOSE_EXCLUSION,), effect=effect)
             yield mode, Evidence(f"{EXCLUSIONS}[{spelled(get_path(each, CONNECTION))}].{name}", mode, CLOSED), cause

@@ -67,7 +67,7 @@ BACKUP_VAULT = ResourceType(
 PARAMETERS = "properties.policyInfo.policyParameters.backupDatasourceParametersList"
 
 
-def says_containers(instance: Resource) -> bool:
+def names_containers(instance: Resource) -> bool:
     """Return whether a backup instance says which containers it has, where it is of blobs."""
     kind = instance.get("properties.dataSourceInfo.datasourceType")
     return instance.has(PARAMETERS) or not any(same(kind, each) for each in BLOBS)
@@ -84,7 +84,7 @@ INSTANCES = BACKUP_VAULT.child(
             "properties.dataSourceInfo.resourceID",
             "properties.policyInfo.policyId",
         ),
-        check=says_containers,
+        check=names_containers,
     ),
 )
 
@@ -228,8 +228,8 @@ def _policy(item: Resource) -> Resource | None:
         return None
     if not isinstance(id, str):
         raise malformed(path)
-    found = vault.children(POLICIES if is_item(item) else INSTANCE_POLICIES)
-    return next((each for each in found if same(each.name, name_of(id))), None)
+    children = vault.children(POLICIES if is_item(item) else INSTANCE_POLICIES)
+    return next((each for each in children if same(each.name, name_of(id))), None)
 
 
 def _is_continuous(instance: Resource) -> bool:
@@ -249,10 +249,10 @@ class Backups(Struct):
     def add(self, vault: Resource, index: Index) -> None:
         """Add what a vault protects."""
         read, path = (ITEMS, SOURCE) if vault.type.lower() == VAULT.type.lower() else (INSTANCES, INSTANCE_SOURCE)
-        found = vault.children(read)
-        if found.gap is not None:
-            self.missing.append(found.gap)
-        for item in found:
+        children = vault.children(read)
+        if children.gap is not None:
+            self.missing.append(children.gap)
+        for item in children:
             source = item.get(path)
             if isinstance(source, str) and source.startswith("/"):
                 self.of_source.setdefault(source.lower().rstrip("/"), []).append(index.resources.get(item.key, item))
@@ -265,14 +265,14 @@ class Backups(Struct):
 def backups(index: Index) -> Backups:
     """Return what the vaults of the scan protect. Of a file without listings, and where a list was refused, vaults may
     be missing."""
-    found = Backups()
+    result = Backups()
     for type in (VAULT.type, BACKUP_VAULT.type):
         vaults, missing = index.of_type(type)
         for vault in vaults:
-            found.add(vault, index)
+            result.add(vault, index)
         if missing is not None or not index.live:
-            found.missing.append(missing or Unread(type, Message("not collected")))
-    return found
+            result.missing.append(missing or Unread(type, Message("not collected")))
+    return result
 
 
 # Whether a vault protects a resource
@@ -280,27 +280,27 @@ def backups(index: Index) -> Backups:
 NO_VAULT = Message("protected items of the scanned vaults")
 
 
-def found_backups(index: Index) -> Backups:
+def backup_of(index: Index) -> Backups:
     """Return what the vaults of the scan protect, made once."""
     return cached(index, "backups", backups)
 
 
 def items_of(index: Index, *sources: str) -> list[Resource]:
     """Return the protected items of resources, without those that are deleted."""
-    known = found_backups(index).of_source
+    known = backup_of(index).of_source
     return [item for id in sources for item in known.get(id.lower().rstrip("/"), ()) if not is_deleted(item)]
 
 
 def protected(resource: Resource, index: Index, items: Iterable[Resource]) -> Verdict:
     """Pass where backups are made of one of the items, Fail where of none and every vault was read."""
-    found = list(items)
-    seen = tuple(state_of(each) for each in found)
-    states = [is_active(each) for each in found]
-    faults = [why_none(each, index) for each, state in zip(found, states, strict=True) if state]
+    resources = list(items)
+    seen = tuple(state_of(each) for each in resources)
+    states = [is_active(each) for each in resources]
+    faults = [why_none(each, index) for each, state in zip(resources, states, strict=True) if state]
     if None in faults:
         return Pass(tuple(each for each, state in zip(seen, states, strict=True) if state))
     seen += tuple(each for each in faults if each is not None)
-    missing = list(dict.fromkeys(found_backups(index).missing))
+    missing = list(dict.fromkeys(backup_of(index).missing))
     if None in states:
         missing.append(
             Unread(seen[states.index(None)].path, Message("Azure did not return it, or returned an unrecognized value"))
@@ -309,11 +309,11 @@ def protected(resource: Resource, index: Index, items: Iterable[Resource]) -> Ve
         missing.append(
             Unread(Message("vaults of the subscription"), Message("this identity cannot read everything in it"))
         )
-    if not found and (trace := _trace(resource, index)) is not None:
+    if not resources and (trace := _trace(resource, index)) is not None:
         missing.append(trace)
     if missing:
         return unknown(*missing[:5], evidence=seen)
-    return Fail(seen or (Evidence(NO_VAULT, [], resource.id),), _why(found))
+    return Fail(seen or (Evidence(NO_VAULT, [], resource.id),), _why(resources))
 
 
 def _why(items: list[Resource]) -> Message:
@@ -337,7 +337,7 @@ _ELSEWHERE = Message("Azure Backup protects it, from a vault that this scan does
 
 def _trace(resource: Resource, index: Index) -> Unread | None:
     """Return what Azure Backup left at a resource that no known vault protects; None without a trace."""
-    if found_backups(index).of_source.get(resource.key):
+    if backup_of(index).of_source.get(resource.key):
         return None
     if resource.type.lower() == "microsoft.compute/virtualmachines":
         names = cached(index, "collections of Azure Backup", _collections)
@@ -356,8 +356,8 @@ def _trace(resource: Resource, index: Index) -> Unread | None:
 
 def _collections(index: Index) -> set[tuple[str, str]]:
     """Return the subscription and name (lower case) of each machine of which Azure Backup keeps snapshots."""
-    found = (id for id in index.residency.located() if _COLLECTIONS in id)
-    return {(subscription_of(id), id.partition(_COLLECTIONS)[2].rpartition("_")[0]) for id in found}
+    matches = (id for id in index.residency.located() if _COLLECTIONS in id)
+    return {(subscription_of(id), id.partition(_COLLECTIONS)[2].rpartition("_")[0]) for id in matches}
 
 
 # Machines
@@ -385,8 +385,8 @@ def machine(resource: Resource, index: Index) -> Verdict:
     if not whole and any(items_of(index, id) for id in _ids(objects_at(resource.body, DATA), resource, is_ephemeral)):
         ids = _ids(rows(resource, DATA), resource, is_ephemeral)
         of_disks = [items_of(index, id) if id else [] for id in ids]
-        if all(any(is_active(each) and why_none(each, index) is None for each in found) for found in of_disks):
-            return Pass(tuple(state_of(each) for found in of_disks for each in found))
+        if all(any(is_active(each) and why_none(each, index) is None for each in resources) for resources in of_disks):
+            return Pass(tuple(state_of(each) for resources in of_disks for each in resources))
     verdict = protected(resource, index, whole)
     databases = [each for each in items if each not in whole and is_active(each)]
     if isinstance(verdict, Fail) and databases and not verdict.message:
@@ -480,10 +480,10 @@ def blobs(resource: Resource, index: Index, *, service: Read, containers: Read) 
         verdict = _of_containers(resource, containers, named)
     if isinstance(verdict, Pass):
         return verdict
-    found = resource.child(service)
-    if found is not None and same(found.get(RESTORE), True):
+    result = resource.child(service)
+    if result is not None and same(result.get(RESTORE), True):
         return Pass((Evidence(f"{service.path} {RESTORE}", True, True),))
-    return NotApplicable(Message("the account has no blob service")) if found is None else verdict
+    return NotApplicable(Message("the account has no blob service")) if result is None else verdict
 
 
 def _containers(items: list[Resource]) -> set[str] | None:
@@ -493,15 +493,15 @@ def _containers(items: list[Resource]) -> set[str] | None:
     """
     named: set[str] = set()
     for each in items:
-        own: list[str] = []
+        names: list[str] = []
         for row in each.items(PARAMETERS):
             value = value_at(row, "containersList")
             if not is_absent(value) and not is_list_of_texts(value):
                 raise malformed(f"{PARAMETERS}[].containersList")
-            own += [] if is_absent(value) else [str(name).lower() for name in value]
-        if not own:
+            names += [] if is_absent(value) else [str(name).lower() for name in value]
+        if not names:
             return None
-        named.update(own)
+        named.update(names)
     return named
 
 
@@ -512,11 +512,11 @@ def _of_containers(account: Resource, read: Read, named: set[str]) -> Verdict:
         return unknown(
             Unread("containers", Message("a vault has some by name, and the account's were not read")), evidence=(seen,)
         )
-    found = account.children(read)
-    lacking = [each.name for each in found if each.name.lower() not in named and not each.name.startswith("$")]
+    children = account.children(read)
+    lacking = [each.name for each in children if each.name.lower() not in named and not each.name.startswith("$")]
     if lacking:
         return Fail((Evidence(Message("containers in no vault"), lacking, []), seen))
-    return Pass((seen,)) if found.gap is None else unknown(found.gap, evidence=(seen,))
+    return Pass((seen,)) if children.gap is None else unknown(children.gap, evidence=(seen,))
 
 
 def shares(resource: Resource, index: Index, *, premium: Read, standard: Read) -> Verdict:

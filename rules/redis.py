@@ -60,7 +60,7 @@ KEYS = CACHE.local_auth(
     on=(False,),
     absent=False,
     source="azure-mgmt-redis: the default value of disableAccessKeyAuthentication is false",
-    says=Message("accepts access keys"),
+    message=Message("accepts access keys"),
 )
 PLAIN = Switch("properties.enableNonSslPort", {False: Reach.none, True: Reach.internet})
 NO_PASSWORD = "properties.redisConfiguration.authnotrequired"
@@ -129,7 +129,7 @@ DATABASE_KEYS = CLUSTER.local_auth(
     "properties.accessKeysAuthentication",
     off=("Disabled",),
     on=("Enabled",),
-    says=Message("accepts access keys"),
+    message=Message("accepts access keys"),
 )
 
 

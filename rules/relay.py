@@ -11,14 +11,14 @@ from scanner.reach.firewall import firewall
 
 from .common import host
 from .messaging import NAMESPACE_KEYS, acl, rule_set_of
-from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_PLACE
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_LOCATION
 
 # Namespaces need no rule on TLS: bicep-types-az RelayNamespaceProperties.minimumTlsVersion knows 1.2 and 1.3 alone.
 NAMESPACE = ResourceType(
     "Microsoft.Relay/namespaces",
     api="2026-01-01",
     product=Message("Relay namespace"),
-    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_CUSTOMER_KEY, loss=FROM_TEMPLATE),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, loss=FROM_TEMPLATE),
 )
 RULE_SET = rule_set_of(NAMESPACE, ())
 RULES = NAMESPACE.child("authorizationRules")
@@ -31,7 +31,7 @@ ACL = acl(
     "network access is enabled by default. That a rule set which denies without a rule is enforced is not documented "
     "(event-hubs/event-hubs-ip-filtering says of Event Hubs that it is not)",
 )
-KEYS_STAY = Message(
+KEYS_REMAIN = Message(
     "The shared access keys of a namespace cannot be disabled (bicep-types-az RelayNamespaceProperties 2026-01-01 has no "
     "disableLocalAuth), so once its network is restricted there is nothing left to fix"
 )
@@ -79,7 +79,7 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         display_name=Message("The Relay namespace"),
         address=address,
         counts_as_closed_up_to=Reach.selected,
-        justification=KEYS_STAY,
+        justification=KEYS_REMAIN,
     )
     for read, kind, what, all_of_them in SUBJECTS:
         relays = namespace.children(read)

@@ -75,14 +75,14 @@ def includes(pattern: str, action: str) -> bool:
     if not rest:
         return first == action
     last = rest.pop()
-    place, end = len(first), len(action) - len(last)
-    if not action.startswith(first) or not action.endswith(last) or place > end:
+    position, end = len(first), len(action) - len(last)
+    if not action.startswith(first) or not action.endswith(last) or position > end:
         return False
     for each in rest:
-        found = action.find(each, place, end)
-        if found < 0:
+        value = action.find(each, position, end)
+        if value < 0:
             return False
-        place = found + len(each)
+        position = value + len(each)
     return True
 
 
@@ -114,11 +114,11 @@ class CustomRole(NamedTuple):
     missing: Message = NOTHING
 
 
-def custom_roles(index: Index, subscription: Resource, found: Children) -> dict[str, CustomRole]:
+def custom_roles(index: Index, subscription: Resource, children: Children) -> dict[str, CustomRole]:
     """Return the custom roles by id in lower case, read once for each subscription."""
     key = ("custom-roles", subscription.key)
     if key not in index.memo:
-        index.memo[key] = {each.name.lower(): _custom_role(each) for each in found}
+        index.memo[key] = {each.name.lower(): _custom_role(each) for each in children}
     return index.memo[key]  # type: ignore[return-value]
 
 
@@ -142,12 +142,12 @@ def _custom_role(definition: Resource) -> CustomRole:
 # Scopes and deny assignments
 
 
-def place_of(scope: str) -> str | None:
+def covering_scope(scope: str) -> str | None:
     """Return a scope in lower case, "" for management groups and the tenant; None for one that holds no vault."""
-    parts = segments(scope)
-    if parts[:1] == ("subscriptions",):
-        return "/" + "/".join(parts)
-    return "" if scope and (not parts or parts[: len(_ABOVE)] == _ABOVE) else None
+    pieces = segments(scope)
+    if pieces[:1] == ("subscriptions",):
+        return "/" + "/".join(pieces)
+    return "" if scope and (not pieces or pieces[: len(_ABOVE)] == _ABOVE) else None
 
 
 Held = TypeVar("Held")
@@ -160,38 +160,38 @@ class ByScope(Generic[Held]):
         self._at: dict[str | None, list[tuple[int, Held]]] = {}
         self._count = 0
 
-    def add(self, place: str | None, held: Held) -> None:
+    def add(self, scope: str | None, held: Held) -> None:
         """Add what holds at a scope; None: at one that is not known."""
-        self._at.setdefault(place, []).append((self._count, held))
+        self._at.setdefault(scope, []).append((self._count, held))
         self._count += 1
 
-    def at(self, places: tuple[str | None, ...]) -> list[Held]:
+    def at(self, scopes: tuple[str | None, ...]) -> list[Held]:
         """Return what holds at some scopes."""
-        found = [one for place in places for one in self._at.get(place, ())]
-        return [each for _, each in sorted(found, key=lambda one: one[0])]
+        matches = [one for scope in scopes for one in self._at.get(scope, ())]
+        return [each for _, each in sorted(matches, key=lambda one: one[0])]
 
 
 class Denial(NamedTuple):
-    """A deny assignment that may refuse the use of keys. `place`: its scope in lower case; None where it is not known.
+    """A deny assignment that may refuse the use of keys. `scope`: its scope in lower case; None where it is not known.
 
     `refuses`: the ids (lower case) of those whom it names; None where it may mean others too. `spares`: the ids of
     those whom it leaves out.
     """
 
     name: str
-    place: str | None
+    scope: str | None
     refuses: frozenset[str] | None
     spares: frozenset[str] = NO_ONE
 
 
-def denials(index: Index, subscription: Resource, found: Children) -> ByScope[Denial]:
+def denials(index: Index, subscription: Resource, children: Children) -> ByScope[Denial]:
     """Return the deny assignments that may refuse the use of keys, read once for each subscription."""
     key = ("denials-on-keys", subscription.key)
     if key not in index.memo:
         known = index.memo[key] = ByScope[Denial]()
-        for denial in map(_denial, found):
+        for denial in map(_denial, children):
             if denial is not None:
-                known.add(denial.place, denial)
+                known.add(denial.scope, denial)
     return index.memo[key]  # type: ignore[return-value]
 
 
@@ -203,7 +203,7 @@ def _denial(each: Resource) -> Denial | None:
             return None
         name = known_text(each.body, "properties.denyAssignmentName") or name
         scope = known_text(each.body, "properties.scope")
-        if scope and place_of(scope) is None:
+        if scope and covering_scope(scope) is None:
             return None
         named = known_objects(each.body, "properties.principals")
         spared = known_objects(each.body, "properties.excludePrincipals")
@@ -212,7 +212,7 @@ def _denial(each: Resource) -> Denial | None:
         is_known = bool(ids) and alone and not ids & {"", EVERYONE}
         return Denial(
             name,
-            place_of(scope),
+            covering_scope(scope),
             ids if is_known else None,
             frozenset(known_text(one, "id").lower() for one in spared),
         )
@@ -220,9 +220,9 @@ def _denial(each: Resource) -> Denial | None:
         return Denial(name, None, None)
 
 
-def refused(known: ByScope[Denial], principal: str, places: tuple[str | None, ...]) -> Message:
+def refused(known: ByScope[Denial], principal: str, scopes: tuple[str | None, ...]) -> Message:
     """Return why an identity may be refused a key that lies in some places; "" where no deny assignment may."""
-    for each in known.at(places):
+    for each in known.at(scopes):
         is_named = each.refuses is None or principal in each.refuses
         if is_named and principal not in each.spares:
             return Message("deny assignment {name} may refuse it the key", name=each.name)

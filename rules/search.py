@@ -44,7 +44,7 @@ ACL = Firewall(
 KEYS = local_auth(
     SERVICE,
     source="Azure Policy 6300012e: everything but true is non-compliant; search/search-security-api-keys: keys are the default",
-    says=Message("accepts API keys"),
+    message=Message("accepts API keys"),
 )
 MOVE = Message(
     "The free tier has neither IP rules nor private endpoints: recreate the index in a service of the Basic tier"

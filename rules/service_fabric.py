@@ -30,10 +30,10 @@ from scanner.model.verdict import (
 
 from .common import host
 from .port_rules import EVERYWHERE, PortRule, listed, port_lock
-from .reasons import DATA_INSIDE, LOCK_STOPS_SCALING, LOG_INSIDE, PARTS_ARE_RESOURCES
+from .reasons import DATA_INSIDE, DISKS_ARE_RESOURCES, LOCK_STOPS_SCALING, LOG_INSIDE
 
 _ON_SCALE_SETS = NoRule(
-    copy=PARTS_ARE_RESOURCES,
+    copy=DISKS_ARE_RESOURCES,
     key="the disks are those of the scale sets, which are evaluated",
     log=LOG_INSIDE,
     lock=LOCK_STOPS_SCALING,
@@ -131,7 +131,7 @@ PORTS = {
     "client": ("properties.clientConnectionPort", 19000, Message("The client endpoint of the cluster")),
     "http": ("properties.httpGatewayConnectionPort", 19080, Message("The HTTP gateway of the cluster")),
 }
-OWN_SIGN_IN = Message(
+SERVICE_SIGN_IN = Message(
     "no setting changes how users sign in to a node, so a port that chosen networks alone reach counts as closed"
 )
 NO_RDP = Message("RDP is not forwarded to the nodes")
@@ -308,5 +308,5 @@ def _rdp(cluster: Resource, index: Index, address: str) -> Exposure:
         display_name=title,
         address=address,
         counts_as_closed_up_to=Reach.selected,
-        justification=OWN_SIGN_IN,
+        justification=SERVICE_SIGN_IN,
     )

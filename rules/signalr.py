@@ -72,7 +72,7 @@ SWITCH = Firewall(
 KEYS = local_auth(
     SERVICE,
     source="Azure Policy f70eecba and b66ab71c: everything but true is non-compliant",
-    says=Message("accepts access keys and tokens signed with them"),
+    message=Message("accepts access keys and tokens signed with them"),
 )
 ANONYMOUS = Switch(
     "properties.anonymousConnectPolicy",
@@ -186,21 +186,21 @@ def request_lock(service: Resource, index: Index, request: str) -> Lock:
     inconclusive.
     """
     try:
-        said, action = _said(service, request), _default(service)
-        if not said and action == "deny" and service.api_version_unknown:
+        text, action = _stated(service, request), _default(service)
+        if not text and action == "deny" and service.api_version_unknown:
             raise absent_at_unknown_version(f"{ACLS}.publicNetwork")
     except Unread as missing:
         hop = Hop("firewall", SWITCH.name, missing.why, allows=None)
         return possible(Reach.internet, missing, service.evidence(f"{ACLS}.defaultAction", "Deny"), hops=(hop,))
     rules = address_rules(service)
-    sure, perhaps = _combined(rules, said, action)
+    sure, perhaps = _combined(rules, text, action)
     listed = ("publicNetwork.allow", "publicNetwork.deny")
     shown = (service.evidence(f"{ACLS}.{each}") for each in listed)
     seen = (service.evidence(f"{ACLS}.defaultAction", "Deny"), *shown, *rules.shown)
     grant = grant_from_addresses(sure, index, *seen)
     more = grant_from_addresses(perhaps, index, *seen)
-    grants = (*((grant,) if grant is not None else ()), *(rules.allows if said != "deny" else ()))
-    unclear = ((more,) if more is not None else ()) + (rules.allows if said == "deny" else ())
+    grants = (*((grant,) if grant is not None else ()), *(rules.allows if text != "deny" else ()))
+    unclear = ((more,) if more is not None else ()) + (rules.allows if text == "deny" else ())
     together = Unread(f"{ACLS}.ipRules", TOGETHER)
     strange = rules.strange + tuple(
         PossibleGrant(each.level, together, seen, addresses=each.addresses) for each in unclear
@@ -216,19 +216,19 @@ def request_lock(service: Resource, index: Index, request: str) -> Lock:
     return Lock(grants, strange, (Hop("firewall", SWITCH.name, detail, allows=allows),))
 
 
-def _combined(rules: AddressRules, said: str, action: str) -> tuple[AddressSet, AddressSet]:
+def _combined(rules: AddressRules, text: str, action: str) -> tuple[AddressSet, AddressSet]:
     """Return the addresses that are allowed for sure, and those that may be."""
     if not rules.present:
-        is_open = said == "allow" or (said == "" and action == "allow")
+        is_open = text == "allow" or (text == "" and action == "allow")
         return (ALL_ADDRESSES if is_open else NO_ADDRESSES), NO_ADDRESSES
-    if said == "deny":
+    if text == "deny":
         return NO_ADDRESSES, rules.allowed
     if action == "allow":
         return rules.allowed | rules.rest, NO_ADDRESSES
-    return rules.allowed, rules.rest if said == "allow" else NO_ADDRESSES
+    return rules.allowed, rules.rest if text == "allow" else NO_ADDRESSES
 
 
-def _said(service: Resource, request: str) -> str:
+def _stated(service: Resource, request: str) -> str:
     """Return what the public network rule says of a type of request: "allow", "deny", or "" for nothing. Raises Unread
     for a list that could not be read.
     """

@@ -150,17 +150,17 @@ def lists(server: Resource) -> list[Children]:
     return [server.children(each) for each in RULES]
 
 
-def own_rules_decide(server: Resource, index: Index) -> bool:
+def server_rules_decide(server: Resource, index: Index) -> bool:
     """Return whether the rules of the server and its databases decide: public network access is on, and no perimeter is
     enforced."""
     value = server.get(PUBLIC_NETWORK_ACCESS)
     on = is_absent(value) or same(value, "Enabled")
-    return on and not any(each.decides for each in perimeters(server, index, PERIMETERS).found)
+    return on and not any(each.decides for each in perimeters(server, index, PERIMETERS).perimeters)
 
 
 def without_rules(server: Resource, index: Index) -> bool:
     """Return whether its own rules decide, and no server rule was read."""
-    return own_rules_decide(server, index) and not any(len(each) for each in lists(server))
+    return server_rules_decide(server, index) and not any(len(each) for each in lists(server))
 
 
 HIDDEN = Message(
@@ -196,14 +196,14 @@ def as_far_as_shown(reach: Lock) -> Lock:
 def group_hosts(server: Resource) -> tuple[str, ...]:
     """Return the hosts of the failover groups that lead to a server now (azure-sql/database/failover-group-sql-db)."""
     domain = text_at(server.body, "properties.fullyQualifiedDomainName").partition(".")[2]
-    found: list[str] = []
+    matches: list[str] = []
     for each in server.children(FAILOVER_GROUPS) if domain else ():
         role = each.get("properties.replicationRole")
         if same(role, "Primary"):
-            found.append(f"{each.name}.{domain}")
+            matches.append(f"{each.name}.{domain}")
         elif same(role, "Secondary"):
-            found.append(f"{each.name}.secondary.{domain}")
-    return tuple(found)
+            matches.append(f"{each.name}.secondary.{domain}")
+    return tuple(matches)
 
 
 NO_RULE = {"anonymous-access": "TDS always requires a login"}
@@ -227,7 +227,7 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         hosts=group_hosts(server),
         fixes=dict.fromkeys(("network", "authentication"), SYNAPSE) if synapse else {},
         hidden_rules=HIDDEN if hidden else NOTHING,
-        further_rules=OF_DATABASES if own_rules_decide(server, index) else None,
+        further_rules=OF_DATABASES if server_rules_decide(server, index) else None,
     )
 
 
@@ -308,12 +308,12 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
     if secured_by_perimeter(server):
         return NotApplicable(Message("a network security perimeter controls access, not the server's rules"))
     around = perimeters(server, index, PERIMETERS)
-    if any(each.decides for each in around.found):
+    if any(each.decides for each in around.perimeters):
         return NotApplicable(Message("an enforced network security perimeter controls access, not the server's rules"))
-    found = lists(server)
-    if any(len(each) for each in found):
+    children = lists(server)
+    if any(len(each) for each in children):
         return NotApplicable(Message("the server has rules for its public endpoint"))
-    missing = [each.gap for each in found if each.gap is not None]
+    missing = [each.gap for each in children if each.gap is not None]
     if not is_absent(value) and not same(value, "Enabled"):
         missing.append(unknown_value(PUBLIC_NETWORK_ACCESS, value))
     if around.missing is not None:

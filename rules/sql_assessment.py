@@ -38,9 +38,9 @@ def not_assessed(server: Resource, index: Index) -> Verdict:
     verdict = _classic(list(classic), index)
     if isinstance(verdict, Pass):
         return verdict
-    for found in (express, classic):
-        if found.gap is not None:
-            return unknown(found.gap, evidence=(seen, *verdict.evidence))
+    for children in (express, classic):
+        if children.gap is not None:
+            return unknown(children.gap, evidence=(seen, *verdict.evidence))
     if not all(same(each, "Disabled") for each in states):
         return unknown(not_returned_or_unknown(seen.path), evidence=(seen, *verdict.evidence))
     return Fail((seen, *verdict.evidence), verdict.message) if isinstance(verdict, Fail) else verdict

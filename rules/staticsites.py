@@ -58,10 +58,10 @@ def protection(site: Resource, environment: str) -> Lock:
 
     static-web-apps/password-protection: the password is for all environments, for all but production, or for those named.
     """
-    found = site.children(PASSWORD)
-    if found.gap is not None:
-        return possible(Auth.anonymous, found.gap)
-    locks = [_by_mode(each, environment) for each in found]
+    children = site.children(PASSWORD)
+    if children.gap is not None:
+        return possible(Auth.anonymous, children.gap)
+    locks = [_by_mode(each, environment) for each in children]
     if not locks:
         return grant(Auth.anonymous, Evidence("basicAuth", "none", Message("a password")), description=NO_PASSWORD)
     return locks[0]

@@ -162,7 +162,7 @@ KEYS = ACCOUNT.local_auth(
     on=(True,),
     absent=True,
     source='REST specification: "the default value is null, which is equivalent to true"',
-    says=Message("accepts account keys"),
+    message=Message("accepts account keys"),
 )
 
 
@@ -231,13 +231,13 @@ def containers(account: Resource, reach: Lock) -> Iterator[Exposure]:
         what = Message("Container {name}", name=container.name)
         cause = Cause(container.id, "properties.publicAccess", value="None")
         if same(access, "Blob"):
-            says = Message("allows anyone who knows a blob's URL to read it")
-            authentication = grant(Auth.anonymous, proof, seen, description=says, cause=cause).with_switch(
+            message = Message("allows anyone who knows a blob's URL to read it")
+            authentication = grant(Auth.anonymous, proof, seen, description=message, cause=cause).with_switch(
                 ANONYMOUS_OFF
             )
         elif same(access, "Container"):
-            says = Message("allows anyone to list and read its blobs")
-            authentication = grant(Auth.anonymous, proof, seen, description=says, cause=cause).with_switch(
+            message = Message("allows anyone to list and read its blobs")
+            authentication = grant(Auth.anonymous, proof, seen, description=message, cause=cause).with_switch(
                 ANONYMOUS_OFF
             )
         else:
@@ -428,7 +428,12 @@ def _nfs_reach(reach: Lock) -> Lock:
     description = Message("virtual networks that have a route to it")
     grants = tuple(
         replace(
-            each, level=min(each.level, Reach.selected), description=description, addresses=None, rules=(), parts=()
+            each,
+            level=min(each.level, Reach.selected),
+            description=description,
+            addresses=None,
+            rules=(),
+            components=(),
         )
         if each.level > Reach.private
         else each
@@ -444,13 +449,13 @@ def _nfs_reach(reach: Lock) -> Lock:
 def _hosts(service: str) -> tuple[str, ...]:
     """Return where the secondary of a service is, and its names with another routing (storage-network-routing-preference)."""
     routed = (
-        f"properties.{part}Endpoints.{way}Endpoints.{service}" for part in PARTS for way in ("microsoft", "internet")
+        f"properties.{side}Endpoints.{way}Endpoints.{service}" for side in SIDES for way in ("microsoft", "internet")
     )
     custom = ("properties.customDomain.name",) if service == "blob" else ()
     return (f"properties.secondaryEndpoints.{service}", *routed, *custom)
 
 
-PARTS = ("primary", "secondary")
+SIDES = ("primary", "secondary")
 
 
 @ACCOUNT.endpoints(
@@ -617,9 +622,10 @@ def wide_resource_rule(account: Resource, index: Index) -> Verdict:
     ids = [value_at(each, "resourceId") for each in listed]
     wide = [each for each in ids if isinstance(each, str) and "*" in each]
     if wide:
-        found = [(place, each) for place, each in enumerate(listed) if value_at(each, "resourceId") in wide]
+        matches = [(position, each) for position, each in enumerate(listed) if value_at(each, "resourceId") in wide]
         causes = tuple(
-            Cause("", path, each, text=str(value_at(each, "resourceId")), place=place) for place, each in found
+            Cause("", path, each, text=str(value_at(each, "resourceId")), position=position)
+            for position, each in matches
         )
         return Fail((Evidence(f"{path}[].resourceId", wide, Message("the id of one resource")),), causes=causes)
     if not all(isinstance(each, str) for each in ids):

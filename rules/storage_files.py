@@ -68,7 +68,7 @@ def _weak(service: Resource, setting: SmbSetting) -> Verdict:
         return unknown(Unread(setting.path, why)) if why else Fail((seen,))
     if not isinstance(value, str):
         return unknown(unknown_value(setting.path, value), evidence=(seen,))
-    named = [each for part in value.split(";") if (each := part.strip())]
+    named = [each for piece in value.split(";") if (each := piece.strip())]
     if any(same(each, weak) for each in named for weak in setting.weak):
         return Fail((seen,))
     known = named and all(any(same(each, one) for one in setting.strong) for each in named)
@@ -135,14 +135,14 @@ def foreign_instances(account: Resource, index: Index) -> Verdict:
         return unknown(Unread(Message("the tenant of the subscription"), Message("not collected")))
     tenants = [get_path(each, "tenantId") for each in rules]
     others = [
-        place
-        for place, each in enumerate(tenants)
+        position
+        for position, each in enumerate(tenants)
         if isinstance(each, str) and each and not index.same_owner(each, home)
     ]
     if others:
-        seen = Evidence(path, [tenants[place] for place in others], home)
-        text = [spelled(get_path(rules[place], "resourceId")) for place in others]
-        causes = (Cause("", INSTANCES, rules[at], text=text[n], place=at) for n, at in enumerate(others))
+        seen = Evidence(path, [tenants[position] for position in others], home)
+        text = [spelled(get_path(rules[position], "resourceId")) for position in others]
+        causes = (Cause("", INSTANCES, rules[at], text=text[n], position=at) for n, at in enumerate(others))
         return Fail((seen,), causes=tuple(causes))
     if not all(isinstance(each, str) and each for each in tenants):
         return unknown(not_returned_or_unknown(path))

@@ -81,7 +81,7 @@ KEYS = WORKSPACE.local_auth(
     on=(False,),
     absent=False,
     source="36 recorded workspaces omit it; azurerm_log_analytics_workspace: local authentication is enabled by default",
-    says=Message("accepts the workspace key"),
+    message=Message("accepts the workspace key"),
 )
 CONNECTION = COMPONENT.local_auth(
     "properties.DisableLocalAuth",
@@ -89,7 +89,7 @@ CONNECTION = COMPONENT.local_auth(
     on=(False,),
     absent=False,
     source="recorded components omit it; azurerm_application_insights: local authentication is enabled by default",
-    says=Message("accepts the connection string alone"),
+    message=Message("accepts the connection string alone"),
 )
 
 

@@ -23,7 +23,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.sources import source_hop
 
-from .reasons import FROM_TEMPLATE, NO_DATA_AT_REST, NO_OTHER_PLACE
+from .reasons import FROM_TEMPLATE, NO_DATA_AT_REST, NO_OTHER_LOCATION
 from .waf_effect import GATEWAY_POLICY
 from .waf_links import Published, protected
 
@@ -31,7 +31,7 @@ CONTROLLER = ResourceType(
     "Microsoft.ServiceNetworking/trafficControllers",
     api="2025-01-01",
     product=Message("Application Gateway for Containers"),
-    no_rule=NoRule(copy=NO_OTHER_PLACE, key=NO_DATA_AT_REST, loss=FROM_TEMPLATE),
+    no_rule=NoRule(copy=NO_OTHER_LOCATION, key=NO_DATA_AT_REST, loss=FROM_TEMPLATE),
 )
 FRONTENDS = CONTROLLER.child("frontends", graph=GraphRows(holds=("properties.fqdn",)))
 POLICIES = CONTROLLER.child("securityPolicies", graph=GraphRows(holds=("properties.wafPolicy.id",)))
@@ -78,15 +78,15 @@ def without_waf(controller: Resource, index: Index) -> Verdict:
     frontends = controller.children(FRONTENDS)
     if not list(frontends) and frontends.gap is None:
         return NotApplicable(Message("it has no frontend"))
-    found = controller.children(POLICIES)
-    values = {each.name: each.get(WAF) for each in found}
+    children = controller.children(POLICIES)
+    values = {each.name: each.get(WAF) for each in children}
     strange = [value for value in values.values() if not is_absent(value) and not isinstance(value, str)]
     named = [Published(name, value) for name, value in values.items() if isinstance(value, str) and value]
     path = f"securityPolicies[].{WAF}"
     verdict = protected(named, GATEWAY_POLICY, index, NOTHING)
     if isinstance(verdict, Fail):
         return verdict
-    found.all()
+    children.all()
     if strange:
         return unknown(unknown_value(path, strange[0]))
     if named and len(named) < len(values):

@@ -62,12 +62,12 @@ def redirected(gateway: Resource) -> list[str]:
     if not gateway.objects("properties.redirectConfigurations"):
         return []
     maps = gateway.objects(network.MAPS)
-    found = [network.reference(each, "redirectConfiguration") for each in rows(gateway, network.ROUTING)]
-    found += [network.reference(each, "defaultRedirectConfiguration") for each in maps]
+    matches = [network.reference(each, "redirectConfiguration") for each in rows(gateway, network.ROUTING)]
+    matches += [network.reference(each, "defaultRedirectConfiguration") for each in maps]
     for each in maps:
         paths = known_objects(each, "properties.pathRules")
-        found += [network.reference(one, "redirectConfiguration") for one in paths]
-    return [each for each in found if each]
+        matches += [network.reference(one, "redirectConfiguration") for one in paths]
+    return [each for each in matches if each]
 
 
 def unused_nat(gateway: Resource, index: Index) -> Verdict:

@@ -38,7 +38,7 @@ MOST = 8
 NOT_ROTATED = Message("No policy rotates the key.")
 
 
-class Part(NamedTuple):
+class VersionUse(NamedTuple):
     """A version of a key, and the resources that need it.
 
     `version`: "" for the newest one. `item`: the resource with its state, that of the key for the newest one; None
@@ -51,7 +51,7 @@ class Part(NamedTuple):
     missing: Unread | None = None
 
 
-class Found(NamedTuple):
+class KeyMatch(NamedTuple):
     """What is known of one version. `fault`: in words; "" without one. `fix`: the options of the command that ends it.
 
     `inapplicable`: why the question does not apply to it. `missing`: why the answer is not known.
@@ -70,16 +70,16 @@ class Repair(NamedTuple):
     value: Any
     option: str
 
-    def cause(self, key: Resource, part: Part) -> Cause:
+    def cause(self, key: Resource, version_use: VersionUse) -> Cause:
         """Return the cause of a fault. The newest version has the command of the rule."""
-        if not part.version or part.item is None:
+        if not version_use.version or version_use.item is None:
             return Cause("", self.path, value=self.value)
         vault = "--hsm-name" if key.type.lower().startswith(POOLS.lower()) else "--vault-name"
         command = (
             f"az keyvault key set-attributes {vault} {{top}} --name {{name}} --version {{entry}} {self.option} "
             "--subscription {subscription}"
         )
-        return Cause(part.item.id, self.path, value=self.value, command=command, text=part.version)
+        return Cause(version_use.item.id, self.path, value=self.value, command=command, text=version_use.version)
 
 
 def users(key: Resource, index: Index) -> list[KeyUse]:
@@ -88,17 +88,17 @@ def users(key: Resource, index: Index) -> list[KeyUse]:
     return index.keys.uses(vault, index).get(key.name.lower(), []) if vault is not None else []
 
 
-def needed(key: Resource, index: Index, versions: Read) -> list[Part]:
+def needed(key: Resource, index: Index, versions: Read) -> list[VersionUse]:
     """Return the versions of a key that resources need, the newest first. Raises Unread."""
-    found = users(key, index)
-    bound = older(key, found)
-    newest = tuple(each for each in found if each not in bound)
+    matches = users(key, index)
+    bound = older(key, matches)
+    newest = tuple(each for each in matches if each not in bound)
     by_version: dict[str, list[KeyUse]] = {}
     for each in bound:
         by_version.setdefault(each.version, []).append(each)
     below = key.children(versions)
     items = {each.name.lower(): each for each in below}
-    parts = [Part("", newest, key)] if newest else []
+    version_uses = [VersionUse("", newest, key)] if newest else []
     for version, uses in sorted(by_version.items()):
         missing = (
             None
@@ -106,14 +106,18 @@ def needed(key: Resource, index: Index, versions: Read) -> list[Part]:
             else below.gap
             or Unread(Message("version {version}", version=version), Message("the vault does not list it"))
         )
-        parts.append(Part(version, tuple(uses), items.get(version), missing))
-    return parts
+        version_uses.append(VersionUse(version, tuple(uses), items.get(version), missing))
+    return version_uses
 
 
 def names(uses: tuple[KeyUse, ...] | list[KeyUse]) -> Message:
     """Return the names of resources, the first ones where there are many."""
-    own = sorted({each.resource.rsplit("/", 1)[-1] for each in uses})
-    return listed([*own[:MOST], more(len(own) - MOST)]) if len(own) > MOST else joined(", ", own)
+    names_of_uses = sorted({each.resource.rsplit("/", 1)[-1] for each in uses})
+    return (
+        listed([*names_of_uses[:MOST], more(len(names_of_uses) - MOST)])
+        if len(names_of_uses) > MOST
+        else joined(", ", names_of_uses)
+    )
 
 
 def count(uses: tuple[KeyUse, ...] | list[KeyUse]) -> Message:
@@ -133,24 +137,28 @@ def unused(index: Index) -> Verdict:
 
 
 def judged(
-    key: Resource, index: Index, versions: Read, state: Callable[[Resource, str], Found], fix: Repair
+    key: Resource, index: Index, versions: Read, state: Callable[[Resource, str], KeyMatch], fix: Repair
 ) -> Verdict:
     """Return Fail where a version that resources need has a fault. `state`: says what is known of a version, with its
     name, "" for the newest one.
     """
-    parts = needed(key, index, versions)
-    if not parts:
+    version_uses = needed(key, index, versions)
+    if not version_uses:
         return _unused(state(key, ""), index)
-    found = [(each, _of_version(each, state)) for each in parts]
-    failing = [(part, each) for part, each in found if each.fault]
-    missing = [_said(part, each.missing) for part, each in found if each.missing is not None]
-    seen = tuple(each.seen for _, each in (failing or found))
-    used = Evidence(Message("used by"), names([use for part, _ in (failing or found) for use in part.uses]))
+    matches = [(each, _of_version(each, state)) for each in version_uses]
+    failing = [(version_use, each) for version_use, each in matches if each.fault]
+    missing = [_unknown_state(version_use, each.missing) for version_use, each in matches if each.missing is not None]
+    seen = tuple(each.seen for _, each in (failing or matches))
+    used = Evidence(
+        Message("used by"), names([use for version_use, _ in (failing or matches) for use in version_use.uses])
+    )
     if failing:
-        words = [Message("{fault} {uses}", fault=each.fault, uses=count(part.uses)) for part, each in failing]
+        words = [
+            Message("{fault} {uses}", fault=each.fault, uses=count(version_use.uses)) for version_use, each in failing
+        ]
         others = [Message("Not known of {what}: {why}.", what=each.what, why=each.why) for each in missing]
-        causes = [fix.cause(key, part) for part, _ in failing]
-        is_older = any(part.version for part, _ in failing)
+        causes = [fix.cause(key, version_use) for version_use, _ in failing]
+        is_older = any(version_use.version for version_use, _ in failing)
         return Fail(
             (*seen, used),
             joined(" ", (*words, *others)),
@@ -158,19 +166,19 @@ def judged(
         )
     if missing:
         return unknown(*missing, evidence=(*seen, used))
-    reasons = [each.inapplicable for _, each in found if each.inapplicable]
-    if len(reasons) == len(found):
+    reasons = [each.inapplicable for _, each in matches if each.inapplicable]
+    if len(reasons) == len(matches):
         return _inapplicable(reasons[0], (*seen, used), index)
     # Others may be bound to another version, whose state is not known.
     more = index.keys.more(index)
     return unknown(*more, evidence=(*seen, used)) if more else Pass((*seen, used))
 
 
-def _unused(own: Found, index: Index) -> Verdict:
+def _unused(match: KeyMatch, index: Index) -> Verdict:
     """Return the verdict on a key that no resource of the scan needs."""
-    if own.missing is not None:
-        return unknown(own.missing, evidence=(own.seen,))
-    return _inapplicable(own.inapplicable, (own.seen,), index) if own.inapplicable else unused(index)
+    if match.missing is not None:
+        return unknown(match.missing, evidence=(match.seen,))
+    return _inapplicable(match.inapplicable, (match.seen,), index) if match.inapplicable else unused(index)
 
 
 def _inapplicable(why: Message, seen: tuple[Evidence, ...], index: Index) -> Verdict:
@@ -180,26 +188,28 @@ def _inapplicable(why: Message, seen: tuple[Evidence, ...], index: Index) -> Ver
     return NotApplicable(why) if unclear is None else unknown(unclear, evidence=seen)
 
 
-def _of_version(part: Part, state: Callable[[Resource, str], Found]) -> Found:
+def _of_version(version_use: VersionUse, state: Callable[[Resource, str], KeyMatch]) -> KeyMatch:
     """Return what is known of a version that resources need."""
-    if part.item is None:
-        return Found(Evidence(Message("version {version}", version=part.version), ABSENT), missing=part.missing)
+    if version_use.item is None:
+        return KeyMatch(
+            Evidence(Message("version {version}", version=version_use.version), ABSENT), missing=version_use.missing
+        )
     try:
-        found = state(part.item, part.version)
+        result = state(version_use.item, version_use.version)
     except Unread as missing:
-        found = Found(Evidence(missing.what, ABSENT), missing=missing)
-    if not part.version:
-        return found
-    seen = replace(found.seen, path=f"versions/{part.version} {found.seen.path}")
-    return found._replace(seen=seen)
+        result = KeyMatch(Evidence(missing.what, ABSENT), missing=missing)
+    if not version_use.version:
+        return result
+    seen = replace(result.seen, path=f"versions/{version_use.version} {result.seen.path}")
+    return result._replace(seen=seen)
 
 
-def _said(part: Part, missing: Unread) -> Unread:
+def _unknown_state(version_use: VersionUse, missing: Unread) -> Unread:
     """Return why the state of a version is not known, with who needs it."""
-    if not part.version:
+    if not version_use.version:
         return missing
     return Unread(
-        Message("version {version} (in use by {uses})", version=part.version, uses=names(part.uses)),
+        Message("version {version} (in use by {uses})", version=version_use.version, uses=names(version_use.uses)),
         missing.why,
         missing.gap,
     )
@@ -212,14 +222,14 @@ EXTEND = Repair(EXPIRES, 1830211200, "--expires <EXPIRES>T00:00:00Z")
 def disabled(key: Resource, index: Index, *, versions: Read) -> Verdict:
     """Fail where a version that resources need is disabled."""
 
-    def state(item: Resource, version: str) -> Found:
+    def state(item: Resource, version: str) -> KeyMatch:
         value, seen = item.require(ENABLED), item.evidence(ENABLED, True)
         if not isinstance(value, bool):
-            return Found(seen, missing=unknown_value(ENABLED, value))
+            return KeyMatch(seen, missing=unknown_value(ENABLED, value))
         fault = (
             Message("Version {version} is disabled.", version=version) if version else Message("The key is disabled.")
         )
-        return Found(seen, "" if value else fault)
+        return KeyMatch(seen, "" if value else fault)
 
     return judged(key, index, versions, state, ENABLE)
 
@@ -227,18 +237,18 @@ def disabled(key: Resource, index: Index, *, versions: Read) -> Verdict:
 def expired(key: Resource, index: Index, *, versions: Read) -> Verdict:
     """Fail where a version that resources need has expired."""
 
-    def state(item: Resource, version: str) -> Found:
+    def state(item: Resource, version: str) -> KeyMatch:
         date = _date(item)
         seen = Evidence(EXPIRES, date, Message("a date to come"))
         left = _left(item, index)
         if isinstance(left, Message):
-            return Found(seen, inapplicable=left)
+            return KeyMatch(seen, inapplicable=left)
         fault = (
             Message("Version {version} expired on {date}.", version=version, date=date)
             if version
             else Message("The key expired on {date}.", date=date)
         )
-        return Found(seen, fault if left is not None and left <= 0 else "")
+        return KeyMatch(seen, fault if left is not None and left <= 0 else "")
 
     return judged(key, index, versions, state, EXTEND)
 
@@ -246,20 +256,20 @@ def expired(key: Resource, index: Index, *, versions: Read) -> Verdict:
 def expires_soon(key: Resource, index: Index, *, versions: Read) -> Verdict:
     """Fail where a version that resources need expires within 30 days."""
 
-    def state(item: Resource, version: str) -> Found:
+    def state(item: Resource, version: str) -> KeyMatch:
         date = _date(item)
         seen = Evidence(EXPIRES, date, Message("more than 30 days to come"))
         left = _left(item, index)
         if isinstance(left, Message):
-            return Found(seen, inapplicable=left)
+            return KeyMatch(seen, inapplicable=left)
         if left is not None and left <= 0:
-            return Found(seen, inapplicable=Message("it has expired"))
+            return KeyMatch(seen, inapplicable=Message("it has expired"))
         fault = (
             Message("Version {version} expires on {date}.", version=version, date=date)
             if version
             else Message("The key expires on {date}.", date=date)
         )
-        return Found(seen, fault if left is not None and left < SOON else "")
+        return KeyMatch(seen, fault if left is not None and left < SOON else "")
 
     return judged(key, index, versions, state, EXTEND)
 
@@ -325,16 +335,16 @@ def _rotating(key: Resource, index: Index, seen: Evidence, fault: str) -> Verdic
 
 def missing(vault: Resource, index: Index, *, keys: Read) -> Verdict:
     """Fail where resources name a key that the vault does not have."""
-    found = index.keys.uses(vault, index)
-    if not found:
+    result = index.keys.uses(vault, index)
+    if not result:
         return unused(index)
     below = vault.children(keys)
     known = {each.name.lower() for each in below}
-    lacking = sorted(name for name in found if name not in known)
+    lacking = sorted(name for name in result if name not in known)
     if lacking and below.gap is not None:
         return unknown(below.gap)
     if lacking:
-        uses = [use for name in lacking for use in found[name]]
+        uses = [use for name in lacking for use in result[name]]
         seen = Evidence("keys", ", ".join(sorted(known)) or "none", Message("{list} too", list=", ".join(lacking)))
         return Fail(
             (seen, Evidence(Message("used by"), names(uses))),
@@ -342,7 +352,7 @@ def missing(vault: Resource, index: Index, *, keys: Read) -> Verdict:
         )
     if more := index.keys.more(index):
         return unknown(*more)
-    return Pass((Evidence("keys", ", ".join(sorted(found))),))
+    return Pass((Evidence("keys", ", ".join(sorted(result))),))
 
 
 def blocked(vault: Resource, index: Index) -> Verdict:
@@ -398,30 +408,30 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
         by_identity.setdefault(use.principal.lower(), []).append(use)
     failing: list[KeyUse] = []
     causes: list[Cause] = []
-    unknown_parts: list[Unread] = []
-    for principal, own in by_identity.items():
+    unknown_versions: list[Unread] = []
+    for principal, key_uses in by_identity.items():
         if not principal:
-            unknown_parts.append(Unread(Message("the identity"), Message("not known of {own}", own=names(own))))
+            unknown_versions.append(Unread(Message("the identity"), Message("not known of {own}", own=names(key_uses))))
             continue
-        own_policies = policies.get(principal, [])
-        held = list(_held(own_policies))
+        principal_policies = policies.get(principal, [])
+        held = list(_held(principal_policies))
         if None in held:
-            unknown_parts.append(
+            unknown_versions.append(
                 not_returned("properties.accessPolicies[].permissions.keys", Message("lists of permissions"))
             )
         elif not any(each is not None and ("all" in each or each.issuperset(NEEDED)) for each in held):
-            failing += own
-            causes.append(_granting(vault, own_policies, own[0].principal, len(causes)))
+            failing += key_uses
+            causes.append(_granting(vault, principal_policies, key_uses[0].principal, len(causes)))
     if failing:
         seen = Evidence(
             "properties.accessPolicies[].permissions.keys", names(failing), Message("get, wrapKey and unwrapKey")
         )
         words = Message("The identity of {failing} may not unwrap its key.", failing=names(failing))
-        others = [Message("{what!c}: {why}.", what=each.what, why=each.why) for each in unknown_parts]
+        others = [Message("{what!c}: {why}.", what=each.what, why=each.why) for each in unknown_versions]
         return Fail((seen,), joined(" ", (words, *others)), causes=tuple(causes))
-    unknown_parts += index.keys.more(index)
-    if unknown_parts:
-        return unknown(*unknown_parts)
+    unknown_versions += index.keys.more(index)
+    if unknown_versions:
+        return unknown(*unknown_versions)
     return Pass(
         (
             Evidence(
@@ -433,10 +443,10 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
 
 
 def _by_identity(policies: list[Any]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+    result: dict[str, list[Any]] = {}
     for policy in policies:
-        found.setdefault(text_at(policy, "objectId").lower(), []).append(policy)
-    return found
+        result.setdefault(text_at(policy, "objectId").lower(), []).append(policy)
+    return result
 
 
 def _held(policies: list[Any]) -> Iterator[set[str] | None]:
@@ -450,17 +460,17 @@ def _held(policies: list[Any]) -> Iterator[set[str] | None]:
             yield {name.lower() for name in granted} if is_list else None
 
 
-def _granting(vault: Resource, policies: list[Any], object_id: str, place: int) -> Cause:
+def _granting(vault: Resource, policies: list[Any], object_id: str, position: int) -> Cause:
     """Return the policy that an identity lacks, or that is to grant more. `policies`: those that it has."""
     path, keys = "properties.accessPolicies", ["get", "wrapKey", "unwrapKey"]
-    own = next(iter(policies), None)
-    if own is None:
+    policy = next(iter(policies), None)
+    if policy is None:
         new = {
             "tenantId": text_at(vault.body, "properties.tenantId"),
             "objectId": object_id,
             "permissions": {"keys": keys},
         }
-        return Cause("", path, ADD, new, text=object_id, place=place)
-    known = value_at(own, "permissions")
+        return Cause("", path, ADD, new, text=object_id, position=position)
+    known = value_at(policy, "permissions")
     permissions = {**(copied(known) if isinstance(known, dict) else {}), "keys": keys}
-    return Cause("", path, own, {**copied(own), "permissions": permissions}, text=object_id, place=place)
+    return Cause("", path, policy, {**copied(policy), "permissions": permissions}, text=object_id, position=position)

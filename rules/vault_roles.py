@@ -34,9 +34,9 @@ from .role_definitions import (
     ByScope,
     CustomRole,
     Denial,
+    covering_scope,
     custom_roles,
     denials,
-    place_of,
     refused,
 )
 from .subscription import SUBSCRIPTION
@@ -126,8 +126,8 @@ def may_use_keys(assignment: Resource) -> bool:
     """
     if same(assignment.get(PRINCIPAL_TYPE), "User") or _role(assignment) in WITHOUT_KEYS:
         return False
-    parts = segments(known_text(assignment.body, "properties.scope"))
-    return parts[IN_GROUP : IN_GROUP + len(VAULT)] in ((), VAULT)
+    pieces = segments(known_text(assignment.body, "properties.scope"))
+    return pieces[IN_GROUP : IN_GROUP + len(VAULT)] in ((), VAULT)
 
 
 ROLES = SUBSCRIPTION.child(
@@ -146,7 +146,7 @@ def _role(assignment: Resource) -> str:
 
 
 class Assigned(NamedTuple):
-    """A role assignment that may let a principal use keys. `place`: its scope in lower case; "" above subscriptions, None
+    """A role assignment that may let a principal use keys. `covering`: its scope in lower case; "" above subscriptions, None
     where Azure did not return it. `role`: the name of the role. `allows`: the actions on keys that it allows.
     `missing`: why these are not known; "" where they are.
     """
@@ -154,7 +154,7 @@ class Assigned(NamedTuple):
     id: str
     principal: str
     role: str
-    place: str | None
+    covering: str | None
     scope: str
     allows: frozenset[str]
     missing: Message = NOTHING
@@ -170,14 +170,14 @@ class Assignments(Struct):
     shared: dict[str | None, list[Assigned]] = field(default_factory=dict)
 
 
-def assignments(index: Index, subscription: Resource, found: Children, custom: Children) -> Assignments:
+def assignments(index: Index, subscription: Resource, children: Children, custom: Children) -> Assignments:
     """Return the role assignments that may let principals use keys, read once for each subscription. `custom`: the
     definitions of custom roles.
     """
     key = ("roles on keys", subscription.key)
     if key not in index.memo:
         known, roles = Assignments(), custom_roles(index, subscription, custom)
-        for each in found:
+        for each in children:
             _add(known, each, roles, custom.gap)
         index.memo[key] = known
     return index.memo[key]  # type: ignore[return-value]
@@ -198,16 +198,16 @@ def _add(known: Assignments, each: Resource, roles: Mapping[str, CustomRole], ga
         return
     if not (missing or allows):
         return
-    place = place_of(scope)
-    if place is None and scope:
+    covering = covering_scope(scope)
+    if covering is None and scope:
         return
-    if place is None:
+    if covering is None:
         missing = Message("Azure did not return its scope")
-    assigned = Assigned(each.id, principal, name, place, scope, allows, missing)
-    known.of.setdefault(principal, ByScope()).add(place, assigned)
+    assigned = Assigned(each.id, principal, name, covering, scope, allows, missing)
+    known.of.setdefault(principal, ByScope()).add(covering, assigned)
     is_shared = type not in ALONE or not principal
     if is_shared and (missing or allows & {WRAP, UNWRAP}):
-        known.shared.setdefault(place, []).append(assigned)
+        known.shared.setdefault(covering, []).append(assigned)
 
 
 def _allowed(role: str, roles: Mapping[str, CustomRole], gap: Unread | None) -> tuple[str, frozenset[str], Message]:
@@ -232,29 +232,29 @@ def _why_unknown(each: Resource) -> Message:
     return NOTHING if is_absent(condition) or condition == "" else Message("its condition is not evaluated")
 
 
-def _places(vault: Resource, key: str) -> tuple[str | None, ...]:
+def _scopes_of_key(vault: Resource, key: str) -> tuple[str | None, ...]:
     """Return the scopes that a key of a vault lies in, and None for those that are not known."""
-    parts = segments(f"{vault.id}/keys/{key}")
-    return ("", *("/" + "/".join(parts[:end]) for end in range(2, len(parts) + 1, 2)), None)
+    pieces = segments(f"{vault.id}/keys/{key}")
+    return ("", *("/" + "/".join(pieces[:end]) for end in range(2, len(pieces) + 1, 2)), None)
 
 
-def _may_use(known: Assignments, principal: str, places: tuple[str | None, ...]) -> Assigned | Message:
+def _may_use(known: Assignments, principal: str, scopes: tuple[str | None, ...]) -> Assigned | Message:
     """Return the role assignment at some places that lets a principal use a key; without one, why another may; else ""."""
-    own = known.of[principal].at(places) if principal in known.of else []
-    role = next((each for each in own if not each.missing and each.allows == ALL), None)
+    assigned = known.of[principal].at(scopes) if principal in known.of else []
+    role = next((each for each in assigned if not each.missing and each.allows == ALL), None)
     if role is not None:
         return role
-    unsure = next((each.missing for each in own if each.missing), NOTHING)
+    unsure = next((each.missing for each in assigned if each.missing), NOTHING)
     if unsure:
         return unsure
-    together = frozenset[str]().union(*(each.allows for each in own))
+    together = frozenset[str]().union(*(each.allows for each in assigned))
     if together == ALL:
-        return own[0]._replace(role=" and ".join(dict.fromkeys(each.role for each in own)))
+        return assigned[0]._replace(role=" and ".join(dict.fromkeys(each.role for each in assigned)))
     if together >= {WRAP, UNWRAP}:
         # Built-in roles that allow to read keys and not to unwrap are left out of the snapshot.
-        name = own[0].role
+        name = assigned[0].role
         return Message("the role {name} does not allow to read the key, which another role may", name=name)
-    shared = next((each for place in places for each in known.shared.get(place, ())), None)
+    shared = next((each for scope in scopes for each in known.shared.get(scope, ())), None)
     return NOTHING if shared is None else _why_shared(shared)
 
 
@@ -268,8 +268,8 @@ def _why_shared(each: Assigned) -> Message:
 
 
 def _uses(vault: Resource, index: Index) -> Iterator[tuple[str, KeyUse]]:
-    for key, found in index.keys.uses(vault, index).items():
-        for use in found:
+    for key, uses in index.keys.uses(vault, index).items():
+        for use in uses:
             yield key, use
 
 
@@ -277,8 +277,8 @@ def _identity_missing(vault: Resource, use: KeyUse, index: Index) -> Message:
     """Return why the identity that a resource uses in the vault is not known; "" where it is."""
     if not use.principal:
         return Message("its object id is not known")
-    own, other = (index.subscriptions.get(subscription_of(id), "") for id in (use.resource, vault.id))
-    if own and other and own.lower() != other.lower():
+    subscription_name, other = (index.subscriptions.get(subscription_of(id), "") for id in (use.resource, vault.id))
+    if subscription_name and other and subscription_name.lower() != other.lower():
         return Message("it is of another tenant, so that an application of the vault's tenant stands for it")
     return NOTHING
 
@@ -299,21 +299,21 @@ def lacks_role(vault: Resource, index: Index, *, roles: Read, definitions: Read,
     if not uses:
         return unused(index)
     subscription = index.find(f"/subscriptions/{vault.subscription}")
-    found, refusing = subscription.children(roles), subscription.children(denied)
+    children, refusing = subscription.children(roles), subscription.children(denied)
     known = Known(
-        assignments(index, subscription, found, subscription.children(definitions)),
+        assignments(index, subscription, children, subscription.children(definitions)),
         denials(index, subscription, refusing),
-        _gap(vault, index, found, Message("role assignments")),
+        _gap(vault, index, children, Message("role assignments")),
         _gap(vault, index, refusing, Message("deny assignments")),
     )
     return _verdict(vault, index, uses, known)
 
 
-def _gap(vault: Resource, index: Index, found: Children, what: str) -> Unread | None:
+def _gap(vault: Resource, index: Index, children: Children, what: str) -> Unread | None:
     """Return why more assignments may hold for a vault than are known."""
-    if found.gap is None and vault.subscription in index.partial:
+    if children.gap is None and vault.subscription in index.partial:
         return Unread(what, Message("the subscription is visible in part"))
-    return found.gap
+    return children.gap
 
 
 class Known(NamedTuple):
@@ -324,11 +324,11 @@ class Known(NamedTuple):
     gap: Unread | None
     denials_gap: Unread | None
 
-    def use(self, use: KeyUse, places: tuple[str | None, ...]) -> Assigned | Message:
+    def use(self, use: KeyUse, scopes: tuple[str | None, ...]) -> Assigned | Message:
         """Return the role assignment that lets an identity use a key; without one, why another may; else ""."""
         principal = use.principal.lower()
-        found = _may_use(self.roles, principal, places)
-        return (refused(self.denials, principal, places) or found) if isinstance(found, Assigned) else found
+        matches = _may_use(self.roles, principal, scopes)
+        return (refused(self.denials, principal, scopes) or matches) if isinstance(matches, Assigned) else matches
 
 
 def _verdict(vault: Resource, index: Index, uses: list[tuple[str, KeyUse]], known: Known) -> Verdict:
@@ -337,38 +337,38 @@ def _verdict(vault: Resource, index: Index, uses: list[tuple[str, KeyUse]], know
     failing: list[KeyUse] = []
     gap = known.gap
     for key, use in uses:
-        found = _identity_missing(vault, use, index) or known.use(use, _places(vault, key))
-        if isinstance(found, Assigned):
-            seen.setdefault(found, []).append(use)
-        elif found or gap is not None:
-            unsure.setdefault(found, []).append(use)
+        result = _identity_missing(vault, use, index) or known.use(use, _scopes_of_key(vault, key))
+        if isinstance(result, Assigned):
+            seen.setdefault(result, []).append(use)
+        elif result or gap is not None:
+            unsure.setdefault(result, []).append(use)
         else:
             failing.append(use)
     missing = [
-        Unread(Message("the identity of {own}", own=names(own)), why) if why or gap is None else gap
-        for why, own in unsure.items()
+        Unread(Message("the identity of {own}", own=names(key_uses)), why) if why or gap is None else gap
+        for why, key_uses in unsure.items()
     ]
     if failing:
         return _fail(vault, failing, missing)
-    evidence = [_seen(role, own) for role, own in list(seen.items())[:MOST]]
+    evidence = [_seen(role, key_uses) for role, key_uses in list(seen.items())[:MOST]]
     missing += [*([known.denials_gap] if known.denials_gap is not None else []), *index.keys.more(index)]
     return unknown(*missing, evidence=evidence) if missing else Pass(tuple(evidence))
 
 
-def _seen(role: Assigned, own: list[KeyUse]) -> Evidence:
+def _seen(role: Assigned, uses: list[KeyUse]) -> Evidence:
     name = role.role
     return Evidence(
-        f"{role.id} {ROLE}", Message("{name} on {scope}, for {own}", name=name, scope=_on(role.scope), own=names(own))
+        f"{role.id} {ROLE}", Message("{name} on {scope}, for {own}", name=name, scope=_on(role.scope), own=names(uses))
     )
 
 
 def _on(scope: str) -> str:
     """Return what a scope is, in words."""
-    parts = segments(scope)
-    if parts[:1] != ("subscriptions",):
-        return Message("management group {scope}", scope=name_of(scope)) if parts else Message("the tenant")
+    pieces = segments(scope)
+    if pieces[:1] != ("subscriptions",):
+        return Message("management group {scope}", scope=name_of(scope)) if pieces else Message("the tenant")
     words = {2: Message("the subscription"), IN_GROUP: Message("resource group {scope}", scope=name_of(scope))}
-    return words.get(len(parts), name_of(scope))
+    return words.get(len(pieces), name_of(scope))
 
 
 def _fail(vault: Resource, failing: list[KeyUse], missing: list[Unread]) -> Fail:
@@ -385,11 +385,11 @@ def _fail(vault: Resource, failing: list[KeyUse], missing: list[Unread]) -> Fail
         others=others,
     )
     principals = dict.fromkeys(each.principal.lower() for each in failing)
-    causes = tuple(_assigning(vault, each, place) for place, each in enumerate(principals))
+    causes = tuple(_assigning(vault, each, position) for position, each in enumerate(principals))
     return Fail((seen,), words, causes=causes)
 
 
-def _assigning(vault: Resource, principal: str, place: int) -> Cause:
+def _assigning(vault: Resource, principal: str, position: int) -> Cause:
     """Return the role assignment that an identity lacks."""
     name = uuid.uuid5(SPACE, f"{vault.key} {principal}")
     definition = f"/subscriptions/{vault.subscription}/providers/Microsoft.Authorization/roleDefinitions/{SERVICE_ROLE}"
@@ -400,4 +400,4 @@ def _assigning(vault: Resource, principal: str, place: int) -> Cause:
         "scope": vault.id,
     }
     id = f"{vault.id}/providers/Microsoft.Authorization/roleAssignments/{name}"
-    return Cause(id, "properties", None, value, text=principal, place=place)
+    return Cause(id, "properties", None, value, text=principal, position=position)

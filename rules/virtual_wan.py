@@ -60,7 +60,7 @@ SITES = ResourceType(
 
 TYPES = "properties.vpnAuthenticationTypes"
 NAMED = "properties.vpnServerConfiguration.id"
-SAYS = {"certificate": Message("accepts client certificates"), "radius": Message("accepts RADIUS passwords")}
+REASONS = {"certificate": Message("accepts client certificates"), "radius": Message("accepts RADIUS passwords")}
 FOR_THE_INTERNET = Message(
     "a VPN gateway is there for people on the internet, and everyone signs in with Microsoft Entra ID"
 )
@@ -89,7 +89,7 @@ def methods(configuration: Resource) -> Lock:
         return possible(Auth.shared, missing, Evidence(path, None, ["AAD"]))
     seen, lock = Evidence(path, value, ["AAD"]), Lock()
     for each in value:
-        words = SAYS.get(each.lower(), NOTHING) if isinstance(each, str) else NOTHING
+        words = REASONS.get(each.lower(), NOTHING) if isinstance(each, str) else NOTHING
         if same(each, "AAD"):
             lock |= grant(Auth.identity, seen)
         elif words:
@@ -159,10 +159,10 @@ def weak_site_policy(gateway: Resource, index: Index) -> Verdict:
     """Return the verdict on the IPsec policies of the connections to sites. Pre-shared keys are not read."""
     policies: list[Any] = []
     for each in _links(gateway):
-        found = value_at(each, "properties.ipsecPolicies")
-        if not is_absent(found) and not isinstance(found, list):
+        value = value_at(each, "properties.ipsecPolicies")
+        if not is_absent(value) and not isinstance(value, list):
             raise not_a_list(f"{CONNECTIONS}[].properties.ipsecPolicies")
-        policies += found if isinstance(found, list) else []
+        policies += value if isinstance(value, list) else []
     return _of_policies(f"{CONNECTIONS}[].properties.ipsecPolicies", policies)
 
 
@@ -192,13 +192,13 @@ LINKS = "properties.vpnLinkConnections"
 
 def _links(gateway: Resource) -> list[Any]:
     """Return the connections of a gateway and the links of each, which have settings of their own."""
-    found: list[Any] = []
+    result: list[Any] = []
     for each in rows(gateway, CONNECTIONS):
         links = value_at(each, LINKS)
         if not is_absent(links) and not isinstance(links, list):
             raise not_a_list(f"{CONNECTIONS}[].{LINKS}")
-        found += [each, *known_objects(each, LINKS)]
-    return found
+        result += [each, *known_objects(each, LINKS)]
+    return result
 
 
 PROTOCOL = "properties.vpnConnectionProtocolType"

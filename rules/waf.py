@@ -81,7 +81,7 @@ def _version(value: Any) -> tuple[int, ...] | None:
         return (0,)
     if not isinstance(value, str) or not _VERSION.fullmatch(value):
         return None
-    return tuple(int(part) for part in value.split("."))
+    return tuple(int(number) for number in value.split("."))
 
 
 def no_bot_rules(policy: Resource, index: Index) -> Verdict:
@@ -133,8 +133,8 @@ def excludes_all(policy: Resource, index: Index, *, listed: str) -> Verdict:
         return NotApplicable(WITHOUT)
     sets = rule_sets(policy)
     path = listed or f"{GATEWAY_SETS}[].exclusions"
-    own = known_objects(policy.body, path) if listed and policy.require(path) is not None else []
-    whole = [each for each in own if not known_objects(each, "exclusionManagedRuleSets")]
+    exclusions = known_objects(policy.body, path) if listed and policy.require(path) is not None else []
+    whole = [each for each in exclusions if not known_objects(each, "exclusionManagedRuleSets")]
     for each in sets if is_front(policy) else ():
         whole += known_objects(each, "exclusions")
     names = [spelled(value_at(each, "matchVariable")) for each in whole if _is_any(each)]

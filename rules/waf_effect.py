@@ -81,8 +81,8 @@ def effect(policy: Resource, index: Index) -> Verdict:
         return unknown(missing, evidence=seen)
 
 
-def _managed(policy: Resource, has_own: bool, seen: tuple[Evidence, ...]) -> Verdict:
-    """Return the verdict on the managed rule sets. `has_own`: whether a custom rule blocks something."""
+def _managed(policy: Resource, has_custom: bool, seen: tuple[Evidence, ...]) -> Verdict:
+    """Return the verdict on the managed rule sets. `has_custom`: whether a custom rule blocks something."""
     if is_front(policy) and same(policy.get("sku.name"), STANDARD):
         sets: list[Any] = []
     else:
@@ -100,7 +100,7 @@ def _managed(policy: Resource, has_own: bool, seen: tuple[Evidence, ...]) -> Ver
         if not is_absent(action) and not is_one(action, ("Block", "Redirect", "Log")):
             raise unknown_value(f"{RULE_SETS}[].ruleSetAction", action)
     kinds = [str(value_at(each, "ruleSetType")) for each in sets]
-    if has_own or any(kind.lower() in ATTACKS for kind in kinds):
+    if has_custom or any(kind.lower() in ATTACKS for kind in kinds):
         return Pass(seen)
     strange = [kind for kind in kinds if kind.lower() not in OTHERS]
     if strange:
@@ -146,10 +146,10 @@ class CustomRule(NamedTuple):
 
 def custom_rules(policy: Resource, path: str) -> list[CustomRule]:
     """Return the custom rules of a policy, the first one first. Raises Unread for one that is not understood."""
-    found = [_rule(each, path, is_front(policy)) for each in known_objects(policy.body, path)]
-    if not found and policy.why_absent_is_unknown and is_absent(policy.get(path)):
+    rules = [_rule(each, path, is_front(policy)) for each in known_objects(policy.body, path)]
+    if not rules and policy.why_absent_is_unknown and is_absent(policy.get(path)):
         raise Unread(path, policy.why_absent_is_unknown)
-    return sorted(found, key=lambda each: each.priority)
+    return sorted(rules, key=lambda each: each.priority)
 
 
 def _rule(rule: Any, path: str, front: bool) -> CustomRule:
@@ -237,12 +237,12 @@ def _of(condition: Any, variables: list[str], negated: Any, values: Any) -> Cond
 
 def matches_all(conditions: list[Condition], index: Index) -> bool | None:
     """Return whether conditions match the requests of everyone; None where a caller may choose that they match."""
-    found = [_matches(each, index) for each in conditions]
-    if not found:
+    matches = [_matches(each, index) for each in conditions]
+    if not matches:
         return None
-    if False in found:
+    if False in matches:
         return False
-    return None if None in found else True
+    return None if None in matches else True
 
 
 _ALL_PATHS = ("", "/", "*", "/*")
@@ -295,5 +295,5 @@ def _is_everything(condition: Condition) -> bool:
         return False
     if condition.operator == "regex":
         return any(each in _ALL_PATTERNS for each in condition.values)
-    is_part = condition.operator in ("contains", "beginswith", "endswith")
-    return is_part and any(each in _ALL_PATHS for each in condition.values)
+    is_substring = condition.operator in ("contains", "beginswith", "endswith")
+    return is_substring and any(each in _ALL_PATHS for each in condition.values)

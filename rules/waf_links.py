@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from scanner.model.fix import Cause
-from scanner.model.ids import id_key, name_of
+from scanner.model.ids import name_of, normalized_id
 from scanner.model.index import Index
 from scanner.model.json_paths import (
     is_absent,
@@ -61,19 +61,19 @@ class Published(NamedTuple):
     doubt: Unread | None = None
 
 
-def protected(found: Iterable[Published], type: str, index: Index, attach: Cause) -> Verdict:
+def protected(published: Iterable[Published], type: str, index: Index, attach: Cause) -> Verdict:
     """Fail where something that forwards requests has no policy that blocks. `attach`: what gives it a policy."""
     faults: dict[str, str] = {}
     causes: dict[str, Cause] = {}
     unclear: list[Unread] = []
     names: list[str] = []
-    for each in found:
+    for each in published:
         names.append(each.name)
         fault = NO_POLICY if each.fault is None and not each.policy else each.fault
         if fault is not None:
             if fault:
                 faults[each.name] = fault
-                causes.update((cause.key(), cause) for cause in each.causes or (attach,))
+                causes.update((cause.id(), cause) for cause in each.causes or (attach,))
             continue
         try:
             policy = find(index, each.policy, type)
@@ -85,7 +85,7 @@ def protected(found: Iterable[Published], type: str, index: Index, attach: Cause
         verdict = effect(policy, index)
         if isinstance(verdict, Fail):
             faults[each.name] = Message("the policy {name} {message}", name=policy.name, message=verdict.message)
-            causes.update((cause.key(), cause) for cause in corrected(policy, verdict.message))
+            causes.update((cause.id(), cause) for cause in corrected(policy, verdict.message))
         elif isinstance(verdict, Unknown):
             unclear.append(Unread(Message("the WAF policy {name}", name=policy.name), verdict.why))
         elif each.doubt is not None:
@@ -160,15 +160,15 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
     if not public:
         return NotApplicable(Message("it has no public frontend"))
     listeners = {name_in(each): each for each in rows(gateway, LISTENERS) if is_public(each, public)}
-    found: list[Published] = []
+    published: list[Published] = []
     rules = rows(gateway, ROUTING)
     for rule in rules:
         listener = listeners.get(reference(rule, "httpListener"))
         if listener is not None:
-            found += _of_rule(gateway, listener, rule)
-    if not found:
+            published += _of_rule(gateway, listener, rule)
+    if not published:
         return NotApplicable(ONLY_REDIRECTS if rules else Message("no rule leads from a public listener to a back end"))
-    return protected(found, GATEWAY_POLICY, index, ATTACH)
+    return protected(published, GATEWAY_POLICY, index, ATTACH)
 
 
 def public_frontends(gateway: Resource) -> set[str]:
@@ -191,17 +191,17 @@ def _of_rule(gateway: Resource, listener: Any, rule: Any) -> Iterator[Published]
     name = network.name_of(listener)
     if reference(rule, "redirectConfiguration"):
         return
-    own = known_text(listener, POLICY_ID)
+    policy_id = known_text(listener, POLICY_ID)
     path_map = reference(rule, "urlPathMap")
     if not path_map:
-        yield _under(gateway, name, own)
+        yield _under(gateway, name, policy_id)
         return
-    found = network.named_part(gateway, network.MAPS, path_map)
-    if not reference(found, "defaultRedirectConfiguration"):
-        yield _under(gateway, name, own)
-    for each in known_objects(found, "properties.pathRules"):
+    value = network.child_named(gateway, network.MAPS, path_map)
+    if not reference(value, "defaultRedirectConfiguration"):
+        yield _under(gateway, name, policy_id)
+    for each in known_objects(value, "properties.pathRules"):
         if not reference(each, "redirectConfiguration"):
-            yield _under(gateway, f"{name}/{network.name_of(each)}", known_text(each, POLICY_ID) or own)
+            yield _under(gateway, f"{name}/{network.name_of(each)}", known_text(each, POLICY_ID) or policy_id)
 
 
 def _under(gateway: Resource, name: str, policy: str) -> Published:
@@ -259,7 +259,7 @@ def classic_front_door_without_waf(front_door: Resource, index: Index) -> Verdic
     ends = {name_in(each): each for each in rows(front_door, ENDS)}
     if not ends:
         raise Unread(ENDS, Message("Azure returned none"))
-    found: list[Published] = []
+    published: list[Published] = []
     for rule in classic_live_rules(front_door):
         if not forwards(rule):
             continue
@@ -268,18 +268,18 @@ def classic_front_door_without_waf(front_door: Resource, index: Index) -> Verdic
                 raise not_returned(f"{ENDS}[{name}]")
             policies = dict.fromkeys(filter(None, (known_text(ends[name], LINK), known_text(rule, LINK))))
             # Which of two policies comes first is not documented, so that both must block.
-            found += [Published(network.name_of(ends[name]), each) for each in policies or ("",)]
-    if not found:
+            published += [Published(network.name_of(ends[name]), each) for each in policies or ("",)]
+    if not published:
         return NotApplicable(ONLY_REDIRECTS)
-    return protected(found, FRONT_POLICY, index, ATTACH_TO_HOST)
+    return protected(published, FRONT_POLICY, index, ATTACH_TO_HOST)
 
 
 def _ends_of(rule: Any) -> list[str]:
     """Return the names (lower case) of the frontend hosts of a routing rule. Raises Unread for one without any."""
-    found = [name_of(known_text(each, "id")).lower() for each in known_objects(rule, "properties.frontendEndpoints")]
-    if not found or not all(found):
+    result = [name_of(known_text(each, "id")).lower() for each in known_objects(rule, "properties.frontendEndpoints")]
+    if not result or not all(result):
         raise not_returned("properties.routingRules[].properties.frontendEndpoints")
-    return found
+    return result
 
 
 # Front Door Standard and Premium
@@ -317,21 +317,21 @@ def profile_without_waf(profile: Resource, index: Index) -> Verdict:
     policies = profile.children(SECURITY)
     associations = [each for policy in policies for each in _associations(policy)]
     routes, gap = live_routes(profile)
-    found = [
+    published = [
         each
         for endpoint, route in routes
         for domain, host in domains_of(endpoint, route)
         for each in _on_domain(route, domain, host, associations)
     ]
-    if policies.gap is not None and any(not each.policy for each in found):
+    if policies.gap is not None and any(not each.policy for each in published):
         raise policies.gap
-    verdict = protected(found, FRONT_POLICY, index, ATTACH_TO_DOMAIN)
+    verdict = protected(published, FRONT_POLICY, index, ATTACH_TO_DOMAIN)
     if isinstance(verdict, Fail):
         return verdict
     for missing in (gap, policies.gap):
         if missing is not None:
             raise missing
-    return verdict if found else NotApplicable(Message("no enabled route has a domain"))
+    return verdict if published else NotApplicable(Message("no enabled route has a domain"))
 
 
 def _associations(policy: Resource) -> Iterator[Association]:
@@ -350,8 +350,10 @@ def _associations(policy: Resource) -> Iterator[Association]:
         domains = [known_text(one, "id") for one in named]
         if not all(domains):
             raise malformed(f"securityPolicies[].{parameters}.associations[].domains")
-        inactive = frozenset(id_key(known_text(one, "id")) for one in named if same(value_at(one, "isActive"), False))
-        yield Association(waf, frozenset(id_key(one) for one in domains), tuple(patterns), inactive, doubt)
+        inactive = frozenset(
+            normalized_id(known_text(one, "id")) for one in named if same(value_at(one, "isActive"), False)
+        )
+        yield Association(waf, frozenset(normalized_id(one) for one in domains), tuple(patterns), inactive, doubt)
 
 
 def _not_deployed(policy: Resource) -> Unread | None:
@@ -367,13 +369,13 @@ def _not_deployed(policy: Resource) -> Unread | None:
     return None
 
 
-def _on_domain(route: Resource, domain: str, host: str, found: list[Association]) -> Iterator[Published]:
+def _on_domain(route: Resource, domain: str, host: str, associations: list[Association]) -> Iterator[Published]:
     """Yield the policies that see requests of a route at a domain, and that a part of its paths has none."""
     patterns = route.require("properties.patternsToMatch")
     if not is_list_of_texts(patterns) or not patterns:
         raise not_a_list("routes[].properties.patternsToMatch")
     name = Message("{name} at {host}", name=route.name, host=host)
-    mine = [each for each in found if domain in each.domains]
+    mine = [each for each in associations if domain in each.domains]
     for each in patterns:
         if not any(covers(one, each) for association in mine for one in association.patterns):
             yield Published(name, "", Message("no policy for its domain and path") if mine else NO_POLICY)

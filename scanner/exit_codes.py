@@ -16,7 +16,7 @@ from scanner.terminal.streams import PIPE_CLOSED
 from scanner.terminal.text import many
 
 NEW = "new:"
-FINE, FOUND, WRONG, INCOMPLETE, NOTHING_READ, DEFECT = 0, 1, 2, 3, 4, 70
+FINE, FINDINGS_EXIT, WRONG, INCOMPLETE, NOTHING_READ, DEFECT = 0, 1, 2, 3, 4, 70
 
 
 class Exit(Struct, frozen=True):
@@ -36,13 +36,13 @@ def decide(
     unheard: bool = False,
     note: str = "",
     defects: int = 0,
-    found: Changes | None = None,
+    changes: Changes | None = None,
 ) -> Exit:
     """Return the exit code of a scan after its evaluation.
 
     `unwritten`: the files that could not be written. `unheard`: the reader of standard output left. `defects`: the
     number of places where Azure's effective rules differ from ours; they outrank codes 0 and 3, but not findings.
-    `found`: the changes against the history; without them `new:SEVERITY` counts every open failure.
+    `changes`: the changes against the history; without them `new:SEVERITY` counts every open failure.
     """
     also = f"; also incomplete{_incomplete(result)}" if not result.complete else ""
     wrong = f"Azure disagrees in {many(defects, 'place')}: a defect of Twolocks"
@@ -55,9 +55,9 @@ def decide(
         return Exit(WRONG, "; ".join(faults) + also)
     if unheard:
         return Exit(PIPE_CLOSED, f"standard output was closed before everything was written{also}")
-    endpoints, others = counted(result.counts, fail_on, found)
+    endpoints, others = counted(result.counts, fail_on, changes)
     if endpoints or others or result.crashes:
-        return Exit(FOUND, _found(endpoints, others, result, fail_on, found) + also)
+        return Exit(FINDINGS_EXIT, _counted(endpoints, others, result, fail_on, changes) + also)
     if defects:
         return Exit(DEFECT, also.removeprefix("; "))
     if not result.complete:
@@ -67,15 +67,15 @@ def decide(
     return Exit(FINE, clean_words(result.counts, fail_on))
 
 
-def counted(counts: Counts, fail_on: str, found: Changes | None = None) -> tuple[int, int]:
+def counted(counts: Counts, fail_on: str, changes: Changes | None = None) -> tuple[int, int]:
     """Return the open exposures, and the other failed findings, at or above a severity. "never" counts none.
 
     Findings that name endpoints are counted by these, or themselves where no endpoint is open at that severity.
     """
     if fail_on == "never":
         return 0, 0
-    if fail_on.startswith(NEW) and found is not None:
-        alerts = found.alerts(Severity[fail_on.removeprefix(NEW)])
+    if fail_on.startswith(NEW) and changes is not None:
+        alerts = changes.alerts(Severity[fail_on.removeprefix(NEW)])
         endpoints = sum(each.item.kind == "exposure" for each in alerts)
         return endpoints, len(alerts) - endpoints
     fail_on = fail_on.removeprefix(NEW)
@@ -85,18 +85,18 @@ def counted(counts: Counts, fail_on: str, found: Changes | None = None) -> tuple
     return endpoints, others if endpoints else others + sum(counts.endpoint_failures[name] for name in names)
 
 
-def _found(endpoints: int, others: int, result: EvaluationResult, fail_on: str, news: Changes | None) -> str:
-    parts = []
+def _counted(endpoints: int, others: int, result: EvaluationResult, fail_on: str, news: Changes | None) -> str:
+    texts = []
     if endpoints:
-        parts.append(many(endpoints, "endpoint"))
+        texts.append(many(endpoints, "endpoint"))
     if others:
         more = "other " if endpoints else ""
-        parts.append(many(others, f"{more}finding"))
+        texts.append(many(others, f"{more}finding"))
     least = fail_on.removeprefix(NEW)
     level = "" if least == "critical" else " or above"
-    text = f"{' and '.join(parts)} at {least}{level}" if parts else ""
-    if fail_on.startswith(NEW) and parts:
-        text = f"{' and '.join(parts)} {_kinds(fail_on, news)} at {least}{level} (--fail-on {fail_on})"
+    text = f"{' and '.join(texts)} at {least}{level}" if texts else ""
+    if fail_on.startswith(NEW) and texts:
+        text = f"{' and '.join(texts)} {_kinds(fail_on, news)} at {least}{level} (--fail-on {fail_on})"
     if result.crashes:
         rules = len({crash.rule for crash in result.crashes})
         crashed = f"{many(rules, 'rule')} crashed"
@@ -113,12 +113,12 @@ def _kinds(fail_on: str, news: Changes | None) -> str:
 
 def clean_words(counts: Counts, fail_on: str) -> str:
     """Return the sentence of exit 0: `nothing at high or above; 4 medium, 6 low`."""
-    said = [f"{number:,} {name}" for name, number in counts.by_severity.items() if number]
+    texts = [f"{number:,} {name}" for name, number in counts.by_severity.items() if number]
     if fail_on == "never":
-        return f"--fail-on never; {', '.join(said)}" if said else "nothing found"
+        return f"--fail-on never; {', '.join(texts)}" if texts else "nothing found"
     least = fail_on.removeprefix(NEW)
     head = f"nothing {'new ' if fail_on.startswith(NEW) else ''}at {least}{'' if least == 'critical' else ' or above'}"
-    return "; ".join([head, *([", ".join(said)] if said else [])])
+    return "; ".join([head, *([", ".join(texts)] if texts else [])])
 
 
 def _incomplete(result: EvaluationResult, *, checks: bool = False) -> str:
@@ -130,7 +130,7 @@ def _incomplete(result: EvaluationResult, *, checks: bool = False) -> str:
             return f", {many(missing, 'endpoint')} not fully assessed"
         return ": part of the scope could not be assessed"
     some = checks_left and (checks or not gaps)
-    said = f", {many(checks_left, 'check')} inconclusive" if some else ""
-    said += " and not accepted" if some and counts.accepted_inconclusive else ""
+    text = f", {many(checks_left, 'check')} inconclusive" if some else ""
+    text += " and not accepted" if some and counts.accepted_inconclusive else ""
     left = " not accepted" if counts.accepted_gaps else ""
-    return said + (f" ({many(gaps, 'gap')}{left})" if gaps else "")
+    return text + (f" ({many(gaps, 'gap')}{left})" if gaps else "")

@@ -100,30 +100,30 @@ LONG = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # They begin first, so that no process ends long after the others.
-    places = {f"tests/{name}.py": place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+    positions = {f"tests/{name}.py": position for position, name in enumerate(LONG)}
+    items.sort(key=lambda item: positions.get(item.nodeid.partition("::")[0], len(positions)))
 
 
 @pytest.fixture(scope="session")
 def demo_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `twolocks demo` writes, made once for all processes. Only to be read."""
-    place = shared_folder(pytestconfig, tmp_path_factory) / "the-demo"
+    path = shared_folder(pytestconfig, tmp_path_factory) / "the-demo"
     try:
-        place.mkdir()
+        path.mkdir()
     except FileExistsError:
-        while not (place / "made").exists():
-            assert not (place / "failed").exists(), "twolocks demo failed in another process"
+        while not (path / "made").exists():
+            assert not (path / "failed").exists(), "twolocks demo failed in another process"
             time.sleep(0.1)
     else:
         code = -1
         try:
-            ended = twolocks("demo", "--dir", place / "demo")
-            (place / "said.json").write_text(json.dumps([ended.code, ended.out, ended.err]))
+            ended = twolocks("demo", "--dir", path / "demo")
+            (path / "said.json").write_text(json.dumps([ended.code, ended.out, ended.err]))
             code = ended.code
         finally:
-            (place / ("failed" if code else "made")).touch()
-    assert (place / "made").exists(), "twolocks demo failed"
-    return place / "demo"
+            (path / ("failed" if code else "made")).touch()
+    assert (path / "made").exists(), "twolocks demo failed"
+    return path / "demo"
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ class _Processes:
 
     def __init__(self, session: pytest.Session, files: deque[Items]) -> None:
         self.session, self.files, self.config = session, files, session.config
-        self.places = {id(item): place for place, item in enumerate(session.items)}
+        self.positions = {id(item): position for position, item in enumerate(session.items)}
         self.running: dict[Connection, _Process] = {}
         self.count = 0
 
@@ -108,19 +108,19 @@ class _Processes:
             os._exit(code)
 
     def _hear(self, process: _Process) -> None:
-        said: Any = None
+        stated: Any = None
         with suppress(EOFError, ConnectionResetError):
-            said = process.pipe.recv()
-        if said is None:
+            stated = process.pipe.recv()
+        if stated is None:
             self._end(process)
-        elif said == "next":
+        elif stated == "next":
             following = self.files.popleft() if self.files else []
             process.given += following
-            process.pipe.send([self.places[id(each)] for each in following])
-        elif said == "ended":
+            process.pipe.send([self.positions[id(each)] for each in following])
+        elif stated == "ended":
             process.ended += 1
         else:
-            report = self.config.hook.pytest_report_from_serializable(config=self.config, data=said)
+            report = self.config.hook.pytest_report_from_serializable(config=self.config, data=stated)
             self.config.hook.pytest_runtest_logreport(report=report)
 
     def _end(self, process: _Process) -> None:
@@ -161,10 +161,10 @@ class _Child:
         items = self._next()
         while items:
             following: Items = []
-            for place, item in enumerate(items):
-                is_last = place + 1 == len(items)
+            for position, item in enumerate(items):
+                is_last = position + 1 == len(items)
                 following = self._next() if is_last else following
-                after = (following[0] if following else None) if is_last else items[place + 1]
+                after = (following[0] if following else None) if is_last else items[position + 1]
                 self.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
                 self.pipe.send("ended")
             items = following

@@ -157,9 +157,9 @@ def become(request: Request) -> None:
     first = "" if request["code"] is not None else str(Path.cwd())
     named = [str(Path(each).absolute()) for each in env.get("PYTHONPATH", "").split(os.pathsep) if each]
     sys.path[:] = [*([] if request["safe"] else [first]), *named, *sys.path[len(before) :]]
-    if (found := _locale()) == "C" and not env.get("LC_ALL"):
+    if (value := _locale()) == "C" and not env.get("LC_ALL"):
         os.environ["LC_CTYPE"] = "C.UTF-8"  # as a new interpreter does
-    errors = "surrogateescape" if found in ("C", "POSIX", "C.UTF-8") else "strict"
+    errors = "surrogateescape" if value in ("C", "POSIX", "C.UTF-8") else "strict"
     unbuffered = bool(env.get("PYTHONUNBUFFERED"))
     sys.stdin = sys.__stdin__ = _stream(0, "r", errors, unbuffered=False)  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = _stream(1, "w", errors, unbuffered)  # type: ignore[misc]

@@ -103,10 +103,10 @@ class Process:
             raise
 
     def _number(self, flags: int = 0) -> int:
-        found = self.connection.recv(8, flags)
-        if not found:
+        value = self.connection.recv(8, flags)
+        if not value:
             raise RuntimeError(f"tests/prepared.py ended: {_server().log.read_text()}")
-        return int.from_bytes(found, signed=True)
+        return int.from_bytes(value, signed=True)
 
     def poll(self) -> int | None:
         with suppress(BlockingIOError):

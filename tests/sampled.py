@@ -22,7 +22,7 @@ def only_all(reason: str) -> pytest.MarkDecorator:
 
 def some(every: Iterable[T], most: int) -> list[T]:
     """Return at most so many of these, evenly spread, in their order; all of them where the variable is set."""
-    found = list(every)
-    if is_all() or len(found) <= most:
-        return found
-    return [found[place * len(found) // most] for place in range(most)]
+    ts = list(every)
+    if is_all() or len(ts) <= most:
+        return ts
+    return [ts[position * len(ts) // most] for position in range(most)]

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Part:
+class Definition:
     """A module, class or function. `lines`: its length, with docstring and blank lines."""
 
     lines: int
@@ -23,9 +23,9 @@ class Part:
 class Shape:
     """All parts of `scanner/` and `rules/`, by kind."""
 
-    modules: list[Part]
-    classes: list[Part]
-    functions: list[Part]
+    modules: list[Definition]
+    classes: list[Definition]
+    functions: list[Definition]
 
 
 def files() -> Iterator[Path]:
@@ -36,41 +36,41 @@ def files() -> Iterator[Path]:
 
 def shape() -> Shape:
     """Measure every module, class and function."""
-    found = Shape([], [], [])
+    result = Shape([], [], [])
     for path in files():
         file = path.relative_to(ROOT).as_posix()
         text = path.read_text("utf-8")
-        found.modules.append(Part(text.count("\n"), path.stem, file))
+        result.modules.append(Definition(text.count("\n"), path.stem, file))
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.ClassDef):
-                found.classes.append(_part(node, file))
+                result.classes.append(_definition(node, file))
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                found.functions.append(_part(node, file))
-    return found
+                result.functions.append(_definition(node, file))
+    return result
 
 
-def _part(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, file: str) -> Part:
-    return Part((node.end_lineno or 0) - node.lineno + 1, node.name, file)
+def _definition(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, file: str) -> Definition:
+    return Definition((node.end_lineno or 0) - node.lineno + 1, node.name, file)
 
 
-def names_with_several_meanings(found: Shape) -> dict[str, list[str]]:
+def names_with_several_meanings(result: Shape) -> dict[str, list[str]]:
     """Return the class names of the package that stand in more than one module, with these modules."""
-    places: dict[str, list[str]] = defaultdict(list)
-    for each in found.classes:
+    locations: dict[str, list[str]] = defaultdict(list)
+    for each in result.classes:
         if each.file.startswith("scanner/"):
-            places[each.name].append(each.file)
-    return {name: where for name, where in places.items() if len(where) > 1}
+            locations[each.name].append(each.file)
+    return {name: where for name, where in locations.items() if len(where) > 1}
 
 
 def main() -> None:
     """Print the longest of each kind, and what the tests hold the package to."""
-    found = shape()
-    packages = {each.file.rsplit("/", 1)[0] for each in found.modules}
-    print(f"{len(packages)} folders, {len(found.modules)} modules")
-    for kind, parts in (("module", found.modules), ("class", found.classes), ("function", found.functions)):
-        longest = ", ".join(f"{each.name} {each.lines} ({each.file})" for each in sorted(parts, reverse=True)[:3])
-        print(f"longest {kind}: {longest}; median {statistics.median(each.lines for each in parts):.0f}")
-    print(f"class names that mean two things: {len(names_with_several_meanings(found))}")
+    result = shape()
+    packages = {each.file.rsplit("/", 1)[0] for each in result.modules}
+    print(f"{len(packages)} folders, {len(result.modules)} modules")
+    for kind, definitions in (("module", result.modules), ("class", result.classes), ("function", result.functions)):
+        longest = ", ".join(f"{each.name} {each.lines} ({each.file})" for each in sorted(definitions, reverse=True)[:3])
+        print(f"longest {kind}: {longest}; median {statistics.median(each.lines for each in definitions):.0f}")
+    print(f"class names that mean two things: {len(names_with_several_meanings(result))}")
 
 
 if __name__ == "__main__":

@@ -93,13 +93,13 @@ def broken(copy: Path) -> dict[str, str]:
             file.write(f"\n{line}\n")
     done = linted(copy)
     assert done.returncode == 1
-    _, *said = BROKEN_NAME.split(done.stdout.partition("Broken contracts")[2])
-    return dict(zip(said[::2], said[1::2], strict=True))
+    _, *stated = BROKEN_NAME.split(done.stdout.partition("Broken contracts")[2])
+    return dict(zip(stated[::2], stated[1::2], strict=True))
 
 
 @pytest.mark.parametrize(("path", "line", "contract", "named"), REFUSED)
 def test_refused(broken: dict[str, str], path: str, line: str, contract: str, named: str) -> None:
     borders = ConfigParser()
     borders.read(ROOT / ".importlinter", "utf-8")
-    said = broken[borders[f"importlinter:contract:{contract}"]["name"]]
-    assert f"- {named}" in re.sub(" +", " ", said)
+    text = broken[borders[f"importlinter:contract:{contract}"]["name"]]
+    assert f"- {named}" in re.sub(" +", " ", text)

@@ -84,17 +84,17 @@ def test_the_page_has_four_tutorials() -> None:
 @pytest.mark.parametrize("title", some(TUTORIALS, 2))
 def test_tutorial(copy: Path, title: str) -> None:
     count, text = TUTORIALS[title]
-    before, said = contents(copy), ""
+    before, message = contents(copy), ""
     for language, name, block in steps(text):
         if name:
             written(copy, name, block)
         elif language == "sh" and not block.startswith(NOT_RUN):
             done = sh(copy, block if is_all() else block.replace(DEMO, ""))
-            said = done.stdout + done.stderr
-            assert done.returncode in (0, 1), said
+            message = done.stdout + done.stderr
+            assert done.returncode in (0, 1), message
         elif language == "text":
             for line in block.splitlines():
-                assert line in said
+                assert line in message
     after = contents(copy)
     assert len([name for name in after if after[name] != before.get(name)]) == count
     assert before.keys() <= after.keys()

@@ -12,7 +12,7 @@ from scanner.document.schema import ExposureRow, FindingRow
 from scanner.document.states import STATES
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
-from scanner.exit_codes import FOUND, decide
+from scanner.exit_codes import FINDINGS_EXIT, decide
 from scanner.model.rule import CATEGORIES
 from scanner.model.severity import SEVERITIES, Severity
 from tests.terminals import account, snapshot, twolocks
@@ -68,13 +68,13 @@ def test_no_document_with_a_failing_finding_ends_with_0(
     counts = Counts()
     for row in exposures:
         counts.exposure(row)
-    for found in findings:
-        counts.finding(found)
+    for finding_row in findings:
+        counts.finding(finding_row)
     failing = [each for each in findings if each.status == "fail" and Severity[str(each.severity)] >= Severity[least]]
     for fail_on in (least, f"new:{least}"):
         ended = decide(EvaluationResult(counts, crashes=[], complete=True), fail_on)
         if failing:
-            assert (ended.code, ended.why != "") == (FOUND, True)
+            assert (ended.code, ended.why != "") == (FINDINGS_EXIT, True)
 
 
 RAISED = '[severity.storage-shared-key-enabled]\nto = "critical"\nreason = "as we see it"\n'

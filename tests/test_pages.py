@@ -19,13 +19,13 @@ TOML = "".join(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
 
 def test_its_file_is_taken_and_says_what_the_page_says(tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text(TOML)
-    found = resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")
-    assert found.severities == {"storage-versioning-disabled": Severity.medium}
-    assert found["history"] == str(tmp_path / "history.db")
-    assert [each.endpoint for each in found.intended] == ["blob/tiles"]
+    settings = resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")
+    assert settings.severities == {"storage-versioning-disabled": Severity.medium}
+    assert settings["history"] == str(tmp_path / "history.db")
+    assert [each.endpoint for each in settings.intended] == ["blob/tiles"]
     rules = load()
-    rules.check(found["skip"][0])
-    assert set(found.severities) <= set(rules.rules)
+    rules.check(settings["skip"][0])
+    assert set(settings.severities) <= set(rules.rules)
 
 
 def test_every_table_key_and_sign_in_method_is_on_it() -> None:
@@ -77,8 +77,8 @@ def test_each_decision_is_listed_once_and_gives_its_reason() -> None:
     for _, name, title in listed:
         text = (DECISIONS / name).read_text("utf-8")
         assert text.startswith(f"# {title}\n\nDate: "), name
-        for part in ("Decision", "Reason", "What would change it"):
-            assert f"\n**{part}.** " in text, f"{name}: {part}"
+        for heading in ("Decision", "Reason", "What would change it"):
+            assert f"\n**{heading}.** " in text, f"{name}: {heading}"
 
 
 @pytest.mark.parametrize("page", ["SECURITY.md", "docs/dev/threat-model.md"])

@@ -90,6 +90,6 @@ def test_commands_run_without_what_windows_lacks(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     ended = json.loads((tmp_path / "ended.json").read_text("utf-8"))
     assert {line: code for line, code, _ in ended} == codes, ended
-    for line, _, said in ended:
-        assert "Traceback" not in said, line
+    for line, _, stated in ended:
+        assert "Traceback" not in stated, line
     assert [each.name for each in tmp_path.rglob("*.part")] == []

@@ -35,8 +35,8 @@ def test_what_a_process_has_is_what_a_new_one_has(session: bool, language: str, 
     env = {"PATH": "/bin", "ODD": "\udcff", **({"LANG": language} if language else {})}
     options: dict[str, Any] = {"cwd": tmp_path, "env": env, "stdin": subprocess.DEVNULL, "start_new_session": session}
     expected = real("-c", ALL, "a", "b c", **options)
-    found = run("a", "b c", code=ALL, **options)
-    assert (found.stdout, found.returncode, found.stderr) == (expected.stdout, 0, "")
+    result = run("a", "b c", code=ALL, **options)
+    assert (result.stdout, result.returncode, result.stderr) == (expected.stdout, 0, "")
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_what_a_process_has_is_what_a_new_one_has(session: bool, language: str, 
     ],
 )
 def test_a_program_ends_as_in_a_new_process(code: str) -> None:
-    found, expected = run(code=code), real("-c", code)
-    assert (found.returncode, found.stdout) == (expected.returncode, expected.stdout)
-    assert found.stderr.splitlines()[-1:] == expected.stderr.splitlines()[-1:]
+    result, expected = run(code=code), real("-c", code)
+    assert (result.returncode, result.stdout) == (expected.returncode, expected.stdout)
+    assert result.stderr.splitlines()[-1:] == expected.stderr.splitlines()[-1:]
     assert run(code="print(1)").stdout == "1\n", "the next one is not touched"
 
 

@@ -16,9 +16,9 @@ LOCAL = {"2": 1, "3": 0, "4": 1, "5": 0}
 
 
 def step(number: str) -> str:
-    found = re.search(rf"^## {number}\. .*?```sh\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
-    assert found
-    return found[1]
+    match = re.search(rf"^## {number}\. .*?```sh\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
+    assert match
+    return match[1]
 
 
 def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -24,9 +24,9 @@ def defined(path: str) -> set[str]:
 
 @pytest.mark.parametrize(("sentence", "cell"), ROWS, ids=[f"{number}" for number in range(len(ROWS))])
 def test_each_sentence_has_a_test(sentence: str, cell: str) -> None:
-    found = re.fullmatch(r"`(tests/[\w/]+\.py)::(test_\w+)`", cell)
-    assert found, f"{sentence}: no test id in {cell}"
-    assert found[2] in defined(found[1]), f"{sentence}: {cell} is not there"
+    match = re.fullmatch(r"`(tests/[\w/]+\.py)::(test_\w+)`", cell)
+    assert match, f"{sentence}: no test id in {cell}"
+    assert match[2] in defined(match[1]), f"{sentence}: {cell} is not there"
 
 
 def test_every_part_of_the_section_is_there() -> None:

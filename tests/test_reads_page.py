@@ -26,15 +26,15 @@ def of_subscription(read: Read) -> bool:
 @lru_cache
 def listed() -> dict[str, set[str]]:
     """Return what the operations of the management SDKs list above resources: the rest of each path, by provider."""
-    found: dict[str, set[str]] = defaultdict(set)
+    result: dict[str, set[str]] = defaultdict(set)
     for file in (file for root in azure.mgmt.__path__ for file in Path(root).rglob("operations/_*operations.py")):
         for match in URL.finditer(file.read_text("utf-8")) if "aio" not in file.parts else ():
             path = (match[1] + "".join(re.findall(r'"([^"]*)"', match[2]))).lower()
             if below := re.match(
                 r"/?subscriptions/\{[^}]*\}(?:/resourcegroups/\{[^}]*\})?/providers/([^/]+)/(.+)", path
             ):
-                found[below[1]].add(below[2])
-    return found
+                result[below[1]].add(below[2])
+    return result
 
 
 def is_listed_above(read: Read) -> bool:
@@ -60,17 +60,17 @@ def test_a_read_without_a_reason_of_its_own_has_no_list_above_its_parent() -> No
 
 
 def test_what_resource_graph_has_is_read_from_it_or_says_why_not() -> None:
-    found = [read for read in reads_by_name(RULES).values() if IN_GRAPH & {each.lower() for each in read.types}]
-    assert [read.type for read in found if read.graph is None and why_alone(read) == ALONE] == []
-    assert len(found) > 20
+    matches = [read for read in reads_by_name(RULES).values() if IN_GRAPH & {each.lower() for each in read.types}]
+    assert [read.type for read in matches if read.graph is None and why_alone(read) == ALONE] == []
+    assert len(matches) > 20
 
 
 def test_what_stands_for_a_list_in_resource_graph_is_in_that_of_the_sandbox() -> None:
     """A tracked type that the sandbox lacks there looks as if no parent had any: image versions had no verdict."""
-    found = [
+    matches = [
         read for read in reads_by_name(RULES).values() if read.graph is not None and read.graph.table == "resources"
     ]
-    assert sorted({each.lower() for read in found for each in read.types} - IN_GRAPH) == []
+    assert sorted({each.lower() for read in matches for each in read.types} - IN_GRAPH) == []
 
 
 def test_no_read_has_both() -> None:

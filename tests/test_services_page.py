@@ -25,24 +25,24 @@ def test_reasons_are_sentences() -> None:
 
 def test_every_type_has_a_rule_on_each_topic_or_says_why_not() -> None:
     """A type without either has to say it: `ResourceType(no_rule=NoRule(key="no customer-managed key"))`."""
-    found = asked(RULES)
+    result = asked(RULES)
     unsaid = [
         f"{file_of(kind.type)}: {kind.type}: {topic}? Write a rule, or say why not: no_rule=NoRule({topic}=...)"
         for kind in KINDS
         for topic in TOPICS
-        if not found[kind.type][topic] and not kind.no_rule.why(topic)
+        if not result[kind.type][topic] and not kind.no_rule.why(topic)
     ]
     assert not unsaid, "\n".join(unsaid)
 
 
 def test_no_type_says_why_there_is_no_rule_where_there_is_one() -> None:
     """An answer for several topics must be that of one of them at least."""
-    found = asked(RULES)
+    result = asked(RULES)
     useless = [
         f"{file_of(kind.type)}: {kind.type}: {name}: {reason}"
         for kind in KINDS
         for name, reason in asdict(kind.no_rule).items()
-        if reason and not any(kind.no_rule.why(topic) is reason for topic in TOPICS if not found[kind.type][topic])
+        if reason and not any(kind.no_rule.why(topic) is reason for topic in TOPICS if not result[kind.type][topic])
     ]
     assert not useless, "\n".join(useless)
 

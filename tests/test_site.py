@@ -47,8 +47,8 @@ def test_pages_for_builders_are_not_on_the_site_and_nothing_leads_to_them(tmp_pa
 def test_the_lists_of_the_site_lead_to_the_page_of_each_rule_and_framework(tmp_path: Path) -> None:
     made = dict(site_pages())
     stage(ROOT, tmp_path, made)
-    found = linked(tmp_path / "docs" / "rules" / "README.md") | linked(tmp_path / "docs" / "frameworks" / "README.md")
-    assert {tmp_path / "docs" / name for name in made} <= found
+    paths = linked(tmp_path / "docs" / "rules" / "README.md") | linked(tmp_path / "docs" / "frameworks" / "README.md")
+    assert {tmp_path / "docs" / name for name in made} <= paths
 
 
 def test_an_id_in_a_block_of_code_or_on_its_own_page_is_no_link() -> None:

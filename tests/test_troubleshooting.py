@@ -17,11 +17,11 @@ LEAST = 9
 
 def _patterns(tree: ast.AST) -> Iterator[str]:
     """Yield each text of a module as a regular expression: what is filled in may be anything."""
-    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    pieces = {id(piece) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for piece in node.values}
     for node in ast.walk(tree):
         values = node.values if isinstance(node, ast.JoinedStr) else [node]
         texts = [each.value for each in values if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-        if id(node) in parts or sum(map(len, texts)) < LEAST:
+        if id(node) in pieces or sum(map(len, texts)) < LEAST:
             continue
         yield "".join(
             re.escape(each.value) if isinstance(each, ast.Constant) and isinstance(each.value, str) else ".*"
@@ -32,8 +32,8 @@ def _patterns(tree: ast.AST) -> Iterator[str]:
 @lru_cache(maxsize=1)
 def printed() -> re.Pattern[str]:
     """Return an expression for whatever the code may print."""
-    found = [each for path in ROOT.glob("scanner/**/*.py") for each in _patterns(ast.parse(path.read_text("utf-8")))]
-    return re.compile("|".join(f"(?:{each})" for each in dict.fromkeys(found)))
+    matches = [each for path in ROOT.glob("scanner/**/*.py") for each in _patterns(ast.parse(path.read_text("utf-8")))]
+    return re.compile("|".join(f"(?:{each})" for each in dict.fromkeys(matches)))
 
 
 @pytest.mark.parametrize("line", [line for line in QUOTED if not line.startswith("-->")])
@@ -49,8 +49,8 @@ def test_an_error_that_no_code_prints_is_found() -> None:
 
 
 def test_each_part_quotes_an_error() -> None:
-    parts = PAGE.split("\n## ")[1:-1]
-    assert [part.split("\n")[0] for part in parts if "```text" not in part] == []
+    pieces = PAGE.split("\n## ")[1:-1]
+    assert [piece.split("\n")[0] for piece in pieces if "```text" not in piece] == []
     assert [
-        name for name in ("Sign-in", "Proxy", "certificate", "403", "429") if not any(name in each for each in parts)
+        name for name in ("Sign-in", "Proxy", "certificate", "403", "429") if not any(name in each for each in pieces)
     ] == []

@@ -19,13 +19,13 @@ PLACEHOLDER = "0" * 40
 
 
 def read(file: Path) -> dict[Any, Any]:
-    found: dict[Any, Any] = yaml.safe_load(file.read_text("utf-8"))
-    return found
+    result: dict[Any, Any] = yaml.safe_load(file.read_text("utf-8"))
+    return result
 
 
 def test_zizmor_finds_nothing_by_its_defaults() -> None:
-    said = accepted(*ZIZMOR, ".github", "deploy")
-    assert "No findings to report" in said
+    text = accepted(*ZIZMOR, ".github", "deploy")
+    assert "No findings to report" in text
     assert list((ROOT / ".github").glob("zizmor.*")) == list(ROOT.glob("zizmor.*")) == []
     assert not [file for file in FILES if "zizmor: ignore" in file.read_text("utf-8")]
 
@@ -48,11 +48,11 @@ def test_every_action_is_named_by_its_commit_and_version(file: Path) -> None:
 
 
 def test_an_action_has_one_commit_everywhere() -> None:
-    found: dict[str, set[str]] = {}
+    result: dict[str, set[str]] = {}
     for file in FILES:
         for name, commit, _ in USES.findall(file.read_text("utf-8")):
-            found.setdefault(name, set()).add(commit)
-    assert {name: commits for name, commits in found.items() if len(commits) != 1} == {}
+            result.setdefault(name, set()).add(commit)
+    assert {name: commits for name, commits in result.items() if len(commits) != 1} == {}
 
 
 @pytest.mark.parametrize("file", [*WORKFLOWS, NIGHTLY], ids=lambda file: file.name)

@@ -96,11 +96,11 @@ def _too(suppressed: Suppressed, category: tuple[str, ...], subscription: Resour
 
 def _by_subscription(index: Index) -> dict[str, list[Resource]]:
     """Return the alerts in and for each subscription (lower case); "": those for subscriptions that are not known."""
-    found: dict[str, list[Resource]] = {}
+    result: dict[str, list[Resource]] = {}
     for alert in index.of_type(TYPE)[0]:
         for each in dict.fromkeys(_subscriptions(alert)):
-            found.setdefault(each, []).append(alert)
-    return found
+            result.setdefault(each, []).append(alert)
+    return result
 
 
 def _subscriptions(alert: Resource) -> list[str]:

@@ -77,11 +77,11 @@ def _list(holder: Resource, origins: Origins) -> Verdict:
         if why := holder.why_absent_is_unknown:
             return unknown(Unread(origins.path, why))
         return Fail((seen,)) if origins.absent == ANY else NotApplicable(NONE)
-    found = _origins(value, is_text=False)
-    if found is None:
+    matches = _origins(value, is_text=False)
+    if matches is None:
         return unknown(not_a_list(origins.path), evidence=(seen,))
-    if not any(map(is_any_website, found)):
-        return Pass((seen,)) if found else NotApplicable(NONE)
+    if not any(map(is_any_website, matches)):
+        return Pass((seen,)) if matches else NotApplicable(NONE)
     if not origins.credentials or holder.get(origins.credentials) is not True:
         return Fail((seen,))
     return Fail((seen, holder.evidence(origins.credentials, False)), WITH_SIGN_IN, Severity.medium)
@@ -95,13 +95,13 @@ def _rules(holder: Resource, origins: Origins) -> Verdict:
         return unknown(Unread(rules, why)) if why else NotApplicable(NONE)
     if not isinstance(entries, list):
         return unknown(not_a_list(rules))
-    found = [(get_path(each, path), _origins(get_path(each, path), is_text=origins.is_text)) for each in entries]
-    named = [origin for _, each in found for origin in each or ()]
+    matches = [(get_path(each, path), _origins(get_path(each, path), is_text=origins.is_text)) for each in entries]
+    named = [origin for _, each in matches for origin in each or ()]
     seen = Evidence(origins.path, named, INTENDED)
     if any(map(is_any_website, named)):
         return Fail((seen,))
-    strange = next((value for value, each in found if each is None), None)
-    if any(each is None for _, each in found):
+    strange = next((value for value, each in matches if each is None), None)
+    if any(each is None for _, each in matches):
         return unknown(unknown_value(origins.path, strange))
     return Pass((seen,)) if named else NotApplicable(NONE)
 
@@ -109,5 +109,5 @@ def _rules(holder: Resource, origins: Origins) -> Verdict:
 def _origins(value: Any, *, is_text: bool) -> list[str] | None:
     """Return the origins of a list, or of a text with commas; None for a value of another form."""
     if is_text:
-        return [each for part in value.split(",") if (each := part.strip())] if isinstance(value, str) else None
+        return [each for piece in value.split(",") if (each := piece.strip())] if isinstance(value, str) else None
     return list(value) if isinstance(value, list) and (not value or is_list_of_texts(value)) else None

@@ -29,10 +29,10 @@ def platform_key_on_disk(machine: Resource, index: Index) -> Verdict:
         machine.require(f"{path}.dataDisks")
     disks = [("osDisk", machine.require(f"{path}.osDisk"))]
     disks += [(f"dataDisks[{text_at(each, 'name') or at}]", each) for at, each in _data_disks(machine, path)]
-    found = [(f"{path}.{name}.{SETS[0]}", _set_of(disk)) for name, disk in disks]
-    if all(not id for _, id in found) and machine.why_absent_is_unknown:
-        raise Unread(found[0][0], machine.why_absent_is_unknown)
-    return _verdict(found, machine, index, f"{path}.osDisk.{SETS[0]}")
+    matches = [(f"{path}.{name}.{SETS[0]}", _set_of(disk)) for name, disk in disks]
+    if all(not id for _, id in matches) and machine.why_absent_is_unknown:
+        raise Unread(matches[0][0], machine.why_absent_is_unknown)
+    return _verdict(matches, machine, index, f"{path}.osDisk.{SETS[0]}")
 
 
 def _data_disks(machine: Resource, path: str) -> list[tuple[int, Any]]:
@@ -51,19 +51,19 @@ def platform_key_on_node(cluster: Resource, index: Index) -> Verdict:
     master = cluster.get(MASTER)
     if is_absent(master) and (cluster.why_absent_is_unknown or is_absent(cluster.get("properties.masterProfile"))):
         raise Unread(MASTER, cluster.why_absent_is_unknown or Message("Azure did not return it"))
-    found = [(MASTER, "" if is_absent(master) else master)]
+    matches = [(MASTER, "" if is_absent(master) else master)]
     for at, worker in enumerate(cluster.items(WORKERS)):
         value = get_path(worker, "diskEncryptionSetId")
         path = f"{WORKERS}[{text_at(worker, 'name') or at}].diskEncryptionSetId"
-        found.append((path, "" if is_absent(value) else value))
-    if len(found) == 1 and master:
+        matches.append((path, "" if is_absent(value) else value))
+    if len(matches) == 1 and master:
         raise not_returned(WORKERS)
-    return _verdict(found, cluster, index, MASTER)
+    return _verdict(matches, cluster, index, MASTER)
 
 
-def _verdict(found: list[tuple[str, Any]], resource: Resource, index: Index, path: str) -> Verdict:
+def _verdict(matches: list[tuple[str, Any]], resource: Resource, index: Index, path: str) -> Verdict:
     """Return Fail where a disk has no set; else whether the keys of the sets are known."""
-    lacking = tuple(Evidence(each, ABSENT, WANTED) for each, id in found if id == "")
+    lacking = tuple(Evidence(each, ABSENT, WANTED) for each, id in matches if id == "")
     if lacking:
         return Fail(lacking)
-    return with_known_key(Pass(tuple(Evidence(each, id) for each, id in found)), path, resource, index)
+    return with_known_key(Pass(tuple(Evidence(each, id) for each, id in matches)), path, resource, index)

@@ -22,9 +22,9 @@ def delete_lock(resource: Resource, index: Index, *, read: Read) -> Verdict:
 
     Raises Unread where the subscription was not read.
     """
-    found = _locks(index, index.find(f"/subscriptions/{resource.subscription}"), read)
+    locks = _locks(index, index.find(f"/subscriptions/{resource.subscription}"), read)
     strange: list[Resource] = []
-    for lock in _above(resource, found.by_scope):
+    for lock in _above(resource, locks.by_scope):
         level = lock.get("properties.level")
         if any(same(level, each) for each in LEVELS):
             return Pass((Evidence(f"{lock.id} properties.level", level, "CanNotDelete"),))
@@ -32,8 +32,8 @@ def delete_lock(resource: Resource, index: Index, *, read: Read) -> Verdict:
             strange.append(lock)
     if strange:
         return unknown(unknown_value(f"{strange[0].id} properties.level", strange[0].get("properties.level")))
-    if found.gap is not None:
-        return unknown(found.gap)
+    if locks.gap is not None:
+        return unknown(locks.gap)
     return Fail((Evidence(Message("locks on it, its resource group or its subscription"), "none", "CanNotDelete"),))
 
 
@@ -48,16 +48,16 @@ def _locks(index: Index, subscription: Resource, read: Read) -> _Locks:
     """Return the locks of a subscription, read once for all of its resources."""
     key = ("locks", subscription.key)
     if key not in index.memo:
-        found = subscription.children(read)
+        children = subscription.children(read)
         by_scope: dict[str, list[Resource]] = {}
-        for lock in found:
+        for lock in children:
             by_scope.setdefault(lock.key.partition(LOCK)[0], []).append(lock)
-        index.memo[key] = _Locks(by_scope, found.gap)
+        index.memo[key] = _Locks(by_scope, children.gap)
     return index.memo[key]  # type: ignore[return-value]
 
 
 def _above(resource: Resource, scopes: dict[str, list[Resource]]) -> Iterator[Resource]:
     """Yield the locks that are set on a resource or on a scope that it lies in."""
-    parts = segments(resource.id)
-    for end in range(2, len(parts) + 1, 2):
-        yield from scopes.get("/" + "/".join(parts[:end]), ())
+    pieces = segments(resource.id)
+    for end in range(2, len(pieces) + 1, 2):
+        yield from scopes.get("/" + "/".join(pieces[:end]), ())

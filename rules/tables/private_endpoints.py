@@ -19,10 +19,10 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.managed_endpoints import without_own
+from scanner.reach.managed_endpoints import foreign_endpoints
 from scanner.reach.owners import rated
 from scanner.reach.private_endpoints import IN_ENVELOPES, OF_REGISTRY, SETTLED, USUAL, Connections
-from scanner.reach.sources import in_own_tenant
+from scanner.reach.sources import in_same_tenant
 
 STATE = "properties.privateLinkServiceConnectionState.status"
 TARGET = "properties.privateEndpoint.id"
@@ -40,8 +40,8 @@ def rejected(resource: Resource, where: Connections, connection: Any) -> Cause:
     is_object = isinstance(connection, dict)
     edit = Edit(resource.id, where.state_path(connection), "Rejected")
     value = changed(connection, edit) if is_object else connection
-    place = next(at for at, each in enumerate(resource.items(path)) if each is connection)
-    return Cause.in_list(resource.id, path, connection, place, "privateEndpointConnections", value)
+    position = next(at for at, each in enumerate(resource.items(path)) if each is connection)
+    return Cause.in_list(resource.id, path, connection, position, "privateEndpointConnections", value)
 
 
 def pending(resource: Resource, index: Index, *, where: Connections = USUAL) -> Verdict:
@@ -72,8 +72,8 @@ def foreign(resource: Resource, index: Index, *, where: Connections = USUAL) -> 
     connections = resource.items(path)
     approved = [each for each in connections if same(where.state(each), "Approved")]
     targets = [where.target(each) for each in approved]
-    outside = [each for each in targets if isinstance(each, str) and each and not in_own_tenant(resource, index, each)]
-    others, perhaps_own = without_own(resource, index, outside)
+    outside = [each for each in targets if isinstance(each, str) and each and not in_same_tenant(resource, index, each)]
+    others, unclear = foreign_endpoints(resource, index, outside)
     if others:
         causes = [rejected(resource, where, each) for each in approved if where.target(each) in others]
         severity, message = rated(resource, index, others, Message("private endpoint"))
@@ -82,8 +82,8 @@ def foreign(resource: Resource, index: Index, *, where: Connections = USUAL) -> 
     is_clear = all(is_one(where.state(each), KNOWN) for each in connections)
     if not is_clear or not all(isinstance(each, str) and each for each in targets):
         return unknown(Unread(path, Message("Azure did not return who connects, or returned an unrecognized state")))
-    if perhaps_own is not None:
-        return unknown(perhaps_own, evidence=(Evidence(f"{path}[].{TARGET}", outside),))
+    if unclear is not None:
+        return unknown(unclear, evidence=(Evidence(f"{path}[].{TARGET}", outside),))
     if not approved:
         return NotApplicable(Message("no private endpoint is approved"))
     return Pass((Evidence(f"{path}[].{TARGET}", targets),))
@@ -106,10 +106,10 @@ def foreign_connection(connection: Resource, index: Index) -> Verdict:
     if not same(status, "Approved") or not isinstance(target, str) or not target:
         return unknown(Unread(TARGET, Message("Azure did not return who connects, or returned an unrecognized state")))
     owner = connection.bundle.top or connection
-    others, perhaps_own = without_own(owner, index, [target])
-    if perhaps_own is not None:
-        return unknown(perhaps_own, evidence=(connection.evidence(TARGET),))
-    if in_own_tenant(connection, index, target) or not others:
+    others, unclear = foreign_endpoints(owner, index, [target])
+    if unclear is not None:
+        return unknown(unclear, evidence=(connection.evidence(TARGET),))
+    if in_same_tenant(connection, index, target) or not others:
         return Pass((connection.evidence(TARGET),))
     severity, message = rated(connection, index, [target], Message("private endpoint"))
     return Fail((connection.evidence(TARGET, Message("an endpoint in your own tenant")),), message, severity)

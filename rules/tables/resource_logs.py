@@ -30,10 +30,10 @@ DOUBTFUL = "?"
 CUSTOMER = "properties.appLogsConfiguration.logAnalyticsConfiguration.customerId"
 
 
-def _doubtful(found: SentLogs, groups: Iterable[str]) -> str:
+def _doubtful(logs: SentLogs, groups: Iterable[str]) -> str:
     """Return the group that is sent, of which it is not known which logs it has; "" without one."""
     doubtful = (each.removesuffix(DOUBTFUL) for each in groups if each.endswith(DOUBTFUL))
-    sent = {*found.categories, *found.unclear}
+    sent = {*logs.categories, *logs.unclear}
     return next((each for each in doubtful if each.lower() in sent), "")
 
 
@@ -73,9 +73,9 @@ def lacks_logs(
     elif not read.needed(resource):
         return NotApplicable(Message(otherwise[0]) if otherwise else Message("it has no such logs"))
     assert of is not None
-    own = instead(resource) if instead is not None else ""
-    if own:
-        categories = (f"{categories[0]}|{own}", *categories[1:])
+    alternative = instead(resource) if instead is not None else ""
+    if alternative:
+        categories = (f"{categories[0]}|{alternative}", *categories[1:])
     settings = of.children(read)
     if further is None:
         return judged(settings, index, categories, groups)
@@ -91,14 +91,14 @@ def lacks_logs(
 
 def judged(settings: Children, index: Index, categories: tuple[str, ...], groups: tuple[str, ...]) -> Verdict:
     """Return the verdict on what diagnostic settings send, and whether it arrives."""
-    found = sent_logs(settings, index)
-    lacking = [each for each in categories if not found.has(each, groups)]
-    where = tuple(Evidence("destination", each) for each in dict.fromkeys(found.where))
+    logs = sent_logs(settings, index)
+    lacking = [each for each in categories if not logs.has(each, groups)]
+    where = tuple(Evidence("destination", each) for each in dict.fromkeys(logs.where))
     if not lacking:
-        return Pass((Evidence(Message("logs that are sent"), sorted(found.categories.values())), *where))
-    missing = [*found.missing, *([settings.gap] if settings.gap is not None else [])]
-    missing += [doubt for each in lacking if (doubt := found.may_have(each, groups)) is not None]
-    if doubtful := _doubtful(found, groups):
+        return Pass((Evidence(Message("logs that are sent"), sorted(logs.categories.values())), *where))
+    missing = [*logs.missing, *([settings.gap] if settings.gap is not None else [])]
+    missing += [doubt for each in lacking if (doubt := logs.may_have(each, groups)) is not None]
+    if doubtful := _doubtful(logs, groups):
         missing.append(
             Unread(
                 Message("category group {doubtful}", doubtful=doubtful),
@@ -113,13 +113,13 @@ def judged(settings: Children, index: Index, categories: tuple[str, ...], groups
         list=joined(", ", map(_either, categories)),
         list2=either(groups),
     )
-    shown = sorted(found.categories.values()) or Message("none")
+    shown = sorted(logs.categories.values()) or Message("none")
     names = joined(", ", map(_either, lacking))
-    message = Message("Not sent: {names}.", names=names) if found.categories else NOTHING
-    if found.faults and not found.categories:
-        message = _why_none(found.faults)
+    message = Message("Not sent: {names}.", names=names) if logs.categories else NOTHING
+    if logs.faults and not logs.categories:
+        message = _why_none(logs.faults)
     return Fail(
-        (Evidence(Message("logs that are sent"), shown, expected), *dict.fromkeys(found.faults), *where), message
+        (Evidence(Message("logs that are sent"), shown, expected), *dict.fromkeys(logs.faults), *where), message
     )
 
 
@@ -158,15 +158,15 @@ def _workspace(customer: str, index: Index) -> Resource:
         raise not_returned(CUSTOMER, Message("the workspace"))
     known, missing = index.of_type(WORKSPACES)
     elsewhere = (each for each in index.named.values() if each is not None and same(each.type, WORKSPACES))
-    found = next((each for each in (*known, *elsewhere) if same(each.get("properties.customerId"), customer)), None)
-    if found is None and unnamed_id(WORKSPACES, customer) in index.named:
+    resource = next((each for each in (*known, *elsewhere) if same(each.get("properties.customerId"), customer)), None)
+    if resource is None and unnamed_id(WORKSPACES, customer) in index.named:
         raise Unread(Message("workspace {customer}", customer=customer), NO_ROW)
-    if found is None:
+    if resource is None:
         raise missing or Unread(
             Message("workspace {customer}", customer=customer),
             Message("not in the snapshot, and its subscription is not known"),
         )
-    return found
+    return resource
 
 
 # The activity log
@@ -178,20 +178,20 @@ ACTIVITY = ("Administrative", "Security", "Alert", "Policy")
 def not_exported(subscription: Resource, index: Index, *, read: Read) -> Verdict:
     """Fail where no diagnostic setting sends the activity log of a subscription anywhere."""
     settings = subscription.children(read)
-    found = sent_logs(settings, index)
-    if found.categories:
-        return Pass(tuple(Evidence("destination", each) for each in dict.fromkeys(found.where)))
-    missing = [*found.missing, *found.unclear.values(), *([settings.gap] if settings.gap is not None else [])]
+    logs = sent_logs(settings, index)
+    if logs.categories:
+        return Pass(tuple(Evidence("destination", each) for each in dict.fromkeys(logs.where)))
+    missing = [*logs.missing, *logs.unclear.values(), *([settings.gap] if settings.gap is not None else [])]
     if missing:
         return unknown(*missing)
     none = Evidence(Message("diagnostic settings that send logs"), "none", Message("one with a destination"))
-    return Fail((none, *dict.fromkeys(found.faults)), _why_none(found.faults) if found.faults else NOTHING)
+    return Fail((none, *dict.fromkeys(logs.faults)), _why_none(logs.faults) if logs.faults else NOTHING)
 
 
 def categories_missing(subscription: Resource, index: Index, *, read: Read) -> Verdict:
     """Fail where a category that CIS names is not sent; not applicable where nothing is."""
     settings = subscription.children(read)
-    found = sent_logs(settings, index)
-    if settings.gap is None and not (found.categories or found.unclear or found.missing):
+    logs = sent_logs(settings, index)
+    if settings.gap is None and not (logs.categories or logs.unclear or logs.missing):
         return NotApplicable(Message("no diagnostic setting sends the activity log: see activity-log-not-exported"))
     return judged(settings, index, ACTIVITY, ALL)

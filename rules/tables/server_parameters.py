@@ -70,7 +70,7 @@ def parameter(server: Resource, index: Index, *, read: Read, wanted: Parameter) 
     path = f"{read.path}/{wanted.name} properties.value"
     seen = Evidence(path, value, wanted.good or wanted.has[0])
     if wanted.has:
-        named = [part.strip() for part in value.split(",")]
+        named = [piece.strip() for piece in value.split(",")]
         verdict: Verdict = Pass((seen,)) if any(is_one(each, wanted.has) for each in named) else Fail((seen,))
     elif same(value, wanted.bad):
         verdict = Fail((seen,))

@@ -12,28 +12,30 @@ def replicated(resource: Resource, index: Index, *, replicas: Read) -> Verdict:
     """Fail where a resource has no replica. `replicas`: the read that lists them."""
     if not replicas.needed(resource):
         return NotApplicable(Message("this tier has no replicas"))
-    own = resource.location
-    if not own:
+    location = resource.location
+    if not location:
         raise not_returned_or_unknown("location")
-    found = resource.children(replicas)
-    others = [each.location for each in found if each.location and each.location != own]
+    children = resource.children(replicas)
+    others = [each.location for each in children if each.location and each.location != location]
     if others:
         return Pass((Evidence(f"{replicas.path}[].location", others),))
-    found.all()
-    return Fail((Evidence(replicas.path, [each.location for each in found], Message("a replica in a second region")),))
+    children.all()
+    return Fail(
+        (Evidence(replicas.path, [each.location for each in children], Message("a replica in a second region")),)
+    )
 
 
 def cosmos_regions(resource: Resource, index: Index) -> Verdict:
     """Fail where a Cosmos DB account has one region."""
     path = "properties.locations"
-    found = resource.require(path)
-    if not isinstance(found, list) or not found:
+    value = resource.require(path)
+    if not isinstance(value, list) or not value:
         raise Unread(path, Message("Azure returned no items"))
     seen = (
         Evidence(
             f"{path}[].locationName",
-            [spelled(value_at(each, "locationName")) for each in found],
+            [spelled(value_at(each, "locationName")) for each in value],
             Message("two or more"),
         ),
     )
-    return Pass(seen) if len(found) > 1 else Fail(seen)
+    return Pass(seen) if len(value) > 1 else Fail(seen)

@@ -93,10 +93,10 @@ def _to_monitor(server: Resource, index: Index, policy: Resource, databases: Rea
         return Fail((policy.evidence(ENDPOINT, Message("a storage account")), policy.evidence(path, True)))
     if not same(value, True):
         return unknown(unknown_value(f"auditingSettings/default {path}", value))
-    found = server.children(databases)
-    master = next((each for each in found if same(each.name, "master")), None)
+    children = server.children(databases)
+    master = next((each for each in children if same(each.name, "master")), None)
     if master is None:
-        missing = found.gap
+        missing = children.gap
         return unknown(missing) if missing is not None else unknown(unknown_value("databases/master"))
     return judged(master.children(logs), index, ("SQLSecurityAuditEvents",), AUDIT)
 

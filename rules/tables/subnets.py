@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned, unknown
 from scanner.reach.firewall import AllowedSubnets, Firewall, allowed_subnets
 from scanner.reach.owners import rated
-from scanner.reach.sources import in_own_tenant
+from scanner.reach.sources import in_same_tenant
 
 
 def foreign(
@@ -36,7 +36,7 @@ def subnets_verdict(resource: Resource, index: Index, known: AllowedSubnets) -> 
     path = f"{known.path}[]"
     if known.not_used:
         return NotApplicable(known.not_used)
-    others = [each for each in known.ids if each and not in_own_tenant(resource, index, each)]
+    others = [each for each in known.ids if each and not in_same_tenant(resource, index, each)]
     if others:
         causes = tuple(cause for id, cause in zip(known.ids, known.causes, strict=False) if id in others)
         severity, message = rated(resource, index, others, Message("subnet"))

@@ -38,11 +38,11 @@ def cosmos_region(resource: Resource, index: Index) -> Verdict:
     """Fail where a region of a Cosmos DB account is not zone-redundant."""
     path = "properties.locations"
     every = _rows(resource, path)
-    found = [each for each in every if not _lacks_zones(value_at(each, "locationName"), index)]
-    if not found:
+    matches = [each for each in every if not _lacks_zones(value_at(each, "locationName"), index)]
+    if not matches:
         return NotApplicable(Message("none of its regions has availability zones"))
-    names = [spelled(value_at(each, "locationName")) for each in found]
-    zones = [value_at(each, "isZoneRedundant") for each in found]
+    names = [spelled(value_at(each, "locationName")) for each in matches]
+    zones = [value_at(each, "isZoneRedundant") for each in matches]
     single = [name for name, value in zip(names, zones, strict=True) if same(value, False)]
     if single:
         return Fail((Evidence(f"{path}[].isZoneRedundant", single, True),))
@@ -123,9 +123,9 @@ def api_management(resource: Resource, index: Index) -> Verdict:
 def _gateways(service: Resource, index: Index) -> Iterator[tuple[str, object, str]]:
     """Yield region, zones and path of each gateway of an API Management instance, of regions with availability zones."""
     path = "properties.additionalLocations"
-    own = [(service.location, service.get("zones"), "zones")]
+    regions = [(service.location, service.get("zones"), "zones")]
     more = [(value_at(each, "location"), value_at(each, "zones"), f"{path}[].zones") for each in service.objects(path)]
-    for where, zones, at in (*own, *more):
+    for where, zones, at in (*regions, *more):
         if not _lacks_zones(where, index):
             yield spelled(where), zones, at
 

@@ -34,8 +34,8 @@ class LimitReached(ReadError, ValueError):
 
     def __init__(self, path: str, limit: str, setting: str = "") -> None:
         """`setting`: the key of [limits] that raises it."""
-        said = f"{limit} (raise limits.{setting})" if setting else limit
-        super().__init__(path, 0, f"limit: {said}", message=f"the response exceeds a limit of Twolocks: {said}")
+        text = f"{limit} (raise limits.{setting})" if setting else limit
+        super().__init__(path, 0, f"limit: {text}", message=f"the response exceeds a limit of Twolocks: {text}")
 
 
 class BoundedResponse(aiohttp.ClientResponse):
@@ -124,12 +124,12 @@ def decode(body: bytes, path: str, limits: Limits = DEFAULTS) -> Any:
         raise LimitReached(path, f"{limits.answer_values:,} values of one answer", "answer-values")
     deep = LimitReached(path, f"{limits.answer_depth} levels of JSON", "answer-depth")
     try:
-        found = msgspec.json.decode(body)
+        result = msgspec.json.decode(body)
     except RecursionError:
         raise deep from None
-    if _may_be_deep(body, limits.answer_depth) and is_deep(found, limits.answer_depth):
+    if _may_be_deep(body, limits.answer_depth) and is_deep(result, limits.answer_depth):
         raise deep
-    return found
+    return result
 
 
 def _may_be_deep(body: bytes, most: int) -> bool:

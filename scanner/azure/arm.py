@@ -119,20 +119,20 @@ class ArmClient(Struct):
 
     async def rows(self, path: str, api: str) -> SpooledRows:
         """Return all rows of an ARM list. Raises ReadError."""
-        found = SpooledRows(self.spool)
+        spooled_rows = SpooledRows(self.spool)
         async for page in self.pages(path, api):
-            found.add(page)
+            spooled_rows.add(page)
             page.clear()
-        return found
+        return spooled_rows
 
     async def post_query(self, body: Json, meter: ListMeter) -> Json:
         """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
         for each in body.get("subscriptions", ()):
             self._refuse_foreign(f"/subscriptions/{each}", GRAPH)
-        found = await self._answer(self.graph_request(body), LimitKey("", "", graph=True), GRAPH, meter)
-        if not isinstance(found, dict):
+        result = await self._answer(self.graph_request(body), LimitKey("", "", graph=True), GRAPH, meter)
+        if not isinstance(result, dict):
             raise ReadError(GRAPH, 0, "BadJson", message="the response is not a JSON object")
-        return found
+        return result
 
     async def post_effective(self, path: str, seconds: float = EFFECTIVE_SECONDS) -> Json:
         """Return the effective rules at a path of `--effective`, all pages in one.
@@ -189,8 +189,8 @@ class ArmClient(Struct):
         return f"{self.cloud.arm}{path}?{urlencode({**(query or {}), 'api-version': api}, safe='$,()')}"
 
     def _limit_key(self, path: str, region: str, *, listing: bool) -> LimitKey:
-        parts = path.lower().split("/")
-        provider = parts[len(parts) - parts[::-1].index("providers")] if "providers" in parts[:-1] else ""
+        segments = path.lower().split("/")
+        provider = segments[len(segments) - segments[::-1].index("providers")] if "providers" in segments[:-1] else ""
         type = type_of(f"{path}/x" if listing else path).lower()
         return LimitKey(subscription_of(path), provider, region, listing, type=type)
 
@@ -308,8 +308,8 @@ def _joined(base: str, link: str) -> str:
     """
     try:
         whole = urljoin(base, link.replace(" ", "%20"))
-        parts = urlsplit(whole)
-        is_fine = parts.scheme == "https" and parts.username is None and parts.port != 0
+        split = urlsplit(whole)
+        is_fine = split.scheme == "https" and split.username is None and split.port != 0
     except ValueError:
         return ""
     return whole if is_fine and whole.isprintable() and whole.isascii() else ""
@@ -373,7 +373,7 @@ async def resolve_cloud(
 async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
     """Return the metadata of an ARM endpoint, read without a token. Raises an AccessError where it does not answer."""
     url = arm + METADATA
-    sent, status, said = time.perf_counter(), 0, ""
+    sent, status, text = time.perf_counter(), 0, ""
     try:
         async with asyncio.timeout(60):
             answer = await http.get(url)
@@ -381,9 +381,9 @@ async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
         if status == 200:
             return decode(answer.content, METADATA, http.limits)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        said = "its metadata is not JSON"
+        text = "its metadata is not JSON"
     except LimitReached as error:
-        said = error.message
+        text = error.message
     except Exception as error:
         explained = await explain_failure(error, url)
         if explained is None and not isinstance(error, OSError | aiohttp.ClientError):
@@ -392,7 +392,7 @@ async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
     finally:
         on_request("GET", METADATA, status, (time.perf_counter() - sent) * 1000)
     raise AccessError(
-        f"{urlsplit(url).hostname} is not an ARM endpoint: {said or f'status {status}'}",
+        f"{urlsplit(url).hostname} is not an ARM endpoint: {text or f'status {status}'}",
         at=url,
         do="check --arm-endpoint",
     )

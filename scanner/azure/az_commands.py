@@ -34,22 +34,22 @@ def refused(commands: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     if done.returncode not in (0, 1) or (done.returncode == 1 and " refused" not in done.stdout):
         why = done.stderr.strip().rpartition("\n")[2] or f"exit {done.returncode}"
         raise NoAzureCli(f"the Azure CLI did not parse them: {why}")
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for block in done.stdout.split("\n\n")[:-1]:
         where, _, rest = block.partition("\n")
-        found.setdefault(where, []).append(rest.rpartition("\n")[2].strip())
-    return found
+        result.setdefault(where, []).append(rest.rpartition("\n")[2].strip())
+    return result
 
 
 def python() -> Path:
     """Return the Python of `.venv-az` in a working copy, else of `az` on the PATH. Raise NoAzureCli."""
-    own = content("rules").parent / ".venv-az" / "bin" / "python"
-    if own.is_file():
-        return own
+    bundled = content("rules").parent / ".venv-az" / "bin" / "python"
+    if bundled.is_file():
+        return bundled
     az = shutil.which("az")
     if az is None:
         raise NoAzureCli("there is no az on the PATH")
-    found = _PYTHON.search(Path(az).read_text("utf-8", errors="replace"))
-    if found is None or not Path(found[1]).is_file():
+    match = _PYTHON.search(Path(az).read_text("utf-8", errors="replace"))
+    if match is None or not Path(match[1]).is_file():
         raise NoAzureCli(f"{az} names no Python")
-    return Path(found[1])
+    return Path(match[1])

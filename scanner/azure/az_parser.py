@@ -102,12 +102,12 @@ class Cli:
         invocation = self._cli.invocation = self._loaded[name]
         if invocation is None:
             return f"there is no such command: az {' '.join(args[:4])}"
-        said = io.StringIO()
+        output = io.StringIO()
         try:
-            with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+            with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
                 self._start(args, invocation)
         except SystemExit as end:
-            return said.getvalue().strip().partition("\n")[0] or f"the parser ended with {end.code}"
+            return output.getvalue().strip().partition("\n")[0] or f"the parser ended with {end.code}"
         except Exception as error:  # noqa: BLE001 - the CLI may raise anything
             if type(error).__name__ == "NoTTYException":
                 return ASKS
@@ -165,9 +165,9 @@ class Cli:
 
     def _is_valid(self, parsed: Any, invocation: Any) -> bool:
         """Run the validators of a command. Return whether all of them ended without Azure."""
-        own = getattr(parsed, "_command_validator", None)
+        validator = getattr(parsed, "_command_validator", None)
         before = self.asked.total()
-        for each in [own] if own else getattr(parsed, "_argument_validators", ()):
+        for each in [validator] if validator else getattr(parsed, "_argument_validators", ()):
             try:
                 each(**invocation._build_kwargs(each, parsed))
             except AsksAzure:
@@ -224,8 +224,8 @@ def main() -> int:
     count = 0
     refused = 0
     for entry in entries:
-        found, errors = check(entry["command"], cli.complaint)
-        count += found
+        value, errors = check(entry["command"], cli.complaint)
+        count += value
         refused += len(errors)
         for error in errors:
             print(f"{entry['where']}\n  {entry['command']}\n  {error}\n")

@@ -128,8 +128,8 @@ class BlobAccount:
         """Return the paths of the blobs that begin with the path of `blob`, as far as the next `/`."""
         async with self._errors_explained(blob, "read"):
             container = self._service.get_container_client(blob.container)
-            found = container.walk_blobs(name_starts_with=blob.path, delimiter="/")
-            return [str(each.name).rstrip("/") async for each in found]
+            result = container.walk_blobs(name_starts_with=blob.path, delimiter="/")
+            return [str(each.name).rstrip("/") async for each in result]
 
     def _client(self, blob: Blob) -> BlobClient:
         return self._service.get_blob_client(blob.container, blob.path)
@@ -141,16 +141,16 @@ class BlobAccount:
         except AzureError as error:
             raise await self._explained(error, blob, what) from error
         except (OSError, TimeoutError) as error:
-            found = await explain_failure(error, self._service.url)
-            raise found or InputError(f"{self.account}: {error}", at=blob.at) from error
+            result = await explain_failure(error, self._service.url)
+            raise result or InputError(f"{self.account}: {error}", at=blob.at) from error
 
     async def _explained(self, error: AzureError, blob: Blob, what: str) -> UserError:
         if not isinstance(error, HttpResponseError) or error.status_code is None:
-            found = await explain_failure(error, self._service.url)
+            result = await explain_failure(error, self._service.url)
             host = urlsplit(self._service.url).hostname
-            said = f"the storage account {self.account} did not respond"
+            text = f"the storage account {self.account} did not respond"
             # An InputError (exit 2), because it concerns the results and does not mean that Azure cannot be read.
-            return InputError(found.what if found else said, at=blob.at, do=found.do if found else f"check {host}")
+            return InputError(result.what if result else text, at=blob.at, do=result.do if result else f"check {host}")
         return _refused(_code(error), error.status_code, blob, what, self.account)
 
 
@@ -233,8 +233,8 @@ async def _service(options: BlobAccountOptions, http: HttpSession, context: Any)
     tokens.share(options.login.token_cache)
     async with tokens:
         transport = _guarded_transport(options.endpoint, http)
-        own = audience(options.endpoint, cloud.name)
-        yield BlobServiceClient(options.endpoint, credential=tokens, transport=transport, audience=own, **more)
+        scope = audience(options.endpoint, cloud.name)
+        yield BlobServiceClient(options.endpoint, credential=tokens, transport=transport, audience=scope, **more)
 
 
 def audience(endpoint: str, cloud: str) -> str:

@@ -8,11 +8,11 @@ import msgspec
 
 def claims_of(token: str) -> dict[str, Any]:
     """Return the claims of a JWT; {} for other texts."""
-    parts = token.split(".")
-    if len(parts) != 3:
+    segments = token.split(".")
+    if len(segments) != 3:
         return {}
     try:
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(segments[1] + "=" * (-len(segments[1]) % 4)))
     except (ValueError, msgspec.DecodeError):
         return {}
     return claims if isinstance(claims, dict) else {}

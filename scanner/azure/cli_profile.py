@@ -11,10 +11,10 @@ def profile() -> list[dict[str, Any]]:
     """Return the subscriptions that the Azure CLI remembers (id, name, tenantId, user, isDefault); [] without any."""
     folder = os.environ.get("AZURE_CONFIG_DIR") or str(Path.home() / ".azure")
     try:
-        found = msgspec.json.decode((Path(folder) / "azureProfile.json").read_bytes().removeprefix(b"\xef\xbb\xbf"))
+        value = msgspec.json.decode((Path(folder) / "azureProfile.json").read_bytes().removeprefix(b"\xef\xbb\xbf"))
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return []
-    rows = found.get("subscriptions") if isinstance(found, dict) else None
+    rows = value.get("subscriptions") if isinstance(value, dict) else None
     return [row for row in rows or () if isinstance(row, dict)]
 
 

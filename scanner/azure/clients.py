@@ -75,11 +75,11 @@ class ConnectionOptions(Struct, frozen=True):
 def _logins(settings: Settings) -> tuple[TenantLogin, ...]:
     """Return the logins of [[tenant]] with their secrets. Raises InputError for a secret that is not given."""
     files = settings.secret_files() if settings.tenants else {}
-    found = []
+    tenant_logins = []
     for each in settings.tenants:
         secret, certificate = each.secrets(os.environ, files)
         auth = each.auth or ("environment" if each.variables else settings["auth"])
-        found.append(
+        tenant_logins.append(
             TenantLogin(
                 name=each.name,
                 id=each.id,
@@ -92,7 +92,7 @@ def _logins(settings: Settings) -> tuple[TenantLogin, ...]:
                 management_groups=each.management_groups,
             )
         )
-    return tuple(found)
+    return tuple(tenant_logins)
 
 
 @asynccontextmanager
@@ -127,13 +127,13 @@ async def connect(
         clients: list[ArmClient] = []
         spool, slots = Spool(), request_slots()
 
-        def client(auth: str, tenant: str, own: TenantLogin | None) -> ArmClient:
-            ask = prompt if own is None else lambda text: prompt(f"{own.name}: {text}")
-            tokens = credentials.tokens(auth, cloud, tenant, http, context, ask, own)
+        def client(auth: str, tenant: str, login: TenantLogin | None) -> ArmClient:
+            ask = prompt if login is None else lambda text: prompt(f"{login.name}: {text}")
+            tokens = credentials.tokens(auth, cloud, tenant, http, context, ask, login)
             limiters = RateLimiters(
                 on=options.limits, on_wait=on_wait, ends=options.ends, graph_turn=options.graph_turn
             )
-            replay = Replay(journal, own.id if own is not None else "") if journal is not None else None
+            replay = Replay(journal, login.id if login is not None else "") if journal is not None else None
             made = ArmClient(cloud, tokens, limiters, http, report, options.agent, options.effective, replay=replay)
             made.spool, made.slots, made.imports = spool, slots, imports
             clients.append(made)
@@ -163,5 +163,5 @@ async def _in_tenants(
     pairs = [(ConnectedTenant(login), client(login.auth, login.id, login)) for login in logins]
     for tenant, arm in pairs:
         await tenant.open(arm)
-        arm.limiters.names.update({id: each.name for id, each in tenant.listing.found.items()})
+        arm.limiters.names.update({id: each.name for id, each in tenant.listing.subscriptions.items()})
     return TenantsReader(cloud, [tenant for tenant, _ in pairs])

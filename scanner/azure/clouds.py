@@ -78,38 +78,38 @@ _ORIGIN = re.compile(r"https://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-9
 
 def cloud(name: str) -> Cloud:
     """Return the cloud of a name, with AZURE_AUTHORITY_HOST applied. Raises InputError that names the nearest."""
-    found = CLOUDS.get(name.lower())
-    if found is None:
+    result = CLOUDS.get(name.lower())
+    if result is None:
         near = nearest(name, CLOUDS, 1)
         hint = f"nearest: {near[0]}; " if near else ""
         raise InputError(f'unknown cloud "{name}"', at=f"--cloud {name}", do=f"{hint}known: {', '.join(CLOUDS)}")
-    return with_authority(found)
+    return with_authority(result)
 
 
 def endpoint(url: str) -> str:
     """Return an ARM endpoint as an https origin. Raises InputError for anything else, because a token is sent there."""
-    parts = _split(url if "://" in url else f"https://{url}")
-    found = f"https://{origin(parts.geturl())}"
+    split = _split(url if "://" in url else f"https://{url}")
+    result = f"https://{origin(split.geturl())}"
     if (
-        not _ORIGIN.fullmatch(found)
-        or parts.scheme != "https"
-        or parts.username
-        or parts.path.strip("/")
-        or parts.query
+        not _ORIGIN.fullmatch(result)
+        or split.scheme != "https"
+        or split.username
+        or split.path.strip("/")
+        or split.query
     ):
         raise InputError(
             "an ARM endpoint is https:// and a host, without a path",
             at=f"--arm-endpoint {url}",
             do="for example --arm-endpoint https://management.azure.com",
         )
-    return found
+    return result
 
 
 def known_at(arm: str) -> Cloud | None:
     """Return the cloud that an ARM endpoint belongs to by its host, None for an endpoint of another one."""
     host = origin(arm)
-    found = next((each for each in CLOUDS.values() if host == each.host or host.endswith(f".{each.host}")), None)
-    return with_authority(replace(found, arm=arm)) if found is not None else None
+    result = next((each for each in CLOUDS.values() if host == each.host or host.endswith(f".{each.host}")), None)
+    return with_authority(replace(result, arm=arm)) if result is not None else None
 
 
 def described(arm: str, metadata: Any, named: str = "") -> Cloud:
@@ -139,8 +139,8 @@ def _login(arm: str, metadata: Any) -> Mapping[str, Any]:
     """Return how to sign in at `arm`, as it describes it. Raises InputError where it does not."""
     entries = metadata if isinstance(metadata, list) else [metadata]
     described_there = [entry for entry in entries if isinstance(entry, Mapping)]
-    own = [entry for entry in described_there if origin(str(entry.get("resourceManager", ""))) == origin(arm)]
-    for entry in own or described_there:
+    matching = [entry for entry in described_there if origin(str(entry.get("resourceManager", ""))) == origin(arm)]
+    for entry in matching or described_there:
         login = entry.get("authentication")
         if isinstance(login, Mapping) and is_https(url := str(login.get("loginEndpoint", ""))) and _ORIGIN.match(url):
             return login
@@ -176,13 +176,13 @@ def _shown(url: str) -> str:
 
 
 def _named_audience(arm: str, named: str) -> str:
-    at, found = f"--arm-audience {named}", named.rstrip("/")
-    if not _ORIGIN.match(found):
+    at, result = f"--arm-audience {named}", named.rstrip("/")
+    if not _ORIGIN.match(result):
         raise InputError("an audience is https:// and a host", at=at, do=f"for example --arm-audience {arm}")
-    if azure_cloud(found) and origin(found) != origin(arm):
-        what = f"{found} is an audience of Azure, and {urlsplit(arm).hostname} is no host of it"
+    if azure_cloud(result) and origin(result) != origin(arm):
+        what = f"{result} is an audience of Azure, and {urlsplit(arm).hostname} is no host of it"
         raise InputError(what, at=at, do="leave it out: then tokens are for the endpoint itself")
-    return found
+    return result
 
 
 def azure_cloud(url: str) -> str:
@@ -202,25 +202,25 @@ def with_authority(known: Cloud) -> Cloud:
 def _split(url: str) -> SplitResult:
     """Return the parts of a URL, empty ones where it is broken."""
     try:
-        parts = urlsplit(url)
-        return parts if parts.port is None or parts.port else SplitResult("", "", "", "", "")
+        split = urlsplit(url)
+        return split if split.port is None or split.port else SplitResult("", "", "", "", "")
     except ValueError:
         return SplitResult("", "", "", "", "")
 
 
 def is_https(url: str) -> bool:
     """Return whether a URL is https with a host and a valid port."""
-    parts = _split(url)
-    return parts.scheme == "https" and bool(parts.hostname) and url.isprintable()
+    split = _split(url)
+    return split.scheme == "https" and bool(split.hostname) and url.isprintable()
 
 
 def origin(url: str) -> str:
     """Return host and port of a URL in lower case, without port 443; "" where there is no host."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        split = urlsplit(url)
+        port = split.port
     except ValueError:
         return ""
-    host = (parts.hostname or "").lower()
+    host = (split.hostname or "").lower()
     host = f"[{host}]" if ":" in host else host
     return host if port in (None, 443) else f"{host}:{port}"

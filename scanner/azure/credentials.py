@@ -225,24 +225,24 @@ def tokens(
     http: HttpSession,
     context: ssl.SSLContext,
     prompt: Callable[[str], None],
-    own: TenantLogin | None = None,
+    login: TenantLogin | None = None,
 ) -> TokenCache:
     """Return the token cache for a kind of `--auth`. Nothing is requested yet. Raises InputError for an unknown kind.
 
-    `prompt` is called with what a person must do to sign in (the sentence of the device code). `own`: what a tenant of
-    several has of its own; then only tokens of that tenant are given.
+    `prompt` is called with what a person must do to sign in (the sentence of the device code). `login`: what a tenant
+    of several has of its own; then only tokens of that tenant are given.
     """
     if kind not in KINDS:
         near = nearest(kind, KINDS, 1)
         hint = f"nearest: {near[0]}; " if near else ""
         raise InputError(
             f'unknown login method "{kind}"',
-            at=own.at if own else f"--auth {kind}",
+            at=login.at if login else f"--auth {kind}",
             do=f"{hint}known: {', '.join(KINDS)}",
         )
     chain = _chain() if kind == "default" else (kind,)
-    factory = LoginFactory(cloud, tenant, http, context, prompt, len(chain) > 1, own)
-    return TokenCache([factory.login(each) for each in chain], cloud, tenant, own is not None)
+    factory = LoginFactory(cloud, tenant, http, context, prompt, len(chain) > 1, login)
+    return TokenCache([factory.login(each) for each in chain], cloud, tenant, login is not None)
 
 
 def _chain() -> tuple[str, ...]:

@@ -139,12 +139,12 @@ def read_error(path: str, status: int, body: bytes | str) -> ReadError:
 
 def read_action(path: str) -> str:
     """Return the RBAC action that a GET of an ARM path needs, e.g. `Microsoft.Storage/storageAccounts/read`."""
-    parts = [part for part in path.split("?", 1)[0].split("/") if part]
-    for place in range(len(parts) - 1, -1, -1):
-        if parts[place].lower() == "providers" and place + 1 < len(parts):
-            namespace, *rest = parts[place + 1 :]
+    segments = [segment for segment in path.split("?", 1)[0].split("/") if segment]
+    for position in range(len(segments) - 1, -1, -1):
+        if segments[position].lower() == "providers" and position + 1 < len(segments):
+            namespace, *rest = segments[position + 1 :]
             return "/".join([namespace, *rest[0::2], "read"])
-    if len(parts) > 2 and parts[2].lower() == "resourcegroups":
+    if len(segments) > 2 and segments[2].lower() == "resourcegroups":
         return "Microsoft.Resources/subscriptions/resourceGroups/read"
     return "Microsoft.Resources/subscriptions/read"
 

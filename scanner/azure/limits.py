@@ -98,8 +98,8 @@ class SlidingWindow:
         over = len(self.sent) + count - self.count
         if over <= 0:
             return 0.0
-        rounds, place = divmod(over - 1, self.count)
-        first = self.sent[place] if place < len(self.sent) else now
+        rounds, position = divmod(over - 1, self.count)
+        first = self.sent[position] if position < len(self.sent) else now
         return first + self.seconds * (1 + rounds) - now
 
     def take(self, now: float) -> None:
@@ -171,8 +171,8 @@ class RateLimiter(Struct):
     def delay(self, now: float, count: int = 1) -> float:
         """Return the seconds until so many requests may be sent."""
         known = self.known.delay(now, count) if self.known else 0.0
-        found = max(known, max(self.pause, self.next) + self.spacing * (count - 1) - now)
-        return max(found, SHORTEST) if found > 0 else 0.0
+        result = max(known, max(self.pause, self.next) + self.spacing * (count - 1) - now)
+        return max(result, SHORTEST) if result > 0 else 0.0
 
     @property
     def line(self) -> int:
@@ -277,10 +277,10 @@ class RateLimiters(Struct):
 
     def of(self, key: LimitKey) -> tuple[RateLimiter, ...]:
         """Return the limiters of a request, the widest first. A 429 pauses the last one, the narrowest."""
-        found = self._of.get(key)
-        if found is None:
-            found = self._of[key] = self._made(key)
-        return found
+        rate_limiters = self._of.get(key)
+        if rate_limiters is None:
+            rate_limiters = self._of[key] = self._made(key)
+        return rate_limiters
 
     def _made(self, key: LimitKey) -> tuple[RateLimiter, ...]:
         if key.graph:
@@ -321,12 +321,12 @@ class RateLimiters(Struct):
         known: Callable[[], KnownLimit] | None,
         within: RateLimiter | None = None,
     ) -> RateLimiter:
-        found = self._limiters.get(key)
-        if found is None:
-            found = self._limiters[key] = RateLimiter(name, known() if known and self.on else None)
+        rate_limiter = self._limiters.get(key)
+        if rate_limiter is None:
+            rate_limiter = self._limiters[key] = RateLimiter(name, known() if known and self.on else None)
             if within is not None:
-                within.narrower.append(found)
-        return found
+                within.narrower.append(rate_limiter)
+        return rate_limiter
 
     async def wait_for_turn(self, limiters: tuple[RateLimiter, ...]) -> bool:
         """Wait until all limiters allow a request, and count it. Return False where one gave up: nothing may be sent.
@@ -408,7 +408,7 @@ def _is_count(text: str) -> bool:
 
 def _clock_time(text: str) -> float:
     """Return the seconds of `hh:mm:ss`, at most 60. For other texts 5, which is Resource Graph's own span."""
-    parts = text.split(":")
-    if len(parts) == 3 and all(_is_count(part.replace(".", "", 1)) for part in parts):
-        return min(60.0, float(parts[0]) * 3600 + float(parts[1]) * 60 + float(parts[2]))
+    segments = text.split(":")
+    if len(segments) == 3 and all(_is_count(segment.replace(".", "", 1)) for segment in segments):
+        return min(60.0, float(segments[0]) * 3600 + float(segments[1]) * 60 + float(segments[2]))
     return 5.0

@@ -153,10 +153,10 @@ async def _tokens(login: ScanLogin) -> AsyncIterator[tuple[credentials.TokenCach
 
 async def _explained(error: Exception, stream: LogStream) -> RowsNotSent:
     if not isinstance(error, HttpResponseError) or error.status_code is None:
-        found: UserError | None = await explain_failure(error, stream.endpoint)
+        user_error: UserError | None = await explain_failure(error, stream.endpoint)
         host = clouds.origin(stream.endpoint)
-        said = found.what if found else f"{host} did not respond"
-        return RowsNotSent(said, at=stream.at, do=found.do if found else f"check {host}")
+        text = user_error.what if user_error else f"{host} did not respond"
+        return RowsNotSent(text, at=stream.at, do=user_error.do if user_error else f"check {host}")
     code = str(getattr(error.error, "code", "") or error.reason or "")
     status = f"{error.status_code} {code}".strip()
     if error.status_code in (401, 403):

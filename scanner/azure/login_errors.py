@@ -69,9 +69,9 @@ def unavailable(kind: str, text: str) -> str:
 async def login_error(kind: str, error: Exception, tenant: str, authority: str) -> AccessError:
     """Return the error for a login that failed. `tenant`: the one of `--tenant`, or ""."""
     text = str(error)
-    found = ENTRA_CODE.search(text)
-    if found:
-        return _refused_by_entra(kind, found[0], text, tenant)
+    match = ENTRA_CODE.search(text)
+    if match:
+        return _refused_by_entra(kind, match[0], text, tenant)
     explained = await explain_failure(error, authority)
     if explained is not None:
         return explained
@@ -79,8 +79,8 @@ async def login_error(kind: str, error: Exception, tenant: str, authority: str) 
 
 
 def _refused_by_entra(kind: str, code: str, text: str, tenant: str) -> AccessError:
-    found = _USER.search(text)
-    user = found[0] if found else profile_user() if kind == "cli" else ""
+    match = _USER.search(text)
+    user = match[0] if match else profile_user() if kind == "cli" else ""
     login = f"{NAMES[kind]} login{f' of {user}' if user else ''}"
     login_tenant = tenant or (user.partition("@")[2] if code in _EXPIRED else "")
     sign_in = f"az login{f' --tenant {login_tenant}' if login_tenant else ''}" if kind == "cli" else _hint(kind)

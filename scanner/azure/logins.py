@@ -99,11 +99,11 @@ class LoginFactory(Struct):
     context: ssl.SSLContext
     prompt: Callable[[str], None]
     chained: bool
-    own: TenantLogin | None = None
+    tenant_login: TenantLogin | None = None
 
     def login(self, kind: str) -> Login:
         """Return the login of a kind."""
-        return Login(kind, partial(self._credential, kind), _missing(kind, self.own))
+        return Login(kind, partial(self._credential, kind), _missing(kind, self.tenant_login))
 
     def _credential(self, kind: str) -> Credential:
         """Return the credential of a kind."""
@@ -135,7 +135,7 @@ class LoginFactory(Struct):
     def _options(self) -> dict[str, Any]:
         return {
             "authority": self.cloud.authority,
-            "additionally_allowed_tenants": [] if self.own is not None else ["*"],
+            "additionally_allowed_tenants": [] if self.tenant_login is not None else ["*"],
             "transport": self.http.transport,
             "retry_total": 3,
             "disable_instance_discovery": not self.cloud.known,
@@ -145,27 +145,31 @@ class LoginFactory(Struct):
         return {"tenant_id": self.tenant} if self.tenant else {}
 
     def _client_option(self) -> dict[str, Any]:
-        return {"client_id": self.own.client} if self.own is not None and self.own.client else {}
+        return (
+            {"client_id": self.tenant_login.client}
+            if self.tenant_login is not None and self.tenant_login.client
+            else {}
+        )
 
     def _client_id(self) -> str:
-        return (self.own.client if self.own is not None else "") or os.environ["AZURE_CLIENT_ID"]
+        return (self.tenant_login.client if self.tenant_login is not None else "") or os.environ["AZURE_CLIENT_ID"]
 
     def _environment(self) -> Credential:
         """Return the credential of a service principal. What a tenant has of its own replaces the variables."""
         from azure.identity.aio import CertificateCredential, ClientSecretCredential, EnvironmentCredential
 
-        own = self.own
-        if own is None:
+        login = self.tenant_login
+        if login is None:
             return EnvironmentCredential(**self._options())
-        secret = own.secret or ("" if own.certificate else os.environ.get("AZURE_CLIENT_SECRET", ""))
+        secret = login.secret or ("" if login.certificate else os.environ.get("AZURE_CLIENT_SECRET", ""))
         if secret:
-            return ClientSecretCredential(own.id, self._client_id(), secret, **self._options())
-        if own.certificate:
-            given: dict[str, Any] = {"certificate_data": own.certificate.encode()}
+            return ClientSecretCredential(login.id, self._client_id(), secret, **self._options())
+        if login.certificate:
+            given: dict[str, Any] = {"certificate_data": login.certificate.encode()}
         else:
             given = {"certificate_path": os.environ["AZURE_CLIENT_CERTIFICATE_PATH"]}
             given["password"] = os.environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD")
-        return CertificateCredential(own.id, self._client_id(), **given, **self._options())
+        return CertificateCredential(login.id, self._client_id(), **given, **self._options())
 
     def _blocking_options(self) -> dict[str, Any]:
         """Return the options of the two credentials without an asyncio form. They trust the same, through requests."""
@@ -179,7 +183,9 @@ class LoginFactory(Struct):
     def _managed(self) -> Credential:
         from azure.identity.aio import ManagedIdentityCredential
 
-        client = (self.own.client if self.own is not None else "") or os.environ.get("AZURE_CLIENT_ID")
+        client = (self.tenant_login.client if self.tenant_login is not None else "") or os.environ.get(
+            "AZURE_CLIENT_ID"
+        )
         session = HttpSession(self.context, proxies=False)
         credential = ManagedIdentityCredential(client_id=client, transport=session.transport, retry_total=2)
         has_endpoint = bool(os.environ.get("IDENTITY_ENDPOINT") or os.environ.get("MSI_ENDPOINT"))
@@ -207,9 +213,9 @@ class LoginFactory(Struct):
             return pipelines_assertion(url, connection, bearer, self.context)
 
         tenant = self.tenant or os.environ["AZURESUBSCRIPTION_TENANT_ID"]
-        own = self.own.client if self.own is not None else ""
+        client_id = self.tenant_login.client if self.tenant_login is not None else ""
         return ClientAssertionCredential(
-            tenant, own or os.environ["AZURESUBSCRIPTION_CLIENT_ID"], assertion, **self._options()
+            tenant, client_id or os.environ["AZURESUBSCRIPTION_CLIENT_ID"], assertion, **self._options()
         )
 
     def _show_code(self, address: str, code: str, _expires: object) -> None:
@@ -223,8 +229,10 @@ class _ThreadedCredential:
         self._blocking = blocking
 
     async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
-        found: AccessTokenInfo = await asyncio.to_thread(self._blocking.get_token_info, *scopes, options=options)
-        return found
+        access_token_info: AccessTokenInfo = await asyncio.to_thread(
+            self._blocking.get_token_info, *scopes, options=options
+        )
+        return access_token_info
 
     async def close(self) -> None:
         await asyncio.to_thread(self._blocking.close)
@@ -266,22 +274,22 @@ class _ManagedCredential:
         await self._http.close()
 
 
-def _missing(kind: str, own: TenantLogin | None = None) -> str:
+def _missing(kind: str, login: TenantLogin | None = None) -> str:
     """Return which variables of a kind of login are not set, "" where none is missing. A tenant replaces some."""
-    needed = [each for each in REQUIRED_VARIABLES.get(kind, ()) if own is None or not _replaced(each, own)]
+    needed = [each for each in REQUIRED_VARIABLES.get(kind, ()) if login is None or not _replaced(each, login)]
     unset = [name for name in needed if not any(os.environ.get(each) for each in name.split(" or "))]
     if not unset:
         return ""
     return "not set" if len(unset) == len(REQUIRED_VARIABLES[kind]) else f"{', '.join(unset)} not set"
 
 
-def _replaced(variable: str, own: TenantLogin) -> bool:
+def _replaced(variable: str, login: TenantLogin) -> bool:
     """Return whether a tenant has of its own what a variable gives."""
     if variable.endswith("TENANT_ID"):
         return True
     if variable.endswith("CLIENT_ID"):
-        return bool(own.client)
-    return variable.startswith("AZURE_CLIENT_SECRET") and bool(own.secret or own.certificate)
+        return bool(login.client)
+    return variable.startswith("AZURE_CLIENT_SECRET") and bool(login.secret or login.certificate)
 
 
 def github_assertion(url: str, bearer: str, context: ssl.SSLContext) -> str:

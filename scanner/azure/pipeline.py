@@ -207,10 +207,10 @@ class Guards:
         if url.startswith(self._cloud.arm + "/"):
             target = url[len(self._cloud.arm) :].partition("#")[0]
         else:
-            parts = urlsplit(url)
-            if parts.scheme != "https" or origin(url) != self._cloud.host:
+            split = urlsplit(url)
+            if split.scheme != "https" or origin(url) != self._cloud.host:
                 raise NotARead(f"{origin(url)} is not {self._cloud.host}")
-            target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+            target = f"{split.path}?{split.query}" if split.query else split.path
         if method not in ("GET", "HEAD"):
             path = target.partition("?")[0]
             is_query = path.lower() == GRAPH.lower()
@@ -221,10 +221,10 @@ class Guards:
 
 def challenged_claims(challenge: str) -> str:
     """Return the claims that a `WWW-Authenticate` header of ARM asks for (continuous access evaluation), else ""."""
-    if not _INSUFFICIENT.search(challenge) or not (found := _CLAIMS.search(challenge)):
+    if not _INSUFFICIENT.search(challenge) or not (match := _CLAIMS.search(challenge)):
         return ""
     try:
-        return base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)).decode()
+        return base64.urlsafe_b64decode(match[1] + "=" * (-len(match[1]) % 4)).decode()
     except ValueError:
         return ""
 

@@ -48,13 +48,13 @@ class AzureReader:
 
     async def subscriptions(self) -> list[Subscription]:
         """Return all subscriptions that the identity can see. Raises ReadError."""
-        return list((await self.listed()).found.values())
+        return list((await self.listed()).subscriptions.values())
 
     async def listed(self) -> Listing:
         """Return the same, with what is wrong with the list. Raises ReadError."""
         if self._known is None:
             self._known = await subscription_lists.visible(self._arm)
-            self._arm.limiters.names.update({id: each.name for id, each in self._known.found.items()})
+            self._arm.limiters.names.update({id: each.name for id, each in self._known.subscriptions.items()})
         return self._known
 
     async def named(self, wanted: Sequence[str]) -> list[Subscription]:
@@ -75,9 +75,9 @@ class AzureReader:
         if not subscriptions and not management_groups:
             return await self.subscriptions(), [await self.listed()]
         listings = await self.below(management_groups)
-        below = (each for listing in listings for each in listing.found.values())
-        found = [*await self.named(subscriptions), *below]
-        return list({each.id.lower(): each for each in found}.values()), listings
+        below = (each for listing in listings for each in listing.subscriptions.values())
+        matches = [*await self.named(subscriptions), *below]
+        return list({each.id.lower(): each for each in matches}.values()), listings
 
     async def identities(self) -> list[Identity]:
         """Return the accounts that read. Tenants that cannot be read have no names."""

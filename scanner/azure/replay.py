@@ -57,18 +57,18 @@ class Replay(Struct):
         listing: bool,
     ) -> Any:
         """Return the JSON of an answer: that of the journal, else the one that `ask` gets. Raises ReadError."""
-        found = self.journal.find(self._of(request)) if _TABLE not in request.content else None
-        again = found is not None and self.journal.relisted and shows_changes(path, listing=listing)
-        if found is not None and not again:
-            return _replayed(found, path)
+        answer_line = self.journal.find(self._of(request)) if _TABLE not in request.content else None
+        again = answer_line is not None and self.journal.relisted and shows_changes(path, listing=listing)
+        if answer_line is not None and not again:
+            return _replayed(answer_line, path)
         try:
             body = await ask()
         except ReadError as error:
             self.keep_if_none(request, error)
             raise
-        if again and found is not None and found.failure is None:
+        if again and answer_line is not None and answer_line.failure is None:
             shaped = masked_value(self.journal.shape.of(path, body, listing=listing))
-            forget_below(self.journal, SeenBefore(found).changed(body, shaped))
+            forget_below(self.journal, SeenBefore(answer_line).changed(body, shaped))
         return self.keep(request, path, body, listing=listing)
 
     def _keep_failure(self, key: Key, error: ReadError) -> None:
@@ -82,14 +82,14 @@ class Replay(Struct):
         keys: list[Key] = []
         while url:
             key = self._of(ArmRead("GET", url))
-            found = self.journal.find(key)
-            if found is None:
+            answer_line = self.journal.find(key)
+            if answer_line is None:
                 break
             keys.append(key)
-            if not found.more or found.failure is not None:
+            if not answer_line.more or answer_line.failure is not None:
                 return
             try:
-                url = link_of(found.body, url, path)
+                url = link_of(answer_line.body, url, path)
             except ReadError:
                 return
         if keys:
@@ -104,8 +104,8 @@ class Replay(Struct):
         return self.journal.forget(map(self._of, requests)) > 0
 
 
-def _replayed(found: AnswerLine, path: str) -> Any:
-    if found.failure is None:
-        return found.body
-    failure = found.failure
+def _replayed(answer_line: AnswerLine, path: str) -> Any:
+    if answer_line.failure is None:
+        return answer_line.body
+    failure = answer_line.failure
     raise ReadError(path, failure.status, failure.code, failure.action, failure.message, failure.inner)

@@ -30,8 +30,8 @@ def older_version(error: ReadError, pinned: str) -> str:
 
 def served_versions(error: ReadError) -> list[str]:
     """Return the api-versions that a refusal names."""
-    found = _SERVED.search(error.message) if error.status in STATUSES else None
-    return [] if found is None else [each.strip() for each in re.split(r"[,;]", found[1] or found[2] or found[3])]
+    match = _SERVED.search(error.message) if error.status in STATUSES else None
+    return [] if match is None else [each.strip() for each in re.split(r"[,;]", match[1] or match[2] or match[3])]
 
 
 def _is_stable(version: str) -> bool:

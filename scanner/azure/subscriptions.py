@@ -53,16 +53,16 @@ class Listing(Struct):
 
     path: str
     most: int
-    found: dict[str, Subscription] = field(default_factory=dict)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
     fault: str = ""
 
-    def add(self, found: Subscription) -> None:
+    def add(self, subscription: Subscription) -> None:
         """Add a subscription. Of two with one id and other content the first stays, and the list has a fault."""
-        known = self.found.setdefault(found.id.lower(), found)
-        if known != found:
+        known = self.subscriptions.setdefault(subscription.id.lower(), subscription)
+        if known != subscription:
             self.lose("DuplicateId")
-        elif len(self.found) > self.most:
-            del self.found[found.id.lower()]
+        elif len(self.subscriptions) > self.most:
+            del self.subscriptions[subscription.id.lower()]
             self.lose(LimitReached(self.path, f"{self.most:,} subscriptions", "subscriptions").code)
 
     def lose(self, fault: str) -> None:
@@ -132,13 +132,13 @@ async def named(
     arm: ArmClient, wanted: Sequence[str], known: Sequence[Subscription], account: SignedInAccount
 ) -> list[Subscription]:
     """Return the subscriptions that `-s` names by id or name, each once. Raises InputError or WrongTenant."""
-    found: dict[str, Subscription] = {}
+    result: dict[str, Subscription] = {}
     for word in wanted:
         fits = [each for each in known if word.lower() in (each.id.lower(), each.name.lower())]
         if not fits:
             raise await _no_subscription(arm, word, known, account)
-        found.update({each.id.lower(): each for each in fits})
-    return list(found.values())
+        result.update({each.id.lower(): each for each in fits})
+    return list(result.values())
 
 
 async def _no_subscription(
@@ -184,7 +184,7 @@ async def below(arm: ArmClient, groups: Sequence[str], known: Sequence[Subscript
     Raises InputError or NothingReadable where a group's descendants cannot be listed.
     """
     visible_ids = {each.id.lower(): each for each in known}
-    found: list[Listing] = []
+    listings: list[Listing] = []
     for group in groups:
         path = f"/providers/Microsoft.Management/managementGroups/{group}/descendants"
         try:
@@ -201,16 +201,16 @@ async def below(arm: ArmClient, groups: Sequence[str], known: Sequence[Subscript
                 at=f"missing {error.action}" if error.action else "",
                 do="name them with -s, or request the Management Group Reader role",
             ) from error
-        found.append(Listing(path, arm.limits.subscriptions))
+        listings.append(Listing(path, arm.limits.subscriptions))
         for row in rows:
             name, type = row.get("name"), row.get("type")
             if isinstance(type, str) and type.lower().endswith("/managementgroups"):
                 continue
             if isinstance(name, str) and _ID.fullmatch(name):
-                found[-1].add(visible_ids.get(name.lower()) or _hidden(row))
+                listings[-1].add(visible_ids.get(name.lower()) or _hidden(row))
             else:
-                found[-1].lose("BadSubscriptionId")
-    return found
+                listings[-1].lose("BadSubscriptionId")
+    return listings
 
 
 def _hidden(row: Json) -> Subscription:

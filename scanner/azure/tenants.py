@@ -102,17 +102,17 @@ class TenantsReader(AzureReader):
         """Give each subscription to its home tenant, else to the first that shows it; bar it from all the others."""
         seen: dict[str, list[ConnectedTenant]] = {}
         for tenant in self._tenants:
-            for id in tenant.listing.found:
+            for id in tenant.listing.subscriptions:
                 seen.setdefault(id, []).append(tenant)
         several = []
         for id, viewers in seen.items():
             owner = self._home(id, viewers) or viewers[0]
-            shown = owner.listing.found.get(id)
+            shown = owner.listing.subscriptions.get(id)
             if shown is None:
-                shown = replace(viewers[0].listing.found[id], state="", fault=owner.fault or HIDDEN)
+                shown = replace(viewers[0].listing.subscriptions[id], state="", fault=owner.fault or HIDDEN)
             self._owners[id], self._subscriptions[id] = owner, shown
             if len(viewers) > 1 or owner not in viewers:
-                several.append(_said(shown, owner, viewers))
+                several.append(_stated(shown, owner, viewers))
         for tenant in self._tenants:
             if tenant.client is not None:
                 tenant.client.foreign = frozenset(id for id, owner in self._owners.items() if owner is not tenant)
@@ -127,9 +127,9 @@ class TenantsReader(AzureReader):
 
         The list of the home tenant itself counts before what other tenants say.
         """
-        stated = {viewer.id: viewer.listing.found[id].tenant.lower() for viewer in viewers}
-        own = next((each for each in viewers if stated[each.id] == each.id), None)
-        return own or next((each for each in self._tenants if each.id in stated.values()), None)
+        stated = {viewer.id: viewer.listing.subscriptions[id].tenant.lower() for viewer in viewers}
+        tenant = next((each for each in viewers if stated[each.id] == each.id), None)
+        return tenant or next((each for each in self._tenants if each.id in stated.values()), None)
 
     def _client(self, path: str) -> ArmClient:
         """Return the client for a path. Raise ReadError where no tenant of the scan may read it."""
@@ -148,13 +148,13 @@ class TenantsReader(AzureReader):
 
     async def identities(self) -> list[Identity]:
         """Return the accounts that read, each with its tenant."""
-        found, read = [], {each.id for each in self._tenants}
+        identities, read = [], {each.id for each in self._tenants}
         for tenant in self._tenants:
             if tenant.client is not None and tenant.account is not None:
                 known = await subscription_lists.tenants(tenant.client)
                 others = [name or id for id, name in known if id.lower() not in read]
-                found.append(Identity(tenant.account, tenant.name, others))
-        return found
+                identities.append(Identity(tenant.account, tenant.name, others))
+        return identities
 
     async def named(self, wanted: Sequence[str]) -> list[Subscription]:
         """Return the subscriptions that `-s` names, in any tenant. Raises InputError."""
@@ -171,17 +171,17 @@ class TenantsReader(AzureReader):
 
         `subscriptions`, `management_groups`: those of the command line, in place of those of the tenants.
         """
-        found: dict[str, Subscription] = {}
+        result: dict[str, Subscription] = {}
         listings: list[Listing] = []
         for word in subscriptions:
             for each in self._of_any_tenant(word, listings):
-                found[each.id.lower()] = each
+                result[each.id.lower()] = each
         for tenant in self._tenants if management_groups or not subscriptions else ():
             groups = management_groups or tenant.login.management_groups
             words = () if management_groups else tenant.login.subscriptions
             for each in await self._targets_of(tenant, words, groups, listings):
-                found[each.id.lower()] = each
-        return list(found.values()), listings
+                result[each.id.lower()] = each
+        return list(result.values()), listings
 
     async def _targets_of(
         self, tenant: ConnectedTenant, words: Sequence[str], groups: Sequence[str], listings: list[Listing]
@@ -192,20 +192,22 @@ class TenantsReader(AzureReader):
             return [self._hidden(word, tenant, tenant.fault) for word in words if is_subscription_id(word)]
         listings += [tenant.gap(tenant.listing.fault)] if tenant.listing.fault else []
         if not words and not groups:
-            listings += [] if tenant.listing.found else [tenant.gap(EMPTY)]
-            return [self._subscriptions[id] for id in tenant.listing.found]
+            listings += [] if tenant.listing.subscriptions else [tenant.gap(EMPTY)]
+            return [self._subscriptions[id] for id in tenant.listing.subscriptions]
         below = await self._below(tenant, groups)
         listings += [each for each in below if each.fault]
-        found = [each for word in words for each in self._of_tenant(word, tenant)]
-        found += [self._subscriptions.get(id, each) for listing in below for id, each in listing.found.items()]
-        listings += [] if found or any(each.fault for each in below) else [tenant.gap(EMPTY)]
-        return found
+        subscriptions = [each for word in words for each in self._of_tenant(word, tenant)]
+        subscriptions += [
+            self._subscriptions.get(id, each) for listing in below for id, each in listing.subscriptions.items()
+        ]
+        listings += [] if subscriptions or any(each.fault for each in below) else [tenant.gap(EMPTY)]
+        return subscriptions
 
     def _of_tenant(self, word: str, tenant: ConnectedTenant) -> list[Subscription]:
         """Return the subscriptions of a tenant that a word of its entry names. Raises InputError."""
-        found = [self._subscriptions[id] for id in tenant.listing.found if self._fits(word, id)]
-        if found:
-            return found
+        subscriptions = [self._subscriptions[id] for id in tenant.listing.subscriptions if self._fits(word, id)]
+        if subscriptions:
+            return subscriptions
         others = [self._owners[id].name for id in self._subscriptions if self._fits(word, id)]
         if others:
             what = f'subscription "{word}" belongs to tenant "{others[0]}", not to tenant "{tenant.name}"'
@@ -213,17 +215,17 @@ class TenantsReader(AzureReader):
         if is_subscription_id(word):
             return [self._hidden(word, tenant, "")]
         what = f'the login of tenant "{tenant.name}" sees no subscription "{word}"'
-        raise InputError(what, at=tenant.login.at, do=self._hint(word, tenant.listing.found))
+        raise InputError(what, at=tenant.login.at, do=self._hint(word, tenant.listing.subscriptions))
 
     def _of_any_tenant(self, word: str, listings: list[Listing]) -> list[Subscription]:
         """Return the subscriptions that a word of the command line names. Raises InputError."""
-        found = [each for id, each in self._subscriptions.items() if self._fits(word, id)]
+        subscriptions = [each for id, each in self._subscriptions.items() if self._fits(word, id)]
         failed = [each for each in self._tenants if each.client is None]
-        if found or not failed:
-            if not found:
+        if subscriptions or not failed:
+            if not subscriptions:
                 what = f'no tenant of the settings shows a subscription "{word}"'
                 raise InputError(what, at=f"--subscription {word}", do=self._hint(word, self._subscriptions))
-            return found
+            return subscriptions
         listings += [each.gap(each.fault) for each in failed if each.path not in {one.path for one in listings}]
         return [self._hidden(word, failed[0], failed[0].fault)] if is_subscription_id(word) else []
 
@@ -241,19 +243,21 @@ class TenantsReader(AzureReader):
 
     async def _below(self, tenant: ConnectedTenant, groups: Sequence[str]) -> list[Listing]:
         """Return the subscriptions below management groups of a tenant. A group that is refused is a fault."""
-        found = []
+        listings = []
         for group in groups if tenant.client is not None else ():
             assert tenant.client is not None
             try:
-                found += await subscription_lists.below(tenant.client, [group], list(tenant.listing.found.values()))
+                listings += await subscription_lists.below(
+                    tenant.client, [group], list(tenant.listing.subscriptions.values())
+                )
             except InputError as error:
                 raise InputError(f'{error.what} in tenant "{tenant.name}"', at=tenant.login.at, do=error.do) from error
             except NothingReadable as error:
                 cause = error.__cause__
                 fault = cause.code if isinstance(cause, ReadError) else type(error).__name__
                 self.notes.append(f'tenant "{tenant.name}": {error.what}')
-                found.append(Listing(f"{tenant.path}/managementGroups/{group}", 0, fault=fault))
-        return found
+                listings.append(Listing(f"{tenant.path}/managementGroups/{group}", 0, fault=fault))
+        return listings
 
     # Reads
 
@@ -296,7 +300,7 @@ class TenantsReader(AzureReader):
         return rows
 
 
-def _said(shown: Subscription, owner: ConnectedTenant, viewers: Sequence[ConnectedTenant]) -> Message:
+def _stated(shown: Subscription, owner: ConnectedTenant, viewers: Sequence[ConnectedTenant]) -> Message:
     names = " and ".join(f'"{each.name}"' for each in viewers)
     see = f"subscription {shown.name} is visible from {'tenant' if len(viewers) == 1 else 'tenants'} {names}"
     home = Message("its home tenant") if shown.tenant.lower() == owner.id else Message("the first of them")

@@ -51,36 +51,36 @@ def tls_context() -> ssl.SSLContext:
     # Python 3.13 began to require extensions that the CAs of inspecting proxies lack. az and requests do not.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     loaded: set[str] = set()
-    for place in (system.openssl_cafile, system.openssl_capath):
-        if Path(place).exists():
+    for path in (system.openssl_cafile, system.openssl_capath):
+        if Path(path).exists():
             with suppress(ssl.SSLError, OSError):
-                _load(context, place)
-                loaded.add(os.path.realpath(place))
+                _load(context, path)
+                loaded.add(os.path.realpath(path))
     if not loaded:
         context.load_verify_locations(certifi.where())
     if folders := os.environ.get(system.openssl_capath_env):
         context.load_verify_locations(capath=folders)
     for name in TRUST:
-        place = os.environ.get(name, "")
-        if place and os.path.realpath(place) not in loaded:
+        path = os.environ.get(name, "")
+        if path and os.path.realpath(path) not in loaded:
             try:
-                _load(context, place)
-                loaded.add(os.path.realpath(place))
+                _load(context, path)
+                loaded.add(os.path.realpath(path))
             except (OSError, ssl.SSLError) as error:
                 reason = "no such file" if isinstance(error, FileNotFoundError) else "no certificates in PEM form"
                 raise InputError(
-                    f"{name} is set to {place}: {reason}",
-                    at=f"{name}={place}",
+                    f"{name} is set to {path}: {reason}",
+                    at=f"{name}={path}",
                     do=f"unset {name}, or set it to a PEM file",
                 ) from error
     return context
 
 
-def _load(context: ssl.SSLContext, place: str) -> None:
-    if Path(place).is_dir():
-        context.load_verify_locations(capath=place)
+def _load(context: ssl.SSLContext, path: str) -> None:
+    if Path(path).is_dir():
+        context.load_verify_locations(capath=path)
     else:
-        context.load_verify_locations(cafile=place)
+        context.load_verify_locations(cafile=path)
 
 
 class Transport(AioHttpTransport):  # type: ignore[misc] # azure-core re-exports it without a type
@@ -236,20 +236,20 @@ def proxy_of(url: str) -> str | None:
 
     Raises ProxyRefused where its login is not clear: what a reader takes for its host or port may be of the password.
     """
-    parts = urlsplit(url)
+    split = urlsplit(url)
     settings = tuple(os.environ.get(name) for name in _PROXY_SETTINGS)
-    return _proxy_for(parts.scheme, parts.hostname or "", settings)
+    return _proxy_for(split.scheme, split.hostname or "", settings)
 
 
 @lru_cache(maxsize=256)
 def _proxy_for(scheme: str, host: str, _settings: tuple[str | None, ...]) -> str | None:
-    found = None if proxy_bypass(host) else getproxies().get(scheme)
-    if found:
+    result = None if proxy_bypass(host) else getproxies().get(scheme)
+    if result:
         try:
-            check_url(found if "://" in found else f"http://{found}")
+            check_url(result if "://" in result else f"http://{result}")
         except BadUrl as error:
             raise ProxyRefused(f"the proxy cannot be used: {error}", at="HTTPS_PROXY", do=error.do) from None
-    return found
+    return result
 
 
 async def explain_failure(error: BaseException, url: str) -> UntrustedCertificate | ProxyRefused | Unreachable | None:
@@ -284,10 +284,10 @@ async def explain_failure(error: BaseException, url: str) -> UntrustedCertificat
 
 
 def _proxy_refused(url: str, why: str) -> ProxyRefused:
-    parts = urlsplit(url)
+    split = urlsplit(url)
     proxy = urlsplit(proxy_of(url) or "")
     return ProxyRefused(
-        f"the proxy refused {parts.hostname}:{parts.port or 443}: {why}",
+        f"the proxy refused {split.hostname}:{split.port or 443}: {why}",
         at=f"HTTPS_PROXY, {proxy.hostname}:{proxy.port or 80}",
         do="put user and password into HTTPS_PROXY, or exempt the host in NO_PROXY",
     )
@@ -322,8 +322,8 @@ async def certificate_issuer(url: str) -> str:
 
 async def _certificate(url: str) -> bytes | None:
     """Return the certificate of a host from a handshake that trusts any certificate and carries no request."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 443
+    split = urlsplit(url)
+    host, port = split.hostname or "", split.port or 443
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

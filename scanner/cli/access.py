@@ -51,58 +51,58 @@ def role(settings: Settings) -> int:
     Screen().last([Line(f"{clean(each)}{_UNVERIFIED}", "Note") for each in unverified(actions)])
     is_json = settings["format"] == "json"
     count = len(rules.enabled_questions())
-    said = f"Role: {len(granted(actions))} read actions for {count} rules; no secrets, no writes."
+    text = f"Role: {len(granted(actions))} read actions for {count} rules; no secrets, no writes."
     if not settings["scope"]:
-        said += " Add your subscription to it, or use --scope /subscriptions/ID."
+        text += " Add your subscription to it, or use --scope /subscriptions/ID."
     command = Line("az role definition create --role-definition role.json", column=0, whole=True)
-    Screen().last([Line(f"{said} Next:", column=0), command] if is_json else [Line(said, column=0)])
+    Screen().last([Line(f"{text} Next:", column=0), command] if is_json else [Line(text, column=0)])
     return 2 if rules.broken else 0
 
 
 def _check(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> int:
     asked = asked_permissions(rules, settings, screen, stop)
-    places = assess(rules, asked.found, settings["effective"])
-    lacks = [*missing(rules, places, settings["effective"]), *for_view(places, asked.refused)]
+    scopes = assess(rules, asked.permissions, settings["effective"])
+    lacks = [*missing(rules, scopes, settings["effective"]), *for_view(scopes, asked.refused)]
     count = len(rules.enabled_questions())
-    code, why = end(places, lacks, count, asked.unread)
+    code, why = end(scopes, lacks, count, asked.unread)
     if settings["format"] == "json":
-        document = _document(places, lacks, count, code)
+        document = _document(scopes, lacks, count, code)
         print_json(document | ({"not-read": asked.unread} if asked.unread else {}))
     else:
-        _text(places, lacks, count)
-    screen.last([*_notes(places, lacks, settings), Line(why, f"Exit {code}")])
+        _text(scopes, lacks, count)
+    screen.last([*_notes(scopes, lacks, settings), Line(why, f"Exit {code}")])
     return code
 
 
 def end(
-    places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: int, unread: Sequence[str] = ()
+    scopes: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: int, unread: Sequence[str] = ()
 ) -> tuple[int, str]:
     """Return the exit code and its reason. `unread`: what of the scope could not be listed."""
-    short = [each for each in places if each.inconclusive]
-    partly = [each.name for each in places if each.rights.view == "partial"]
-    said = []
+    short = [each for each in scopes if each.inconclusive]
+    partly = [each.name for each in scopes if each.rights.view == "partial"]
+    texts = []
     if len(short) > SHOWN:
         most = max(each.inconclusive for each in short)
-        said.append(
-            f"up to {many(most, 'rule')} in {len(short):,} of {len(places):,} subscriptions cannot be evaluated"
+        texts.append(
+            f"up to {many(most, 'rule')} in {len(short):,} of {len(scopes):,} subscriptions cannot be evaluated"
         )
     elif short:
         first, *others = [(each.inconclusive, each.name) for each in short]
         more = _and([f"{many(first[0], 'rule')} in {first[1]}", *(f"{number:,} in {name}" for number, name in others)])
-        said.append(f"{more} cannot be evaluated")
+        texts.append(f"{more} cannot be evaluated")
     if partly:
-        said.append(
+        texts.append(
             f"{_named(partly)} {'has' if len(partly) == 1 else 'have'} partial visibility; other resources may exist"
         )
     if unread:
-        said.append(f"{_and(unread)} could not be read")
+        texts.append(f"{_and(unread)} could not be read")
     if any(each.action in EFFECTIVE for each in lacks):
-        said.append("scan --effective would be incomplete")
-    if said:
-        return INCOMPLETE, "; ".join(said)
+        texts.append("scan --effective would be incomplete")
+    if texts:
+        return INCOMPLETE, "; ".join(texts)
     return (
         FINE,
-        f"the roles of this identity allow all reads of {count:,} rules in {_named([each.name for each in places])}",
+        f"the roles of this identity allow all reads of {count:,} rules in {_named([each.name for each in scopes])}",
     )
 
 
@@ -114,14 +114,14 @@ def _and(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _text(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: int) -> None:
+def _text(scopes: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: int) -> None:
     piped = not sys.stdout.isatty()
     rows = []
-    for each in places:
-        said = f"{count - each.inconclusive:,} of {many(count, 'rule')} can be evaluated"
-        said += f", {len(each.unknown):,} unknown" if each.unknown else ""
+    for each in scopes:
+        text = f"{count - each.inconclusive:,} of {many(count, 'rule')} can be evaluated"
+        text += f", {len(each.unknown):,} unknown" if each.unknown else ""
         # A name of Azure never comes first, because a CI system may read the beginning of a line as a command.
-        rows.append(["scope", each.name, said, VIEWS[each.rights.view], *([each.scope] if piped else [])])
+        rows.append(["scope", each.name, text, VIEWS[each.rights.view], *([each.scope] if piped else [])])
     table(rows, sys.stdout, os.environ, 1)
     if piped:
         more = [["missing", _affected(row), row.action, ", ".join(row.names), ", ".join(row.rules)] for row in lacks]
@@ -138,17 +138,17 @@ def _affected(row: MissingAction) -> str:
     return "scan --effective" if row.action in EFFECTIVE else many(len(row.rules), "rule")
 
 
-def _notes(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], settings: Settings) -> list[Line]:
+def _notes(scopes: Sequence[ScopeAccess], lacks: Sequence[MissingAction], settings: Settings) -> list[Line]:
     lines = []
-    for place in places:
-        silent = [f"{name} ({why})" for name, why in place.rights.reasons.items() if name != "*"]
-        if "*" in place.rights.reasons:
+    for scope in scopes:
+        silent = [f"{name} ({why})" for name, why in scope.rights.reasons.items() if name != "*"]
+        if "*" in scope.rights.reasons:
             lines.append(
-                Line(f"the resource groups of {place.name} could not be listed: {place.rights.reasons['*']}", "Unknown")
+                Line(f"the resource groups of {scope.name} could not be listed: {scope.rights.reasons['*']}", "Unknown")
             )
         if silent:
             more = f" and {len(silent) - SHOWN:,} more" if len(silent) > SHOWN else ""
-            lines.append(Line(f"resource groups of {place.name}: {', '.join(silent[:SHOWN])}{more}", "Unknown"))
+            lines.append(Line(f"resource groups of {scope.name}: {', '.join(silent[:SHOWN])}{more}", "Unknown"))
     lines.append(Line(DENIED, "Note"))
     if lacks:
         command = ["twolocks", "access", "role", *(["--effective"] if settings["effective"] else [])]
@@ -166,7 +166,7 @@ def _notes(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], settin
     return lines
 
 
-def _document(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: int, code: int) -> dict[str, Any]:
+def _document(scopes: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: int, code: int) -> dict[str, Any]:
     return {
         "tool": f"twolocks {version()}",
         "rules": count,
@@ -180,7 +180,7 @@ def _document(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], cou
                 "unknown": sorted(each.unknown),
                 "not-asked": dict(sorted(each.rights.reasons.items())),
             }
-            for each in places
+            for each in scopes
         ],
         "missing": [{"action": each.action, "rules": each.rules, "scopes": each.scopes} for each in lacks],
         "exit": code,

@@ -25,7 +25,9 @@ class _Command(TyperCommand):
     """A command with the help of its row."""
 
     def __init__(self, row: Command) -> None:
-        params: list[click.Parameter] = [_argument(row.name, place, word) for place, word in enumerate(row.arguments)]
+        params: list[click.Parameter] = [
+            _argument(row.name, position, word) for position, word in enumerate(row.arguments)
+        ]
         params += [_option(each) for each in row.rows if isinstance(each, Option)]
         super().__init__(row.name.rpartition(" ")[2], params=params, callback=_callback(row), rich_markup_mode=None)
         self.row = row
@@ -55,8 +57,8 @@ class _Group(TyperGroup):
         return list(self.rows)
 
 
-def _argument(command: str, place: int, word: str) -> TyperArgument:
-    names, completes = [f"argument_{place}"], completion.of_argument(command, word)
+def _argument(command: str, position: int, word: str) -> TyperArgument:
+    names, completes = [f"argument_{position}"], completion.of_argument(command, word)
     if word.startswith("["):
         return TyperArgument(
             param_decls=names, metavar=word.strip("[]"), required=False, default="", shell_complete=completes
@@ -76,7 +78,7 @@ def _callback(row: Command) -> Callable[..., int]:
     def call(**given: Any) -> int:
         from scanner.cli.common import settings_of
 
-        arguments = [given.pop(f"argument_{place}") for place in range(len(row.arguments))]
+        arguments = [given.pop(f"argument_{position}") for position in range(len(row.arguments))]
         settings = settings_of(row, given, arguments)
         command_starts()
         module, _, function = row.runs.partition(":")

@@ -39,8 +39,8 @@ def require() -> None:
 
 def leader() -> int:
     """Return the leader of the session, which is the shell of a terminal; 0 where it is not visible."""
-    found = os.getsid(0)
-    return found if found and _is_alive(found) else 0
+    value = os.getsid(0)
+    return value if value and _is_alive(value) else 0
 
 
 def _is_alive(pid: int) -> bool:
@@ -57,15 +57,15 @@ def folder() -> Path:
     """Return the folder of the user's sandboxes, which no one else can write to. Raises InputError."""
     given = os.environ.get("XDG_RUNTIME_DIR", "")
     above = Path(given) if Path(given).is_absolute() else Path(tempfile.gettempdir())
-    place = above / f"twolocks-{os.getuid()}"
+    path = above / f"twolocks-{os.getuid()}"
     try:
-        place.mkdir(mode=0o700, exist_ok=True)
-        found = place.lstat()
+        path.mkdir(mode=0o700, exist_ok=True)
+        stat_result = path.lstat()
     except OSError as error:
-        raise InputError(f"the folder of sandboxes cannot be made: {error.strerror}", at=str(place)) from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise InputError("other users can write to the folder of sandboxes", at=str(place), do="remove it")
-    return place
+        raise InputError(f"the folder of sandboxes cannot be made: {error.strerror}", at=str(path)) from None
+    if not stat.S_ISDIR(stat_result.st_mode) or stat_result.st_uid != os.getuid() or stat_result.st_mode & 0o022:
+        raise InputError("other users can write to the folder of sandboxes", at=str(path), do="remove it")
+    return path
 
 
 @contextmanager
@@ -74,14 +74,14 @@ def registered(variables: Iterable[str]) -> Iterator[None]:
 
     The file holds the names of the `variables` that a shell has of it.
     """
-    place = folder() / f"sandbox-{os.getpid()}.pid"
-    number = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    path = folder() / f"sandbox-{os.getpid()}.pid"
+    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.write(number, " ".join(variables).encode())
         yield
     finally:
-        place.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         os.close(number)
 
 
@@ -105,21 +105,21 @@ def stop() -> tuple[int, set[str]]:
     Raises InputError for one that does not end.
     """
     count, names = 0, set[str]()
-    for place in sorted(folder().glob("sandbox-*.pid")):
+    for path in sorted(folder().glob("sandbox-*.pid")):
         with suppress(OSError):
-            held = _NAME.findall(place.read_text("ascii", "replace"))
-            if _end(place):
+            held = _NAME.findall(path.read_text("ascii", "replace"))
+            if _end(path):
                 count, names = count + 1, names | set(held)
     return count, names
 
 
-def _end(place: Path) -> bool:
+def _end(path: Path) -> bool:
     """End the process that holds a file, and wait until it has. Remove a file that none holds."""
-    pid = place.stem.removeprefix("sandbox-")
-    number = os.open(place, os.O_RDWR | os.O_NOFOLLOW)
+    pid = path.stem.removeprefix("sandbox-")
+    number = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     try:
         if not pid.isdecimal() or _locks(number):
-            place.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             return False
         with suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGTERM)

@@ -28,8 +28,8 @@ def settings_of(row: Command, given: Mapping[str, Any], arguments: Sequence[str]
     config = given.get("config")
     settings = resolve(row.name, given, os.environ, config=Path(config) if config else None)
     _check_encoding([*arguments, str(config or "")], "")
-    for name, found in settings.options.items():
-        values = found.value if isinstance(found.value, tuple) else (found.value,)
+    for name, value in settings.options.items():
+        values = value.value if isinstance(value.value, tuple) else (value.value,)
         _check_encoding([each for each in values if isinstance(each, str)], settings.at(name, ""))
     return settings
 
@@ -61,10 +61,10 @@ def allow_python(folder: Path, *, run_code: bool) -> None:
     """Raise InputError for a rules folder of one's own with Python files, without `--run-code`."""
     from scanner.rulebook.loader import python_files
 
-    found = python_files(folder)
-    if found and not run_code:
+    paths = python_files(folder)
+    if paths and not run_code:
         raise InputError(
-            f"{found[0]} is Python, which runs only with --run-code", do="if you trust this folder: --run-code"
+            f"{paths[0]} is Python, which runs only with --run-code", do="if you trust this folder: --run-code"
         )
 
 
@@ -75,7 +75,7 @@ def show_broken(broken: "Sequence[Broken]") -> None:
         Screen().last(error_lines(error))
 
 
-def say(text: str) -> None:
+def write_line(text: str) -> None:
     """Print one sentence on standard error."""
     Screen().last([Line(text, column=0)])
 

@@ -71,17 +71,17 @@ def _among(words: Callable[[], list[str]]) -> Complete:
 def answer(group: click.Group, instruction: str) -> str | None:
     """Return what a shell asks for in the variable `VARIABLE`, such as `bash_complete`; None for another value."""
     shell, _, what = instruction.partition("_")
-    found = get_completion_class(shell) if shell in SHELLS else None
-    if found is None or what != "complete":
+    result = get_completion_class(shell) if shell in SHELLS else None
+    if result is None or what != "complete":
         return None
-    return found(group, {}, "twolocks", VARIABLE).complete() + "\n"
+    return result(group, {}, "twolocks", VARIABLE).complete() + "\n"
 
 
 def script(shell: str) -> str:
     """Return the completion script of a shell."""
-    found = get_completion_class(shell)
-    assert found is not None
-    made = found(click.Command("twolocks"), {}, "twolocks", VARIABLE)
+    result = get_completion_class(shell)
+    assert result is not None
+    made = result(click.Command("twolocks"), {}, "twolocks", VARIABLE)
     # `source` of click's class for bash also runs bash, to check its version.
     return made.source_template % made.source_vars() + "\n"
 
@@ -95,7 +95,7 @@ def shell_of(given: str, option: str) -> str:
     return shell
 
 
-def place_of(shell: str) -> tuple[Path, str]:
+def completion_path(shell: str) -> tuple[Path, str]:
     """Return where a shell looks for completion scripts of the user, and what else it needs; "" for nothing."""
     home = Path.home()
     if shell == "fish":
@@ -103,8 +103,8 @@ def place_of(shell: str) -> tuple[Path, str]:
     if shell == "zsh":
         needs = "add this before compinit in ~/.zshrc: fpath+=(~/.zfunc)"
         return home / ".zfunc/_twolocks", needs
-    place = _folder("XDG_DATA_HOME", home / ".local/share") / "bash-completion/completions/twolocks"
-    return place, "this needs the package bash-completion; without it, source the file in ~/.bashrc"
+    path = _folder("XDG_DATA_HOME", home / ".local/share") / "bash-completion/completions/twolocks"
+    return path, "this needs the package bash-completion; without it, source the file in ~/.bashrc"
 
 
 def _folder(variable: str, usual: Path) -> Path:
@@ -114,17 +114,17 @@ def _folder(variable: str, usual: Path) -> Path:
 
 def install(shell: str) -> tuple[Path, str]:
     """Write the script of a shell. Return its file, and what else the shell needs. Raises InputError."""
-    place, needs = place_of(shell)
+    path, needs = completion_path(shell)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(script(shell), "utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(script(shell), "utf-8")
     except OSError as error:
         raise InputError(
             f"the completion script cannot be written: {error.strerror}",
-            at=str(place),
+            at=str(path),
             do=f"twolocks --show-completion {shell}",
         ) from None
-    return place, needs
+    return path, needs
 
 
 def options() -> list[click.Option]:
@@ -144,8 +144,8 @@ def _show(ctx: click.Context, param: click.Parameter, given: str | None) -> None
 
 def _install(ctx: click.Context, param: click.Parameter, given: str | None) -> None:
     if given is not None and not ctx.resilient_parsing:
-        from scanner.cli.common import say
+        from scanner.cli.common import write_line
 
-        place, needs = install(shell_of(given, "--install-completion"))
-        say(f"Wrote {place}; it works in the next shell" + (f". {needs[:1].upper()}{needs[1:]}" if needs else ""))
+        path, needs = install(shell_of(given, "--install-completion"))
+        write_line(f"Wrote {path}; it works in the next shell" + (f". {needs[:1].upper()}{needs[1:]}" if needs else ""))
         ctx.exit()

@@ -21,7 +21,11 @@ def show(settings: Settings) -> int:
 
 def sources(settings: Settings) -> list[tuple[str, str, str]]:
     """Return the settings file and the installed rule packages, as rows of name, value and source."""
-    place = settings.place
-    file = [("file", str(place.path), place.how)] if place is not None else [("file", "-", "default")]
+    settings_location = settings.location
+    file = (
+        [("file", str(settings_location.path), settings_location.how)]
+        if settings_location is not None
+        else [("file", "-", "default")]
+    )
     used = "left out" if settings["no-rule-packages"] else "used"
     return [*file, *(("rule-package", str(each), used) for each in installed())]

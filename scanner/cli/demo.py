@@ -36,8 +36,8 @@ def run(settings: Settings) -> int:
 
 
 def _demo(settings: Settings, screen: Screen, stop: Stop) -> int:
-    said = "sample environment, served on this machine; no Azure account is used"
-    screen.write([Line(said, "Demo")], "start", f"demo: {said}")
+    text = "sample environment, served on this machine; no Azure account is used"
+    screen.write([Line(text, "Demo")], "start", f"demo: {text}")
     folder = Path(settings["dir"])
     _make(folder)
     with serve_sample() as box:
@@ -71,8 +71,8 @@ def _scan(settings: Settings, folder: Path, url: str) -> Settings:
         "snapshot": snapshot,
         "no_journal": True,
     }
-    found = resolve("scan", {**given, "fail_on": fail_on}, {}, use_file=False)
-    return replace(found, options={**found.options, "verbose": Value(settings["verbose"], "--verbose")})
+    result = resolve("scan", {**given, "fail_on": fail_on}, {}, use_file=False)
+    return replace(result, options={**result.options, "verbose": Value(settings["verbose"], "--verbose")})
 
 
 @contextmanager
@@ -107,8 +107,8 @@ def _end(outcome: Outcome, settings: Settings, folder: Path, screen: Screen) -> 
         Line(f"az login, then: {command()} scan --out report.html", "Next", whole=True),
     ]
     if screen.mode == "live":
-        found = [*worst_lines(counts, WORST, COMMANDS), *severity_lines(counts), Line()]
-        lines = [*found, *lines[1:]]
+        matches = [*worst_lines(counts, WORST, COMMANDS), *severity_lines(counts), Line()]
+        lines = [*matches, *lines[1:]]
     if screen.mode == "quiet" and settings["fail-on"] != "never" and summary.quiet():
         screen.plain([Line(summary.quiet(), column=0, whole=True)])
     for error in outcome.errors:
@@ -128,8 +128,8 @@ def command() -> str:
     here = Path(sys.argv[0])
     if here.name != "twolocks":
         return "twolocks"
-    found = shutil.which("twolocks")
-    if found and Path(found).resolve() == here.resolve():
+    value = shutil.which("twolocks")
+    if value and Path(value).resolve() == here.resolve():
         return "twolocks"
     path = here.resolve()
     near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -33,20 +33,20 @@ def run(settings: Settings, old: str, new: str) -> int:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         storage.check((out.name, settings.at("out", out.name)) for out in outs)
         with storage.reading(old, old) as first, storage.reading(new, new) as second:
-            found = compared(
+            diff_document = compared(
                 *(first, second, rules, f"twolocks {version()}", (old, new)),
                 accept_version_1=settings["accept-version-1"],
             )
         files = [out for out in outs if out.format != STDOUT]
-        wrote = write_difference(found, files, storage, settings.report_language)
+        wrote = write_difference(diff_document, files, storage, settings.report_language)
     if settings["format"] == "json" or any(out.format == STDOUT for out in outs):
-        differences.write_json(found, json_output())
+        differences.write_json(diff_document, json_output())
     else:
-        rows, said = differences.rows(found), differences.sentence(found)
+        rows, text = differences.rows(diff_document), differences.sentence(diff_document)
         if not sys.stdout.isatty():
-            sys.stdout.write(said + "\n")
-        table(rows, sys.stdout, os.environ, 2, heads=DIFF_HEADS if rows else (), summary=said)
-    lines = [Line(note, "Note") for note in differences.remarks(found, Words())]
+            sys.stdout.write(text + "\n")
+        table(rows, sys.stdout, os.environ, 2, heads=DIFF_HEADS if rows else (), summary=text)
+    lines = [Line(note, "Note") for note in differences.remarks(diff_document, Words())]
     screen.last([*lines, *([Line(", ".join(wrote), "Wrote", whole=True)] if wrote else [])])
     show_broken(rules.broken)
     return 2 if rules.broken else 0

@@ -47,9 +47,9 @@ def _traceback(error: BaseException) -> Iterator[str]:
     """
     hidden = hidden_words(os.environ)
     for entry in traceback.format_exception(error):
-        is_own = entry.startswith(("Traceback ", "  File ", "\n"))
-        text = entry if is_own else printable(entry.removesuffix("\n")) + "\n"
-        for word in () if is_own else hidden:
+        is_frame = entry.startswith(("Traceback ", "  File ", "\n"))
+        text = entry if is_frame else printable(entry.removesuffix("\n")) + "\n"
+        for word in () if is_frame else hidden:
             text = text.replace(word, MASK)
         yield text
 

@@ -34,48 +34,48 @@ def status(settings: Settings) -> int:
     """Print the state of a run. Raises InputError where there is none."""
     if not settings["parts"]:
         raise InputError("fleet status needs --parts", do="give --parts, or set TWOLOCKS_FLEET_PARTS")
-    found = state(settings)
+    result = state(settings)
     if settings["format"] == "json":
-        print_json(asdict(found))
+        print_json(asdict(result))
         return 0
-    waiting = "" if found.waiting is None else f"; {many(found.waiting, 'message')} in the queue"
-    failed = f"; {found.failed:,} given up" if found.failed else ""
+    waiting = "" if result.waiting is None else f"; {many(result.waiting, 'message')} in the queue"
+    failed = f"; {result.failed:,} given up" if result.failed else ""
     lines = [
-        Line(f"{found.run}, began {found.taken}{', over' if found.over else ''}", "Run", whole=True),
-        Line(f"{found.read:,} of {many(found.subscriptions, 'subscription')}{failed}{waiting}", "Read"),
+        Line(f"{result.run}, began {result.taken}{', over' if result.over else ''}", "Run", whole=True),
+        Line(f"{result.read:,} of {many(result.subscriptions, 'subscription')}{failed}{waiting}", "Read"),
     ]
-    if found.ranges:
-        lines.append(Line(f"{found.evaluated:,} of {many(found.ranges, 'range')} of resources", "Evaluated"))
+    if result.ranges:
+        lines.append(Line(f"{result.evaluated:,} of {many(result.ranges, 'range')} of resources", "Evaluated"))
     Screen().plain(lines)
     return 0
 
 
 def state(settings: Settings) -> State:
     """Return the state of the run that the settings name, or of the newest one."""
-    from scanner.fleet.evaluation_parts import evaluated
-    from scanner.fleet.parts import Parts, runs
+    from scanner.fleet.evaluation_store import evaluated
     from scanner.fleet.queue import Queue, open_broker
+    from scanner.fleet.shard_store import ShardStore, runs
     from scanner.output.storage import Storage
 
     storage, at = Storage(settings, asyncio.run), settings.at("parts", settings["parts"])
-    found = [settings["run"]] if settings["run"] else runs(storage, settings["parts"])
-    if not found:
+    matches = [settings["run"]] if settings["run"] else runs(storage, settings["parts"])
+    if not matches:
         raise InputError("no scan in parts has begun here", at=at, do="twolocks scan --parts DIR")
-    parts = Parts(storage, settings["parts"], found[0], at)
-    parts.check_owner()
-    plan = parts.plan()
+    stored = ShardStore(storage, settings["parts"], matches[0], at)
+    stored.check_owner()
+    plan = stored.plan()
     shards = {each.id.lower() for each in plan.shards}
-    read = parts.read() & shards
-    done, ranges = evaluated(parts)
+    read = stored.read() & shards
+    done, ranges = evaluated(stored)
     return State(
         run=plan.run,
         taken=plan.header.taken,
         subscriptions=len(shards),
         read=len(read),
-        failed=len((parts.failed() & shards) - read),
-        started=len(parts.started()),
+        failed=len((stored.failed() & shards) - read),
+        started=len(stored.started()),
         evaluated=done,
         ranges=ranges,
-        over=parts.is_over(),
+        over=stored.is_over(),
         waiting=Queue(open_broker(settings)).length() if settings["broker"] else None,
     )

@@ -34,9 +34,9 @@ def run(settings: Settings) -> int:
     from scanner.scan.job import code_of, load_rules
 
     def rules(only: Sequence[str], skip: Sequence[str]) -> RuleSet:
-        found = load_rules(settings, screen)
-        found.select(only, skip)
-        return found
+        rule_set = load_rules(settings, screen)
+        rule_set.select(only, skip)
+        return rule_set
 
     queue, name = Queue(open_broker(settings)), f"{platform.node()}/{os.getpid()}"
     if note := unprotected(settings):
@@ -56,8 +56,8 @@ def run(settings: Settings) -> int:
     storage = Storage(settings, asyncio.run, prompt=screen.tell)
     ranges = RangeRunner(runner.rules_of, code_of(settings), name)
 
-    def said(id: str, what: str) -> None:
+    def stated(id: str, what: str) -> None:
         screen.log("shard", f"{id}: {what}")
 
-    worker = Worker(queue, runner, ranges, storage, settings["parts"], said)
+    worker = Worker(queue, runner, ranges, storage, settings["parts"], stated)
     return worker.serve(until_empty=settings["until-empty"])

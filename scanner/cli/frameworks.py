@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from scanner import version
-from scanner.cli.common import print_json, say, show_broken, stopping
+from scanner.cli.common import print_json, show_broken, stopping, write_line
 from scanner.config.settings import Settings
 from scanner.document.framework_rows import ControlRow, FrameworkRow
 from scanner.document.schema import Document
@@ -67,21 +67,21 @@ def run(settings: Settings, file: str, id: str = "") -> int:
 def _named(rules: RuleSet, id: str) -> Framework:
     """Return the framework of an id or a name. Raise InputError."""
     names = {word.lower(): each for each in rules.frameworks.values() for word in (each.name, each.id)}
-    found = names.get(id.lower())
-    if found is None:
+    framework = names.get(id.lower())
+    if framework is None:
         near = nearest(id.lower(), rules.frameworks, 1)
         hint = f"nearest: {near[0]}; " if near else ""
         raise InputError(f'unknown framework "{id}"', do=f"{hint}known: {', '.join(sorted(rules.frameworks))}")
-    return found
+    return framework
 
 
 def _document(settings: Settings, file: str, rules: RuleSet, screen: Screen) -> Document:
     with stopping(screen) as stop:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         with storage.reading(file, file) as path:
-            found = document_of(path, rules, f"twolocks {version()}", accept_version_1=settings["accept-version-1"])
-    screen.last([Line(note, "Note") for note in found.coverage.notes if note == VERSION_1])
-    return found
+            document = document_of(path, rules, f"twolocks {version()}", accept_version_1=settings["accept-version-1"])
+    screen.last([Line(note, "Note") for note in document.coverage.notes if note == VERSION_1])
+    return document
 
 
 def _rows(rules: RuleSet, document: Document | None) -> list[FrameworkRow]:
@@ -102,15 +102,15 @@ def _not_scanned(document: Document | None) -> str:
 def _print_all(rows: Iterable[FrameworkRow], rules: RuleSet, document: Document | None) -> None:
     is_scan = document is not None
     cells = [_totals(row) if is_scan else _coverage(row, rules.frameworks[row.id]) for row in rows]
-    said = f"{many(len(cells), 'framework')}. "
-    said += (
+    text = f"{many(len(cells), 'framework')}. "
+    text += (
         "A passed control is one that its rules test" if is_scan else "States of a scan: twolocks show frameworks FILE"
     )
     controls = "twolocks show frameworks FILE ID" if is_scan else "twolocks rules frameworks ID"
-    said += f".{_not_scanned(document)} Controls: {controls}"
+    text += f".{_not_scanned(document)} Controls: {controls}"
     heads = _HEADS if is_scan else _STATIC_HEADS
-    if not table(cells, sys.stdout, os.environ, heads=heads, summary=said):
-        say(said)
+    if not table(cells, sys.stdout, os.environ, heads=heads, summary=text):
+        write_line(text)
 
 
 def _totals(row: FrameworkRow) -> tuple[str, ...]:
@@ -136,12 +136,12 @@ def _print_one(
         (control.id, _state(control, row, is_scan=document is not None), control.title, _detail(control, row))
         for control in framework.controls.values()
     ]
-    said = f"{framework.title}, {framework.version}: {many(row.controls, 'control')}"
-    said += f" ({framework.listed})." if framework.listed else "."
-    said += _not_scanned(document)
+    text = f"{framework.title}, {framework.version}: {many(row.controls, 'control')}"
+    text += f" ({framework.listed})." if framework.listed else "."
+    text += _not_scanned(document)
     heads = ("control", "state", "title", "detail")
-    if not table(cells, sys.stdout, os.environ, heads=heads, summary=said):
-        say(said)
+    if not table(cells, sys.stdout, os.environ, heads=heads, summary=text):
+        write_line(text)
 
 
 def _state(control: Control, row: FrameworkRow, *, is_scan: bool) -> str:
@@ -157,17 +157,17 @@ def _detail(control: Control, row: FrameworkRow) -> str:
     tested = row.tested.get(control.id)
     if tested is None:
         return NOT_TESTABLE.get(control.not_testable, "")
-    parts = [_found(tested), f"not tested: {control.rest}" if control.rest else ""]
-    return "; ".join(filter(None, parts))
+    texts = [_result(tested), f"not tested: {control.rest}" if control.rest else ""]
+    return "; ".join(filter(None, texts))
 
 
-def _found(tested: ControlRow) -> str:
+def _result(tested: ControlRow) -> str:
     if not tested.used:
         return many(tested.rules, "rule")
     counts = (("failed", tested.failed), ("waived", tested.waived), ("inconclusive", tested.inconclusive))
-    said = ", ".join(f"{number:,} {word}" for word, number in (*counts, ("passed", tested.passed)) if number)
+    text = ", ".join(f"{number:,} {word}" for word, number in (*counts, ("passed", tested.passed)) if number)
     why = f"{WHY[tested.why]}; " if tested.why else ""
-    return f"{why}{said} by {tested.used} of {many(tested.rules, 'rule')}"
+    return f"{why}{text} by {tested.used} of {many(tested.rules, 'rule')}"
 
 
 def _facts(rules: RuleSet, framework: Framework, row: FrameworkRow, document: Document | None) -> dict[str, Any]:

@@ -15,8 +15,8 @@ MANY = "+ may be repeated"
 
 def text(command: Command) -> str:
     """Return the text of `--help`, without a final line break."""
-    parts = _group(command) if not command.runs else _single(command)
-    return "\n\n".join(part for part in parts if part)
+    blocks = _group(command) if not command.runs else _single(command)
+    return "\n\n".join(block for block in blocks if block)
 
 
 def below(group: Command) -> list[Command]:
@@ -79,11 +79,11 @@ def _variable(command: Command) -> str:
     if not command.options:
         return ""
     option = next(each for each in command.options if each.name == (command.example or each.name))
-    said = f"Each option can be set by a variable: --{option.name} is {variable(command.word, option)}"
+    message = f"Each option can be set by a variable: --{option.name} is {variable(command.word, option)}"
     if command.name != "scan":
-        return textwrap.fill(f"{said}.", WIDTH, break_on_hyphens=False)
-    said += f". Commas separate several values. It can also be set in [scan] of twolocks.toml: {option.name}."
-    return textwrap.fill(said, WIDTH, break_on_hyphens=False)
+        return textwrap.fill(f"{message}.", WIDTH, break_on_hyphens=False)
+    message += f". Commas separate several values. It can also be set in [scan] of twolocks.toml: {option.name}."
+    return textwrap.fill(message, WIDTH, break_on_hyphens=False)
 
 
 def variable(word: str, option: Option) -> str:

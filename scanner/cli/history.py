@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from scanner.cli.common import print_json, say
+from scanner.cli.common import print_json, write_line
 from scanner.config.settings import Settings
 from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
@@ -27,7 +27,7 @@ from scanner.terminal.text import many
 
 Row = tuple[str, ...]
 _NARROW = ("number", "time", "open", "complete", "subscriptions", "id and selection")
-_PARTS = (" resource=", " resource-group=", " tag=", " exclude=", " excluded=")
+_LIMITS = (" resource=", " resource-group=", " tag=", " exclude=", " excluded=")
 """What a selection holds where something was left out of its subscriptions."""
 _HEADS = ("change", "severity", "name", "fingerprint")
 
@@ -35,55 +35,59 @@ _HEADS = ("change", "severity", "name", "fingerprint")
 def list_scans(settings: Settings) -> int:
     """Print all scans."""
     with _open(settings) as history:
-        found = questions.all_scans(history)
+        scan_records = questions.all_scans(history)
     if settings["format"] == "json":
-        return _json([_scan(each) for each in found])
-    said = f"{many(len(found), 'scan')}. Details: twolocks history show NUMBER" if found else "No scans yet"
-    rows = [(str(each.number), *_facts(each)) for each in found]
+        return _json([_scan(each) for each in scan_records])
+    text = (
+        f"{many(len(scan_records), 'scan')}. Details: twolocks history show NUMBER" if scan_records else "No scans yet"
+    )
+    rows = [(str(each.number), *_facts(each)) for each in scan_records]
     if sys.stdout.isatty():
-        return _table([_narrow(row) for row in rows], said, _NARROW)
-    return _table(rows, said)
+        return _table([_narrow(row) for row in rows], text, _NARROW)
+    return _table(rows, text)
 
 
 def show(settings: Settings, scan: str) -> int:
     """Print the changes in a scan, and the findings that were open after it."""
     with _open(settings) as history:
-        found = questions.show(history, scan)
+        scan_details = questions.show(history, scan)
     if settings["format"] == "json":
-        rows = [_change(each) for each in found.changes]
-        return _json({"scan": _scan(found.scan), "changes": rows, "open": [_item(each) for each in found.open]})
-    changes = [each for each in found.changes if each.item.is_counted]
-    stands = [each for each in found.open if each.is_counted]
-    of = f" of {found.scan.selection}" if _is_limited(found.scan) else ""
-    said = f"Scan {found.scan.number}{of}, {found.scan.taken}: {_sums(changes)}; {len(stands):,} open"
-    opened = (("open", *_named(each), _age(each, found.scan.taken)) for each in stands)
-    return _table([*map(_changed, changes), *opened], said, (*_HEADS, "reason or age"), 2)
+        rows = [_change(each) for each in scan_details.changes]
+        return _json(
+            {"scan": _scan(scan_details.scan), "changes": rows, "open": [_item(each) for each in scan_details.open]}
+        )
+    changes = [each for each in scan_details.changes if each.item.is_counted]
+    stands = [each for each in scan_details.open if each.is_counted]
+    of = f" of {scan_details.scan.selection}" if _is_limited(scan_details.scan) else ""
+    text = f"Scan {scan_details.scan.number}{of}, {scan_details.scan.taken}: {_sums(changes)}; {len(stands):,} open"
+    opened = (("open", *_named(each), _age(each, scan_details.scan.taken)) for each in stands)
+    return _table([*map(_changed, changes), *opened], text, (*_HEADS, "reason or age"), 2)
 
 
 def diff(settings: Settings, first: str, then: str) -> int:
     """Print the changes between two scans."""
     with _open(settings) as history:
-        old, new, found = questions.diff(history, first, then)
+        old, new, difference = questions.diff(history, first, then)
     if settings["format"] == "json":
-        rows = [_change(each) for each in found.changes]
-        return _json({"from": _scan(old), "to": _scan(new), "changes": rows, "same": found.same})
-    changes = [each for each in found.changes if each.item.is_counted]
-    said = f"From {old.taken} to {new.taken}: {_sums(changes)}; {found.same:,} unchanged"
-    return _table(list(map(_changed, changes)), said, (*_HEADS, "reason"), 2)
+        rows = [_change(each) for each in difference.changes]
+        return _json({"from": _scan(old), "to": _scan(new), "changes": rows, "same": difference.same})
+    changes = [each for each in difference.changes if each.item.is_counted]
+    text = f"From {old.taken} to {new.taken}: {_sums(changes)}; {difference.same:,} unchanged"
+    return _table(list(map(_changed, changes)), text, (*_HEADS, "reason"), 2)
 
 
 def trend(settings: Settings, scan: str) -> int:
     """Print the number of open findings after each scan of one selection."""
     with _open(settings) as history:
         asked = questions.find(history, scan)
-        found = history.trend(asked.selection)
+        trend_rows = history.trend(asked.selection)
     if settings["format"] == "json":
-        return _json(found)
+        return _json(trend_rows)
     names = ("taken", *SEVERITIES, "undecided", "unknown")
-    rows = [tuple(str(getattr(row, name)) for name in names) for row in found]
-    said = f"{many(len(found), 'scan')} with the selection of scan {asked.number}"
-    said += ": open findings by severity, inconclusive checks, endpoints not assessed"
-    return _table(rows, said, ("taken", *SEVERITIES, "inconclusive", "not assessed"))
+    rows = [tuple(str(getattr(row, name)) for name in names) for row in trend_rows]
+    text = f"{many(len(trend_rows), 'scan')} with the selection of scan {asked.number}"
+    text += ": open findings by severity, inconclusive checks, endpoints not assessed"
+    return _table(rows, text, ("taken", *SEVERITIES, "inconclusive", "not assessed"))
 
 
 def prune(settings: Settings) -> int:
@@ -91,8 +95,8 @@ def prune(settings: Settings) -> int:
     day = _day(settings)
     with _open(settings) as history:
         gone = questions.prune(history, day)
-    parts = (many(gone.scans, "scan"), many(gone.events, "event"), many(gone.items, "fixed item"))
-    return _say(f"Deleted data from before {day}: {', '.join(parts)}. {gone.left:,} items remain")
+    counts = (many(gone.scans, "scan"), many(gone.events, "event"), many(gone.items, "fixed item"))
+    return _write_scans(f"Deleted data from before {day}: {', '.join(counts)}. {gone.left:,} items remain")
 
 
 def export(settings: Settings) -> int:
@@ -111,9 +115,9 @@ def export(settings: Settings) -> int:
             with AtomicFile(Path(settings["out"])) as file:
                 file.writelines(lines)
         except OSError as error:
-            said = (error.strerror or type(error).__name__).lower()
-            raise InputError(f"the export was not written: {said}", at=settings.at("out", settings["out"])) from error
-    return _say(f"Wrote {settings['out']}")
+            text = (error.strerror or type(error).__name__).lower()
+            raise InputError(f"the export was not written: {text}", at=settings.at("out", settings["out"])) from error
+    return _write_scans(f"Wrote {settings['out']}")
 
 
 def upgrade(settings: Settings) -> int:
@@ -121,10 +125,10 @@ def upgrade(settings: Settings) -> int:
     url, hosts = _url(settings), settings["postgres-token-host"]
     before, after = questions.upgrade(url, at=settings.at("history", url), token_hosts=hosts)
     if before == after:
-        return _say(f"The history is up to date (schema {after})")
+        return _write_scans(f"The history is up to date (schema {after})")
     if not before:
-        return _say(f"The history was created with schema {after} and is empty")
-    return _say(f"The history was upgraded from schema {before} to {after}")
+        return _write_scans(f"The history was created with schema {after} and is empty")
+    return _write_scans(f"The history was upgraded from schema {before} to {after}")
 
 
 def _url(settings: Settings) -> str:
@@ -158,15 +162,15 @@ def _day(settings: Settings) -> str:
 # Text
 
 
-def _table(rows: Sequence[Row], said: str, heads: Row = (), name: int = -1) -> int:
+def _table(rows: Sequence[Row], text: str, heads: Row = (), name: int = -1) -> int:
     """Print a table and a sentence: first on a terminal, else afterwards on standard error."""
-    if not table(rows, sys.stdout, os.environ, name, heads=heads, summary=said):
-        say(said)
+    if not table(rows, sys.stdout, os.environ, name, heads=heads, summary=text):
+        write_line(text)
     return 0
 
 
-def _say(text: str) -> int:
-    say(text)
+def _write_scans(text: str) -> int:
+    write_line(text)
     return 0
 
 
@@ -185,7 +189,7 @@ def _facts(scan: ScanRecord) -> Row:
 
 def _is_limited(scan: ScanRecord) -> bool:
     """Return whether a scan was of a part of its subscriptions."""
-    return any(part in f" {scan.selection}" for part in _PARTS)
+    return any(limit in f" {scan.selection}" for limit in _LIMITS)
 
 
 def _narrow(row: Row) -> Row:
@@ -224,8 +228,8 @@ def _scan(scan: ScanRecord) -> Mapping[str, Any]:
 
 
 def _item(item: Item) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(item, enc_hook=message_text)
-    return found
+    result: dict[str, Any] = msgspec.to_builtins(item, enc_hook=message_text)
+    return result
 
 
 def _change(change: Change) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import shlex
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings
 from scanner.errors import InputError
-from scanner.output.part_files import need_files
-from scanner.output.parts import parse_split
+from scanner.output.owner_documents import parse_split
+from scanner.output.owner_files import need_files
 from scanner.output.redact import key_for
 from scanner.output.storage import Storage
 from scanner.output.targets import parse_targets

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.cli.common import print_json, say, show_broken
+from scanner.cli.common import print_json, show_broken, write_line
 from scanner.config.settings import Settings
 from scanner.errors import InputError, nearest
 from scanner.evaluate.fixes import sample_bicep
@@ -33,32 +33,32 @@ _COLUMN = 14
 def list_rules(settings: Settings) -> int:
     """Print the rules, one per line, and return the exit code. Raises InputError."""
     rules = chosen(settings, Screen())
-    found = wanted(rules, settings)
-    types = len({type for rule in found for type in rule.types})
-    said = f"{many(len(found), 'rule')} on {many(types, 'type')}."
-    said += ' "exposure": the severity depends on the exposure. Details: twolocks rules show ID'
+    items = wanted(rules, settings)
+    types = len({type for rule in items for type in rule.types})
+    text = f"{many(len(items), 'rule')} on {many(types, 'type')}."
+    text += ' "exposure": the severity depends on the exposure. Details: twolocks rules show ID'
     is_said = False
     if settings["format"] == "json":
-        print_json([facts(rule) for rule in found])
+        print_json([facts(rule) for rule in items])
     else:
-        rows = [(rated(rule), rule.id, rule.one.category, rule.title + off(rule)) for rule in found]
+        rows = [(rated(rule), rule.id, rule.one.category, rule.title + off(rule)) for rule in items]
         heads = ("severity", "id", "category", "title")
-        is_said = table(rows, sys.stdout, os.environ, heads=heads, summary=said)
+        is_said = table(rows, sys.stdout, os.environ, heads=heads, summary=text)
     show_broken(rules.broken)
     if not is_said:
-        say(said)
+        write_line(text)
     return 2 if rules.broken else 0
 
 
 def show(settings: Settings, id: str) -> int:
     """Print one rule, and return the exit code. Raises InputError."""
     rules = load_rules(settings, Screen())
-    found = rules.all_named(id)
-    if not found:
+    items = rules.all_named(id)
+    if not items:
         near = nearest(id, rules.questions())
         hint = f"nearest: {', '.join(near)}; " if near else ""
         raise InputError(f'unknown rule "{id}"', do=f"{hint}all: twolocks rules list")
-    question = Question(tuple(found))
+    question = Question(tuple(items))
     if settings["format"] == "json":
         print_json(facts(question))
         return 0
@@ -70,13 +70,13 @@ def show(settings: Settings, id: str) -> int:
 
 def wanted(rules: RuleSet, settings: Settings) -> list[Question]:
     """Return the rules that the patterns select, including costly ones, by id."""
-    found = [
+    items = [
         rule
         for rule in rules.rules.values()
         if (not settings["only"] or any(matches(rule, each) for each in settings["only"]))
         and not match_whole(rule, settings["skip"])
     ]
-    return sorted(questions(found).values(), key=lambda rule: rule.id)
+    return sorted(questions(items).values(), key=lambda rule: rule.id)
 
 
 def rated(rule: Question) -> str:
@@ -126,11 +126,11 @@ def _costly(rule: Question) -> list[str]:
 
 def reads(rule: Question) -> list[Read]:
     """Return the reads below the resource that the rule requires."""
-    found: list[Read] = []
+    items: list[Read] = []
     for each in rule.rules:
-        found += [*each.reads, *([each.subject] if each.subject is not None else [])]
-        found += each.resource_type.endpoint_reads if each.lock else []
-    return list(dict.fromkeys(found))
+        items += [*each.reads, *([each.subject] if each.subject is not None else [])]
+        items += each.resource_type.endpoint_reads if each.lock else []
+    return list(dict.fromkeys(items))
 
 
 def page(rule: Question) -> Iterator[Line]:
@@ -140,20 +140,20 @@ def page(rule: Question) -> Iterator[Line]:
     yield Line(rule.one.why, "Why", _COLUMN)
     rows = [f"{type}, api {each.resource_type.api}" for each in rule.rules for type in each.resource_type.types]
     rows += [f"{read.type}, api {read.api}" for read in reads(rule)]
-    for place, row in enumerate(rows):
-        yield Line(row, "" if place else "Reads", _COLUMN, whole=True)
+    for position, row in enumerate(rows):
+        yield Line(row, "" if position else "Reads", _COLUMN, whole=True)
     if rule.one.endpoints:
         yield Line(", ".join(rule.one.endpoints), "Endpoints", _COLUMN)
     yield Line(_not_assessed(rule), "Not assessed", _COLUMN)
     yield from _fix(rule)
     if rule.controls:
-        said = "; ".join(f"{framework} {', '.join(ids)}" for framework, ids in rule.controls.items())
-        yield Line(said, "Controls", _COLUMN)
+        text = "; ".join(f"{framework} {', '.join(ids)}" for framework, ids in rule.controls.items())
+        yield Line(text, "Controls", _COLUMN)
     yield Line(_RESPONSIBILITY[rule.responsibility], "Whose job", _COLUMN)
     if rule.old_ids:
         yield Line(", ".join(rule.old_ids), "Old ids", _COLUMN)
-    for place, reference in enumerate(rule.references):
-        yield Line(reference, "" if place else "References", _COLUMN, whole=True)
+    for position, reference in enumerate(rule.references):
+        yield Line(reference, "" if position else "References", _COLUMN, whole=True)
     if rule.costly:
         yield Line("off by default: many requests; enable with --only", "Default", _COLUMN)
     elif types := _costly(rule):
@@ -169,8 +169,8 @@ def _range(question: Question) -> str:
         each.kind for each in rule.resource_type.endpoint_list if rule.names(each.name) or each.name in rule.endpoints
     }
     wide = [Reach.wide, Reach.azure, Reach.internet] if rule.category == "network" else list(Reach)
-    found = [cell(kind, auth, reach) for kind in kinds for auth in auths for reach in wide]
-    rates = sorted({each for each in found if each is not None}, key=int)
+    severities = [cell(kind, auth, reach) for kind in kinds for auth in auths for reach in wide]
+    rates = sorted({each for each in severities if each is not None}, key=int)
     if not rates:
         return "for each endpoint,"
     return rates[0].name if len(rates) == 1 else f"{rates[0].name} to {Severity(rates[-1]).name}"
@@ -197,8 +197,8 @@ def _fix(rule: Question) -> Iterator[Line]:
             is_whole = text.startswith("az ") or label == "Bicep"
             yield Line(template(text), label, _COLUMN, whole=is_whole, command=is_command)
     for label, code in (("Bicep", generated), ("Terraform", fix.terraform)):
-        for place, line in enumerate(code.splitlines()):
-            yield Line(line, "" if place else label, _COLUMN, whole=True)
+        for position, line in enumerate(code.splitlines()):
+            yield Line(line, "" if position else label, _COLUMN, whole=True)
     for each in fix.fields:
         yield Line(f"<{each.name}>: {each.what}", "Field", _COLUMN)
     if fix.impact:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scanner.cli.common import allow_python, say
+from scanner.cli.common import allow_python, write_line
 from scanner.config.settings import DEFAULT, Settings
 from scanner.content import content
 from scanner.document.locks import edit_lock
@@ -14,7 +14,7 @@ from scanner.model.rule import CATEGORIES
 from scanner.model.severity import SEVERITIES
 from scanner.rulebook import loader, new_rule
 from scanner.rulebook.loader import RuleSet
-from scanner.rulebook.new_rule import Files, RulePlace
+from scanner.rulebook.new_rule import Files, RuleTarget
 
 EXAMPLES = {
     "type": "Microsoft.Storage/storageAccounts",
@@ -49,7 +49,7 @@ def run(settings: Settings, id: str) -> int:
     for each, line in [(path, new_rule.line(path, id)), *_code_lines(files)]:
         sys.stdout.write(f"{_shown(each)}:{line}\n")
     code = " --run-code" if not built_in and loader.python_files(folder) else ""
-    say(f"Next: twolocks rules test {_shown(folder)} --only {id}{code}")
+    write_line(f"Next: twolocks rules test {_shown(folder)} --only {id}{code}")
     return 0
 
 
@@ -68,9 +68,9 @@ def _check(settings: Settings, id: str) -> None:
     missing = [name for name in EXAMPLES if not settings[name] and _required(name, settings)]
     if missing:
         words = [f"--{name}" for name in missing]
-        said = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+        text = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
         do = " ".join(f"--{name} {EXAMPLES[name]}" for name in missing)
-        raise InputError(f"rules new needs {said}", do=do)
+        raise InputError(f"rules new needs {text}", do=do)
     if not ID.fullmatch(id):
         raise InputError(f'"{id}" is no rule id', do="write service-fault, such as storage-plain-http")
     if not ARM_TYPE.fullmatch(settings["type"]):
@@ -92,10 +92,10 @@ def _required(name: str, settings: Settings) -> bool:
         return not settings["code"]
     if name == "bad":
         return not settings["code"] and not all(isinstance(_value(each), bool) for each in settings["good"])
-    return _says_absent(settings) if name == "source" else True
+    return _gives_absent(settings) if name == "source" else True
 
 
-def _says_absent(settings: Settings) -> bool:
+def _gives_absent(settings: Settings) -> bool:
     """Return whether `--absent` is given: an empty text is a value, too."""
     return settings.options["absent"].source != DEFAULT
 
@@ -121,7 +121,7 @@ def _new_id(id: str, rules: RuleSet) -> None:
         raise InputError(f"the id {id} is taken: it was an id of {now}", do="ids are never reused; choose another one")
 
 
-def _target(settings: Settings, id: str, files: Files, rules: RuleSet) -> RulePlace:
+def _target(settings: Settings, id: str, files: Files, rules: RuleSet) -> RuleTarget:
     """Return what the rule reads; a type that no rule file names gets its Python file."""
     type, api = settings["type"], settings["api"]
     target = new_rule.find(type, rules)
@@ -134,7 +134,7 @@ def _target(settings: Settings, id: str, files: Files, rules: RuleSet) -> RulePl
     return target
 
 
-def _row(settings: Settings, id: str, files: Files, target: RulePlace, rules: RuleSet) -> dict[str, Any]:
+def _row(settings: Settings, id: str, files: Files, target: RuleTarget, rules: RuleSet) -> dict[str, Any]:
     of = new_rule.named_in(files, target, rules)
     check: dict[str, Any] = {"of": of} if of else {}
     if settings["code"]:
@@ -142,7 +142,7 @@ def _row(settings: Settings, id: str, files: Files, target: RulePlace, rules: Ru
     else:
         check |= {"path": settings["path"], "good": [_value(each) for each in settings["good"]]}
         check |= {"bad": [_value(each) for each in settings["bad"]]} if settings["bad"] else {}
-        check |= {"absent": _value(settings["absent"])} if _says_absent(settings) else {}
+        check |= {"absent": _value(settings["absent"])} if _gives_absent(settings) else {}
     row: dict[str, Any] = {name.replace("-", "_"): settings[name] for name in ("title", "pass-title", "category")}
     row |= {"severity": settings["severity"], "check": check, "source": settings["source"], "why": settings["why"]}
     row |= {name: _one(settings[name]) for name in ("controls", "learn")}
@@ -174,13 +174,13 @@ def _value(text: str) -> bool | int | str:
 
 def _code_lines(files: Files) -> list[tuple[Path, int]]:
     """Return each Python file that was written, with the line of what was added last."""
-    found = []
+    result = []
     for path, text in files.after.items():
         if path.suffix == ".py":
             lines = text.split("\n")
             last = [number for number, line in enumerate(lines, 1) if re.match(r"def |[A-Z_]+ = ", line)]
-            found.append((path, last[-1]))
-    return found
+            result.append((path, last[-1]))
+    return result
 
 
 def _shown(path: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from scanner.azure.az_commands import NoAzureCli, refused
-from scanner.cli.common import allow_python, say, show_broken
+from scanner.cli.common import allow_python, show_broken, write_line
 from scanner.config.settings import Settings
 from scanner.content import content
 from scanner.errors import InputError, nearest
@@ -60,30 +60,30 @@ def run(settings: Settings, folder: str) -> int:
     """Print a line for each rule, and return the exit code. Raises InputError."""
     rules, tested, files = _loaded(Path(folder), run_code=settings["run-code"])
     chosen = questions(_chosen(rules, tested, settings))
-    found = {id: Result() for id in chosen}
+    result = {id: Result() for id in chosen}
     if not tested and not rules.broken:
         raise InputError(f"{folder} has no rule", do="give a folder of rule files; folders below it are not read")
     for id, question in chosen.items():
         for rule in question.rules:
-            _derived(rules, rule, files, found[id])
-    _written(rules, files, found)
+            _derived(rules, rule, files, result[id])
+    _written(rules, files, result)
     for id, question in chosen.items():
-        found[id].faults += dict.fromkeys(each for rule in question.rules for each in _never_decided(rule, found[id]))
-    _paths(chosen, Path(folder), found)
-    _commands(chosen, found)
-    table([result.row(id) for id, result in sorted(found.items())], sys.stdout, os.environ)
+        result[id].faults += dict.fromkeys(each for rule in question.rules for each in _never_decided(rule, result[id]))
+    _paths(chosen, Path(folder), result)
+    _commands(chosen, result)
+    table([result.row(id) for id, result in sorted(result.items())], sys.stdout, os.environ)
     show_broken(rules.broken)
-    return _ended(rules, list(found.values()))
+    return _ended(rules, list(result.values()))
 
 
 def _ended(rules: RuleSet, results: list[Result]) -> int:
     failed = sum(1 for each in results if each.faults)
     none = sum(1 for each in results if not each.decided and not each.faults)
     examples = sum(each.count for each in results)
-    said = f"{many(len(results), 'rule')}, {many(examples, 'example')}: {failed} failed"
-    said += f", {none} without an example" if none else ""
-    said += f", {len(rules.broken):,} not loaded" if rules.broken else ""
-    say(f"{said}.")
+    text = f"{many(len(results), 'rule')}, {many(examples, 'example')}: {failed} failed"
+    text += f", {none} without an example" if none else ""
+    text += f", {len(rules.broken):,} not loaded" if rules.broken else ""
+    write_line(f"{text}.")
     return 2 if rules.broken else 1 if failed else 0
 
 
@@ -138,7 +138,7 @@ def _healthy(files: Sequence[CaseFile], type: str) -> Case:
     return next((each.healthy[type.lower()] for each in files if type.lower() in each.healthy), derived.plain(type))
 
 
-def _written(rules: RuleSet, files: Sequence[CaseFile], found: dict[str, Result]) -> None:
+def _written(rules: RuleSet, files: Sequence[CaseFile], result: dict[str, Result]) -> None:
     """Run the examples of the files that name a rule of the folder."""
     rules.enabled = dict(rules.rules)
     for case in chain.from_iterable(each.cases for each in files):
@@ -148,12 +148,12 @@ def _written(rules: RuleSet, files: Sequence[CaseFile], found: dict[str, Result]
                 raise InputError(
                     f'an example names no rule: "{id}"', at=case.id, do=f"nearest: {near[0]}" if near else ""
                 )
-        about = [id for id in case.expect if id in found]
+        about = [id for id in case.expect if id in result]
         faults = _differences(case, rules) if about else []
         for id in about:
-            found[id].count += 1
-            found[id].decided += case.expect[id] in DECIDED
-            found[id].faults += [each for each in faults if each.startswith((f"{id} ", "endpoint ", "crashed "))]
+            result[id].count += 1
+            result[id].decided += case.expect[id] in DECIDED
+            result[id].faults += [each for each in faults if each.startswith((f"{id} ", "endpoint ", "crashed "))]
 
 
 def _differences(case: Case, rules: RuleSet, of: str = "") -> list[str]:
@@ -205,22 +205,22 @@ def _never_decided(rule: Rule, result: Result) -> list[str]:
     return list(dict.fromkeys(faults))
 
 
-def _paths(chosen: Mapping[str, Question], folder: Path, found: dict[str, Result]) -> None:
+def _paths(chosen: Mapping[str, Question], folder: Path, mapping: dict[str, Result]) -> None:
     pins = read_pins(folder / PATHS)
-    for id, result in found.items():
+    for id, result in mapping.items():
         result.faults += dict.fromkeys(each for rule in chosen[id].rules for each in not_returned(rule, pins))
 
 
-def _commands(chosen: Mapping[str, Question], found: dict[str, Result]) -> None:
+def _commands(chosen: Mapping[str, Question], mapping: dict[str, Result]) -> None:
     """Have the Azure CLI parse the commands of the fixes. Without it, say so."""
     commands = []
-    for id, result in found.items():
+    for id, result in mapping.items():
         try:
             commands += [(id, command) for rule in chosen[id].rules for _, command in commands_of(rule)]
         except ValueError as error:
             result.faults.append(f"its fix is no template: {error}")
     try:
         for id, faults in refused(commands).items():
-            found[id].faults += [f"az: {each}" for each in dict.fromkeys(faults)]
+            mapping[id].faults += [f"az: {each}" for each in dict.fromkeys(faults)]
     except NoAzureCli as why:
-        say(f"The az commands were not parsed: {why}.")
+        write_line(f"The az commands were not parsed: {why}.")

@@ -51,8 +51,8 @@ def _serve(file: Path | None, settings: Settings, screen: Screen, stop: Stop) ->
         for name, value in box.environment().items():
             sys.stdout.write(f"export {name}={value}\n")
         sys.stdout.flush()
-        said = f"{file or 'sample environment'} at {box.url}; Ctrl-C stops it"
-        screen.last([Line(said, "Serving", whole=True)])
+        text = f"{file or 'sample environment'} at {box.url}; Ctrl-C stops it"
+        screen.last([Line(text, "Serving", whole=True)])
 
     async def serve() -> None:
         try:
@@ -80,8 +80,8 @@ def _stop(screen: Screen) -> int:
     count, names = background.stop()
     if names:
         sys.stdout.write(f"unset {' '.join(sorted(names))}\n")
-    said = "1 sandbox" if count == 1 else f"{count:,} sandboxes"
-    screen.last([Line(f"{said} in the background", "Stopped", whole=True)])
+    text = "1 sandbox" if count == 1 else f"{count:,} sandboxes"
+    screen.last([Line(f"{text} in the background", "Stopped", whole=True)])
     return 0
 
 
@@ -100,13 +100,13 @@ def _background(file: str, settings: Settings) -> int:
     assert served.stdout is not None
     assert served.stderr is not None
     with served.stdout, served.stderr:
-        said = b""
-        while b"Serving" not in said:
+        text = b""
+        while b"Serving" not in text:
             line = served.stderr.readline()
             if not line:
-                sys.stderr.write(said.decode(errors="replace"))
+                sys.stderr.write(text.decode(errors="replace"))
                 return served.wait()
-            said += line
+            text += line
         variables = os.read(served.stdout.fileno(), 65536).decode()
     sys.stdout.write(f"{variables}export SANDBOX_PID={served.pid}\n")
     Screen().last([Line("in the background, until: twolocks sandbox --stop", "Serving", whole=True)])

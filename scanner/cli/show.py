@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from msgspec import to_builtins
 
-from scanner.cli.common import print_json, say
+from scanner.cli.common import print_json, write_line
 from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import read_findings
 from scanner.document.schema import Document, ExposureRow, FindingRow
@@ -37,13 +37,13 @@ def endpoints(settings: Settings, file: str) -> int:
     rows = [row for row in sorted(known, key=_rank_of_endpoint) if _is_shown(row.severity or row.worst, settings)]
 
     def cells(row: ExposureRow) -> tuple[str, ...]:
-        place = f"{name_of(row.resource)}: {row.endpoint}"
+        name = f"{name_of(row.resource)}: {row.endpoint}"
         locks = (words.catalogue[table].get(name, name) for table, name in _locks(row))
-        return row.severity or row.worst or "-", row.state, place, *locks, row.fingerprint, row.title
+        return row.severity or row.worst or "-", row.state, name, *locks, row.fingerprint, row.title
 
     of = many(len(document.exposures), "endpoint")
-    said = f"{len(rows):,} of {of}. Details: twolocks report {shlex.quote(file)} --out report.html."
-    return show(document, rows, cells, ENDPOINT_HEADS, said, settings, name=2)
+    text = f"{len(rows):,} of {of}. Details: twolocks report {shlex.quote(file)} --out report.html."
+    return show(document, rows, cells, ENDPOINT_HEADS, text, settings, name=2)
 
 
 def findings(settings: Settings, file: str) -> int:
@@ -56,14 +56,14 @@ def findings(settings: Settings, file: str) -> int:
         status = row.status if row.waiver is None else accepted
         return row.severity or "-", status, row.rule, name_of(row.resource), row.fingerprint, row.message or row.title
 
-    said = f"{many(len(rows), 'finding')}. A rule: twolocks rules show RULE."
-    return show(document, rows, cells, FINDING_HEADS, said, settings, name=3)
+    text = f"{many(len(rows), 'finding')}. A rule: twolocks rules show RULE."
+    return show(document, rows, cells, FINDING_HEADS, text, settings, name=3)
 
 
 def gaps(settings: Settings, file: str) -> int:
     """Print what a scan did not assess, and return the exit code. Raises InputError."""
     document, words = read_findings(Path(file), file), Words()
-    found = group_gaps(document, words)
+    not_assessed = group_gaps(document, words)
     if settings["format"] == "json":
         print_json([to_builtins(row, enc_hook=message_text) for row in document.gaps])
         return 0
@@ -72,10 +72,10 @@ def gaps(settings: Settings, file: str) -> int:
         why = group.accepted_by if group.accepted else ", ".join([*group.errors, *filter(None, [group.action])])
         return group.worst or "-", f"{group.checks:,}", group.what, group.scope, why
 
-    said = f"{many(len(document.gaps), 'read')} failed. A role that allows them: twolocks access role."
-    if count := found.unexplained:
-        said += f" {many(count, 'more check')} {'is' if count == 1 else 'are'} inconclusive without a failed read."
-    return show(document, found.groups, cells, GAP_HEADS, said, settings, name=2, here=True)
+    text = f"{many(len(document.gaps), 'read')} failed. A role that allows them: twolocks access role."
+    if count := not_assessed.unexplained:
+        text += f" {many(count, 'more check')} {'is' if count == 1 else 'are'} inconclusive without a failed read."
+    return show(document, not_assessed.groups, cells, GAP_HEADS, text, settings, name=2, here=True)
 
 
 def show(
@@ -83,7 +83,7 @@ def show(
     rows: Sequence[Row],
     cells: Callable[[Row], tuple[str, ...]],
     heads: tuple[str, ...],
-    said: str,
+    text: str,
     settings: Settings,
     *,
     name: int = -1,
@@ -97,9 +97,9 @@ def show(
         print_json([to_builtins(row, enc_hook=message_text) for row in rows])
         return 0
     incomplete = [] if here or document.scan.complete else ["The scan is incomplete: twolocks show gaps FILE."]
-    said = " ".join([said, *incomplete, *(f"{each}." for each in left_out(document.scan, Words()))])
-    if not table([cells(row) for row in rows], sys.stdout, os.environ, name, heads=heads if rows else (), summary=said):
-        say(said)
+    text = " ".join([text, *incomplete, *(f"{each}." for each in left_out(document.scan, Words()))])
+    if not table([cells(row) for row in rows], sys.stdout, os.environ, name, heads=heads if rows else (), summary=text):
+        write_line(text)
     return 0
 
 

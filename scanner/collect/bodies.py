@@ -51,7 +51,7 @@ def is_group_name(name: str) -> bool:
 
 def quoted_path(path: str) -> str:
     """Return a path quoted for a URL. Escapes in it stay."""
-    return quote("/" + "/".join(part for part in path.split("/") if part), safe="/-._~!$&'()*+,;=:@%")
+    return quote("/" + "/".join(segment for segment in path.split("/") if segment), safe="/-._~!$&'()*+,;=:@%")
 
 
 def list_path(subscription: str, type: str, group: str = "") -> str:
@@ -76,12 +76,12 @@ Role = tuple[list[str], list[str]]
 
 def roles(rows: Iterable[Json]) -> list[Role]:
     """Return the roles in an answer about permissions. A role whose not-actions cannot be read is left out."""
-    found: list[Role] = []
+    result: list[Role] = []
     for row in rows:
         not_actions = row.get("notActions")
         if not_actions is None or (isinstance(not_actions, list) and len(texts(not_actions)) == len(not_actions)):
-            found.append((texts(row.get("actions")), not_actions or []))
-    return found
+            result.append((texts(row.get("actions")), not_actions or []))
+    return result
 
 
 def allows(role: Role, action: str) -> bool:

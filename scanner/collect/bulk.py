@@ -59,11 +59,11 @@ class GraphTable(Struct):
     rows: dict[str, list[Block] | None] = field(default_factory=dict)
     types: set[str] = field(default_factory=set)
 
-    def add(self, place: str, row: Block | None) -> None:
+    def add(self, path: str, row: Block | None) -> None:
         """Add a row of a list; None for one that says too little."""
-        known = self.rows.setdefault(place, [])
+        known = self.rows.setdefault(path, [])
         if row is None:
-            self.rows[place] = None
+            self.rows[path] = None
         elif known is not None:
             known.append(row)
 
@@ -109,9 +109,9 @@ class BulkReads:
 
     def _taken(self, given: SharedTable) -> GraphTable:
         table = GraphTable(types=set(given.types))
-        for place, bodies in given.rows.items():
+        for path, bodies in given.rows.items():
             rows = None if bodies is None else [self._spool.put(msgspec.json.encode(each)) for each in bodies]
-            table.rows[place] = rows
+            table.rows[path] = rows
         return table
 
     def _names(self) -> list[str]:
@@ -193,11 +193,13 @@ class BulkReads:
     def _types(self, table: str) -> dict[str, "Read | None"]:
         """Return the types to ask a table for, with the read that they stand for; None for resources of their own."""
         nested = (type.lower() for type, _ in self._plan.types() if type.count("/") > 1)
-        found: dict[str, Read | None] = dict.fromkeys(nested) if table == RESOURCES else {}
+        result: dict[str, Read | None] = dict.fromkeys(nested) if table == RESOURCES else {}
         for read in self._plan.reads:
             if read.graph is not None and read.graph.table == table:
-                found.update(dict.fromkeys((read.graph.type,) if read.graph.type else map(str.lower, read.types), read))
-        return found
+                result.update(
+                    dict.fromkeys((read.graph.type,) if read.graph.type else map(str.lower, read.types), read)
+                )
+        return result
 
     def _is_worth(self, table: str) -> bool:
         """Return whether a table may save reads below several resources, as Resource Graph counts them."""
@@ -219,19 +221,19 @@ class BulkReads:
         wanted = self._types(name)
         subscriptions = [each.id for each in self._views.values() if each.existing_types is not None]
         kql = f"{name} | where type in~ ({kusto_list(wanted)}) | order by id asc"
-        found = GraphTable()
+        graph_table = GraphTable()
         try:
             for row in await self._reader.query(kql, subscriptions):
                 id = row.get("id")
                 if not isinstance(id, str):
                     return None
                 type = type_of(id).lower()
-                found.types.add(type)
+                graph_table.types.add(type)
                 read = wanted.get(type)
-                found.add(_place(id, read), self._packed(graph_body(row), read))
+                graph_table.add(_list_path(id, read), self._packed(graph_body(row), read))
         except ReadError:
             return None
-        return found
+        return graph_table
 
     def _packed(self, body: "Json", read: Read | None) -> Block | None:
         """Return what is kept of a row that says all that decides verdicts; None for another one."""
@@ -257,21 +259,23 @@ class BulkReads:
 
     async def _read_list(self, subscription: str, read: Read, source: SubscriptionRows, type: str) -> dict[str, Block]:
         """Return the bodies that a list of a subscription holds, by the ids of its rows; {} where it fails."""
-        found: dict[str, Block] = {}
+        result: dict[str, Block] = {}
         path = quoted_path(list_path(subscription, type))
         try:
             async for page in self._reader.pages(path, read.api, "", dict(source.query)):
                 for row in page:
                     body = get_path(row, source.at)
                     if isinstance(body, dict) and not any(is_absent(get_path(body, each)) for each in source.holds):
-                        found["/" + "/".join(segments(str(row.get("id"))))] = self._spool.put(msgspec.json.encode(body))
+                        result["/" + "/".join(segments(str(row.get("id"))))] = self._spool.put(
+                            msgspec.json.encode(body)
+                        )
                 page.clear()
         except ReadError:
             return {}
-        return found
+        return result
 
 
-def _place(id: str, read: Read | None) -> str:
+def _list_path(id: str, read: Read | None) -> str:
     """Return the list, in lower case, that a row of Resource Graph stands for; of a single resource its id."""
     if read is None or read.graph is None or not read.graph.type:
         return "/" + "/".join(segments(id)) if read is not None and read.one else _list_key(id)
@@ -286,10 +290,10 @@ def _list_key(id: str) -> str:
 
 def _graph_rows(table: GraphTable, read: Read, graph: GraphRows, parent: Resource) -> BulkRows | None:
     """Take the rows of a table that stand for a read below a resource; None where they do not say enough."""
-    place = parent.key + read.key
-    if place not in table.rows:
+    path = parent.key + read.key
+    if path not in table.rows:
         return BulkRows([], "graph") if not read.one and _type_below(parent, read, graph) in table.types else None
-    blocks, table.rows[place] = table.rows[place], None
+    blocks, table.rows[path] = table.rows[path], None
     if blocks is None:
         return None
     bodies: list[Json] = [msgspec.json.decode(each.read()) for each in blocks]

@@ -16,9 +16,9 @@ from scanner.collect.plan import JoinedRead, Json
 from scanner.collect.queue import (
     UNREGISTERED,
     CollectionContext,
-    FoundIds,
     Job,
     JobQueue,
+    ListedIds,
     ParentDeletedError,
     SubscriptionView,
     run_some,
@@ -31,7 +31,7 @@ from scanner.snapshot.format import DELETED
 from scanner.snapshot.spool import Block
 from scanner.snapshot.store import LineBuffer
 
-_NOT_FOUND = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
+_MISSING = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
 
 
 class FollowingRead(NamedTuple):
@@ -51,9 +51,9 @@ class NeededRead(NamedTuple):
 class BundleReader:
     """Read the bundles of one collection."""
 
-    def __init__(self, context: CollectionContext, found_ids: FoundIds | None = None) -> None:
+    def __init__(self, context: CollectionContext, listed_ids: ListedIds | None = None) -> None:
         self.context = context
-        self.found_ids = FoundIds() if found_ids is None else found_ids
+        self.listed_ids = ListedIds() if listed_ids is None else listed_ids
         """The resources whose bundles are read or will be."""
         self._below = context.plan.below()
         self._nested = context.plan.nested()
@@ -161,8 +161,8 @@ class BundleReader:
         """Add the bundles of a page. Return how many there are. The page is emptied."""
         count = 0
         for row in (with_child_id(each, url) for each in page):
-            if row["id"] not in self.found_ids:
-                self.found_ids.add(row["id"])
+            if row["id"] not in self.listed_ids:
+                self.listed_ids.add(row["id"])
                 count += 1
                 self.add(jobs, subscription, row, resource_type, "list", api)
         page.clear()
@@ -174,7 +174,7 @@ class BundleReader:
         """Make one read below a resource, and the reads below its results. `then`: the reads that need its results."""
         url = parent.url(read)
         what, of = display_name(read.path), display_name(parent.type.rsplit("/", 1)[1])
-        found: dict[str, _Below | None] = {}
+        result: dict[str, _Below | None] = {}
         following = FollowingReads(then)
         by: By = "get" if read.one else "list"
         api: str | None = read.api
@@ -184,25 +184,25 @@ class BundleReader:
                 by = bulk.by
                 page = [_bulk_row(each, url, read, by) for each in bulk.bodies]
                 api = None if by == "graph" else read.api
-                self._add_children(buffer, page, read, by, api, found, following)
+                self._add_children(buffer, page, read, by, api, result, following)
             elif read.one:
                 body, api = await self.context.versions.get(quoted_path(url), read.api, top.location)
                 by = by_version("get", api, read.api)
-                self._add_children(buffer, [{**body, "id": url}], read, by, api, found, following)
+                self._add_children(buffer, [{**body, "id": url}], read, by, api, result, following)
             else:
                 pages = self.context.versions.pages(quoted_path(url), read.api, top.location, read.query)
                 async for page in pages:
                     api, by = pages.api, by_version("list", pages.api, read.api)
                     rows = [with_child_id(each, url) for each in page]
-                    self._add_children(buffer, rows, read, by, api, found, following)
+                    self._add_children(buffer, rows, read, by, api, result, following)
                     page.clear()
         except ReadError as error:
             await self._add_failure(buffer, url, read, error, parent, top)
             following.unneeded.clear()
         else:
-            buffer.read(url, len(found), by, api)
+            buffer.read(url, len(result), by, api)
         self.context.counts.finish(what, of)
-        below = self._reads_below(buffer, filter(None, found.values()), read, top)
+        below = self._reads_below(buffer, filter(None, result.values()), read, top)
         await run_some(chain(below, self._reads_after(buffer, following, parent, top)))
 
     def _reads_after(
@@ -221,10 +221,10 @@ class BundleReader:
 
     async def read_joined(self, wanted: Iterable[JoinedRead]) -> None:
         """Make the reads that a join asks for. One below a resource that was deleted meanwhile is a gap."""
-        found = list(wanted)
-        for each in found:
+        joined_reads = list(wanted)
+        for each in joined_reads:
             self.context.counts.expect(display_name(each.read.path))
-        await run_some(partial(self._read_one_joined, each) for each in found)
+        await run_some(partial(self._read_one_joined, each) for each in joined_reads)
 
     async def _read_one_joined(self, each: JoinedRead) -> None:
         buffer = LineBuffer(self.context.spool)
@@ -232,9 +232,9 @@ class BundleReader:
         await self._read_children(buffer, each.parent, each.read, top)
         self.context.flush(buffer)
 
-    def _reads_below(self, buffer: LineBuffer, found: Iterable["_Below"], read: Read, top: Resource) -> Iterator[Job]:
+    def _reads_below(self, buffer: LineBuffer, belows: Iterable["_Below"], read: Read, top: Resource) -> Iterator[Job]:
         """Yield the reads below children."""
-        for below in found:
+        for below in belows:
             if below.row is not None:
                 yield partial(self._read_row, buffer, below.row, read, top)
             for each in below.reads:
@@ -264,10 +264,10 @@ class BundleReader:
         read: Read,
         by: By,
         api: str | None,
-        found: dict[str, "_Below | None"],
+        result: dict[str, "_Below | None"],
         following: "FollowingReads",
     ) -> None:
-        """Write the children of a page that matter; to `found`, by id in lower case, what is read below each. Empties
+        """Write the children of a page that matter; to `result`, by id in lower case, what is read below each. Empties
         the page.
         """
         for body in map(read.reduce, bodies) if read.reduce is not None else bodies:
@@ -283,7 +283,7 @@ class BundleReader:
             self.context.counts.resources += 1
             reads = self._needed(buffer, resource, read)
             row = self.context.spool.put(msgspec.json.encode(kept)) if read.each else None
-            found[resource.id.lower()] = _Below(_identity(resource), reads, row, by) if reads or row else None
+            result[resource.id.lower()] = _Below(_identity(resource), reads, row, by) if reads or row else None
         bodies.clear()
 
     async def _add_failure(
@@ -304,7 +304,7 @@ class BundleReader:
 
     async def _check_parent(self, error: ReadError, parent: Resource, top: Resource) -> None:
         """Read the parent after a 404 that may mean it. Raises ParentDeletedError where it no longer exists."""
-        if error.status != 404 or error.code.lower() not in _NOT_FOUND or top.by == "get":
+        if error.status != 404 or error.code.lower() not in _MISSING or top.by == "get":
             return
         async with self.context.locks[top.key]:
             if top.key not in self._exists:
@@ -365,7 +365,7 @@ def _ordered(needed: list[Read], parent: Resource) -> list[NeededRead]:
         first = read.within if after is None else after[0]
         if first is not None and first in needed:
             then[first].append(FollowingRead(read, None if after is None else after[1]))
-    later = {each.read for found in then.values() for each in found}
+    later = {each.read for following_reads in then.values() for each in following_reads}
     return [NeededRead(read, tuple(then[read])) for read in needed if read not in later]
 
 

@@ -15,14 +15,14 @@ from scanner.collect.elsewhere import read_named
 from scanner.collect.exclusions import ExcludedScopes
 from scanner.collect.index_types import IndexReader
 from scanner.collect.lists import ListReader
-from scanner.collect.named import NamedGroups, no_such_resource, says_gone
+from scanner.collect.named import NamedGroups, is_gone, no_such_resource
 from scanner.collect.plan import Plan, Progress, Scope, nested
 from scanner.collect.queue import (
     LISTS,
     CollectionContext,
-    FoundIds,
     JobQueue,
     JobsInWork,
+    ListedIds,
     SubscriptionView,
     first_of,
 )
@@ -155,9 +155,9 @@ class _Collection:
     async def survey(self) -> Survey:
         """Read what concerns all subscriptions in scope, and nothing else."""
         targets = await self._targets(await self._known())
-        found = Survey(targets, list(self.excluded.paths.values()))
-        await read_survey(self.context, found, graph=self.scope.graph)
-        return found
+        result = Survey(targets, list(self.excluded.paths.values()))
+        await read_survey(self.context, result, graph=self.scope.graph)
+        return result
 
     async def one(self, subscription: "Subscription", answers: SharedAnswers) -> None:
         """Read one subscription, of which `answers` has what concerns all."""
@@ -190,9 +190,9 @@ class _Collection:
 
     async def read_joined(self) -> None:
         """Read what a join of everything in the store asks for. The join takes a pass over all lines."""
-        found = await asyncio.to_thread(self.context.plan.joined)
-        await self.bundles.read_joined(found.reads)
-        await read_named(self.context, found.named)
+        joined = await asyncio.to_thread(self.context.plan.joined)
+        await self.bundles.read_joined(joined.reads)
+        await read_named(self.context, joined.named)
 
     def _leave_out_resources(self, known: "Sequence[Subscription]") -> None:
         """Remove the named resources that are excluded. Raises InputError where none is left."""
@@ -272,13 +272,13 @@ class _Collection:
         names = {each.id.lower(): each for each in known}
         views: dict[str, SubscriptionView] = {}
         for subscription in (*(subscription_of(id) for id, _ in tops.values()), *self.scope.index_subscriptions):
-            found = names.get(subscription)
+            result = names.get(subscription)
             if subscription not in views:
-                views[subscription] = SubscriptionView(found.id if found else subscription)
-                name = found.name if found else subscription
-                self.context.store.scope(views[subscription].id, name, found.tenant if found else "", "full")
+                views[subscription] = SubscriptionView(result.id if result else subscription)
+                name = result.name if result else subscription
+                self.context.store.scope(views[subscription].id, name, result.tenant if result else "", "full")
                 self.context.store.skip(f"/subscriptions/{views[subscription].id}", "only the named resources")
-                label = self.context.labelled(name, found.tenant if found else "")
+                label = self.context.labelled(name, result.tenant if result else "")
                 self.context.progress.scope(views[subscription].id, label, "full")
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
@@ -319,7 +319,7 @@ class _Collection:
         """Add jobs that list the index types that rules are about, with the reads that other verdicts look up."""
         context = self.context.of_lookups()
         bundles = BundleReader(context)
-        bundles.found_ids = FoundIds(named)
+        bundles.listed_ids = ListedIds(named)
         lists = ListReader(context, bundles, Scope())
         again = self.again or frozenset()
         whole = [each for each in views if each.id.lower() in again]
@@ -338,7 +338,7 @@ class _Collection:
         try:
             body, api = await self.context.versions.get(quoted_path(id), resource_type.api)
         except ReadError as error:
-            if says_gone(error):
+            if is_gone(error):
                 self.gone[id.lower()] = (id, error.code, resource_type)
             else:
                 self.refused.append(error)
@@ -350,14 +350,14 @@ class _Collection:
     def _top_of(self, id: str) -> tuple[str, ResourceType]:
         """Return the top resource of the bundle that an id belongs to, and its declaration. Raises InputError."""
         declared = {type.lower(): resource_type for type, resource_type in self.context.plan.types()}
-        parts = [part for part in id.split("?", 1)[0].split("/") if part]
-        lower = [part.lower() for part in parts]
-        if lower[:1] != ["subscriptions"] or "providers" not in lower or {".", ".."} & set(parts):
+        segments = [segment for segment in id.split("?", 1)[0].split("/") if segment]
+        lower = [segment.lower() for segment in segments]
+        if lower[:1] != ["subscriptions"] or "providers" not in lower or {".", ".."} & set(segments):
             raise InputError("not a resource id", at=f"--resource {id}", do="az resource show ... --query id")
         start = lower.index("providers")
-        names = range(len(parts) - (len(parts) - start) % 2, start + 3, -2)
+        names = range(len(segments) - (len(segments) - start) % 2, start + 3, -2)
         for end in names:
-            candidate = "/" + "/".join(parts[:end])
+            candidate = "/" + "/".join(segments[:end])
             resource_type = declared.get(type_of(candidate).lower())
             if resource_type is not None:
                 return candidate, resource_type

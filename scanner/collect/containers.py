@@ -91,10 +91,10 @@ def _region(row: Json) -> Json:
     pairs = metadata.get("pairedRegion")
     named = [{"name": each.get("name")} for each in _objects(pairs)] if isinstance(pairs, list) else None
     zones = row.get("availabilityZoneMappings")
-    found = {name: metadata.get(name) for name in ("geography", "physicalLocation", "regionType")}
+    result = {name: metadata.get(name) for name in ("geography", "physicalLocation", "regionType")}
     return {
         "id": row["id"],
         "name": row.get("name"),
-        "metadata": {**found, "pairedRegion": named},
+        "metadata": {**result, "pairedRegion": named},
         "availabilityZoneMappings": [{"logicalZone": each.get("logicalZone")} for each in _objects(zones)],
     }

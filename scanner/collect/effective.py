@@ -24,8 +24,8 @@ async def differences(reader: "AzureReader", store: Store, progress: Progress) -
     """Return a sentence for each place where Azure disagrees. A request that fails is a gap in the store."""
     taken = of_store(store)
     taken.load(frozenset())
-    found = topology(index_of(taken, Policy()))
-    nics, networks = reachable_interfaces(found)
+    result = topology(index_of(taken, Policy()))
+    nics, networks = reachable_interfaces(result)
     slots = asyncio.Semaphore(WIDTH)
 
     async def read(path: str) -> dict[str, Any] | None:
@@ -40,7 +40,7 @@ async def differences(reader: "AzureReader", store: Store, progress: Progress) -
     groups = await asyncio.gather(*(read(f"{nic.id}/{GROUPS}") for nic in nics))
     admin = await asyncio.gather(*(read(f"{network}/{ADMIN}") for network in networks))
     return all_differences(
-        found,
+        result,
         [(nic, answer) for nic, answer in zip(nics, groups, strict=True) if answer is not None],
         [(network, answer) for network, answer in zip(networks, admin, strict=True) if answer is not None],
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import quoted_path
-from scanner.collect.named import GROUPS, hint, names, says_gone
+from scanner.collect.named import GROUPS, hint, is_gone, names
 from scanner.collect.plan import Scope
 from scanner.collect.queue import CollectionContext, SubscriptionView
 from scanner.errors import InputError
@@ -35,15 +35,15 @@ class ExcludedScopes:
         """Add the named subscriptions. Raises InputError for one that is not among those that are known."""
         self._known = known
         for each in (each for each in self.scope.exclusions if each.subscription):
-            found = [one for one in known if each.names(one.id, one.name)]
-            if not found:
+            subscriptions = [one for one in known if each.names(one.id, one.name)]
+            if not subscriptions:
                 raise InputError(
                     f'subscription "{each.subscription}" is not one that this login can see',
                     at=each.at,
                     do=hint(each.subscription, (one.name for one in known), "az account list --output table"),
                 )
             if not each.group:
-                self._add(*(f"/subscriptions/{one.id}" for one in found))
+                self._add(*(f"/subscriptions/{one.id}" for one in subscriptions))
 
     def add_named(self, subscriptions: Sequence[str]) -> None:
         """Add the named resource groups in subscriptions, without asking whether they exist."""
@@ -65,9 +65,9 @@ class ExcludedScopes:
 
     async def _add_group(self, exclusion: Exclusion, views: Sequence[SubscriptionView]) -> None:
         there = [await self._may_exist(view, exclusion.group) for view in views]
-        paths = [_path(view.id, exclusion.group) for view, found in zip(views, there, strict=True) if found]
+        paths = [_path(view.id, exclusion.group) for view, value in zip(views, there, strict=True) if value]
         paths = paths or [_path(view.id, exclusion.group) for view in views if self._was_seen(view, exclusion.group)]
-        if views and not paths and not any(found is None for found in there):
+        if views and not paths and not any(value is None for value in there):
             lists = [f"/subscriptions/{view.id}/resourcegroups" for view in views]
             known = [name for path in lists for name in await names(self.context.reader, path)]
             where = "the subscription" if len(views) == 1 else f"the {len(views):,} subscriptions"
@@ -81,14 +81,14 @@ class ExcludedScopes:
     async def _may_exist(self, view: SubscriptionView, group: str) -> bool | None:
         """Return whether a group exists, also where ARM does not say; None where nothing in it is visible."""
         shown = (view.existing_types or {}).values()
-        if any(group.lower() in (name.lower() for name in found or ()) for found in shown):
+        if any(group.lower() in (name.lower() for name in matches or ()) for matches in shown):
             return True
         try:
             await self.context.reader.get(quoted_path(f"/subscriptions/{view.id}/resourcegroups/{group}"), GROUPS)
         except ReadError as error:
             # Resource Graph has shown the groups of everything that a partial view can list.
             is_hidden = view.view == "partial" and view.existing_types is not None
-            return False if says_gone(error) else None if is_hidden else True
+            return False if is_gone(error) else None if is_hidden else True
         return True
 
     def _was_seen(self, view: SubscriptionView, group: str) -> bool:

@@ -146,14 +146,14 @@ class IndexReader:
     async def _rows_of_graph(self, types: Sequence[str], subscriptions: Sequence[str]) -> SpooledRows:
         """Return the rows of both tables, one of each id. Raises ReadError."""
         wanted = kusto_list(type.lower() for type in types)
-        found = await side_by_side(
+        spooled_rows = await side_by_side(
             *(
                 self.context.reader.query(f"{table} | where type in~ ({wanted}) | order by id asc", subscriptions)
                 for table in ("resources", "networkresources")
             )
         )
         rows, ids = SpooledRows(self.context.spool), set[str]()
-        for each in found:
+        for each in spooled_rows:
             rows.add(_distinct(each, ids))
         return rows
 
@@ -167,13 +167,13 @@ class IndexReader:
         if not others:
             return
         try:
-            found = await self._rows_of_graph(MANAGER_TYPES, others)
+            spooled_rows = await self._rows_of_graph(MANAGER_TYPES, others)
         except ReadError as error:
             self.context.store.skip(QUERY, f"{error.status} {error.code}; security admin rules of {', '.join(others)}")
             return
-        for row in found:
+        for row in spooled_rows:
             self.context.store.resource(graph_body(row), None, "graph")
-        self.context.counts.resources += len(found)
+        self.context.counts.resources += len(spooled_rows)
 
     async def _list(self, subscription: str, type: str, types: Sequence[str]) -> None:
         """List one type of the index through ARM, with the types of the index below it."""
@@ -184,8 +184,8 @@ class IndexReader:
         for lower in sorted(inside, key=lambda each: each.count("/")) if listed is not None else ():
             complete, count = True, 0
             for parent in _ids_of_type(buffer, lower.rsplit("/", 1)[0]):
-                found = await self._list_rows(buffer, f"{parent}/{lower.rsplit('/', 1)[1]}", lower)
-                complete, count = complete and found is not None, count + (found or 0)
+                result = await self._list_rows(buffer, f"{parent}/{lower.rsplit('/', 1)[1]}", lower)
+                complete, count = complete and result is not None, count + (result or 0)
             if complete:
                 buffer.read(list_path(subscription, lower), count, "list")
         self.context.flush(buffer)

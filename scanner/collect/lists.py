@@ -44,14 +44,14 @@ class ListReader:
     def lookups(self) -> BundleReader:
         """The reader of what is not in scope, and what other verdicts need."""
         if self._lookups is None:
-            self._lookups = BundleReader(self.context.of_lookups(), self.bundles.found_ids)
+            self._lookups = BundleReader(self.context.of_lookups(), self.bundles.listed_ids)
         return self._lookups
 
-    def set_groups(self, found: NamedGroups, excluded: Selection) -> None:
+    def set_groups(self, named_groups: NamedGroups, excluded: Selection) -> None:
         """Note which of the named groups exist. A list is left out for a group only where that is known of all."""
         self.excluded = excluded
-        self.absent_groups = found.absent
-        self.are_groups_known = self.groups <= found.existing | {group for _, group in found.absent}
+        self.absent_groups = named_groups.absent
+        self.are_groups_known = self.groups <= named_groups.existing | {group for _, group in named_groups.absent}
 
     def job(self, jobs: JobQueue, subscription: SubscriptionView, type: str, resource_type: ResourceType) -> Job:
         """Return the job that lists one type in one subscription, where it exists."""
@@ -81,7 +81,7 @@ class ListReader:
             return []
         if self.groups and not is_indexed(type):
             visible = None if groups is None else {group.lower() for group in groups}
-            absent = {group for place, group in self.absent_groups if place == subscription.id.lower()}
+            absent = {group for owner, group in self.absent_groups if owner == subscription.id.lower()}
             wanted = [
                 group
                 for group in self.scope.groups
@@ -194,7 +194,7 @@ class ListReader:
             return 0
         count = 0
         for row in rows:
-            if has_usable_id(row, subscription.id) and row["id"] not in self.bundles.found_ids:
+            if has_usable_id(row, subscription.id) and row["id"] not in self.bundles.listed_ids:
                 self._add(jobs, subscription, graph_body(row), resource_type, "graph", None)
                 count += 1
                 await jobs.room(subscription.id)
@@ -245,15 +245,15 @@ class ListReader:
             rows = await self.context.reader.query(kql, [subscription.id])
         except ReadError:
             return False
-        found = False
+        result = False
         for row in (each for each in rows if has_usable_id(each, subscription.id)):
-            found = True
-            if row["id"] not in self.bundles.found_ids:
-                self.bundles.found_ids.add(row["id"])
+            result = True
+            if row["id"] not in self.bundles.listed_ids:
+                self.bundles.listed_ids.add(row["id"])
                 self._add_get(jobs, subscription, row["id"], resource_type)
-        if found:
+        if result:
             self.context.store.skip(path, f"{error.status} {error.code}; each visible resource was read separately")
-        return found
+        return result
 
     async def _pages(
         self, subscription: SubscriptionView, path: str, type: str, resource_type: ResourceType
@@ -280,9 +280,9 @@ class ListReader:
     ) -> None:
         """Add the bundle of a top-level resource that is in scope; of one of the index what other verdicts need."""
         in_scope = self._in_scope(row)
-        if not (in_scope or is_indexed(type_of(row["id"]))) or row["id"] in self.bundles.found_ids:
+        if not (in_scope or is_indexed(type_of(row["id"]))) or row["id"] in self.bundles.listed_ids:
             return
-        self.bundles.found_ids.add(row["id"])
+        self.bundles.listed_ids.add(row["id"])
         bundles = self.bundles if in_scope else self.lookups
         if isinstance(member(row, "properties"), dict) and not resource_type.each:
             bundles.add(jobs, subscription, row, resource_type, by, api)

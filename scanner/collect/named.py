@@ -25,7 +25,7 @@ GROUPS = "2025-04-01"
 SHOWN = 3
 
 
-def says_gone(error: ReadError) -> bool:
+def is_gone(error: ReadError) -> bool:
     """Return whether ARM says that something does not exist.
 
     A subscription that is not visible to the identity, an unknown type, and the page of a gateway do not say so.
@@ -69,7 +69,7 @@ class NamedGroups:
         try:
             await self.context.reader.get(quoted_path(path), GROUPS)
         except ReadError as error:
-            if says_gone(error):
+            if is_gone(error):
                 self.absent.add((subscription.lower(), group.lower()))
         else:
             self.existing.add(group.lower())
@@ -120,7 +120,7 @@ class NamedTags:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self.is_found = False
+        self.is_known = False
         self.is_whole = True
         """Whether every list was read."""
         self._seen: set[tuple[str, str]] = set()
@@ -129,17 +129,17 @@ class NamedTags:
         """Return whether a resource with these tags is in scope. Names of tags are compared without case."""
         if not self.scope.tags:
             return True
-        own = {name.lower(): value for name, value in tags}
-        if all(own.get(name.lower()) == value for name, value in self.scope.tags):
-            self.is_found = True
+        values = {name.lower(): value for name, value in tags}
+        if all(values.get(name.lower()) == value for name, value in self.scope.tags):
+            self.is_known = True
             return True
-        if not self.is_found:
+        if not self.is_known:
             self._seen.update(tags)
         return False
 
     def check(self) -> None:
         """Raise InputError where no resource has the tags, and no earlier scan with them was stored."""
-        if not self.scope.tags or self.is_found or not self.is_whole or self.scope.is_repeated():
+        if not self.scope.tags or self.is_known or not self.is_whole or self.scope.is_repeated():
             return
         asked = [f"{name}={value}" for name, value in self.scope.tags]
         known = [f"{name}={value}" for name, value in sorted(self._seen)]

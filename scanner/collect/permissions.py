@@ -65,8 +65,8 @@ class SubscriptionPermissions(Struct):
         return bool(answers)
 
 
-def _any(found: Collection[Role], action: str) -> bool:
-    return any(allows(role, action) for role in found)
+def _any(matches: Collection[Role], action: str) -> bool:
+    return any(allows(role, action) for role in matches)
 
 
 async def read_group_roles(
@@ -78,59 +78,59 @@ async def read_group_roles(
     group that does not exist.
     """
     async with asyncio.TaskGroup() as tasks:
-        for place in permissions:
-            if place.view != "none" and not _settled(place, wanted):
-                tasks.create_task(_read_groups(reader, place))
-    for place in permissions:
-        if NO_GROUP in place.reasons.values():
-            name = next(each for each in place.named if place.reasons.get(each) == NO_GROUP)
-            what = f'resource group "{name}" does not exist in {place.name}'
-            raise InputError(what, at="--scope", do=await _near(reader, place, name))
+        for subscription in permissions:
+            if subscription.view != "none" and not _settled(subscription, wanted):
+                tasks.create_task(_read_groups(reader, subscription))
+    for subscription in permissions:
+        if NO_GROUP in subscription.reasons.values():
+            name = next(each for each in subscription.named if subscription.reasons.get(each) == NO_GROUP)
+            what = f'resource group "{name}" does not exist in {subscription.name}'
+            raise InputError(what, at="--scope", do=await _near(reader, subscription, name))
 
 
-async def _near(reader: "AzureReader", place: SubscriptionPermissions, name: str) -> str:
+async def _near(reader: "AzureReader", permissions: SubscriptionPermissions, name: str) -> str:
     """Return the nearest names of resource groups, and how to list all."""
-    known = await names(reader, f"/subscriptions/{place.id}/resourcegroups")
+    known = await names(reader, f"/subscriptions/{permissions.id}/resourcegroups")
     return hint(name, known, "az group list --output table")
 
 
-def _settled(place: SubscriptionPermissions, wanted: Mapping[str, bool]) -> bool:
+def _settled(permissions: SubscriptionPermissions, wanted: Mapping[str, bool]) -> bool:
     """Return whether the roles on groups could not change any answer."""
-    if place.roles is None or place.named:
+    if permissions.roles is None or permissions.named:
         return False
-    full = place.view == "full"
-    return all(place.on_whole(action) for action, listed in wanted.items() if not (listed and full))
+    full = permissions.view == "full"
+    return all(permissions.on_whole(action) for action, listed in wanted.items() if not (listed and full))
 
 
-async def _read_groups(reader: "AzureReader", place: SubscriptionPermissions) -> None:
-    groups = place.named
+async def _read_groups(reader: "AzureReader", permissions: SubscriptionPermissions) -> None:
+    groups = permissions.named
     if not groups:
         try:
-            path = f"/subscriptions/{place.id}/resourcegroups"
+            path = f"/subscriptions/{permissions.id}/resourcegroups"
             rows, _ = await rows_served(reader, path, GROUPS)
         except ReadError as error:
-            place.groups["*"], place.reasons["*"] = None, _why(error)
+            permissions.groups["*"], permissions.reasons["*"] = None, _why(error)
             return
         groups = tuple(name if isinstance(name := row.get("name"), str) else "?" for row in rows)
     async with asyncio.TaskGroup() as tasks:
         for name in groups:
-            tasks.create_task(_read_group(reader, place, name))
+            tasks.create_task(_read_group(reader, permissions, name))
 
 
-async def _read_group(reader: "AzureReader", place: SubscriptionPermissions, name: str) -> None:
-    place.groups[name] = None
+async def _read_group(reader: "AzureReader", permissions: SubscriptionPermissions, name: str) -> None:
+    permissions.groups[name] = None
     if not is_group_name(name):
-        place.reasons[name] = "not a resource group name"
+        permissions.reasons[name] = "not a resource group name"
         return
-    path = f"/subscriptions/{place.id}/resourcegroups/{name}/{PATH}"
+    path = f"/subscriptions/{permissions.id}/resourcegroups/{name}/{PATH}"
     try:
-        place.groups[name] = await read_roles(reader, path)
+        permissions.groups[name] = await read_roles(reader, path)
     except ReadError as error:
         missing = error.code.lower() == "resourcegroupnotfound"
-        if missing and not place.named:
-            del place.groups[name]  # deleted meanwhile
+        if missing and not permissions.named:
+            del permissions.groups[name]  # deleted meanwhile
         else:
-            place.reasons[name] = NO_GROUP if missing else _why(error)
+            permissions.reasons[name] = NO_GROUP if missing else _why(error)
 
 
 def _why(error: ReadError) -> str:

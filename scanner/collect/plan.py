@@ -136,13 +136,13 @@ class Plan(Struct, frozen=True):
         for resource_type in self.resource_types:
             for type in resource_type.types:
                 declared.setdefault(type.lower(), []).append(resource_type)
-        found: dict[ResourceType | Read, list[Read]] = {read: by_parent.get(read, []) for read in self.reads}
-        place = {read: number for number, read in enumerate(self.reads)}
+        result: dict[ResourceType | Read, list[Read]] = {read: by_parent.get(read, []) for read in self.reads}
+        position = {read: number for number, read in enumerate(self.reads)}
         for parent in self.resource_types:
             same = dict.fromkeys(each for type in parent.types for each in declared[type.lower()])
             reads = [read for each in same for read in by_parent.get(each, ())]
-            found[parent] = sorted(reads, key=place.__getitem__) if len(same) > 1 else reads
-        return found
+            result[parent] = sorted(reads, key=position.__getitem__) if len(same) > 1 else reads
+        return result
 
     def looked_up(self) -> "Plan":
         """Return a plan of the same types with only those reads that verdicts on other resources look up."""
@@ -156,11 +156,11 @@ class Plan(Struct, frozen=True):
 
     def nested(self) -> dict[str, list[tuple[str, ResourceType]]]:
         """Return the types whose resources are bundles of their own, by the type (lower case) directly above them."""
-        found: dict[str, list[tuple[str, ResourceType]]] = {}
+        result: dict[str, list[tuple[str, ResourceType]]] = {}
         for type, resource_type in self.types():
             if nested(type):
-                found.setdefault(type.lower().rsplit("/", 1)[0], []).append((type, resource_type))
-        return found
+                result.setdefault(type.lower().rsplit("/", 1)[0], []).append((type, resource_type))
+        return result
 
 
 def nested(type: str) -> bool:

@@ -196,7 +196,7 @@ class _JobsLeft:
         await self._changed.wait()
 
 
-class FoundIds:
+class ListedIds:
     """The ids of the resources that are read or will be, whatever their case, by subscription."""
 
     def __init__(self, ids: Iterable[str] = ()) -> None:
@@ -351,7 +351,7 @@ class CollectionContext:
         if kept is None or not is_cut:
             return resource
         body = msgspec.json.decode(msgspec.json.encode(kept.cut(resource.body, resource.type)))
-        return Resource(kept.part(body, resource.type), api=resource.api, by=resource.by)
+        return Resource(kept.partial_body(body, resource.type), api=resource.api, by=resource.by)
 
     def add_failure(self, writer: LineWriter, url: str, error: ReadError, action: str = "", resources: int = 0) -> None:
         """Write a failed read as a gap. `action` replaces the action that was derived from the answer."""

@@ -26,7 +26,7 @@ MOST_REGIONS: Final = 8
 """The number of regions of a subscription that are read."""
 TOO_MANY = Message("not read: only {most_regions} regions of a subscription are", most_regions=MOST_REGIONS)
 """Why the quotas of a region are not read. The regions with the most resources come first."""
-IN_PART = Message("the subscription is visible in part")
+PARTIALLY_VISIBLE = Message("the subscription is visible in part")
 NO_REGION = Message("the subscription has no resources in any region")
 _NO_PROVIDER, _NO_LOCATION = "noregisteredproviderfound", "locationnotavailableforresourcetype"
 _REGION = re.compile(r"[a-z][a-z0-9]{2,40}")
@@ -84,7 +84,7 @@ class QuotaReader:
     async def _subscription(self, view: SubscriptionView) -> None:
         above = f"/subscriptions/{view.id}/providers"
         if view.view != "full":
-            self.context.store.skip(f"{above}/{_lists_of(QUOTA_TYPES[0])}", IN_PART)
+            self.context.store.skip(f"{above}/{_lists_of(QUOTA_TYPES[0])}", PARTIALLY_VISIBLE)
             return
         regions = self.wanted(view.id)
         if not regions:
@@ -98,15 +98,15 @@ class QuotaReader:
         """Write the quotas of one type: of each region those that some region of the subscription uses."""
         paths = [_path(subscription, type, each) for each in regions]
         await run_some(partial(self._region, each, type) for each in paths)
-        found: dict[str, tuple[list[Json], str]] = {}
+        result: dict[str, tuple[list[Json], str]] = {}
         for path in paths:
             answer = self._answers[path]
             if isinstance(answer, ReadError):
                 self._add_failure(path, type, answer)
             else:
-                found[path] = answer
-        used = {each["name"] for rows, _ in found.values() for each in rows if each["used"] != 0}
-        for path, (rows, api) in found.items():
+                result[path] = answer
+        used = {each["name"] for rows, _ in result.values() for each in rows if each["used"] != 0}
+        for path, (rows, api) in result.items():
             kept, by = [each for each in rows if each["name"] in used], by_version("list", api, APIS[type])
             self.context.store.resource({"id": path, "properties": {"quotas": kept}}, api, by)
             self.context.store.read(path, 1, by, api)

@@ -20,14 +20,14 @@ class ResourceGroups:
 
     def __init__(self, context: CollectionContext) -> None:
         self.context = context
-        self._found: dict[str, list[str] | None] = {}
+        self._groups: dict[str, list[str] | None] = {}
 
     async def visible(self, subscription: str) -> list[str] | None:
         """Return the names of the groups that the identity can see; None where they could not be listed: a gap."""
         async with self.context.locks[subscription]:
-            if subscription not in self._found:
-                self._found[subscription] = await self._read(subscription)
-        return self._found[subscription]
+            if subscription not in self._groups:
+                self._groups[subscription] = await self._read(subscription)
+        return self._groups[subscription]
 
     async def all(self, subscription: SubscriptionView, type: str) -> list[str] | None:
         """Return all groups of a subscription, in which a type is listed; None where some may be missing: a gap.

@@ -50,10 +50,10 @@ class Survey(Struct):
             types[str(row.get("subscriptionId")).lower()].append(row)
         for (subscription, type), count in (self.index or {}).items():
             counts[subscription][type] = count
-        places = defaultdict[str, list[tuple[str, str]]](list)
+        lists = defaultdict[str, list[tuple[str, str]]](list)
         for name, table in self.tables.items():
-            for place in table.rows if table is not None else ():
-                places[subscription_of(place)].append((name, place))
+            for list_path in table.rows if table is not None else ():
+                lists[subscription_of(list_path)].append((name, list_path))
         for each in self.readable:
             id = each.id.lower()
             yield (
@@ -61,45 +61,45 @@ class Survey(Struct):
                 SharedAnswers(
                     types=None if self.types is None else types[id],
                     index=None if self.index is None else counts[id],
-                    tables=self._tables_of(places[id]),
+                    tables=self._tables_of(lists[id]),
                     regions=self.regions,
                     excluded=self.excluded,
                 ),
             )
 
-    def _tables_of(self, places: Iterable[tuple[str, str]]) -> dict[str, SharedTable | None]:
-        found = {
+    def _tables_of(self, lists: Iterable[tuple[str, str]]) -> dict[str, SharedTable | None]:
+        result = {
             name: None if table is None else SharedTable(sorted(table.types)) for name, table in self.tables.items()
         }
-        for name, place in places:
-            table, shared = self.tables[name], found[name]
+        for name, list_path in lists:
+            table, shared = self.tables[name], result[name]
             if table is not None and shared is not None:
-                blocks = table.rows[place]
+                blocks = table.rows[list_path]
                 rows = None if blocks is None else [msgspec.json.decode(each.read()) for each in blocks]
-                shared.rows[place] = None if rows is None else [masked_value(each) for each in rows]
-        return found
+                shared.rows[list_path] = None if rows is None else [masked_value(each) for each in rows]
+        return result
 
 
-async def read_survey(context: CollectionContext, found: Survey, *, graph: bool) -> None:
+async def read_survey(context: CollectionContext, survey: Survey, *, graph: bool) -> None:
     """Read what concerns all subscriptions into a survey; rows of the index, and regions, into the store.
 
     `graph`: ask Resource Graph.
     """
     visibility, index, containers = VisibilityReader(context), IndexReader(context), ContainerReader(context)
-    visibility.write_views([each for each in found.targets if not each.readable], {})
-    ids = [each.id for each in found.readable]
+    visibility.write_views([each for each in survey.targets if not each.readable], {})
+    ids = [each.id for each in survey.readable]
     views = [SubscriptionView(id) for id in ids]
     if graph:
-        found.types = await visibility.query_types(ids)
-    if found.types is not None:
+        survey.types = await visibility.query_types(ids)
+    if survey.types is not None:
         types = index.types()
-        found.index = await index.query(types, ids) if types else {}
-        _count(views, found.types)
+        survey.index = await index.query(types, ids) if types else {}
+        _count(views, survey.types)
         context.bulk.begin(views)
-        found.tables = await context.bulk.tables()
+        survey.tables = await context.bulk.tables()
     if context.plan.places:
         await containers.read_regions(views)
-        found.regions = containers.listed
+        survey.regions = containers.listed
 
 
 def _count(views: Sequence[SubscriptionView], rows: Iterable[Json]) -> None:

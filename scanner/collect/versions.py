@@ -90,11 +90,11 @@ class VersionedReader:
 
     async def rows(self, path: str, pinned: str) -> tuple[SpooledRows, str]:
         """Return all rows of a list, and the api-version with which they were read. Raises ReadError."""
-        found, pages = SpooledRows(self._reader.spool), self.pages(path, pinned)
+        spooled_rows, pages = SpooledRows(self._reader.spool), self.pages(path, pinned)
         async for page in pages:
-            found.add(page)
+            spooled_rows.add(page)
             page.clear()
-        return found, pages.api or pinned
+        return spooled_rows, pages.api or pinned
 
     async def _pages(
         self, path: str, pinned: str, region: str, query: Mapping[str, str] | None

@@ -92,10 +92,10 @@ class VisibilityReader:
 
     async def _first_page(self, pages: VersionedPages) -> SpooledRows:
         page: list[Json] = await anext(pages, [])
-        found = SpooledRows(self.context.spool)
-        found.add(page)
+        spooled_rows = SpooledRows(self.context.spool)
+        spooled_rows.add(page)
         page.clear()
-        return found
+        return spooled_rows
 
     async def query_types(self, subscriptions: Sequence[str]) -> Iterable[Json] | None:
         """Ask Resource Graph which types exist, because only those are listed. None: it refuses, so all are listed."""

@@ -44,4 +44,4 @@ class WholeReader:
     async def _end(self, view: SubscriptionView) -> None:
         """Forget what was found of a subscription once it is read."""
         await self._jobs.ended(view.id)
-        self._lists.bundles.found_ids.forget(view.id)
+        self._lists.bundles.listed_ids.forget(view.id)

@@ -10,7 +10,7 @@ _DURATION = re.compile(r"([1-9][0-9]{0,4})([smh])")
 
 def seconds_of(text: str, at: str) -> float:
     """Return the seconds of a duration. Raises InputError for what is none. `at`: the option or setting."""
-    found = _DURATION.fullmatch(text.strip().lower())
-    if found is None:
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
         raise InputError(f'"{text}" is not a duration', at=at, do="write seconds, minutes or hours: 90s, 30m, 2h")
-    return float(found[1]) * _UNITS[found[2]]
+    return float(match[1]) * _UNITS[match[2]]

@@ -5,9 +5,9 @@ from scanner.config.options import (
     ACCEPT_VERSION_1,
     AUTH,
     CLOUD,
+    CUSTOM_RULES,
     FORMAT,
     ONLY,
-    OWN_RULES,
     SHOWN_SEVERITY,
     SKIP,
     TENANT,
@@ -85,7 +85,7 @@ or region, global control planes. JSON: as in `capacity` of the findings file.""
         "Show the states of controls of frameworks",
         "frameworks:run",
         arguments=("FILE", "[ID]"),
-        rows=(ACCEPT_VERSION_1, ONLY, SKIP, *OWN_RULES, FORMAT, *_WAYS_IN),
+        rows=(ACCEPT_VERSION_1, ONLY, SKIP, *CUSTOM_RULES, FORMAT, *_WAYS_IN),
         intro="""\
 Show the frameworks of a scan, from a findings file or a snapshot, with the
 numbers of controls by state: failed, passed, not assessed, not testable from

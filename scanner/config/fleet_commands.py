@@ -4,8 +4,8 @@ from scanner.config.command import Command
 from scanner.config.options import (
     BROKER,
     CONFIG,
+    CUSTOM_RULES,
     FORMAT,
-    OWN_RULES,
     PARTS,
     QUIET,
     REDELIVER_AFTER,
@@ -17,7 +17,7 @@ from scanner.config.options import (
     shared,
 )
 
-_PLACE = shared(needed(saying(PARTS, "Where the parts are: a folder of all machines, or az://CONTAINER/PATH")))
+_LOCATION = shared(needed(saying(PARTS, "Where the parts are: a folder of all machines, or az://CONTAINER/PATH")))
 
 FLEET_COMMANDS = (
     Command("fleet", "Workers of a scan in parts, and its state"),
@@ -27,11 +27,11 @@ FLEET_COMMANDS = (
         "fleet_worker:run",
         rows=(
             *shared(needed(saying(BROKER, "The broker: redis://, rediss://, amqp://, amqps://"))),
-            *_PLACE,
+            *_LOCATION,
             Option("until-empty", about="End when nothing is left to read or evaluate"),
             *shared(REDELIVER_AFTER),
             "Sign-in and rules (the identity and the rules of the scan)",
-            *shared(*SIGN_IN, *OWN_RULES),
+            *shared(*SIGN_IN, *CUSTOM_RULES),
             "Terminal",
             *(QUIET, VERBOSE, CONFIG),
         ),
@@ -47,7 +47,7 @@ install 'twolocks[fleet]'.""",
         "Show how far a scan in parts is",
         "fleet:status",
         rows=(
-            *_PLACE,
+            *_LOCATION,
             *shared(saying(BROKER, "Also count what waits in the queue of this broker")),
             Option("run", "RUN", "The run (default: the newest)"),
             FORMAT,

@@ -61,9 +61,9 @@ class Key(Struct, frozen=True):
 
     def schema(self) -> Schema:
         """Return the JSON Schema of its value."""
-        found: Schema = {"enum": list(self.known)} if self.known else msgspec.json.schema(self.type)
-        found |= {"default": self.default} if self.default not in (None, "", ()) else {}
-        return found | ({"description": self.about} if self.about else {})
+        result: Schema = {"enum": list(self.known)} if self.known else msgspec.json.schema(self.type)
+        result |= {"default": self.default} if self.default not in (None, "", ()) else {}
+        return result | ({"description": self.about} if self.about else {})
 
 
 def number(name: str, about: str, least: int, most: int, default: int | None, effect: Effect) -> Key:

@@ -28,91 +28,100 @@ _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z
 
 def check(file: TomlFile, name: str, table: Mapping[str, Any]) -> None:
     """Collect the faults of one table, whose `kind` is text."""
-    place, kind = ("notify", name), table["kind"]
+    table_path, kind = ("notify", name), table["kind"]
     if not NAME.fullmatch(name):
-        file.fault(f'"{name}" is not a valid name of a notification', *place, do="use letters, digits, dots, - and _")
+        file.fault(
+            f'"{name}" is not a valid name of a notification', *table_path, do="use letters, digits, dots, - and _"
+        )
     if kind not in CHANNELS:
         known = ", ".join(CHANNELS)
-        file.unknown(f'unknown kind of notification "{kind}"', kind, CHANNELS, *place, "kind", more=f"known: {known}")
+        file.unknown(
+            f'unknown kind of notification "{kind}"', kind, CHANNELS, *table_path, "kind", more=f"known: {known}"
+        )
         return
     known_keys = {key.name: key for key in keys_of(kind)}
     for given, value in table.items():
         if given in LITERAL:
             do = f'use {given}-env = "{new_name(name)}"'
-            file.fault(f"{given} is a secret and must not be in the settings", *place, given, do=do)
+            file.fault(f"{given} is a secret and must not be in the settings", *table_path, given, do=do)
         elif given.removesuffix("-file") in LITERAL:
             word, new = given.removesuffix("-file"), new_name(name)
             do = f'write {word}-env = "{new}", and set {new}{FILE_SUFFIX} to the path of the file'
-            file.fault(f"{given}: a settings file names no file with a secret", *place, given, do=do)
+            file.fault(f"{given}: a settings file names no file with a secret", *table_path, given, do=do)
         elif given not in known_keys:
-            file.unknown(f'notify.{name} ({kind}) has no key "{given}"', given, known_keys, *place, given)
+            file.unknown(f'notify.{name} ({kind}) has no key "{given}"', given, known_keys, *table_path, given)
         else:
-            _value(file, place, known_keys[given], value)
+            _value(file, table_path, known_keys[given], value)
     for key in known_keys.values():
-        _present(file, place, key, table)
+        _present(file, table_path, key, table)
     if kind == "mail":
-        _mail(file, place, table)
-    _owners(file, place, table)
+        _mail(file, table_path, table)
+    _owners(file, table_path, table)
 
 
-def _owners(file: TomlFile, place: tuple[str, str], table: Mapping[str, Any]) -> None:
+def _owners(file: TomlFile, table_path: tuple[str, str], table: Mapping[str, Any]) -> None:
     """Collect the faults of owners with an address of their own."""
     owners, domains = table.get("owners"), table.get("owner-domains")
     if table.get("owner") and (owners or domains):
-        file.fault("owner and owners exclude each other", *place, "owner", do="remove one of them")
+        file.fault("owner and owners exclude each other", *table_path, "owner", do="remove one of them")
     for owner, text in owners.items() if isinstance(owners, dict) else ():
         if not isinstance(text, str):
             continue
-        at = (*place, "owners", owner)
+        at = (*table_path, "owners", owner)
         if table["kind"] == "mail" and not _ADDRESS.fullmatch(text):
             file.fault(f'"{text}" is not a mail address', *at, do="write name@agency.example, in ASCII")
         elif table["kind"] != "mail" and not VARIABLE.fullmatch(text):
             # The value is not repeated: it may be the secret itself.
-            do = f'write "{new_name(place[1])}_OWNER", and set that variable'
-            file.fault(f"notify.{place[1]}.owners must name a variable {SECRET}... for each owner", *at, do=do)
+            do = f'write "{new_name(table_path[1])}_OWNER", and set that variable'
+            file.fault(f"notify.{table_path[1]}.owners must name a variable {SECRET}... for each owner", *at, do=do)
     for each in domains if isinstance(domains, list) else ():
         if isinstance(each, str) and not _DOMAIN.fullmatch(each):
-            file.fault(f'"{each}" is not a domain', *place, "owner-domains", do="write agency.example, in ASCII")
+            file.fault(f'"{each}" is not a domain', *table_path, "owner-domains", do="write agency.example, in ASCII")
 
 
-def _value(file: TomlFile, place: tuple[str, str], key: Key, value: Any) -> None:
+def _value(file: TomlFile, table_path: tuple[str, str], key: Key, value: Any) -> None:
     """Collect the fault of one value."""
-    what, at = f"notify.{place[1]}.{key.name}", (*place, key.name)
+    what, at = f"notify.{table_path[1]}.{key.name}", (*table_path, key.name)
     if not key.fits(value):
         file.fault(f"{what} must be {key.takes}", *at, do=key.do)
     elif key.known and value not in key.known:
         file.unknown(f'unknown {what} "{value}"', value, key.known, *at, more=f"known: {', '.join(key.known)}")
     elif key.name.endswith("-env") and not VARIABLE.fullmatch(value):
         # The value is not repeated unless it looks like a variable: it may be the secret itself.
-        new = new_name(value if _OLD_NAME.fullmatch(value) else place[1])
+        new = new_name(value if _OLD_NAME.fullmatch(value) else table_path[1])
         file.fault(f"{what} must name a variable {SECRET}...", *at, do=f'write "{new}", and set that variable')
 
 
-def _present(file: TomlFile, place: tuple[str, str], key: Key, table: Mapping[str, Any]) -> None:
+def _present(file: TomlFile, table_path: tuple[str, str], key: Key, table: Mapping[str, Any]) -> None:
     """Collect the fault of a key that is missing; a secret under another key has a fault of its own."""
     word = key.name.removesuffix("-env")
     if not key.needed or not table.keys().isdisjoint((key.name, word, f"{word}-file")):
         return
-    value = '["..."]' if key.name == "to" else f'"{new_name(place[1])}"' if word != key.name else '"..."'
-    file.fault(f"notify.{place[1]} requires {key.name}", *place, do=f"add {key.name} = {value}")
+    value = '["..."]' if key.name == "to" else f'"{new_name(table_path[1])}"' if word != key.name else '"..."'
+    file.fault(f"notify.{table_path[1]} requires {key.name}", *table_path, do=f"add {key.name} = {value}")
 
 
-def _mail(file: TomlFile, place: tuple[str, str], table: Mapping[str, Any]) -> None:
+def _mail(file: TomlFile, table_path: tuple[str, str], table: Mapping[str, Any]) -> None:
     """Collect the faults that only mail has: addresses, TLS, a user without a password or the reverse."""
     to = table.get("to", [])
     given = [("from", table.get("from")), *(("to", each) for each in ([to] if isinstance(to, str) else to or []))]
     for key, text in given:
         if isinstance(text, str) and text.strip() and not _ADDRESS.fullmatch(text):
-            file.fault(f'"{text}" is not a mail address', *place, key, do="write name@agency.example, in ASCII")
+            file.fault(f'"{text}" is not a mail address', *table_path, key, do="write name@agency.example, in ASCII")
     host = table.get("host", "")
     if table.get("tls") == "none" and isinstance(host, str) and not loopback(host):
         file.fault(
-            "mail without TLS is allowed on this machine only", *place, "tls", do='write tls = "starttls" or "implicit"'
+            "mail without TLS is allowed on this machine only",
+            *table_path,
+            "tls",
+            do='write tls = "starttls" or "implicit"',
         )
     password = "password-env" in table
     if ("user" in table) != password and "password-file" not in table:
         missing = "password-env" if "user" in table else "user"
-        file.fault(f"notify.{place[1]} requires {missing}", *place, do="a login consists of a user and a password")
+        file.fault(
+            f"notify.{table_path[1]} requires {missing}", *table_path, do="a login consists of a user and a password"
+        )
 
 
 def loopback(host: str) -> bool:
@@ -154,16 +163,16 @@ class Target:
     """The targets of owners (casefolded) with an address of their own. Each has that owner as `owner`."""
     domains: tuple[str, ...] = field(default=())
     """The domains (lower case) in which the address of an owner may lie."""
-    is_part: bool = False
+    is_of_owner: bool = False
     """Whether it is such a target of another one."""
 
     def with_owners(self, tags: Iterable[str]) -> "Target":
         """Return the target with those of owners whose tag is an address in its domains, at most MOST_OWNERS in all."""
-        found = dict(self.owners)
+        result = dict(self.owners)
         for tag in sorted(set(tags)):
-            if len(found) < MOST_OWNERS and self.mail is not None and self._may_send(tag):
-                found.setdefault(tag.casefold(), self.of_owner(tag, tag))
-        return replace(self, owners=tuple(found.items()), domains=())
+            if len(result) < MOST_OWNERS and self.mail is not None and self._may_send(tag):
+                result.setdefault(tag.casefold(), self.of_owner(tag, tag))
+        return replace(self, owners=tuple(result.items()), domains=())
 
     def _may_send(self, tag: str) -> bool:
         return bool(_ADDRESS.fullmatch(tag)) and tag.rpartition("@")[2].lower() in self.domains
@@ -171,7 +180,7 @@ class Target:
     def of_owner(self, owner: str, address: str) -> "Target":
         mail = None if self.mail is None else replace(self.mail, to=(address,))
         url = "" if mail is not None else address
-        return replace(self, owner=owner, url=url, mail=mail, owners=(), domains=(), is_part=True)
+        return replace(self, owner=owner, url=url, mail=mail, owners=(), domains=(), is_of_owner=True)
 
     @property
     def host(self) -> str:
@@ -203,7 +212,7 @@ def target(
         return read_secret(Secret(f'notification "{name}"', word, variable, at), environ, files or {})
 
     kind = table["kind"]
-    found = Target(
+    result = Target(
         name=name,
         kind=kind,
         at=at,
@@ -213,19 +222,19 @@ def target(
         secret=secret("secret"),
         mail=_mailbox(table, secret("password")) if kind == "mail" else None,
     )
-    found = replace(found, domains=tuple(each.lower() for each in table.get("owner-domains", ())))
+    result = replace(result, domains=tuple(each.lower() for each in table.get("owner-domains", ())))
     owners = {
-        owner.strip().casefold(): found.of_owner(owner.strip(), text if kind == "mail" else secret("url", text))
+        owner.strip().casefold(): result.of_owner(owner.strip(), text if kind == "mail" else secret("url", text))
         for owner, text in table.get("owners", {}).items()
     }
-    found = replace(found, owners=tuple(owners.items()))
-    for each in (found, *owners.values()):
+    result = replace(result, owners=tuple(owners.items()))
+    for each in (result, *owners.values()):
         if each.url:
             _address(each)
-    if found.secret and len(found.secret) < LEAST_SECRET:
+    if result.secret and len(result.secret) < LEAST_SECRET:
         what = f'the secret of notification "{name}" has fewer than {LEAST_SECRET} characters; nothing was read'
         raise InputError(what, at=at, do="openssl rand -hex 32")
-    return found
+    return result
 
 
 def _mailbox(table: Mapping[str, Any], password: str) -> Mailbox:
@@ -241,27 +250,27 @@ def _mailbox(table: Mapping[str, Any], password: str) -> Mailbox:
     )
 
 
-def _address(found: Target) -> None:
+def _address(result: Target) -> None:
     """Raise InputError for an address that is invalid or unsafe. No error repeats the address."""
 
     def wrong(why: str, do: str) -> InputError:
-        return InputError(f'the address of notification "{found.name}" {why}; nothing was read', at=found.at, do=do)
+        return InputError(f'the address of notification "{result.name}" {why}; nothing was read', at=result.at, do=do)
 
-    if not all("!" <= char <= "~" for char in found.url):
+    if not all("!" <= char <= "~" for char in result.url):
         raise wrong("contains characters that are not allowed in a URL", "copy it again, as one line")
-    parts = _parts(found.url)
-    if parts is None or not parts.hostname or parts.scheme not in ("https", "http"):
+    split = _split(result.url)
+    if split is None or not split.hostname or split.scheme not in ("https", "http"):
         raise wrong("is not a web address", "use an address that starts with https://")
-    if parts.username is not None:
+    if split.username is not None:
         raise wrong("contains a login", "remove the login")
-    if parts.scheme == "http" and not loopback(parts.hostname):
+    if split.scheme == "http" and not loopback(split.hostname):
         raise wrong("is not https", "use https; http is allowed for this machine only")
 
 
-def _parts(url: str) -> SplitResult | None:
+def _split(url: str) -> SplitResult | None:
     try:
-        parts = urlsplit(url)
-        _ = parts.port
+        split = urlsplit(url)
+        _ = split.port
     except ValueError:
         return None
-    return parts
+    return split

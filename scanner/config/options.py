@@ -118,7 +118,7 @@ SKIP = Option("skip", "PATTERN", "Rules to leave out; same patterns", many=True,
 RULES = Option("rules", "DIR", "Folder of additional rules (rows only)", many=True, path=True, effect=Effect.run)
 RULES_CODE = Option("rules-code", "DIR", "The same; may run Python", many=True, path=True, effect=Effect.run)
 NO_RULE_PACKAGES = Option("no-rule-packages", about="Leave out installed rule packages", effect=Effect.hide)
-OWN_RULES = (RULES, RULES_CODE, NO_RULE_PACKAGES)
+CUSTOM_RULES = (RULES, RULES_CODE, NO_RULE_PACKAGES)
 RUN_CODE = Option("run-code", about="Run the Python files of the folder")
 WAIVERS = Option("waivers", "FILE", "Waiver file", path=True, effect=Effect.hide)
 FAIL_ON_SCAN = Option(

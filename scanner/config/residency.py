@@ -19,7 +19,7 @@ from scanner.model.message import Message
 from scanner.model.residency import WORDS, PlaceException, ResidencyPolicy, ResidencyScope
 
 TABLE = "residency"
-PARTS = ("allowed", "scope", "exception")
+TABLES = ("allowed", "scope", "exception")
 _PROBES = (
     "/subscriptions/1/resourcegroups/a/providers/microsoft.sql/servers/b",
     "/subscriptions/2/resourcegroups/c/providers/microsoft.keyvault/vaults/d",
@@ -36,29 +36,29 @@ def read_residency(
         file.fault("residency must be a table", TABLE, do="write [residency]")
         return ResidencyPolicy()
     for name in table:
-        if name not in PARTS:
-            file.unknown(f"unknown setting residency.{name}", name, PARTS, TABLE, name)
+        if name not in TABLES:
+            file.unknown(f"unknown setting residency.{name}", name, TABLES, TABLE, name)
     if "allowed" in table:
         sources["residency.allowed"] = file.at(TABLE, "allowed")
     allowed = _allowed(file, table, TABLE) if "allowed" in table else ()
-    scopes = [_scope(file, place, each) for place, each in _entries(file, table, "scope")]
+    scopes = [_scope(file, position, each) for position, each in _entries(file, table, "scope")]
     day_now = today or utc_today()
     exceptions = [
-        _exception(file, place, each, day_now, max_days) for place, each in _entries(file, table, "exception")
+        _exception(file, position, each, day_now, max_days) for position, each in _entries(file, table, "exception")
     ]
-    for place, scope in enumerate(scopes):
-        sources[scope.source.removeprefix("the setting ")] = file.at(TABLE, "scope", place)
-    for place in range(len(exceptions)):
-        sources[f"residency.exception.{place + 1}"] = file.at(TABLE, "exception", place)
+    for position, scope in enumerate(scopes):
+        sources[scope.source.removeprefix("the setting ")] = file.at(TABLE, "scope", position)
+    for position in range(len(exceptions)):
+        sources[f"residency.exception.{position + 1}"] = file.at(TABLE, "exception", position)
     return ResidencyPolicy(allowed, tuple(scopes), tuple(each for each in exceptions if each is not None))
 
 
 def _entries(file: TomlFile, table: Mapping[str, Any], name: str) -> list[tuple[int, dict[str, Any]]]:
-    found = table.get(name, [])
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+    value = table.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         file.fault(f"residency.{name} must be a list of tables", TABLE, name, do=f"write [[residency.{name}]]")
         return []
-    return list(enumerate(found))
+    return list(enumerate(value))
 
 
 def _allowed(file: TomlFile, entry: Mapping[str, Any], *at: str | int) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ def _allowed(file: TomlFile, entry: Mapping[str, Any], *at: str | int) -> tuple[
     if not key.fits(words) or not isinstance(words, list):
         file.fault(f"allowed must be {key.takes}", *at, "allowed", do=key.do)
         return ()
-    found = []
+    matches = []
     for word in words:
         spelt = word.strip().lower()
         known = next((each for each in (spelt, spelt.replace(" ", "")) if each in WORDS), None)
@@ -78,33 +78,33 @@ def _allowed(file: TomlFile, entry: Mapping[str, Any], *at: str | int) -> tuple[
                 f'unknown place "{word}"', spelt, sorted(WORDS), *at, "allowed", more="a region, geography or eea"
             )
             continue
-        found.append(known)
-    return tuple(dict.fromkeys(found))
+        matches.append(known)
+    return tuple(dict.fromkeys(matches))
 
 
-def _scope(file: TomlFile, place: int, entry: Mapping[str, Any]) -> ResidencyScope:
-    at = (TABLE, "scope", place)
-    said = texts(file, "residency.scope", entry, PLACE_SCOPE, *at, but=("allowed",))
-    name, equals, value = said["tag"].partition("=")
-    if said["tag"] and not (name.strip() and equals and value.strip()):
-        file.fault(f'"{said["tag"]}" is not a tag', *at, "tag", do='write tag = "NAME=VALUE"')
-    if not said["subscription"] and not said["tag"]:
+def _scope(file: TomlFile, position: int, entry: Mapping[str, Any]) -> ResidencyScope:
+    at = (TABLE, "scope", position)
+    stated = texts(file, "residency.scope", entry, PLACE_SCOPE, *at, but=("allowed",))
+    name, equals, value = stated["tag"].partition("=")
+    if stated["tag"] and not (name.strip() and equals and value.strip()):
+        file.fault(f'"{stated["tag"]}" is not a tag', *at, "tag", do='write tag = "NAME=VALUE"')
+    if not stated["subscription"] and not stated["tag"]:
         file.fault("a residency.scope requires subscription or tag", *at, do='add subscription = "..."')
-    tag = (name.strip(), value.strip()) if said["tag"] else None
+    tag = (name.strip(), value.strip()) if stated["tag"] else None
     allowed = _allowed(file, entry, *at)
-    named = said["subscription"] or said["tag"]
+    named = stated["subscription"] or stated["tag"]
     return ResidencyScope(
-        allowed, Message("the setting residency.scope of {name}", name=named), said["subscription"], tag
+        allowed, Message("the setting residency.scope of {name}", name=named), stated["subscription"], tag
     )
 
 
 def _exception(
-    file: TomlFile, place: int, entry: Mapping[str, Any], today: date, max_days: int
+    file: TomlFile, position: int, entry: Mapping[str, Any], today: date, max_days: int
 ) -> PlaceException | None:
-    at = (TABLE, "exception", place)
-    said = texts(file, "residency.exception", entry, PLACE_EXCEPTION, *at, but=("allowed", "expires"))
+    at = (TABLE, "exception", position)
+    stated = texts(file, "residency.exception", entry, PLACE_EXCEPTION, *at, but=("allowed", "expires"))
     allowed = _allowed(file, entry, *at)
-    if said["resource"] and all(fits(probe, said["resource"]) for probe in _PROBES):
+    if stated["resource"] and all(fits(probe, stated["resource"]) for probe in _PROBES):
         do = 'select resources, such as resource = "*/resourceGroups/NAME/*", or use residency.scope'
         file.fault("this exception is too broad: it accepts places of every resource", *at, "resource", do=do)
     try:
@@ -113,4 +113,4 @@ def _exception(
         what = "a residency.exception requires expires" if entry.get("expires") is None else error.what
         file.fault(what, *at, "expires", do=error.do)
         return None
-    return PlaceException(said["resource"], allowed, said["reason"], said["owner"], str(expires), expires < today)
+    return PlaceException(stated["resource"], allowed, stated["reason"], stated["owner"], str(expires), expires < today)

@@ -90,9 +90,9 @@ def _places() -> Schema:
 
 def _place_table(keys: tuple[Key, ...]) -> Schema:
     """Return the schema of a table whose `allowed` is a place or a list of places."""
-    found = _table(keys)
-    found["properties"]["allowed"] = _places()
-    return found
+    result = _table(keys)
+    result["properties"]["allowed"] = _places()
+    return result
 
 
 def _object(properties: Schema) -> Schema:
@@ -116,7 +116,7 @@ def _list(about: str, item: Schema) -> Schema:
 
 def _notification(kind: str) -> Schema:
     """Return the schema of a table [notify.NAME] of one kind."""
-    found = _table(keys_of(kind))
-    found["properties"]["kind"] = {"const": kind}
-    found["required"] = ["kind", *found.get("required", ())]
-    return found
+    result = _table(keys_of(kind))
+    result["properties"]["kind"] = {"const": kind}
+    result["required"] = ["kind", *result.get("required", ())]
+    return result

@@ -46,23 +46,23 @@ def secret_files(given: Iterable[str], known: Collection[str], at: Callable[[str
     `known`: the variables that the settings name. `at` says how a value was given. Raise InputError for what none of
     them can mean.
     """
-    found: dict[str, SecretFile] = {}
+    result: dict[str, SecretFile] = {}
     for text in given:
         name, _, path = text.partition("=")
         variable = name if name.startswith(SECRET) else f"{SECRET}{name}"
         if not path.strip() or not VARIABLE.fullmatch(variable):
             what, do = f'"{text}" is not NAME=PATH', "write --secret-file OPS=PATH, for TWOLOCKS_SECRET_OPS"
-        elif variable in found:
+        elif variable in result:
             what, do = f"{variable} has two files", "name one of them"
         elif variable not in known:
             near = nearest(variable.lower(), [each.lower() for each in known], 1)
             what = f"no notification or tenant has the secret {variable}"
             do = f"nearest: {near[0].upper()}" if near else f"name it in a table: url-env = {variable}"
         else:
-            found[variable] = SecretFile(path, at(text))
+            result[variable] = SecretFile(path, at(text))
             continue
         raise InputError(f"{what}; nothing was read", at=at(text), do=do)
-    return found
+    return result
 
 
 def read_secret(secret: Secret, environ: Mapping[str, str], files: Mapping[str, SecretFile]) -> str:

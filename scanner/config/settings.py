@@ -8,15 +8,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from scanner.config import notifications, places, toml
+from scanner.config import notifications, settings_location, toml
 from scanner.config.command import Command
 from scanner.config.commands import COMMANDS, SCAN
 from scanner.config.durations import seconds_of
 from scanner.config.keys import TABLES, option_key
 from scanner.config.options import CONFIG, OUT_FORMAT, Option
-from scanner.config.places import FILE, SettingsPlace
 from scanner.config.secrets import SecretFile, secret_files
 from scanner.config.settings_file import Tables, read_tables, table_of
+from scanner.config.settings_location import FILE, SettingsLocation
 from scanner.config.tenants import chosen
 from scanner.config.toml import TomlFile
 from scanner.errors import InputError, nearest
@@ -79,12 +79,12 @@ class Settings(Tables):
         more: list[tuple[str, Any]] = [(f"networks.{name}", ranges) for name, ranges in self.networks.items()]
         more += self._values("network")
         more += [
-            (f"intended.{place}", f"{each.resource} {each.endpoint}: {each.reason}")
-            for place, each in enumerate(self.intended, 1)
+            (f"intended.{position}", f"{each.resource} {each.endpoint}: {each.reason}")
+            for position, each in enumerate(self.intended, 1)
         ]
         more += [
-            (f"tenant.{place}", f"{each.name} {each.id}, {each.auth or self['auth']}")
-            for place, each in enumerate(self.tenants, 1)
+            (f"tenant.{position}", f"{each.name} {each.id}, {each.auth or self['auth']}")
+            for position, each in enumerate(self.tenants, 1)
         ]
         more += self._residency()
         more += [(f"severity.{rule}", f"{to.name}: {self.reasons[rule]}") for rule, to in self.severities.items()]
@@ -104,8 +104,11 @@ class Settings(Tables):
         rows: list[tuple[str, Any]] = [("residency.allowed", policy.allowed)]
         rows += [(each.source.removeprefix("the setting "), each.allowed) for each in policy.scopes]
         rows += [
-            (f"residency.exception.{place}", f"{each.resource} {', '.join(each.allowed)}: {each.reason} ({each.owner})")
-            for place, each in enumerate(policy.exceptions, 1)
+            (
+                f"residency.exception.{position}",
+                f"{each.resource} {', '.join(each.allowed)}: {each.reason} ({each.owner})",
+            )
+            for position, each in enumerate(policy.exceptions, 1)
         ]
         return rows
 
@@ -139,18 +142,18 @@ def resolve(
     """
     row = COMMANDS[command]
     _variables(row, environ)
-    place = _place(row, config, environ, folder or Path()) if use_file else None
-    file = toml.read(place.path, place.by) if place is not None else None
+    location = _settings_location(row, config, environ, folder or Path()) if use_file else None
+    file = toml.read(location.path, location.by) if location is not None else None
     if file is not None:
         file.refuse_nul()
     options = _options(row, given, environ, file)
-    tables = read_tables(file, place, SCAN) if file is not None and place is not None else {}
-    found = Settings(options, **tables)
-    _known(found, row)
-    _history(found)
-    _notifications(found)
-    _contradictions(found)
-    return _tenants(found)
+    tables = read_tables(file, location, SCAN) if file is not None and location is not None else {}
+    settings = Settings(options, **tables)
+    _known(settings, row)
+    _history(settings)
+    _notifications(settings)
+    _contradictions(settings)
+    return _tenants(settings)
 
 
 def _shows_scan(row: Command) -> bool:
@@ -170,16 +173,18 @@ def _variables(row: Command, environ: Mapping[str, str]) -> None:
             raise InputError(f"unknown setting {name}", at="the environment", do=f"{hint}all: twolocks scan --help")
 
 
-def _place(row: Command, config: Path | None, environ: Mapping[str, str], folder: Path) -> SettingsPlace | None:
+def _settings_location(
+    row: Command, config: Path | None, environ: Mapping[str, str], folder: Path
+) -> SettingsLocation | None:
     """Return the settings file of a command; None if there is none or the command does not use it."""
     if CONFIG not in row.rows and not any(option.shared for option in row.options):
         return None
     if config is not None:
-        return places.named(config, "--config")
+        return settings_location.named(config, "--config")
     for name in (f"TWOLOCKS_{row.word}_CONFIG".upper(), "TWOLOCKS_SCAN_CONFIG"):
         if text := environ.get(name):
-            return places.named(Path(text), name)
-    return places.usual(folder, environ)
+            return settings_location.named(Path(text), name)
+    return settings_location.usual(folder, environ)
 
 
 # One option
@@ -189,9 +194,9 @@ def _options(
     row: Command, given: Mapping[str, Any], environ: Mapping[str, str], file: TomlFile | None
 ) -> dict[str, Value]:
     if _shows_scan(row):
-        own = {option.name: _option(row.word, option, given, environ, None) for option in row.options}
-        scan = (option for option in SCAN if row.word == "scan" or option.name not in own)
-        return {**own, **{option.name: _option("scan", option, given, environ, file) for option in scan}}
+        given_here = {option.name: _option(row.word, option, given, environ, None) for option in row.options}
+        scan = (option for option in SCAN if row.word == "scan" or option.name not in given_here)
+        return {**given_here, **{option.name: _option("scan", option, given, environ, file) for option in scan}}
     return {option.name: _option(row.word, option, given, environ, file) for option in row.options}
 
 
@@ -220,8 +225,8 @@ def _of_text(option: Option, text: str, variable: str) -> Any:
             return False
         raise InputError(f'"{text}" is not true or false', at=variable, do=f"{variable}=1, or unset it")
     if option.many:
-        parts = text.split("\n" if "\n" in text else ",")
-        return tuple(part.strip() for part in parts if part.strip())
+        segments = text.split("\n" if "\n" in text else ",")
+        return tuple(segment.strip() for segment in segments if segment.strip())
     return text
 
 
@@ -254,12 +259,12 @@ def _path(option: Option, text: str, folder: Path) -> str:
 
 def _known(settings: Settings, row: Command) -> None:
     """Raise InputError for an unknown value of an option."""
-    own = {option.name for option in row.options}
-    for option in (*row.options, *(each for each in SCAN if _shows_scan(row) and each.name not in own)):
+    known = {option.name for option in row.options}
+    for option in (*row.options, *(each for each in SCAN if _shows_scan(row) and each.name not in known)):
         given = settings.options[option.name]
         if option.most and given.value and not _is_number(str(given.value), option.most):
-            said = f'"{given.value}" is not a number from 1 to {option.most}'
-            raise InputError(said, at=settings.at(option.name, given.value))
+            text = f'"{given.value}" is not a number from 1 to {option.most}'
+            raise InputError(text, at=settings.at(option.name, given.value))
         if not option.known or given.value in (*option.known, option.unset) or given.source == DEFAULT:
             continue
         near = nearest(str(given.value), option.known, 1)
@@ -330,18 +335,18 @@ def _tenants(settings: Settings) -> Settings:
     if given.source.startswith(settings.file):
         do = "remove it; to scan one of the tenants: --tenant NAME"
         raise InputError("scan.tenant and [[tenant]] exclude each other", at=given.source, do=do)
-    found = chosen(settings.tenants, given.value, settings.at("tenant", given.value))
+    tenant_settings = chosen(settings.tenants, given.value, settings.at("tenant", given.value))
     for name in ("subscription", "management-group"):
         option = settings.options.get(name)
-        own = [each for each in found if each.subscriptions or each.management_groups]
-        if option is not None and option.value and option.source.startswith(settings.file) and own:
+        scoped = [each for each in tenant_settings if each.subscriptions or each.management_groups]
+        if option is not None and option.value and option.source.startswith(settings.file) and scoped:
             do = f"write {name}s into the entries [[tenant]]"
             raise InputError(f"scan.{name} and {name}s of [[tenant]] exclude each other", at=option.source, do=do)
-        if name == "management-group" and option is not None and option.value and len(found) > 1:
+        if name == "management-group" and option is not None and option.value and len(tenant_settings) > 1:
             do = "choose one tenant by --tenant, or write management-groups into the entries [[tenant]]"
             raise InputError("a management group belongs to one tenant", at=settings.at(name, option.value[0]), do=do)
-    id = found[0].id if given.value else ""
-    return replace(settings, tenants=found, options={**settings.options, "tenant": Value(id, given.source)})
+    id = tenant_settings[0].id if given.value else ""
+    return replace(settings, tenants=tenant_settings, options={**settings.options, "tenant": Value(id, given.source)})
 
 
 def _contradictions(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from scanner.config import notifications
 from scanner.config.keys import EFFECTS, INTENDED, MAX_DAYS, SEVERITY, TABLES, VALUES, Key, texts
 from scanner.config.limits import Limits, size
 from scanner.config.options import Effect, Option
-from scanner.config.places import SettingsPlace
+from scanner.config.settings_location import SettingsLocation
 from scanner.config.tenants import TenantSettings, read_tenants
 from scanner.config.toml import TomlFile
 from scanner.model.addresses import AddressSet, breadth, parse, union
@@ -48,7 +48,7 @@ class Tables:
     notify: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The tables [notify.NAME] of the file; `kind` is text."""
     file: str = ""
-    place: SettingsPlace | None = None
+    location: SettingsLocation | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     read: TomlFile | None = field(default=None, compare=False, repr=False)
 
@@ -67,17 +67,17 @@ class Tables:
         )
 
 
-def read_tables(file: TomlFile, place: SettingsPlace, options: tuple[Option, ...]) -> dict[str, Any]:
+def read_tables(file: TomlFile, location: SettingsLocation, options: tuple[Option, ...]) -> dict[str, Any]:
     """Return the fields of `Tables`. Raise Faults, with all faults of the file; `options` are those of [scan]."""
     _check_names(file, options)
-    if not place.trusted:
+    if not location.trusted:
         _check_effects(file, options)
         file.check()
     sources: dict[str, str] = {}
     networks, own = _networks(file, sources)
     severities, reasons = _severities(file, sources)
     values = _values(file, sources)
-    found = {
+    result = {
         "networks": networks,
         "own": own,
         "intended": _intended(file, sources),
@@ -88,18 +88,18 @@ def read_tables(file: TomlFile, place: SettingsPlace, options: tuple[Option, ...
         "notify": _notify(file, sources),
         **values,
         "file": str(file.path),
-        "place": place,
+        "location": location,
         "sources": sources,
         "read": file,
     }
     file.check()
-    return found
+    return result
 
 
 def table_of(file: TomlFile, name: str) -> dict[str, Any]:
     """Return a table of the file, empty if there is none."""
-    found = file.data.get(name, {})
-    return found if isinstance(found, dict) else {}
+    value = file.data.get(name, {})
+    return value if isinstance(value, dict) else {}
 
 
 def _check_names(file: TomlFile, options: tuple[Option, ...]) -> None:
@@ -155,9 +155,9 @@ def _not_allowed(file: TomlFile, what: str, effect: Effect | None, *key: str) ->
 
 def _chosen_names(file: TomlFile, name: str) -> dict[str, Any]:
     """Return a table with free keys."""
-    found = file.data.get(name, {})
-    if isinstance(found, dict):
-        return found
+    result = file.data.get(name, {})
+    if isinstance(result, dict):
+        return result
     file.fault(f"{name} must be a table", name, do=f"write [{name}]")
     return {}
 
@@ -178,14 +178,14 @@ def _networks(file: TomlFile, sources: dict[str, str]) -> tuple[dict[str, tuple[
                 file.fault(str(error), "networks", name, do='write ranges as "198.51.100.0/24"')
         networks[name] = tuple(ranges)
         sources[f"networks.{name}"] = file.at("networks", name)
-    own = union(sets)
-    if breadth(own) == "internet":
+    trusted = union(sets)
+    if breadth(trusted) == "internet":
         file.fault(
             "these networks cover the internet, so no endpoint would count as exposed",
             "networks",
             do="list the address ranges of your organisation",
         )
-    return networks, own
+    return networks, trusted
 
 
 def _values(file: TomlFile, sources: dict[str, str]) -> dict[str, Any]:
@@ -215,12 +215,12 @@ def _intended(file: TomlFile, sources: dict[str, str]) -> "tuple[Intended, ...]"
     if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
         file.fault("intended must be a list of tables", "intended", do="write [[intended]]")
         return ()
-    found = []
-    for place, entry in enumerate(entries):
-        said = texts(file, "intended", entry, INTENDED, "intended", place)
-        found.append(Intended(said["resource"], said["endpoint"], said["reason"]))
-        sources[f"intended.{place + 1}"] = file.at("intended", place)
-    return tuple(found)
+    intendeds = []
+    for position, entry in enumerate(entries):
+        stated = texts(file, "intended", entry, INTENDED, "intended", position)
+        intendeds.append(Intended(stated["resource"], stated["endpoint"], stated["reason"]))
+        sources[f"intended.{position + 1}"] = file.at("intended", position)
+    return tuple(intendeds)
 
 
 def _residency(file: TomlFile, sources: dict[str, str], max_days: int) -> "ResidencyPolicy | None":
@@ -242,10 +242,10 @@ def _severities(file: TomlFile, sources: dict[str, str]) -> tuple[dict[str, Seve
             what = f"severity.{rule} must be a table with to and reason"
             file.fault(what, "severity", rule, do=f"write [severity.{rule}]")
             continue
-        said = texts(file, f"severity.{rule}", entry, SEVERITY, "severity", rule)
-        to = said["to"]
+        stated = texts(file, f"severity.{rule}", entry, SEVERITY, "severity", rule)
+        to = stated["to"]
         if to in SEVERITIES:
-            severities[rule], reasons[rule] = Severity[to], said["reason"]
+            severities[rule], reasons[rule] = Severity[to], stated["reason"]
             sources[f"severity.{rule}"] = file.at("severity", rule)
         elif to.strip():
             names = list(Severity.__members__)
@@ -256,7 +256,7 @@ def _severities(file: TomlFile, sources: dict[str, str]) -> tuple[dict[str, Seve
 
 def _notify(file: TomlFile, sources: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Return the tables [notify.NAME]."""
-    found: dict[str, dict[str, Any]] = {}
+    result: dict[str, dict[str, Any]] = {}
     for name, table in _chosen_names(file, "notify").items():
         if not isinstance(table, dict):
             file.fault(f"notify.{name} must be a table", "notify", name, do=f"write [notify.{name}]")
@@ -266,6 +266,6 @@ def _notify(file: TomlFile, sources: dict[str, str]) -> dict[str, dict[str, Any]
             notifications.check(file, name, table)
         else:
             file.fault(f"notify.{name} requires kind", "notify", name, "kind", do='add kind = "..."')
-        found[name] = table
+        result[name] = table
         sources.update({f"notify.{name}.{key}": file.at("notify", name, key) for key in table})
-    return found
+    return result

@@ -60,49 +60,52 @@ def read_tenants(file: TomlFile, sources: dict[str, str]) -> tuple[TenantSetting
     if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
         file.fault("tenant must be a list of tables", "tenant", do="write [[tenant]]")
         return ()
-    found = []
-    for place, entry in enumerate(entries):
-        found.append(_tenant(file, entry, place))
-        sources[f"tenant.{place + 1}"] = file.at("tenant", place)
-    for key, values in (("name", [each.name.casefold() for each in found]), ("id", [each.id for each in found])):
-        for place, value in enumerate(values):
-            if value and value in values[:place]:
+    tenant_settings = []
+    for position, entry in enumerate(entries):
+        tenant_settings.append(_tenant(file, entry, position))
+        sources[f"tenant.{position + 1}"] = file.at("tenant", position)
+    for key, values in (
+        ("name", [each.name.casefold() for each in tenant_settings]),
+        ("id", [each.id for each in tenant_settings]),
+    ):
+        for position, value in enumerate(values):
+            if value and value in values[:position]:
                 first = file.at("tenant", values.index(value), key).rpartition(":")[2]
                 do = "give each tenant once, under its own name"
                 file.fault(
-                    f'two tenants have the {key} "{value}"; the first is in line {first}', *_at(place, key), do=do
+                    f'two tenants have the {key} "{value}"; the first is in line {first}', *_at(position, key), do=do
                 )
-    return tuple(found)
+    return tuple(tenant_settings)
 
 
-def _at(place: int, *key: str) -> tuple[str | int, ...]:
-    return ("tenant", place, *key)
+def _at(position: int, *key: str) -> tuple[str | int, ...]:
+    return ("tenant", position, *key)
 
 
-def _tenant(file: TomlFile, entry: Mapping[str, Any], place: int) -> TenantSettings:
+def _tenant(file: TomlFile, entry: Mapping[str, Any], position: int) -> TenantSettings:
     known = {key.name: key for key in TENANT}
     for name in entry:
         if name in _LITERAL:
             new = f'{_LITERAL[name]} = "{new_name(str(entry.get("name", "")))}"'
-            file.fault(f"{name} is a secret and must not be in the settings", *_at(place, name), do=f"write {new}")
+            file.fault(f"{name} is a secret and must not be in the settings", *_at(position, name), do=f"write {new}")
         elif name not in known:
-            file.unknown(f'tenant has no key "{name}"', name, known, *_at(place, name))
-    values = {key.key: _value(file, entry, place, key) for key in TENANT}
+            file.unknown(f'tenant has no key "{name}"', name, known, *_at(position, name))
+    values = {key.key: _value(file, entry, position, key) for key in TENANT}
     if values["name"] and not _NAME.fullmatch(values["name"]):
         do = "use at most 64 letters, digits, spaces, dots, - and _"
-        file.fault(f'"{values["name"]}" is not a valid name of a tenant', *_at(place, "name"), do=do)
+        file.fault(f'"{values["name"]}" is not a valid name of a tenant', *_at(position, "name"), do=do)
     for key, what in (("id", "tenant"), ("client_id", "client")):
         if values[key] and not _GUID.fullmatch(values[key]):
             do = "az account show --query tenantId" if key == "id" else "give the application (client) id"
-            file.fault(f'"{values[key]}" is not the id of a {what}', *_at(place, key.replace("_", "-")), do=do)
+            file.fault(f'"{values[key]}" is not the id of a {what}', *_at(position, key.replace("_", "-")), do=do)
     if values["secret_env"] and values["certificate_env"]:
         file.fault(
-            "secret-env and certificate-env exclude each other", *_at(place, "secret-env"), do="keep one of them"
+            "secret-env and certificate-env exclude each other", *_at(position, "secret-env"), do="keep one of them"
         )
     return TenantSettings(
         values["name"],
         values["id"].lower(),
-        file.at("tenant", place),
+        file.at("tenant", position),
         values["auth"],
         values["client_id"],
         values["secret_env"],
@@ -112,21 +115,21 @@ def _tenant(file: TomlFile, entry: Mapping[str, Any], place: int) -> TenantSetti
     )
 
 
-def _value(file: TomlFile, entry: Mapping[str, Any], place: int, key: Key) -> Any:
+def _value(file: TomlFile, entry: Mapping[str, Any], position: int, key: Key) -> Any:
     """Return the value of a key, the empty one where it has a fault."""
     empty: Any = () if key.takes == "a list of texts" else ""
     value = entry.get(key.name)
     if value is None:
         if key.needed:
-            file.fault(f"tenant requires {key.name}", *_at(place), do=key.do)
+            file.fault(f"tenant requires {key.name}", *_at(position), do=key.do)
         return empty
     if not key.fits(value):
-        file.fault(f"tenant.{key.name} must be {key.takes}", *_at(place, key.name), do=key.do)
+        file.fault(f"tenant.{key.name} must be {key.takes}", *_at(position, key.name), do=key.do)
         return empty
     if key.name.endswith("-env") and not VARIABLE.fullmatch(value):
         # The value is not repeated: it may be the secret itself.
         do = f'write {key.name} = "{new_name(str(entry.get("name", "")))}", and set that variable'
-        file.fault(f"tenant.{key.name} must name a variable TWOLOCKS_SECRET_...", *_at(place, key.name), do=do)
+        file.fault(f"tenant.{key.name} must name a variable TWOLOCKS_SECRET_...", *_at(position, key.name), do=do)
         return empty
     return tuple(value) if isinstance(value, list) else value
 
@@ -135,13 +138,13 @@ def chosen(tenants: Sequence[TenantSettings], word: str, at: str) -> tuple[Tenan
     """Return the tenants that a name or id chooses, all for "". Raise InputError for one that is not there."""
     if not word or not tenants:
         return tuple(tenants)
-    found = tuple(each for each in tenants if word.casefold() in (each.name.casefold(), each.id))
-    if not found:
+    tenant_settings = tuple(each for each in tenants if word.casefold() in (each.name.casefold(), each.id))
+    if not tenant_settings:
         near = nearest(word, [each.name.lower() for each in tenants], 1)
         names = ", ".join(each.name for each in tenants)
         do = (f"nearest: {near[0]}; " if near else "") + f"known: {names}"
         raise InputError(f'the settings have no tenant "{word}"', at=at, do=do)
-    return found
+    return tenant_settings
 
 
 def labelled(tenants: Iterable[TenantSettings]) -> dict[str, str]:

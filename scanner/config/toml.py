@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from scanner.errors import InputError, nearest
 from scanner.text.toml import MOST_MB, Key, NestedTooDeeply, TooLarge, header_key, statements, text_of, toml_tables
 
-_PLACE = re.compile(r"\(at line (\d+), column \d+\)")
+_POSITION = re.compile(r"\(at line (\d+), column \d+\)")
 _DATE = re.compile(r"=\s*(\d{4}-\d{1,2}-\d{1,2})\b")
 
 
@@ -101,18 +101,18 @@ def _with_nul(value: Any, above: Key = ()) -> Iterator[Key]:
         for name, each in value.items():
             yield from _with_nul(each, (*above, name))
     elif isinstance(value, list):
-        for place, each in enumerate(value):
-            yield from _with_nul(each, (*above, place))
+        for position, each in enumerate(value):
+            yield from _with_nul(each, (*above, position))
 
 
 def _broken(path: Path, text: str, why: str) -> InputError:
-    found = _PLACE.search(why)
-    number = int(found[1]) if found else text.count("\n") + 1
+    match = _POSITION.search(why)
+    number = int(match[1]) if match else text.count("\n") + 1
     rows = text.split("\n")
     row = rows[number - 1] if number <= len(rows) else ""
     if date := _DATE.search(row):
         return InputError(f'"{date[1]}" is not a date', at=f"{path}:{number}", do="write it as expires = 2026-12-31")
-    clause = _PLACE.sub("", why).replace("(at end of document)", "").strip()
+    clause = _POSITION.sub("", why).replace("(at end of document)", "").strip()
     return InputError(f"the file is not TOML: {clause[:1].lower()}{clause[1:]}", at=f"{path}:{number}")
 
 

@@ -55,16 +55,16 @@ class WrittenEntries(Struct, frozen=True):
         more = self.count - 1
         where = f"{self.path}:{self.line}"
         if self.proposal.entries[0].table == "gap":
-            said = f"{self.proposal.said}, inconclusive, until {_date(self.terms.expires)}; {where}"
+            text = f"{self.proposal.texts}, inconclusive, until {_date(self.terms.expires)}; {where}"
             return [
-                Line(said, "Accepted", whole=True),
+                Line(text, "Accepted", whole=True),
                 Line("Reports still show it as inconclusive, with the owner. If the check fails later, it counts"),
                 *self._after(),
             ]
         where += f" and {more:,} more {'entry' if more == 1 else 'entries'}" if more else ""
         cell = f" ({self.proposal.cell})" if self.proposal.cell else ""
-        said = f"{self.proposal.said}, {self.proposal.severity}{cell}, until {_date(self.terms.expires)}; {where}"
-        lines = [Line(said, "Waived", whole=True)]
+        text = f"{self.proposal.texts}, {self.proposal.severity}{cell}, until {_date(self.terms.expires)}; {where}"
+        lines = [Line(text, "Waived", whole=True)]
         lines.append(Line("If the severity rises, it counts again. Reports still show it, with the owner"))
         if self.proposal.left:
             still = f"{self.proposal.left} still fails there, so the endpoint still counts"
@@ -137,7 +137,7 @@ def _write(
     missing = [each for each in proposal.entries if not _covers(known, each, rules)]
     if not missing:
         raise InputError(
-            f"{proposal.said} is already waived",
+            f"{proposal.texts} is already waived",
             at=str(path),
             do="scan again; these findings are older than the waiver",
         )
@@ -194,8 +194,8 @@ def _of_one_type(new: NewEntry, rules: RuleSet) -> NewEntry:
     if not new.fingerprint or not is_subscription(new.resource):
         return new
     many = [rule for rule in rules.all_named(new.rule) if rule.of_many is not None]
-    found = [rule for rule in many if finding_fingerprint(rule.first_id, new.resource) == new.fingerprint]
-    return replace(new, rule=f"{found[0].id}:{found[0].resource_type.type}") if len(found) == 1 else new
+    matches = [rule for rule in many if finding_fingerprint(rule.first_id, new.resource) == new.fingerprint]
+    return replace(new, rule=f"{matches[0].id}:{matches[0].resource_type.type}") if len(matches) == 1 else new
 
 
 def _expired(known: WaiverFile, new: Sequence[NewEntry], rules: RuleSet) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ class Proposal(Struct, frozen=True):
     `left`: a rule that still fails on an endpoint of the finding.
     """
 
-    said: str
+    texts: str
     severity: str
     cell: str
     entries: tuple[NewEntry, ...]
@@ -103,26 +103,26 @@ def propose(document: Document, fingerprint: str, source: Path, today: date) -> 
 
     Raise InputError if it cannot be accepted.
     """
-    row = _found(document, fingerprint.strip().lower(), source)
+    row = _matching(document, fingerprint.strip().lower(), source)
     at = f"{source}: {row.fingerprint}"
     if isinstance(row, FindingRow):
         return _finding(document, row, at, today)
     return _exposure(document, row, at)
 
 
-def _found(document: Document, text: str, source: Path) -> ExposureRow | FindingRow:
+def _matching(document: Document, text: str, source: Path) -> ExposureRow | FindingRow:
     if len(text) < LEAST:
         raise InputError(f'"{text}" is too short for a fingerprint', do=f"give its first {LEAST} digits, or all 16")
     every: list[ExposureRow | FindingRow] = [*document.exposures, *document.findings]
     # A parent may both fail and be inconclusive, if a list below it was refused: one fingerprint, two rows.
-    found: dict[str, ExposureRow | FindingRow] = {}
+    result: dict[str, ExposureRow | FindingRow] = {}
     for row in every:
-        if row.fingerprint.startswith(text) and (row.fingerprint not in found or _status(row) != "unknown"):
-            found[row.fingerprint] = row
-    if len(found) > 1:
-        some = "; ".join(f"{each} {_says(row)}" for each, row in list(found.items())[:SHOWN])
-        raise InputError(f'"{text}" matches {len(found):,} fingerprints', do=f"give more digits: {some}")
-    if not found:
+        if row.fingerprint.startswith(text) and (row.fingerprint not in result or _status(row) != "unknown"):
+            result[row.fingerprint] = row
+    if len(result) > 1:
+        some = "; ".join(f"{each} {_texts(row)}" for each, row in list(result.items())[:SHOWN])
+        raise InputError(f'"{text}" matches {len(result):,} fingerprints', do=f"give more digits: {some}")
+    if not result:
         near = nearest(text, [row.fingerprint for row in every], 1)
         hint = f"nearest: {near[0]}; " if near else ""
         raise InputError(
@@ -130,14 +130,14 @@ def _found(document: Document, text: str, source: Path) -> ExposureRow | Finding
             at=str(source),
             do=f"{hint}each line of {source} has one",
         )
-    return next(iter(found.values()))
+    return next(iter(result.values()))
 
 
 def _status(row: ExposureRow | FindingRow) -> str:
     return row.status if isinstance(row, FindingRow) else row.state
 
 
-def _says(row: ExposureRow | FindingRow) -> str:
+def _texts(row: ExposureRow | FindingRow) -> str:
     return f"{name_of(row.resource)}: {row.endpoint if isinstance(row, ExposureRow) else row.rule}"
 
 
@@ -145,41 +145,41 @@ def _finding(document: Document, row: FindingRow, at: str, today: date) -> Propo
     if row.status == "unknown":
         return _inconclusive(document, row, at, today)
     if row.status == "error":
-        raise InputError(f"{_says(row)}: the rule crashed, so there is no finding", at=at, do="report this defect")
+        raise InputError(f"{_texts(row)}: the rule crashed, so there is no finding", at=at, do="report this defect")
     if row.status == "waived" and row.waiver is not None:
-        raise _already(_says(row), row.waiver, at)
+        raise _already(_texts(row), row.waiver, at)
     exposures = [each for each in document.exposures if _names(document, row, each)]
     entries = _entries(row, exposures) if exposures else _property(row)
     worst = max(exposures, key=_rank, default=None)
-    said = _says(row)
+    text = _texts(row)
     if row.endpoints:
-        said += f" at {', '.join(row.endpoints[:SHOWN])}"
-        said += f" and {len(row.endpoints) - SHOWN:,} more" if len(row.endpoints) > SHOWN else ""
+        text += f" at {', '.join(row.endpoints[:SHOWN])}"
+        text += f" and {len(row.endpoints) - SHOWN:,} more" if len(row.endpoints) > SHOWN else ""
     left = [
         each.rule
         for each in document.findings
         if each.status == "fail" and each is not row and any(_names(document, each, exposure) for exposure in exposures)
     ]
     cell = _crossed(worst) if worst is not None else ""
-    return Proposal(said, str(row.severity), cell, entries, next(iter(left), ""))
+    return Proposal(text, str(row.severity), cell, entries, next(iter(left), ""))
 
 
 def _exposure(document: Document, row: ExposureRow, at: str) -> Proposal:
-    says = _says(row)
+    text = _texts(row)
     if row.state == "waived" and isinstance(row.waiver, rows.WaiverRow):
-        raise _already(says, row.waiver, at)
+        raise _already(text, row.waiver, at)
     if row.state != "open":
         why = f": {row.reason}" if row.reason else ""
-        raise InputError(f"{says} is {state_word(row.state)}{why}; there is nothing to accept", at=at)
+        raise InputError(f"{text} is {state_word(row.state)}{why}; there is nothing to accept", at=at)
     failed = [each for each in document.findings if each.status == "fail" and _names(document, each, row)]
     entries = tuple(entry for each in failed for entry in _entries(each, [row]))
     if not entries:
         raise InputError(
-            f"no rule of this scan fails on {says}, so there is nothing to waive",
+            f"no rule of this scan fails on {text}, so there is nothing to waive",
             at=at,
             do="mark it as public on purpose: [[intended]] in twolocks.toml",
         )
-    return Proposal(says, str(row.severity), _crossed(row), entries)
+    return Proposal(text, str(row.severity), _crossed(row), entries)
 
 
 def _names(document: Document, finding: FindingRow, row: ExposureRow) -> bool:
@@ -212,11 +212,11 @@ def _entries(finding: FindingRow, exposures: Sequence[ExposureRow]) -> tuple[New
     def key(row: ExposureRow) -> tuple[str, str]:
         return _cell(row), str(row.severity)
 
-    found = []
+    new_entries = []
     for (cell, severity), group in groupby(sorted(exposures, key=key), key=key):
         endpoints = tuple(sorted({_listed(each) for each in group}))
-        found.append(NewEntry(finding.rule, finding.resource, endpoints, cell, severity))
-    return tuple(found)
+        new_entries.append(NewEntry(finding.rule, finding.resource, endpoints, cell, severity))
+    return tuple(new_entries)
 
 
 def _property(finding: FindingRow) -> tuple[NewEntry, ...]:
@@ -237,20 +237,20 @@ def _listed(row: ExposureRow) -> str:
     return f"{row.endpoint}@{row.address}"
 
 
-def _already(said: str, waiver: rows.WaiverRow, at: str, how: str = "waived") -> InputError:
+def _already(text: str, waiver: rows.WaiverRow, at: str, how: str = "waived") -> InputError:
     who = f"by {waiver.owner} until {waiver.expires}" if waiver.expires else "by the settings ([[intended]])"
-    return InputError(f"{said} is already {how}, {who}", at=at, do="change the entry in the waiver file")
+    return InputError(f"{text} is already {how}, {who}", at=at, do="change the entry in the waiver file")
 
 
 def _inconclusive(document: Document, row: FindingRow, at: str, today: date) -> Proposal:
     if row.waiver is not None:
-        raise _already(_says(row), row.waiver, at, "accepted")
+        raise _already(_texts(row), row.waiver, at, "accepted")
     accepted = {gap.url for gap in document.gaps if gap.accepted}
     gaps = [url for url in row.gaps if url not in accepted]
     if not gaps:
         entry = NewEntry(row.rule, row.resource, (), "", str(row.severity), "gap", row.fingerprint)
-        return Proposal(_says(row), entry.severity, "", (entry,))
-    what = f"{_says(row)} is inconclusive: {row.message.rstrip('.')}"
+        return Proposal(_texts(row), entry.severity, "", (entry,))
+    what = f"{_texts(row)} is inconclusive: {row.message.rstrip('.')}"
     lines = [line for url in gaps for line in gap_entry(url, today)]
     do = "grant the missing permission, or accept the gap by [[gap]] in the waiver file:"
     raise NotAccepted(what, at=at, do=do, entry=lines)

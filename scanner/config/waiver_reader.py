@@ -41,8 +41,8 @@ def read(
     for name in file.data:
         if name not in TABLES:
             file.unknown(f'unknown table "{name}" in a waiver file', name, TABLES, name)
-    waivers = [_waiver(limits, place, entry) for place, entry in _entries(file, "waiver")]
-    gaps = [_gap(limits, place, entry) for place, entry in _entries(file, "gap")]
+    waivers = [_waiver(limits, position, entry) for position, entry in _entries(file, "waiver")]
+    gaps = [_gap(limits, position, entry) for position, entry in _entries(file, "gap")]
     file.check()
     known: list[Entry] = [each for each in (*waivers, *gaps) if each is not None]
     live = [each for each in known if each.expires >= today]
@@ -65,109 +65,111 @@ class _Limits(Struct, frozen=True):
 
 def _entries(file: TomlFile, table: str) -> Iterable[tuple[int, dict[str, Any]]]:
     """Return the entries of a table with their indexes."""
-    found = file.data.get(table, [])
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+    value = file.data.get(table, [])
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         file.fault(f"{table} must be a list of tables", table, do=f"write [[{table}]]")
         return []
-    return enumerate(found)
+    return enumerate(value)
 
 
-def _waiver(limits: _Limits, place: int, entry: Mapping[str, Any]) -> Waiver | None:
+def _waiver(limits: _Limits, position: int, entry: Mapping[str, Any]) -> Waiver | None:
     """Return an entry of [[waiver]]; None without a date."""
     file = limits.file
-    said = _texts(file, "waiver", place, entry, ("rule", "reason", "owner"))
-    expires = _expires(limits, "waiver", place, entry)
+    stated = _texts(file, "waiver", position, entry, ("rule", "reason", "owner"))
+    expires = _expires(limits, "waiver", position, entry)
     waiver = Waiver(
-        rule=said["rule"],
-        resource=said["resource"],
-        reason=said["reason"],
-        owner=said["owner"],
+        rule=stated["rule"],
+        resource=stated["resource"],
+        reason=stated["reason"],
+        owner=stated["owner"],
         expires=expires or limits.today,
-        endpoints=_endpoints(file, place, entry),
-        cell=_cell(file, place, said["cell"]),
-        severity=_severity(file, place, said["severity"]),
-        ticket=said["ticket"],
-        tag=_tag(limits, place, entry, said["tag"]),
-        line=_line(file, "waiver", place),
-        at=_at(file, "waiver", place),
+        endpoints=_endpoints(file, position, entry),
+        cell=_cell(file, position, stated["cell"]),
+        severity=_severity(file, position, stated["severity"]),
+        ticket=stated["ticket"],
+        tag=_tag(limits, position, entry, stated["tag"]),
+        line=_line(file, "waiver", position),
+        at=_at(file, "waiver", position),
     )
     if waiver.tag is None:
-        _check_width(limits, "waiver", place, waiver.rule, waiver.resource)
+        _check_width(limits, "waiver", position, waiver.rule, waiver.resource)
     elif waiver.rule.strip():
-        _check_rule(limits, "waiver", place, waiver.rule)
+        _check_rule(limits, "waiver", position, waiver.rule)
     return waiver if expires is not None else None
 
 
-def _gap(limits: _Limits, place: int, entry: Mapping[str, Any]) -> GapEntry | None:
+def _gap(limits: _Limits, position: int, entry: Mapping[str, Any]) -> GapEntry | None:
     """Return an entry of [[gap]]; None without a date."""
     file = limits.file
     by_rule = "rule" in entry or "resource" in entry
     both = by_rule and "url" in entry
     needed = () if both else ("rule", "resource") if by_rule else ("url",)
-    said = _texts(file, "gap", place, entry, (*needed, "reason", "owner"))
-    expires = _expires(limits, "gap", place, entry)
+    stated = _texts(file, "gap", position, entry, (*needed, "reason", "owner"))
+    expires = _expires(limits, "gap", position, entry)
     if both:
         do = "use url for a failed read; use rule and resource for a check that is inconclusive without one"
-        file.fault("a gap requires a url, or a rule and a resource, not both", "gap", place, "url", do=do)
+        file.fault("a gap requires a url, or a rule and a resource, not both", "gap", position, "url", do=do)
     elif by_rule:
-        _check_width(limits, "gap", place, said["rule"], said["resource"])
-    elif said["url"] and all(fits(probe, said["url"]) for probe in _PROBES):
+        _check_width(limits, "gap", position, stated["rule"], stated["resource"])
+    elif stated["url"] and all(fits(probe, stated["url"]) for probe in _PROBES):
         file.fault(
-            f'"{said["url"]}" accepts every failed read',
-            *("gap", place, "url"),
+            f'"{stated["url"]}" accepts every failed read',
+            *("gap", position, "url"),
             do='select the reads: url = "*/blobServices/default/containers"',
         )
     if expires is None:
         return None
-    return GapEntry(**said, expires=expires, line=_line(file, "gap", place), at=_at(file, "gap", place))
+    return GapEntry(**stated, expires=expires, line=_line(file, "gap", position), at=_at(file, "gap", position))
 
 
-def _texts(file: TomlFile, table: str, place: int, entry: Mapping[str, Any], needed: tuple[str, ...]) -> dict[str, str]:
+def _texts(
+    file: TomlFile, table: str, position: int, entry: Mapping[str, Any], needed: tuple[str, ...]
+) -> dict[str, str]:
     """Return the text values of an entry by key."""
     keys: list[Key] = [replace(key, needed=key.name in needed) for key in TABLES[table]]
-    return texts(file, f"a {table}", entry, keys, table, place, but=("expires", "endpoints"))
+    return texts(file, f"a {table}", entry, keys, table, position, but=("expires", "endpoints"))
 
 
-def _line(file: TomlFile, table: str, place: int) -> int:
-    line = file.at(table, place).rpartition(":")[2]
+def _line(file: TomlFile, table: str, position: int) -> int:
+    line = file.at(table, position).rpartition(":")[2]
     return int(line) if line.isdigit() else 0
 
 
-def _at(file: TomlFile, table: str, place: int) -> str:
-    return f"{file.path.name}:{_line(file, table, place)}"
+def _at(file: TomlFile, table: str, position: int) -> str:
+    return f"{file.path.name}:{_line(file, table, position)}"
 
 
-def _endpoints(file: TomlFile, place: int, entry: Mapping[str, Any]) -> tuple[str, ...]:
+def _endpoints(file: TomlFile, position: int, entry: Mapping[str, Any]) -> tuple[str, ...]:
     if "endpoints" not in entry:
         return ()
     if _ENDPOINTS.fits(entry["endpoints"]):
         return tuple(entry["endpoints"])
-    file.fault(f"endpoints must be {_ENDPOINTS.takes}", "waiver", place, "endpoints", do=_ENDPOINTS.do)
+    file.fault(f"endpoints must be {_ENDPOINTS.takes}", "waiver", position, "endpoints", do=_ENDPOINTS.do)
     return ()
 
 
-def _cell(file: TomlFile, place: int, text: str) -> Cell | None:
-    found = parse_cell(text) if text else None
-    if text and found is None:
-        file.fault(f'"{text}" is not a cell', "waiver", place, "cell", do='write cell = "admin/shared/internet"')
-    return found
+def _cell(file: TomlFile, position: int, text: str) -> Cell | None:
+    result = parse_cell(text) if text else None
+    if text and result is None:
+        file.fault(f'"{text}" is not a cell', "waiver", position, "cell", do='write cell = "admin/shared/internet"')
+    return result
 
 
-def _severity(file: TomlFile, place: int, text: str) -> Severity | None:
+def _severity(file: TomlFile, position: int, text: str) -> Severity | None:
     known = Severity.__members__
     if text and text not in known:
-        file.unknown(f'unknown severity "{text}"', text, known, "waiver", place, "severity")
+        file.unknown(f'unknown severity "{text}"', text, known, "waiver", position, "severity")
     return known.get(text)
 
 
-def _tag(limits: _Limits, place: int, entry: Mapping[str, Any], text: str) -> tuple[str, str] | None:
+def _tag(limits: _Limits, position: int, entry: Mapping[str, Any], text: str) -> tuple[str, str] | None:
     """Return name and value of the tag that selects the resources; None if a resource is named."""
-    file, key = limits.file, ("waiver", place, "tag")
+    file, key = limits.file, ("waiver", position, "tag")
     named = bool(str(entry.get("resource", "")).strip())
     if "tag" not in entry:
         if not named:
             more = ' or tag = "NAME=VALUE"' if limits.allow_tag else ""
-            file.fault("a waiver requires resource", "waiver", place, do=f'add resource = "..."{more}')
+            file.fault("a waiver requires resource", "waiver", position, do=f'add resource = "..."{more}')
         return None
     name, equals, value = text.partition("=")
     if not limits.allow_tag:
@@ -180,34 +182,34 @@ def _tag(limits: _Limits, place: int, entry: Mapping[str, Any], text: str) -> tu
     return name.strip(), value.strip()
 
 
-def _expires(limits: _Limits, table: str, place: int, entry: Mapping[str, Any]) -> date | None:
+def _expires(limits: _Limits, table: str, position: int, entry: Mapping[str, Any]) -> date | None:
     value = entry.get("expires")
     if value is None:
         do = f"write {expiry(limits.today, limits.max_days)}"
-        limits.file.fault(f"a {table} requires expires", table, place, "expires", do=do)
+        limits.file.fault(f"a {table} requires expires", table, position, "expires", do=do)
         return None
     try:
         return day(value, limits.today, limits.max_days)
     except InputError as error:
-        limits.file.fault(error.what, table, place, "expires", do=error.do)
+        limits.file.fault(error.what, table, position, "expires", do=error.do)
         return None
 
 
-def _check_rule(limits: _Limits, table: str, place: int, pattern: str) -> bool:
+def _check_rule(limits: _Limits, table: str, position: int, pattern: str) -> bool:
     """Return whether a pattern matches a rule; collect the fault if it does not."""
     try:
         limits.rules.check(pattern, f"{table} of")
     except InputError as error:
-        limits.file.fault(error.what, table, place, "rule", do=error.do)
+        limits.file.fault(error.what, table, position, "rule", do=error.do)
         return False
     return True
 
 
-def _check_width(limits: _Limits, table: str, place: int, rule: str, resource: str) -> None:
+def _check_width(limits: _Limits, table: str, position: int, rule: str, resource: str) -> None:
     """Collect the faults of unknown rules, and of several rules on every resource, because that would accept findings
     that no one has reviewed.
     """
-    if not rule.strip() or not _check_rule(limits, table, place, rule):
+    if not rule.strip() or not _check_rule(limits, table, position, rule):
         return
     if not all(fits(probe, resource) for probe in _PROBES):
         return
@@ -215,7 +217,7 @@ def _check_width(limits: _Limits, table: str, place: int, rule: str, resource: s
     if count > 1:
         limits.file.fault(
             f"this {table} is too broad: it accepts {count:,} rules on every resource, including future findings",
-            *(table, place, "resource"),
+            *(table, position, "resource"),
             do='select resources, such as resource = "*/resourceGroups/NAME/*", or one rule',
         )
 
@@ -223,19 +225,19 @@ def _check_width(limits: _Limits, table: str, place: int, rule: str, resource: s
 def day(value: object, today: date, max_days: int) -> date:
     """Return the date of an `expires`. Raise InputError if it is not a date, or more than `max_days` ahead."""
     do = f"write {expiry(today, max_days)}"
-    found: object = value
+    result: object = value
     if isinstance(value, str):
         try:
-            found = date.fromisoformat(value.strip())
+            result = date.fromisoformat(value.strip())
         except ValueError:
-            found = None
-    if isinstance(found, datetime):
-        found = found.date()
-    if not isinstance(found, date):
+            result = None
+    if isinstance(result, datetime):
+        result = result.date()
+    if not isinstance(result, date):
         raise InputError(f'"{value}" is not a date', do=do)
-    if found > today + timedelta(days=max_days):
-        raise InputError(f"{found} is more than {max_days} days ahead", do=do)
-    return found
+    if result > today + timedelta(days=max_days):
+        raise InputError(f"{result} is more than {max_days} days ahead", do=do)
+    return result
 
 
 def expiry(today: date, max_days: int) -> str:

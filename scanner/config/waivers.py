@@ -21,7 +21,7 @@ from scanner.model.message import Message, Number
 from scanner.model.resource import LOST, Gap
 from scanner.model.rule import Rule
 from scanner.model.severity import Severity
-from scanner.rulebook.loader import match_whole, matches, names_part, parts_of
+from scanner.rulebook.loader import match_whole, matches, merged_rows, names_merged_row
 
 EXPIRING_DAYS = 14
 NOTES = 20
@@ -68,7 +68,7 @@ class Waiver(Struct, frozen=True):
             return False
         return self.cell is None or _is_within(failure.cell, self.cell)
 
-    def says(self) -> Message:
+    def text(self) -> Message:
         """Return a short description: `storage-plain-http on stjournal`."""
         if self.tag is not None:
             return Message("{rule} on tag {list}", rule=self.rule, list="=".join(self.tag))
@@ -97,7 +97,7 @@ class GapEntry(Struct, frozen=True):
         pattern = self.resource if self.rule else self.url
         return fits(id, pattern) and (bool(type_of(id)) or "*" not in pattern)
 
-    def says(self) -> Message:
+    def text(self) -> Message:
         """Return a short description."""
         return (
             Message("inconclusive {rule} on {resource}", rule=self.rule, resource=name_of(self.resource))
@@ -127,7 +127,7 @@ def _row_of_rule(rule: Rule, resource: str, entries: Sequence[Entry]) -> WaiverR
     whole = row_of(each for each in entries if match_whole(rule, (each.rule,), type))
     if whole is not None:
         return whole
-    rows = [row_of(each for each in entries if names_part(part, each.rule)) for part in parts_of(rule, type)]
+    rows = [row_of(each for each in entries if names_merged_row(row, each.rule)) for row in merged_rows(rule, type)]
     return min(filter(None, rows), key=ends) if rows and all(rows) else None
 
 
@@ -135,15 +135,15 @@ class _ByRule(Struct, Generic[E]):
     """Entries by rule: those of one resource by its id, and the others."""
 
     entries: Sequence[E]
-    _found: dict[str, tuple[dict[str, list[E]], list[E]]] = msgspec.field(default_factory=dict)
+    _cache: dict[str, tuple[dict[str, list[E]], list[E]]] = msgspec.field(default_factory=dict)
 
     def of(self, rule: Rule) -> tuple[dict[str, list[E]], list[E]]:
         """Return the entries of a rule: by id (without case), and those with a pattern or a tag."""
-        if rule.key not in self._found:
-            self._found[rule.key] = self._sorted(
+        if rule.key not in self._cache:
+            self._cache[rule.key] = self._sorted(
                 each for each in self.entries if each.rule and matches(rule, each.rule)
             )
-        return self._found[rule.key]
+        return self._cache[rule.key]
 
     def _sorted(self, entries: Iterable[E]) -> tuple[dict[str, list[E]], list[E]]:
         exact: dict[str, list[E]] = {}
@@ -215,18 +215,18 @@ class WaiverFile:
         """Record that a rule is Unknown on a resource or a child of it, so no waiver there is reported as needless."""
         exact, patterns = self._waivers.of(rule)
         checks, wide = self._checks.of(rule)
-        place = _plain(resource)
+        location = _plain(resource)
         below: list[tuple[str, Sequence[Entry]]] = [*exact.items(), *checks.items()]
-        for id, found in below:
-            if id == place or id.startswith(f"{place}/"):
-                self.met.update(found)
+        for id, items in below:
+            if id == location or id.startswith(f"{location}/"):
+                self.met.update(items)
         self.met.update(patterns, (each for each in wide if each.means(resource)))
 
     def accepted_check(self, rule: Rule, resource: str) -> WaiverRow | None:
         """Return the entry that accepts that the rule is Unknown on this resource: the one that expires last."""
-        found = self._checks.about(rule, resource, {})
-        self.used.update(found)
-        return _row_of_rule(rule, resource, [each for each in found if each not in self._gone])
+        gap_entries = self._checks.about(rule, resource, {})
+        self.used.update(gap_entries)
+        return _row_of_rule(rule, resource, [each for each in gap_entries if each not in self._gone])
 
     def begin(self) -> None:
         """Discard the records of an earlier evaluation."""
@@ -239,18 +239,18 @@ class WaiverFile:
         made.used, made.met = Counter(), set()
         return made
 
-    def part(self) -> WaiverUse:
+    def fragment(self) -> WaiverUse:
         """Return what was recorded in a part."""
-        places = {each: place for place, each in enumerate(self._entries)}
-        used = {places[each]: count for each, count in self.used.items()}
-        return WaiverUse(used, [places[each] for each in self.met])
+        positions = {each: position for position, each in enumerate(self._entries)}
+        used = {positions[each]: count for each, count in self.used.items()}
+        return WaiverUse(used, [positions[each] for each in self.met])
 
-    def join(self, part: WaiverUse) -> None:
+    def join(self, fragment: WaiverUse) -> None:
         """Add what was recorded in another part. Of an entry on a failed read it counts only whether it is used."""
         entries = self._entries
-        for place, count in part.used.items():
-            self.used[entries[place]] += count
-        self.met.update(entries[place] for place in part.met)
+        for position, count in fragment.used.items():
+            self.used[entries[position]] += count
+        self.met.update(entries[position] for position in fragment.met)
 
     @property
     def _entries(self) -> tuple[Entry, ...]:
@@ -288,7 +288,7 @@ class WaiverFile:
             "{at}: the waiver of {owner} for {says} expired on {expires}",
             at=each.at,
             owner=each.owner,
-            says=each.says(),
+            says=each.text(),
             expires=each.expires,
         )
         if isinstance(each, GapEntry):
@@ -305,23 +305,23 @@ class WaiverFile:
 
     def _needless_note(self, each: Entry, rules: Iterable[Rule]) -> Message:
         if each not in self.met:
-            return Message("{at}: {says} matches nothing; delete it if this is fixed", at=each.at, says=each.says())
+            return Message("{at}: {says} matches nothing; delete it if this is fixed", at=each.at, says=each.text())
         for rule in rules:
             if rule.merged and matches(rule, each.rule) and not match_whole(rule, (each.rule,)):
                 return Message(
                     "{at}: {says} is not covered: that rule is now a part of {id}; name {id2}",
                     at=each.at,
-                    says=each.says(),
+                    says=each.text(),
                     id=rule.id,
                     id2=rule.id,
                 )
         if isinstance(each, Waiver):
             why = Message("inconclusive, above the accepted severity, or at other endpoints")
-            return Message("{at}: {says} is not covered: {why}", at=each.at, says=each.says(), why=why)
+            return Message("{at}: {says} is not covered: {why}", at=each.at, says=each.text(), why=why)
         return Message(
             "{at}: {says} is not covered: it depends on a failed read, or its rule crashed",
             at=each.at,
-            says=each.says(),
+            says=each.text(),
         )
 
     def _covering(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> list[Waiver]:
@@ -346,12 +346,12 @@ def expiring(file: object, today: date | None = None, days: int = EXPIRING_DAYS)
         return []
     last = (today or utc_today()) + timedelta(days=days)
     live: list[Entry] = [*file.waivers, *file.gaps]
-    found = [
-        ExpiringEntry(each.says(), each.owner, each.expires, each.at, file.used[each])
+    expiring_entries = [
+        ExpiringEntry(each.text(), each.owner, each.expires, each.at, file.used[each])
         for each in live
         if each.expires <= last
     ]
-    return sorted(found, key=lambda each: (each.expires, each.at))
+    return sorted(expiring_entries, key=lambda each: (each.expires, each.at))
 
 
 def utc_today() -> date:
@@ -386,8 +386,8 @@ def _plain(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _pattern(text: str) -> re.Pattern[str]:
-    parts = [".*".join(re.escape(part) for part in piece.split("*")) for piece in text.split("[*]")]
-    return re.compile(re.escape("*").join(parts), re.DOTALL)
+    segments = [".*".join(re.escape(segment) for segment in piece.split("*")) for piece in text.split("[*]")]
+    return re.compile(re.escape("*").join(segments), re.DOTALL)
 
 
 def _is_listed(failure: Failure, pattern: str) -> bool:
@@ -399,10 +399,10 @@ def _is_listed(failure: Failure, pattern: str) -> bool:
 
 def _is_within(text: str, accepted: Cell) -> bool:
     """Return whether a cell does not exceed the accepted one. Data and admin endpoints rank above apps."""
-    parts = parse_cell(text)
-    if parts is None:
+    cell = parse_cell(text)
+    if cell is None:
         return False
-    kind, auth, reach = parts
+    kind, auth, reach = cell
     known, most_auth, most_reach = accepted
     if (known == "app" and kind != "app") or reach > most_reach:
         return False
@@ -412,10 +412,10 @@ def _is_within(text: str, accepted: Cell) -> bool:
 
 def parse_cell(text: str) -> Cell | None:
     """Return the parts of a cell such as `admin/shared/internet`; None if the text is not a cell."""
-    parts = text.strip().lower().split("/")
-    if len(parts) != 3 or parts[0] not in _KINDS:
+    segments = text.strip().lower().split("/")
+    if len(segments) != 3 or segments[0] not in _KINDS:
         return None
-    auth, reach = Auth.__members__.get(parts[1]), Reach.__members__.get(parts[2])
-    if reach is None or (auth is None and parts[1] != _UNKNOWN):
+    auth, reach = Auth.__members__.get(segments[1]), Reach.__members__.get(segments[2])
+    if reach is None or (auth is None and segments[1] != _UNKNOWN):
         return None
-    return parts[0], auth, reach  # type: ignore[return-value]
+    return segments[0], auth, reach  # type: ignore[return-value]

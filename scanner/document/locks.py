@@ -87,16 +87,16 @@ def _held(number: int, path: Path) -> int | None:
 def _is_at(number: int, path: Path) -> bool:
     """Return whether an open file still has its name. A run that cleans up may have removed it before its lock."""
     try:
-        there, own = os.lstat(path), os.fstat(number)
+        there, opened = os.lstat(path), os.fstat(number)
     except OSError:
         return False
-    return (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)
+    return (there.st_dev, there.st_ino) == (opened.st_dev, opened.st_ino)
 
 
-def is_own(found: os.stat_result, *, folder: bool) -> bool:
+def belongs_to_user(stat_result: os.stat_result, *, folder: bool) -> bool:
     """Return whether a file, or a folder, belongs to this user. On Windows the folder above decides who may delete."""
     wanted = stat.S_ISDIR if folder else stat.S_ISREG
-    return wanted(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())
+    return wanted(stat_result.st_mode) and (not hasattr(os, "getuid") or stat_result.st_uid == os.getuid())
 
 
 def why_shared(folder: Path) -> str:
@@ -104,14 +104,14 @@ def why_shared(folder: Path) -> str:
     OSError.
     """
     try:
-        found = os.lstat(folder)
+        stat_result = os.lstat(folder)
     except FileNotFoundError:
         return ""
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(stat_result.st_mode):
         return "it is a link"
-    if not is_own(found, folder=True):
-        return "it belongs to another user" if stat.S_ISDIR(found.st_mode) else "it is no folder"
-    return "others can write it" if os.name == "posix" and found.st_mode & 0o022 else ""
+    if not belongs_to_user(stat_result, folder=True):
+        return "it belongs to another user" if stat.S_ISDIR(stat_result.st_mode) else "it is no folder"
+    return "others can write it" if os.name == "posix" and stat_result.st_mode & 0o022 else ""
 
 
 def remove_if_free(path: Path, *, folder: bool) -> None:
@@ -130,7 +130,7 @@ def remove_if_free(path: Path, *, folder: bool) -> None:
         os.close(number)
 
 
-def rename(part: Path, path: Path) -> None:
+def rename(temporary: Path, path: Path) -> None:
     """Give a file its name, in place of an existing one. Raises OSError.
 
     Windows refuses it while another process has the existing one open, as a virus scanner does for a moment.
@@ -138,7 +138,7 @@ def rename(part: Path, path: Path) -> None:
     end = time.monotonic() + (0 if has_flock() else _BUSY_SECONDS)
     while True:
         try:
-            part.replace(path)
+            temporary.replace(path)
         except PermissionError:
             if time.monotonic() >= end:
                 raise

@@ -55,8 +55,8 @@ def data_of(message: Message, templates: dict[str, str]) -> Data | None:
     """Return a message as data, None where it is the same in every language. Its templates are added to `templates`."""
     template, values = message.template, message.values
     if not is_translated(template):
-        found = list(_pieces(message, templates))
-        return ["", *found] if any(type(each) is not str for each in found) else None
+        matches = list(_pieces(message, templates))
+        return ["", *matches] if any(type(each) is not str for each in matches) else None
     id = template_id(template)
     templates[id] = str(template)
     return [id, *(_value(values[field], templates) for field in fields_of(template))] if values else [id]
@@ -64,8 +64,8 @@ def data_of(message: Message, templates: dict[str, str]) -> Data | None:
 
 def _value(value: str | Number | Message, templates: dict[str, str]) -> str | int | Data:
     if isinstance(value, Message):
-        found = data_of(value, templates)
-        return str(value) if found is None else found
+        matches = data_of(value, templates)
+        return str(value) if matches is None else matches
     return int(value) if isinstance(value, Number) else value
 
 
@@ -139,26 +139,26 @@ def texts_of(row: Any, templates: dict[str, str]) -> dict[str, Data]:
     """Return what the texts of a row are made of, by their positions. Rows in it with `texts` of their own are left
     out.
     """
-    found: dict[str, Data] = {}
-    _collect(row, "", found, templates)
-    return found
+    result: dict[str, Data] = {}
+    _collect(row, "", result, templates)
+    return result
 
 
-def _collect(value: Any, at: str, found: dict[str, Data], templates: dict[str, str]) -> None:
+def _collect(value: Any, at: str, result: dict[str, Data], templates: dict[str, str]) -> None:
     kind = type(value)
     if kind is Message:
         data = data_of(value, templates)
         if data is not None:
-            found[at] = data
+            result[at] = data
     elif kind is list:
         for number, each in enumerate(value):
             if type(each) is not str:
-                _collect(each, f"{at}.{number}", found, templates)
+                _collect(each, f"{at}.{number}", result, templates)
     elif (names := _FIELDS[kind]) is not None and (not at or FIELD_OF_TEXTS not in kind.__struct_fields__):
         for name in names:
             each = getattr(value, name)
             if type(each) not in _PLAIN:
-                _collect(each, f"{at}.{name}" if at else name, found, templates)
+                _collect(each, f"{at}.{name}" if at else name, result, templates)
 
 
 class _Fields(dict[type, tuple[str, ...] | None]):
@@ -166,8 +166,8 @@ class _Fields(dict[type, tuple[str, ...] | None]):
 
     def __missing__(self, kind: type) -> tuple[str, ...] | None:
         names = getattr(kind, "__struct_fields__", None)
-        found = self[kind] = None if names is None else tuple(each for each in names if each in TEXTS)
-        return found
+        result = self[kind] = None if names is None else tuple(each for each in names if each in TEXTS)
+        return result
 
 
 _FIELDS: Final = _Fields()
@@ -176,8 +176,8 @@ _PLAIN: Final = frozenset({str, int, float, bool, type(None), msgspec.UnsetType}
 
 def with_texts(row: _Row, templates: dict[str, str]) -> _Row:
     """Return a row with what its texts are made of; one that was read from a document keeps what it has."""
-    found = texts_of(row, templates)
-    return msgspec.structs.replace(row, **{FIELD_OF_TEXTS: found}) if found else row
+    result = texts_of(row, templates)
+    return msgspec.structs.replace(row, **{FIELD_OF_TEXTS: result}) if result else row
 
 
 def all_with_texts(rows: Iterable[_Row], templates: dict[str, str]) -> list[_Row]:

@@ -32,7 +32,7 @@ from scanner.document.schema import (
 from scanner.document.words import check_rest, check_words
 
 _FIRST_LINE = b'{"schema": "%s",\n' % SCHEMA.encode()
-_LAST_PARTS: dict[str, Any] = {
+_LAST_SECTIONS: dict[str, Any] = {
     "changes": ChangesRow,
     "numbers": NumbersRow,
     "frameworks": list[FrameworkRow],
@@ -93,7 +93,7 @@ class RowMapping(Mapping[str, _Row]):
         self._rows = rows
         order = sorted(range(len(hashes)), key=hashes.__getitem__)
         self._hashes = array("q", map(hashes.__getitem__, order))
-        self._places = array("q", order)
+        self._positions = array("q", order)
         self._refuse_twice()
 
     def _refuse_twice(self) -> None:
@@ -102,33 +102,33 @@ class RowMapping(Mapping[str, _Row]):
         for at in range(1, len(hashes)):
             if hashes[at] == hashes[at - 1]:
                 same = range(bisect_left(hashes, hashes[at]), at + 1)
-                if len({key for place in same for key in self._rows[self._places[place]]}) < len(same):
+                if len({key for position in same for key in self._rows[self._positions[position]]}) < len(same):
                     raise _OtherForm
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._positions)
 
     def __iter__(self) -> Iterator[str]:
         return (key for row in self._rows for key in row)
 
     def __getitem__(self, key: str) -> _Row:
-        for found in self._with_hash(hash(key.lower())):
-            if key in found:
-                return found[key]
+        for result in self._with_hash(hash(key.lower())):
+            if key in result:
+                return result[key]
         raise KeyError(key)
 
     def alike(self, key: str) -> tuple[str, _Row] | None:
         """Return the last key that is equal without case, and its row; None where there is none."""
         lower, last = key.lower(), None
-        for found in self._with_hash(hash(lower)):
-            last = next(((each, row) for each, row in found.items() if each.lower() == lower), last)
+        for result in self._with_hash(hash(lower)):
+            last = next(((each, row) for each, row in result.items() if each.lower() == lower), last)
         return last
 
     def _with_hash(self, wanted: int) -> Iterator[dict[str, _Row]]:
         hashes = self._hashes
         at = bisect_left(hashes, wanted)
         while at < len(hashes) and hashes[at] == wanted:
-            yield self._rows[self._places[at]]
+            yield self._rows[self._positions[at]]
             at += 1
 
     def items(self) -> ItemsView[str, _Row]:
@@ -168,8 +168,8 @@ def without_case(rows: Mapping[str, _Row]) -> Callable[[str], tuple[str, _Row] |
     keys = {key.lower(): key for key in rows}
 
     def alike(key: str) -> tuple[str, _Row] | None:
-        own = keys.get(key.lower())
-        return None if own is None else (own, rows[own])
+        first = keys.get(key.lower())
+        return None if first is None else (first, rows[first])
 
     return alike
 
@@ -201,7 +201,7 @@ class _Parser:
             raise _OtherForm
         document = Document(
             schema=SCHEMA,
-            scan=self._part(b'"scan": ', ScanRow),
+            scan=self._section(b'"scan": ', ScanRow),
             rules=dict(self._mapping("rules", RuleRow)),
             resources=self._mapping("resources", ResourceRow),
             exposures=self._rows("exposures", ExposureRow),
@@ -213,10 +213,10 @@ class _Parser:
             keys=self._rows("keys", KeyRow) if self._is_next("keys") else (),
             capacity=self._rows("capacity", CapacityRow) if self._is_next("capacity") else (),
             gaps=list(self._rows("gaps", GapRow)),
-            coverage=self._part(b'"coverage": ', Coverage),
+            coverage=self._section(b'"coverage": ', Coverage),
         )
         line = b"" if self._ends else self._line()
-        for name, type in _LAST_PARTS.items():
+        for name, type in _LAST_SECTIONS.items():
             key = b'"%b": ' % name.encode()
             if line.startswith(key):
                 setattr(document, name, self._value(line, key, type))
@@ -230,9 +230,9 @@ class _Parser:
         """Return whether the next part has this name: documents of earlier versions do not have all."""
         at = self._file.tell()
         head = b'"%b": ' % name.encode()
-        found = self._file.read(len(head)) == head
+        result = self._file.read(len(head)) == head
         self._file.seek(at)
-        return found
+        return result
 
     def _line(self) -> bytes:
         line = self._file.readline()
@@ -240,7 +240,7 @@ class _Parser:
         self._read(self._at)
         return line
 
-    def _part(self, head: bytes, type: Callable[..., _Row]) -> _Row:
+    def _section(self, head: bytes, type: Callable[..., _Row]) -> _Row:
         """Return a part that is one line. `_ends` is then whether it is the last one."""
         return self._value(self._line(), head, type)
 
@@ -249,8 +249,8 @@ class _Parser:
         end = -2
         if not line.startswith(head) or not (self._ends or line.endswith(b",\n")):
             raise _OtherForm
-        found: _Row = msgspec.json.decode(line[len(head) : end], type=type)
-        return found
+        row: _Row = msgspec.json.decode(line[len(head) : end], type=type)
+        return row
 
     def _lines(self, name: str, brackets: bytes) -> Iterator[bytes]:
         """Return the rows of a section, each with its end of line."""
@@ -299,10 +299,10 @@ def _row(line: bytes) -> bytes:
 
 
 def _pair(decode: _Decode[dict[str, _Row]], line: bytes) -> dict[str, _Row]:
-    found = decode(b"{%b}" % _row(line))
-    if len(found) != 1:
+    result = decode(b"{%b}" % _row(line))
+    if len(result) != 1:
         raise _OtherForm
-    return found
+    return result
 
 
 def _read(number: int, start: int, end: int) -> bytes:

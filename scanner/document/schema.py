@@ -61,7 +61,7 @@ class FieldRow(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     join: str = ""
 
 
-class PlaceRow(msgspec.Struct, frozen=True, gc=False):
+class EndpointRow(msgspec.Struct, frozen=True, gc=False):
     """An endpoint of a resource."""
 
     resource: str
@@ -105,7 +105,7 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     closes: list[str] = []
     leaves: list[str] = []
     also_closes_count: int = 0
-    also_closes: list[PlaceRow] = []
+    also_closes: list[EndpointRow] = []
     impact: str = ""
     bicep: str = ""
     tier: bool = False
@@ -458,11 +458,11 @@ class Document(msgspec.Struct, kw_only=True):
     """The English template of each id in what texts are made of."""
 
 
-def fingerprint(*parts: str) -> str:
+def fingerprint(*values: str) -> str:
     """Return the first 16 hex digits of SHA-256 over the parts joined by LF (UTF-8). Give ids and endpoints in lower
     case.
     """
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(values).encode()).hexdigest()[:16]
 
 
 def finding_fingerprint(first_rule_id: str, resource_id: str) -> str:
@@ -478,9 +478,9 @@ def exposure_fingerprint(resource_id: str, endpoint: str, address: str) -> str:
 
 
 @lru_cache(maxsize=2048)
-def _begun(part: str) -> "hashlib._Hash":
+def _begun(value: str) -> "hashlib._Hash":
     """Return the hash of what several fingerprints begin with: "1" and a rule or a resource. It is copied for each."""
-    return hashlib.sha256(f"1\n{part}\n".encode())
+    return hashlib.sha256(f"1\n{value}\n".encode())
 
 
 @lru_cache(maxsize=1024)

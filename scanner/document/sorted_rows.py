@@ -18,9 +18,9 @@ class SortedRows:
         self._database: sqlite3.Connection | None = None
         self._is_sorted = False
 
-    def add(self, group: int, place: str, row: bytes) -> None:
-        """Add a row of a group. `place` sorts the rows of a group; those with the same one stay in their order."""
-        self._waiting.append((group, place, row))
+    def add(self, group: int, sort_key: str, row: bytes) -> None:
+        """Add a row of a group. `sort_key` sorts the rows of a group; those with the same one stay in their order."""
+        self._waiting.append((group, sort_key, row))
         if len(self._waiting) >= _BATCH:
             self._store()
 
@@ -40,21 +40,21 @@ class SortedRows:
     def all(self) -> Iterator[Row]:
         """Yield every row in the order in which they were added."""
         if self._database is not None:
-            found = self._database.execute("SELECT part, place, row FROM found ORDER BY rowid")
-            yield from ((group, place, bytes(row)) for group, place, row in found)
+            cursor = self._database.execute("SELECT part, place, row FROM found ORDER BY rowid")
+            yield from ((group, sort_key, bytes(row)) for group, sort_key, row in cursor)
         yield from self._waiting
 
     def of(self, group: int) -> Iterator[bytes]:
         """Yield the rows of a group. Called once all rows are added."""
-        found = self._sorted().execute("SELECT row FROM found WHERE part = ? ORDER BY place, rowid", (group,))
-        return (bytes(row[0]) for row in found)
+        cursor = self._sorted().execute("SELECT row FROM found WHERE part = ? ORDER BY place, rowid", (group,))
+        return (bytes(row[0]) for row in cursor)
 
-    def at(self, group: int, place: str) -> list[bytes]:
+    def at(self, group: int, sort_key: str) -> list[bytes]:
         """Return the rows of a group that one text sorts. Called once all rows are added."""
-        found = self._sorted().execute(
-            "SELECT row FROM found WHERE part = ? AND place = ? ORDER BY rowid", (group, place)
+        cursor = self._sorted().execute(
+            "SELECT row FROM found WHERE part = ? AND place = ? ORDER BY rowid", (group, sort_key)
         )
-        return [bytes(row[0]) for row in found]
+        return [bytes(row[0]) for row in cursor]
 
     def _sorted(self) -> sqlite3.Connection:
         """Return the database with all rows and its index."""

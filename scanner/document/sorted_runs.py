@@ -43,10 +43,10 @@ class SortedRuns:
             self._file = file_of(self)
         keys, at, run = sorted(self._waiting), self._file.tell(), []
         for first in range(0, len(keys), _AT_ONCE):
-            part = _encode(keys[first : first + _AT_ONCE])
-            self._file.write(part)
-            run.append((at, len(part)))
-            at += len(part)
+            chunk = _encode(keys[first : first + _AT_ONCE])
+            self._file.write(chunk)
+            run.append((at, len(chunk)))
+            at += len(chunk)
         self._runs.append(run)
         self._waiting, self._size = [], 0
 
@@ -57,9 +57,9 @@ class SortedRuns:
             yield from self._waiting
             return
         self._file.flush()
-        runs = (chain.from_iterable(map(partial(_part, self._file), run)) for run in self._runs)
+        runs = (chain.from_iterable(map(partial(_read_run, self._file), run)) for run in self._runs)
         yield from heapq.merge(*runs, self._waiting)
 
 
-def _part(file: IO[bytes], place: tuple[int, int]) -> list[bytes]:
-    return _decode(read_at(file, *place))
+def _read_run(file: IO[bytes], span: tuple[int, int]) -> list[bytes]:
+    return _decode(read_at(file, *span))

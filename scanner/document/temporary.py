@@ -95,9 +95,9 @@ class AtomicFile:
         self.path = path
 
     def __enter__(self) -> IO[bytes]:
-        remove_stale_parts(self.path)
-        self._file, self.part = _create(self.path)
-        OPEN.append(self.part)
+        remove_stale_files(self.path)
+        self._file, self.temporary = _create(self.path)
+        OPEN.append(self.temporary)
         return self._file
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -107,29 +107,29 @@ class AtomicFile:
                 if not locks.has_flock():
                     self._file.close()  # Windows does not rename an open file
                 # The lock is held until the file has its name, so that nobody takes it for one that is left over.
-                locks.rename(self.part, self.path)
+                locks.rename(self.temporary, self.path)
         finally:
             with suppress(OSError):
                 self._file.close()
-            self.part.unlink(missing_ok=True)
-            OPEN.remove(self.part)
+            self.temporary.unlink(missing_ok=True)
+            OPEN.remove(self.temporary)
 
 
 def _create(path: Path) -> tuple[IO[bytes], Path]:
     """Create and lock a part of a path."""
     while True:
-        part = path.with_name(f"{_prefix(path)}{BOOT}{secrets.token_hex(8)}.part")
-        number = locks.create_held(part, mode_of_new(part))
+        temporary = path.with_name(f"{_prefix(path)}{BOOT}{secrets.token_hex(8)}.part")
+        number = locks.create_held(temporary, mode_of_new(temporary))
         if number is None:
             continue
         try:
             if os.name == "posix":
                 with suppress(OSError):
                     os.fchmod(number, stat.S_IMODE(path.stat().st_mode))
-            return os.fdopen(number, "w+b"), part
+            return os.fdopen(number, "w+b"), temporary
         except BaseException:
             os.close(number)
-            part.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
 
 
@@ -137,24 +137,26 @@ def _prefix(path: Path) -> str:
     return f".{os.fsdecode(os.fsencode(path.name)[:_LONGEST])}."
 
 
-def remove_stale_parts(path: Path) -> None:
+def remove_stale_files(path: Path) -> None:
     """Remove the parts of a path that runs which were killed have left."""
     prefix = _prefix(path)
     with suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
-            if entry.name.startswith(prefix) and _PART.fullmatch(entry.name, len(prefix)):
+            if entry.name.startswith(prefix) and _SUFFIX.fullmatch(entry.name, len(prefix)):
                 _remove_stale(Path(entry.path), here=entry.name.startswith(BOOT, len(prefix)))
 
 
 # The second form is that of earlier versions: the number of the process.
-_PART = re.compile(r"(?:[0-9a-f]{24}|\d{1,10})\.part")
+_SUFFIX = re.compile(r"(?:[0-9a-f]{24}|\d{1,10})\.part")
 
 
 def _remove_stale(path: Path, *, here: bool, folder: bool = False) -> None:
     """Remove a file or folder whose creator is gone. `here`: it was made on this machine since it started."""
     with suppress(OSError):
-        found = os.lstat(path)
-        if locks.is_own(found, folder=folder) and time.time() - found.st_mtime >= (_FRESH if here else DAY):
+        stat_result = os.lstat(path)
+        if locks.belongs_to_user(stat_result, folder=folder) and time.time() - stat_result.st_mtime >= (
+            _FRESH if here else DAY
+        ):
             locks.remove_if_free(path, folder=folder)
 
 
@@ -167,8 +169,8 @@ def temporary_folder() -> Iterator[Path]:
     above = Path(tempfile.gettempdir())
     with suppress(OSError), os.scandir(above) as entries:
         for entry in entries:
-            if found := _FOLDER.fullmatch(entry.name):
-                _remove_stale(Path(entry.path), here=found[1] == BOOT, folder=True)
+            if match := _FOLDER.fullmatch(entry.name):
+                _remove_stale(Path(entry.path), here=match[1] == BOOT, folder=True)
     path, number = _locked_folder()
     try:
         yield path

@@ -19,10 +19,10 @@ def tenant_names(scan: ScanRow) -> dict[str, str]:
 def tenant_labels(scopes: Iterable[ScopeRow], scan: ScanRow) -> dict[str, str]:
     """Return the tenant of each subscription (lower case), by name or id; {} where all are of one tenant."""
     names = tenant_names(scan)
-    found = {scope.subscription.lower(): scope.tenant.lower() for scope in scopes}
-    if len({*names, *found.values()} - {""}) < 2:
+    result = {scope.subscription.lower(): scope.tenant.lower() for scope in scopes}
+    if len({*names, *result.values()} - {""}) < 2:
         return {}
-    return {subscription: names.get(tenant, tenant) for subscription, tenant in found.items()}
+    return {subscription: names.get(tenant, tenant) for subscription, tenant in result.items()}
 
 
 def scope_labels(scopes: Iterable[ScopeRow], scan: ScanRow) -> dict[str, str]:
@@ -45,5 +45,5 @@ def scope_labels(scopes: Iterable[ScopeRow], scan: ScanRow) -> dict[str, str]:
 
 def tenant_of(url: str) -> str:
     """Return the id of the tenant whose gap a path is (`/tenants/ID`), in lower case; "" for other paths."""
-    parts = segments(url)
-    return parts[1] if len(parts) > 1 and parts[0] == "tenants" else ""
+    pieces = segments(url)
+    return pieces[1] if len(pieces) > 1 and pieces[0] == "tenants" else ""

@@ -21,13 +21,13 @@ class RowView(Sequence[_Row]):
     """The rows at some places of another sequence, each changed by a function."""
 
     def __init__(
-        self, rows: Sequence[_Other], make: Callable[[_Other], _Row], places: "Sequence[int] | None" = None
+        self, rows: Sequence[_Other], make: Callable[[_Other], _Row], positions: "Sequence[int] | None" = None
     ) -> None:
         self._rows, self._make = rows, make
-        self._places = range(len(rows)) if places is None else places
+        self._positions = range(len(rows)) if positions is None else positions
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._positions)
 
     @overload
     def __getitem__(self, at: int) -> _Row: ...
@@ -36,16 +36,16 @@ class RowView(Sequence[_Row]):
     def __getitem__(self, at: int | slice) -> _Row | list[_Row]:
         if isinstance(at, slice):
             return [self[each] for each in range(*at.indices(len(self)))]
-        return self._make(self._rows[self._places[at]])
+        return self._make(self._rows[self._positions[at]])
 
     def __iter__(self) -> Iterator[_Row]:
         # Reading the rows of a file in their order is faster than reading each by itself.
-        if 2 * len(self._places) < len(self._rows):
-            yield from (self._make(self._rows[place]) for place in self._places)
+        if 2 * len(self._positions) < len(self._rows):
+            yield from (self._make(self._rows[position]) for position in self._positions)
             return
         chosen = bytearray(len(self._rows))
-        for place in self._places:
-            chosen[place] = 1
+        for position in self._positions:
+            chosen[position] = 1
         yield from (self._make(row) for row, is_chosen in zip(self._rows, chosen, strict=True) if is_chosen)
 
 
@@ -66,10 +66,10 @@ class MappingView(Mapping[str, _Row]):
 
 
 def rows_of(
-    rows: Sequence[_Other], make: Callable[[_Other], _Row], places: "array[int] | None" = None
+    rows: Sequence[_Other], make: Callable[[_Other], _Row], positions: "array[int] | None" = None
 ) -> Sequence[_Row]:
-    """Return rows that are made of others, which are in their order. `places`: of these alone."""
-    view = RowView(rows, make, places)
+    """Return rows that are made of others, which are in their order. `positions`: of these alone."""
+    view = RowView(rows, make, positions)
     return list(view) if isinstance(rows, list) else view
 
 
@@ -77,16 +77,16 @@ def mapping_of(
     rows: Mapping[str, Any], keys: Iterable[tuple[str, str]], make: Callable[[list[str]], _Row]
 ) -> Mapping[str, _Row]:
     """Return a mapping that is made of another one. `keys`: pairs of a new key and the old one of which it is made."""
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for new, old in keys:
-        found.setdefault(new, []).append(old)
-    view = MappingView(found, make)
+        result.setdefault(new, []).append(old)
+    view = MappingView(result, make)
     return dict(view) if isinstance(rows, dict) else view
 
 
 def chosen(rows: Mapping[str, _Row], keys: Iterable[str]) -> Mapping[str, _Row]:
     """Return a mapping with some keys of another one."""
-    return mapping_of(rows, ((key, key) for key in keys), lambda own: rows[own[0]])
+    return mapping_of(rows, ((key, key) for key in keys), lambda pair: rows[pair[0]])
 
 
 def in_memory(document: Document) -> Document:
@@ -94,6 +94,6 @@ def in_memory(document: Document) -> Document:
     names = ("resources", "passed", "not_applicable"), ("exposures", "findings")
     if sum(len(getattr(document, name)) for name in (*names[0], *names[1])) > _SMALL:
         return document
-    parts: dict[str, Any] = {name: dict(getattr(document, name)) for name in names[0]}
-    parts |= {name: list(getattr(document, name)) for name in names[1]}
-    return msgspec.structs.replace(document, **parts)
+    sections: dict[str, Any] = {name: dict(getattr(document, name)) for name in names[0]}
+    sections |= {name: list(getattr(document, name)) for name in names[1]}
+    return msgspec.structs.replace(document, **sections)

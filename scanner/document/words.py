@@ -145,10 +145,10 @@ def _check_dates(row: Any, at: str) -> None:
 
 def _check_time(text: str, at: str) -> None:
     try:
-        is_own = checked_time(text) == text
+        is_canonical = checked_time(text) == text
     except BadTime as error:
         raise msgspec.ValidationError(f"{error} - at `{at}`") from None
-    if not is_own:
+    if not is_canonical:
         raise msgspec.ValidationError(f"A time is written 2026-11-25T02:00:00Z - at `{at}`")
 
 

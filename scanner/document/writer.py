@@ -36,7 +36,7 @@ _IN_MEMORY = 4 << 20
 """The bytes of one section that are kept in memory until the document is written; beyond them they are in a file."""
 
 
-class RowsPart(msgspec.Struct, array_like=True):
+class RowsFragment(msgspec.Struct, array_like=True):
     """The rows of a part of a document: whole lines by section. `templates`: of their texts. `seen`: what a writer has
     noted of them, encoded.
     """
@@ -91,7 +91,7 @@ class Writer:
         """Return a writer for the rows of a part."""
         return Writer()
 
-    def part(self) -> RowsPart:
+    def fragment(self) -> RowsFragment:
         """Return the rows of a part, which has no keys and no capacity."""
         sections = {}
         for name in _SECTIONS:
@@ -99,12 +99,12 @@ class Writer:
             self._spools[name].seek(0)
             if text := self._spools[name].read():
                 sections[name] = text.removeprefix(b"\n")
-        return RowsPart(sections, self.templates)
+        return RowsFragment(sections, self.templates)
 
-    def join(self, part: RowsPart) -> None:
+    def join(self, fragment: RowsFragment) -> None:
         """Write the rows of the part that comes next in the document."""
-        self.templates |= part.templates
-        for name, text in part.sections.items():
+        self.templates |= fragment.templates
+        for name, text in fragment.sections.items():
             self._spill(name)
             self._begin(name, text)
 
@@ -140,8 +140,8 @@ class Writer:
 
     def not_applicable(self, id: str, rules: dict[str, str]) -> None:
         self._line("not_applicable", _encoder.encode(id) + b": " + _encoder.encode(rules))
-        if found := reasons_of(rules, self.templates):
-            self.reasons(id, found)
+        if result := reasons_of(rules, self.templates):
+            self.reasons(id, result)
 
     def reasons(self, id: str, rules: dict[str, Data]) -> None:
         """Write what the reasons of a resource are made of."""
@@ -195,8 +195,8 @@ def fill(writer: Writer, document: Document) -> None:
         writer.passed(id, rules)
     for id, reasons in document.not_applicable.items():
         writer.not_applicable(id, reasons)
-    for id, found in document.reasons.items():
-        writer.reasons(id, found)
+    for id, result in document.reasons.items():
+        writer.reasons(id, result)
     writer.templates |= document.templates or {}
 
 
@@ -211,8 +211,8 @@ def _write(
 ) -> None:
     """Write a document. `sections`: the rows of each in pieces, the first of which begins with an end of line."""
     out.write(b'{"schema": ' + _encoder.encode(SCHEMA) + b',\n"scan": ' + _encoder.encode(scan) + b',\n"rules": {')
-    for place, (id, rule) in enumerate(sorted(rules.items())):
-        out.write((b",\n" if place else b"\n") + _encoder.encode(id) + b": " + _encoder.encode(rule))
+    for position, (id, rule) in enumerate(sorted(rules.items())):
+        out.write((b",\n" if position else b"\n") + _encoder.encode(id) + b": " + _encoder.encode(rule))
     out.write(b"\n}")
     for name in _SECTIONS:
         opens, closes = (b"[", b"\n]") if name in _LISTS else (b"{", b"\n}")
@@ -221,14 +221,14 @@ def _write(
             out.write(piece)
         out.write(closes)
     out.write(b',\n"gaps": [')
-    for place, gap in enumerate(gaps):
-        out.write((b",\n" if place else b"\n") + _encoder.encode(gap))
+    for position, gap in enumerate(gaps):
+        out.write((b",\n" if position else b"\n") + _encoder.encode(gap))
     templates = dict(last.templates)
     out.write(b'\n],\n"coverage": ' + _encoder.encode(with_texts(coverage, templates)))
     changes = None if last.changes is None else _changes(last.changes, templates)
-    for name, part in last._replace(changes=changes, templates=dict(sorted(templates.items())))._asdict().items():
-        if part is not None and (part or name != "templates"):
-            out.write(b',\n"%b": ' % name.encode() + _encoder.encode(part))
+    for name, section in last._replace(changes=changes, templates=dict(sorted(templates.items())))._asdict().items():
+        if section is not None and (section or name != "templates"):
+            out.write(b',\n"%b": ' % name.encode() + _encoder.encode(section))
     out.write(b"}\n")
 
 
@@ -253,5 +253,5 @@ def _lines(rows: Mapping[str, Any] | Sequence[Any], templates: dict[str, str]) -
         lines = (_encoder.encode(id) + b": " + _encoder.encode(row) for id, row in rows.items())
     else:
         lines = (_encoder.encode(with_texts(row, templates)) for row in rows)
-    for place, line in enumerate(lines):
-        yield (b",\n" if place else b"\n") + line
+    for position, line in enumerate(lines):
+        yield (b",\n" if position else b"\n") + line

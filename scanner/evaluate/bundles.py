@@ -12,7 +12,7 @@ from scanner.evaluate import trials
 from scanner.evaluate.checks import Context, RulesByType, check_resource, check_unread
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.endpoints import exposures_of
-from scanner.evaluate.ledgers import DocumentPart, Ledgers
+from scanner.evaluate.ledgers import DocumentFragment, Ledgers
 from scanner.evaluate.missing import unread_below, unread_top
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult
@@ -30,7 +30,7 @@ Known = BundleResult | Bundle
 """What is known before other bundles are read: the rows of a subscription, or a bundle of the index."""
 
 
-def place_of(each: Known) -> str:
+def sort_key(each: Known) -> str:
     """Return the place in the document, as text that sorts."""
     return each.key if isinstance(each, BundleResult) else order(each.id)
 
@@ -93,67 +93,67 @@ class BundleEvaluation:
 
     def _take(self, known: Sequence[Known], bundles: Iterator[Bundle], writer: Writer) -> None:
         """Evaluate bundles beside what is known, and write all rows."""
-        for each in heapq.merge(known, bundles, key=place_of):
-            found = each if isinstance(each, BundleResult) else self._result(each)
-            if found is not None:
-                self._write(found, writer)
+        for each in heapq.merge(known, bundles, key=sort_key):
+            bundle_result = each if isinstance(each, BundleResult) else self._result(each)
+            if bundle_result is not None:
+                self._write(bundle_result, writer)
             if isinstance(each, Bundle) and not is_indexed(resource_type_of(each.id)):
                 each.release()
 
     def _result(self, bundle: Bundle) -> BundleResult | None:
         """Return all rows of a bundle, None where it is not evaluated."""
-        own, is_wanted = self._ledgers, self.selection.has(bundle)
+        ledgers, is_wanted = self._ledgers, self.selection.has(bundle)
         if is_wanted or is_indexed(resource_type_of(bundle.id)):
-            own.counts.resources += len(bundle.resources)
-            own.counts.reads += len(bundle.reads)
-            own.gaps.add(bundle.gaps.values(), self.selection)
+            ledgers.counts.resources += len(bundle.resources)
+            ledgers.counts.reads += len(bundle.reads)
+            ledgers.gaps.add(bundle.gaps.values(), self.selection)
         if not is_wanted:
             return None
-        own.types.add(bundle)
-        own.capacity.add(bundle)
+        ledgers.types.add(bundle)
+        ledgers.capacity.add(bundle)
         return self.evaluate(bundle)
 
-    def _write(self, found: BundleResult, writer: Writer) -> None:
+    def _write(self, bundle_result: BundleResult, writer: Writer) -> None:
         counts = self.counts
-        found.mark(self._context.shared)
-        for exposure in sorted(found.exposures, key=lambda row: (row.endpoint, row.address)):
+        bundle_result.mark(self._context.shared)
+        for exposure in sorted(bundle_result.exposures, key=lambda row: (row.endpoint, row.address)):
             counts.exposure(exposure)
             writer.exposure(exposure)
-        for finding in sorted(found.findings, key=lambda row: (order(row.resource), row.rule)):
+        for finding in sorted(bundle_result.findings, key=lambda row: (order(row.resource), row.rule)):
             counts.finding(finding)
             writer.finding(finding)
             self._ledgers.keys.note(finding)
-        for place in sorted(found.places, key=lambda row: (order(row.resource), row.rule, row.region)):
+        for place in sorted(bundle_result.places, key=lambda row: (order(row.resource), row.rule, row.region)):
             writer.place(place)
-        self._ledgers.keys.add(found.keys)
-        for id, rules in sorted(found.passed.items(), key=lambda each: order(each[0])):
+        self._ledgers.keys.add(bundle_result.keys)
+        for id, rules in sorted(bundle_result.passed.items(), key=lambda each: order(each[0])):
             counts.passed(rules)
             writer.passed(id, sorted(rules))
-        for id, reasons in sorted(found.not_applicable.items(), key=lambda each: order(each[0])):
+        for id, reasons in sorted(bundle_result.not_applicable.items(), key=lambda each: order(each[0])):
             counts.not_applicable(reasons)
             writer.not_applicable(id, dict(sorted(reasons.items())))
-        for id, resource in sorted(found.resources.items(), key=lambda each: order(each[0])):
+        for id, resource in sorted(bundle_result.resources.items(), key=lambda each: order(each[0])):
             writer.resource(id, resource_row(resource, self.policy.tags))
 
-    def _join(self, parts: Iterable[DocumentPart], writer: Writer, groups: dict[str, str]) -> None:
+    def _join(self, fragments: Iterable[DocumentFragment], writer: Writer, groups: dict[str, str]) -> None:
         """Add parts. `groups`: takes the names of their resource groups, by path in lower case."""
-        for part in parts:
-            writer.join(part.rows)
-            self._ledgers.join(part)
-            for path, name in part.groups.items():
+        for fragment in fragments:
+            writer.join(fragment.rows)
+            self._ledgers.join(fragment)
+            for path, name in fragment.groups.items():
                 groups.setdefault(path, name)
 
     def _beside(self) -> "BundleEvaluation":
         """Return the same with empty ledgers, for a part of the document."""
-        made, own = copy(self), self._ledgers.fork()
-        made._ledgers = own
-        policy = replace(self.policy, waivers=own.waivers)
+        made, ledgers = copy(self), self._ledgers.fork()
+        made._ledgers = ledgers
+        policy = replace(self.policy, waivers=ledgers.waivers)
         made._context = replace(
             self._context,
             policy=policy,
-            gaps=own.gaps,
-            crashes=own.crashes,
-            shared=own.shared,
+            gaps=ledgers.gaps,
+            crashes=ledgers.crashes,
+            shared=ledgers.shared,
             exposure_rows=ExposureRows(),
         )
         return made

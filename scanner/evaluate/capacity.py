@@ -23,7 +23,7 @@ from scanner.snapshot.bundles import Snapshot
 GROUPS: Final = "Microsoft.Compute/capacityReservationGroups"
 UNNAMED: Final = Message("without a name")
 NOT_COLLECTED: Final = Message("not collected")
-IN_PART: Final = Message("the subscription is visible in part")
+PARTIALLY_VISIBLE: Final = Message("the subscription is visible in part")
 NO_USAGE: Final = Message("Azure returned no number for what is used")
 NO_QUOTA_LIMIT: Final = Message("Azure returned no number for the limit")
 NO_NUMBER: Final = Message("Azure returned no number of reserved machines")
@@ -59,13 +59,13 @@ class CapacityLedger:
         """Return a ledger for a part of the evaluation."""
         return CapacityLedger(self._snapshot, self._rules)
 
-    def part(self) -> list[ReservationRow]:
+    def fragment(self) -> list[ReservationRow]:
         """Return what the bundles of a part say."""
         return self._reservations
 
-    def join(self, part: Iterable[ReservationRow]) -> None:
+    def join(self, reservations: Iterable[ReservationRow]) -> None:
         """Add what the bundles of the part that comes next in the document say."""
-        self._reservations += part
+        self._reservations += reservations
 
     def rows(self, tally: Tally, types: Iterable[TypeRow]) -> Iterator[CapacityRow]:
         """Yield every row, after the last bundle. `tally`: the checks by rule; `types`: the resources by type."""
@@ -81,17 +81,17 @@ class CapacityLedger:
         snapshot = self._snapshot
         gaps = {subscription_of(each.url): each for each in snapshot.gaps if _is_of(each, GROUPS)}
         for scope in snapshot.evaluated_scopes:
-            own = scope.subscription.lower()
-            listed = f"/subscriptions/{own}/providers/{GROUPS.lower()}"
-            if own in gaps:
-                why = gaps[own].why()
+            subscription = scope.subscription.lower()
+            listed = f"/subscriptions/{subscription}/providers/{GROUPS.lower()}"
+            if subscription in gaps:
+                why = gaps[subscription].why()
             elif scope.view != "full":
-                why = IN_PART
+                why = PARTIALLY_VISIBLE
             elif listed in snapshot.reads:
                 continue
             else:
                 why = name(snapshot.skips[listed]) if listed in snapshot.skips else NOT_COLLECTED
-            yield ReservationRow(resource=f"/subscriptions/{scope.subscription}", subscription=own, why=why)
+            yield ReservationRow(resource=f"/subscriptions/{scope.subscription}", subscription=subscription, why=why)
 
     def _spreads(self, tally: Tally) -> Iterator[SpreadRow]:
         for id, question in sorted(self._rules.enabled_questions().items()):
@@ -113,17 +113,17 @@ def quotas(snapshot: Snapshot) -> Iterator[QuotaRow]:
     """Yield the quotas of every subscription, each with a row for what is not known of it."""
     unread: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for path, why in _unread(snapshot):
-        parts = segments(path)
-        unread[parts[1]].append((parts[5] if len(parts) > 5 else "", _PROVIDERS.get(parts[3], ""), why))
+        pieces = segments(path)
+        unread[pieces[1]].append((pieces[5] if len(pieces) > 5 else "", _PROVIDERS.get(pieces[3], ""), why))
     lists: dict[str, list[str]] = defaultdict(list)
     for path in sorted(snapshot.quotas):
         lists[segments(path)[1]].append(path)
     for scope in sorted(snapshot.evaluated_scopes, key=lambda each: each.subscription.lower()):
-        own = scope.subscription.lower()
-        if own not in unread and own not in lists:
-            yield QuotaRow(subscription=own, why=NOT_COLLECTED if scope.view == "full" else IN_PART)
-        yield from _of_places(unread.get(own, ()), own)
-        for path in lists.get(own, ()):
+        subscription = scope.subscription.lower()
+        if subscription not in unread and subscription not in lists:
+            yield QuotaRow(subscription=subscription, why=NOT_COLLECTED if scope.view == "full" else PARTIALLY_VISIBLE)
+        yield from _of_places(unread.get(subscription, ()), subscription)
+        for path in lists.get(subscription, ()):
             yield from _of_list(path, snapshot.quotas[path])
 
 
@@ -138,10 +138,10 @@ def _unread(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             yield path, name(why)
 
 
-def _of_places(found: Collection[tuple[str, str, str]], subscription: str) -> Iterator[QuotaRow]:
+def _of_places(matches: Collection[tuple[str, str, str]], subscription: str) -> Iterator[QuotaRow]:
     """Yield a row for each region and reason; one for both providers where both say the same."""
     by: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for region, provider, why in found:
+    for region, provider, why in matches:
         by[region, why].add(provider)
     for (region, why), providers in sorted(by.items()):
         provider = "" if len(providers) > 1 or not region else next(iter(providers))
@@ -149,32 +149,32 @@ def _of_places(found: Collection[tuple[str, str, str]], subscription: str) -> It
 
 
 def _of_list(path: str, body: Mapping[str, Any]) -> Iterator[QuotaRow]:
-    parts = segments(path)
-    own = QuotaRow(subscription=parts[1], region=parts[5], provider=_PROVIDERS.get(parts[3], parts[3]))
+    pieces = segments(path)
+    quota_row = QuotaRow(subscription=pieces[1], region=pieces[5], provider=_PROVIDERS.get(pieces[3], pieces[3]))
     rows = peek(body, "properties.quotas")
     if not isinstance(rows, list) or not rows:
-        yield replace(own, why=Message("Azure returned no quota that is in use"))
+        yield replace(quota_row, why=Message("Azure returned no quota that is in use"))
         return
     for row in rows:
-        found = quota(row, own)
-        if found.quota not in BY_DESIGN:
-            yield found
+        result = quota(row, quota_row)
+        if result.quota not in BY_DESIGN:
+            yield result
 
 
-def quota(row: object, own: QuotaRow) -> QuotaRow:
+def quota(row: object, quota_row: QuotaRow) -> QuotaRow:
     """Return a quota with what is left of it. Values that are no whole numbers of at least 0 are not known."""
     name, label = peek(row, "name"), peek(row, "label")
     used, limit = _count(peek(row, "used")), peek(row, "limit")
     id = name if isinstance(name, str) and name else UNNAMED
-    found = replace(own, quota=id, name=label if isinstance(label, str) and label else id, used=used)
+    result = replace(quota_row, quota=id, name=label if isinstance(label, str) and label else id, used=used)
     if _is_number(limit) and (limit == UNLIMITED or limit >= NO_LIMIT):
-        return replace(found, state="unlimited")
+        return replace(result, state="unlimited")
     most = _count(limit)
     if used is None or most is None:
-        return replace(found, limit=most, why=NO_USAGE if used is None else NO_QUOTA_LIMIT)
+        return replace(result, limit=most, why=NO_USAGE if used is None else NO_QUOTA_LIMIT)
     left = max(0, most - used)
     share = 100 * left // most if most else 0
-    return replace(found, limit=most, left=left, share=share, state=state_of(left, most))
+    return replace(result, limit=most, left=left, share=share, state=state_of(left, most))
 
 
 def state_of(left: int, most: int) -> str:

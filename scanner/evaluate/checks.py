@@ -48,12 +48,12 @@ class RulesByType(dict[ResourceType, TypeRules]):
 
     def __missing__(self, kind: ResourceType) -> TypeRules:
         every, enabled = self._rules.rules_of(kind), self._rules.enabled
-        found = self[kind] = TypeRules(
+        type_rules = self[kind] = TypeRules(
             locks=[rule for rule in every if rule.lock and rule.key in enabled],
             others=[rule for rule in every if not rule.lock and rule.key in enabled],
             disabled_locks=[rule for rule in every if rule.lock and rule.key not in enabled],
         )
-        return found
+        return type_rules
 
 
 class Context(Struct):
@@ -77,12 +77,12 @@ def check_resource(context: Context, result: BundleResult, kind: ResourceType, t
         _check_property(context, result, rule, top, fixes)
 
 
-def check_unread(context: Context, result: BundleResult, kind: ResourceType, place: str, *missing: Unread) -> None:
+def check_unread(context: Context, result: BundleResult, kind: ResourceType, path: str, *missing: Unread) -> None:
     """Make every rule of a type inconclusive on a subscription, a list or a resource that was not read."""
     for rule in context.rules.rules_of(kind):
         if rule.key not in context.rules.enabled:
             continue
-        _add(context, result, rule, place, unknown(*missing, worst=_most(rule)))
+        _add(context, result, rule, path, unknown(*missing, worst=_most(rule)))
 
 
 # Property rules
@@ -218,29 +218,29 @@ def _check_lock(
     endpoints: _Endpoints,
 ) -> None:
     """Check a lock rule on the endpoints of one subject. The finding names those that are not accepted, if any."""
-    found = locks.evaluate(rule.category, group, rule.credentials)
+    lock_verdict = locks.evaluate(rule.category, group, rule.credentials)
     result.describe(subject, endpoints.top)
-    if not isinstance(found.verdict, Fail):
-        waiver = _add(context, result, rule, subject.id, found.verdict)
-        if isinstance(found.verdict, Unknown):
-            endpoints.accepted.add(rule, found.inconclusive, waiver)
+    if not isinstance(lock_verdict.verdict, Fail):
+        waiver = _add(context, result, rule, subject.id, lock_verdict.verdict)
+        if isinstance(lock_verdict.verdict, Unknown):
+            endpoints.accepted.add(rule, lock_verdict.inconclusive, waiver)
         return
     waivers, intended = context.policy.waivers, endpoints.intended
-    accepted = accept_endpoints(waivers, rule, subject, found.failing, intended)
-    left = [each for each in found.failing if each.id not in accepted]
-    verdict: Verdict = found.verdict
+    accepted = accept_endpoints(waivers, rule, subject, lock_verdict.failing, intended)
+    left = [each for each in lock_verdict.failing if each.id not in accepted]
+    verdict: Verdict = lock_verdict.verdict
     if accepted and left:
-        inconclusive = [each for each in found.inconclusive if each.id not in intended]
+        inconclusive = [each for each in lock_verdict.inconclusive if each.id not in intended]
         verdict = locks.evaluate(rule.category, [*left, *inconclusive], rule.credentials).verdict
     assert isinstance(verdict, Fail)
     severity = _severity(context.policy, rule, verdict)
-    acceptance = accept_lock(waivers, rule, subject, found.failing, accepted, intended)
+    acceptance = accept_lock(waivers, rule, subject, lock_verdict.failing, accepted, intended)
     context.gaps.add_partial(rule, verdict.undecided)
-    shown, fix = endpoints.fixes.row(rule, subject, found.failing)
+    shown, fix = endpoints.fixes.row(rule, subject, lock_verdict.failing)
     row = failed_row(rule, verdict, subject, endpoints.top, severity, acceptance, shown, fix, context.index)
     result.findings.append(row)
     result.fixes[row.fingerprint] = fix
-    for each in found.failing:
+    for each in lock_verdict.failing:
         failure = LockFailure(rule, row.fingerprint, shown, accepted.get(each.id))
         endpoints.failures.setdefault(each.id, []).append(failure)
 

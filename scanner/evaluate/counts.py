@@ -19,7 +19,7 @@ from scanner.model.severity import SEVERITIES, Severity
 
 CHECKS = ("fail", "unknown", "error", "waived", "pass", "not-applicable")
 """The statuses of checks, in the order in which people read them."""
-_RANKS = {name: place for place, name in enumerate(SEVERITIES)}
+_RANKS = {name: position for position, name in enumerate(SEVERITIES)}
 UNTRUSTED = ("azure", "wide")
 """The reaches besides `internet` that are not one's own networks: any Azure tenant, and broad ranges."""
 GROUPS = 200
@@ -52,9 +52,9 @@ class FixGroup(Struct):
 
     def named_by(self, row: rows.FindingRow) -> None:
         """Take the title of a rule that names the worst endpoint, unless one on an earlier lock gave its own."""
-        place = LOCKS.index(row.category)
-        if place < self.rule_rank and self.endpoints[0] in row.endpoints:
-            self.rule_title, self.rule_rank = row.title, place
+        lock = LOCKS.index(row.category)
+        if lock < self.rule_rank and self.endpoints[0] in row.endpoints:
+            self.rule_title, self.rule_rank = row.title, lock
 
 
 class FixGroups(Struct):
@@ -101,9 +101,9 @@ class FixGroups(Struct):
         """Return the groups with their keys, in the order of the document."""
         return list(self._groups.items())
 
-    def join(self, part: Iterable[tuple[tuple[str, str], FixGroup]]) -> None:
+    def join(self, groups: Iterable[tuple[tuple[str, str], FixGroup]]) -> None:
         """Add the groups of the part that comes next in the document."""
-        for key, group in part:
+        for key, group in groups:
             self._groups[key] = group
             self._of_root.setdefault(root_of(group.resource), []).append(group)
         if len(self._groups) > 2 * GROUPS:
@@ -142,7 +142,7 @@ _COUNTERS = ("open", "states", "statuses", "other_failures", "endpoint_failures"
 _BY_GAPS = ("not_fully_assessed", "inconclusive")
 
 
-class CountsPart(msgspec.Struct, array_like=True):
+class CountsFragment(msgspec.Struct, array_like=True):
     """The numbers of a part of a scan: those of `_SUMS`, of `_COUNTERS` and of `_BY_GAPS`, and the others by name.
 
     `tally`: the checks by rule; `unread`: see `Tally`. `groups`: the fix groups by their key.
@@ -256,7 +256,7 @@ class Counts(Struct):
         """Count an exposure."""
         self.endpoints += 1
         self.states[row.state] += 1
-        in_part = is_in_part(row)
+        in_part = may_be_worse(row)
         self.in_part += in_part
         if in_part or row.state == "unknown":
             self.not_fully_assessed[_urls(row.gaps or ())] += 1
@@ -309,14 +309,14 @@ class Counts(Struct):
         """Return the findings of severity info by type, the type with the most findings first."""
         return sorted(self.info.values(), key=lambda group: (-group.rules.total(), group.type.lower()))
 
-    def reasons(self, found: Counter[tuple[str, ...]]) -> ReasonsRow:
+    def reasons(self, result: Counter[tuple[str, ...]]) -> ReasonsRow:
         """Return how many of these things were not assessed for which reason, a missing permission first."""
-        refused = sum(count for urls, count in found.items() if not self.refused.isdisjoint(urls))
+        refused = sum(count for urls, count in result.items() if not self.refused.isdisjoint(urls))
         return ReasonsRow(
-            total=found.total(),
+            total=result.total(),
             missing_permission=refused,
-            failed_read=found.total() - refused - found[()],
-            no_value=found[()],
+            failed_read=result.total() - refused - result[()],
+            no_value=result[()],
         )
 
     def numbers(self) -> NumbersRow:
@@ -362,9 +362,9 @@ class Counts(Struct):
 
     # Parts of a scan
 
-    def part(self) -> CountsPart:
+    def fragment(self) -> CountsFragment:
         """Return the numbers as those of a part, before any gap is counted."""
-        return CountsPart(
+        return CountsFragment(
             [getattr(self, name) for name in _SUMS],
             [getattr(self, name) for name in _COUNTERS],
             [list(getattr(self, name).items()) for name in _BY_GAPS],
@@ -375,23 +375,23 @@ class Counts(Struct):
             self._groups.items(),
         )
 
-    def join(self, part: CountsPart) -> None:
+    def join(self, fragment: CountsFragment) -> None:
         """Add the numbers of the part that comes next in the document."""
-        for name, number in zip(_SUMS, part.sums, strict=True):
+        for name, number in zip(_SUMS, fragment.sums, strict=True):
             setattr(self, name, getattr(self, name) + number)
-        for name, counter in zip(_COUNTERS, part.counters, strict=True):
+        for name, counter in zip(_COUNTERS, fragment.counters, strict=True):
             getattr(self, name).update(counter)
-        for name, pairs in zip(_BY_GAPS, part.by_gaps, strict=True):
+        for name, pairs in zip(_BY_GAPS, fragment.by_gaps, strict=True):
             getattr(self, name).update(dict(pairs))
-        for type, rules in part.info:
+        for type, rules in fragment.info:
             self.info.setdefault(type.lower(), InfoGroup(type)).rules.update(rules)
-        for url, worst in part.worst_by_gap.items():
+        for url, worst in fragment.worst_by_gap.items():
             self.worst_by_gap[url] = max(worst, self.worst_by_gap.get(url, worst))
-        self.tally.join(part.tally, part.unread)
-        self._groups.join(part.groups)
+        self.tally.join(fragment.tally, fragment.unread)
+        self._groups.join(fragment.groups)
 
 
-def is_in_part(row: rows.ExposureRow) -> bool:
+def may_be_worse(row: rows.ExposureRow) -> bool:
     """Return whether an endpoint that is open, waived or intended may be more severe than what is proven."""
     return row.state in ("open", "waived", "intended") and rank(row.worst) < rank(row.severity)
 
@@ -434,22 +434,22 @@ def count(
 
 def _with_gaps(document: rows.Document, exposures: Iterable[rows.ExposureRow]) -> Iterator[rows.ExposureRow]:
     """Yield the exposures. Those of older documents do not name their gaps: the findings about them do."""
-    found: dict[tuple[str, str], list[str]] | None = None
+    result: dict[tuple[str, str], list[str]] | None = None
     for row in exposures:
-        if row.gaps is not msgspec.UNSET or not (row.state == "unknown" or is_in_part(row)):
+        if row.gaps is not msgspec.UNSET or not (row.state == "unknown" or may_be_worse(row)):
             yield row
             continue
-        if found is None:
-            found = _gaps_by_endpoint(document)
-        yield msgspec.structs.replace(row, gaps=found.get((root_of(row.resource), row.endpoint), []))
+        if result is None:
+            result = _gaps_by_endpoint(document)
+        yield msgspec.structs.replace(row, gaps=result.get((root_of(row.resource), row.endpoint), []))
 
 
 def _gaps_by_endpoint(document: rows.Document) -> dict[tuple[str, str], list[str]]:
-    found: dict[tuple[str, str], list[str]] = {}
+    result: dict[tuple[str, str], list[str]] = {}
     for finding in document.findings:
         for endpoint in finding.endpoints if finding.gaps else ():
-            found.setdefault((root_of(finding.resource), endpoint), []).extend(finding.gaps)
-    return found
+            result.setdefault((root_of(finding.resource), endpoint), []).extend(finding.gaps)
+    return result
 
 
 def rank(severity: str | None) -> int:

@@ -20,9 +20,9 @@ def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[
     """Return the exposures of a resource, with their hosts and what publishes them, and the exception that its
     exposure function raised.
     """
-    found, problem = locks_of(kind, top, index)
+    exposures, problem = locks_of(kind, top, index)
     known: dict[str, Any] = {}
-    return [_published(_with_hosts(each, kind, top, known), top, index) for each in found], problem
+    return [_published(_with_hosts(each, kind, top, known), top, index) for each in exposures], problem
 
 
 def locks_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Exception | None]:
@@ -31,37 +31,37 @@ def locks_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Expo
     Declared endpoints that the function did not emit, and those that only a pattern names, are unread where it stopped
     early. A function that leaves one out otherwise is a ValueError.
     """
-    found, stop, problem = _emitted(kind, top, index)
+    exposures, stop, problem = _emitted(kind, top, index)
     if top.has_no_properties:
         silent = Unread("properties", top.why_absent_is_unknown)
-        found = [_unproven(each, silent) for each in found]
-    for each in found:
+        exposures = [_unproven(each, silent) for each in exposures]
+    for each in exposures:
         for one in (*each.reach.possible_grants, *each.authentication.possible_grants):
             one.missing.__traceback__ = None  # its frames hold these exposures: what is no cycle is freed at once
-    names, has_stopped = {each.endpoint for each in found}, stop is not None or problem is not None
+    names, has_stopped = {each.endpoint for each in exposures}, stop is not None or problem is not None
     left = [each for each in kind.endpoint_list if "*" not in each.name and each.name not in names]
     if left and not has_stopped:
         problem = ValueError(f"the exposure function of {kind.type} omitted {', '.join(each.name for each in left)}")
     if has_stopped:  # more endpoints that only a pattern names may come after it
         left += [each for each in kind.endpoint_list if "*" in each.name]
     missing = stop or Unread("endpoints", Message("the exposure function stopped before it"))
-    found += [unread(each.name, each.kind, missing) for each in left]
-    return found, problem
+    exposures += [unread(each.name, each.kind, missing) for each in left]
+    return exposures, problem
 
 
 def _emitted(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Unread | None, Exception | None]:
     """Return what the exposure function emitted, and the Unread or the other exception that it stopped at."""
-    found: list[Exposure] = []
+    exposures: list[Exposure] = []
     if kind.endpoint_function is None:
-        return found, None, None
+        return exposures, None, None
     try:
         for exposure in kind.endpoint_function(top, index):
-            found.append(exposure)  # noqa: PERF402 - what came before a fault is kept
+            exposures.append(exposure)  # noqa: PERF402 - what came before a fault is kept
     except Unread as stop:
-        return found, stop.with_traceback(None), None
+        return exposures, stop.with_traceback(None), None
     except Exception as error:  # noqa: BLE001 - a rule file may raise anything; its lock rules become errors
-        return found, None, error
-    return found, None, None
+        return exposures, None, error
+    return exposures, None, None
 
 
 def _unproven(exposure: Exposure, missing: Unread) -> Exposure:
@@ -74,16 +74,16 @@ def _unproven(exposure: Exposure, missing: Unread) -> Exposure:
 
 
 def _with_hosts(exposure: Exposure, kind: ResourceType, top: Resource, known: dict[str, Any]) -> Exposure:
-    found = hosts_of(kind, top, exposure, known)
-    return replace(exposure, hosts=found) if found != exposure.hosts else exposure
+    matches = hosts_of(kind, top, exposure, known)
+    return replace(exposure, hosts=matches) if matches != exposure.hosts else exposure
 
 
 def _published(exposure: Exposure, top: Resource, index: Index) -> Exposure:
     """Return the same endpoint with the front ends that publish it and the DNS names that it has."""
     try:
         keys = (*endpoint_keys(top.id, exposure.kind, exposure.address), *exposure.hosts)
-        found = publishers(index)
-        front_ends, chains = found.publishers(keys), found.chains(keys)
+        publisher_index = publishers(index)
+        front_ends, chains = publisher_index.publishers(keys), publisher_index.chains(keys)
     except Unread as missing:  # a snapshot that was made without a property of a front end
         front_ends, chains = (Message("not known what publishes it ({missing})", missing=missing),), ()
     if exposure.disabled_reason or not front_ends:
@@ -101,9 +101,9 @@ def by_subject(rule: Rule, top: Resource, exposures: list[Exposure]) -> Iterator
     if rule.subject is None:
         yield top, named
         return
-    own = [each for each in named if each.subject is None]
-    if own:
-        yield top, own
+    exposures_of_top = [each for each in named if each.subject is None]
+    if exposures_of_top:
+        yield top, exposures_of_top
     parents, _ = parents_of(rule.subject, top)
     for parent in parents:
         for child in parent.children(rule.subject):
@@ -115,10 +115,10 @@ def parents_of(subject: Read, top: Resource) -> tuple[list[Resource], list[Unrea
     if isinstance(subject.parent, ResourceType):
         return [top], []
     grand, missing = parents_of(subject.parent, top)
-    found: list[Resource] = []
+    resources: list[Resource] = []
     for parent in grand:
         children = parent.children(subject.parent)
-        found += children.items
+        resources += children.items
         if children.gap is not None:
             missing.append(children.gap)
-    return found, missing
+    return resources, missing

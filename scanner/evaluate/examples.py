@@ -30,10 +30,10 @@ def evaluate(case: Case, rules: RuleSet) -> tuple[dict[str, str], dict[str, Expo
     exposures: dict[str, Exposure] = {}
     for kind in kinds:
         if made.top is not None:
-            found, problem = run.exposures(kind, made.top)
+            matches, problem = run.exposures(kind, made.top)
             if problem is not None:
                 raise problem
-            exposures |= {each.endpoint: each for each in found}
+            exposures |= {each.endpoint: each for each in matches}
     return statuses, exposures
 
 
@@ -42,15 +42,15 @@ def worst_statuses(run: Evaluation, made: Bundle) -> dict[str, str]:
     return worst_of(run.evaluate(made))
 
 
-def worst_of(found: BundleResult) -> dict[str, str]:
+def worst_of(bundle_result: BundleResult) -> dict[str, str]:
     """Return the worst status of each rule in a result."""
     statuses: dict[str, str] = {}
-    for row in found.findings:
+    for row in bundle_result.findings:
         _worse(statuses, row.rule, row.status)
-    for passed in found.passed.values():
+    for passed in bundle_result.passed.values():
         for rule in passed:
             _worse(statuses, rule, "pass")
-    for reasons in found.not_applicable.values():
+    for reasons in bundle_result.not_applicable.values():
         for rule in reasons:
             _worse(statuses, rule, "not-applicable")
     return statuses
@@ -93,8 +93,8 @@ def _add_also(case: Case, index: Index, rules: RuleSet) -> None:
     for top in filter(None, (each.top for each in bundles.values())):
         for child in (child for kind in rules.declared(top.type) for child in kind.children):
             if (child.always or is_subscription(top.id)) and child.type.lower() not in index.missing:
-                place = top.key + child.key
-                top.bundle.reads[place] = len(top.bundle.below.get(place, ()))
+                list_path = top.key + child.key
+                top.bundle.reads[list_path] = len(top.bundle.below.get(list_path, ()))
 
 
 def _worse(statuses: dict[str, str], rule: str, status: str) -> None:

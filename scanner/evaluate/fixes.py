@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from scanner.document.schema import FixRow, PlaceRow
+from scanner.document.schema import EndpointRow, FixRow
 from scanner.evaluate import locks
 from scanner.evaluate.endpoints import locks_of
 from scanner.evaluate.trials import applied, can_try
@@ -79,7 +79,7 @@ class Fixes:
         closes = sorted(each.endpoint for each in failing if each.id in closed)
         leaves = sorted(each.endpoint for each in failing if each.id not in closed)
         also = [
-            PlaceRow((each.subject or self._top).id, each.endpoint)
+            EndpointRow((each.subject or self._top).id, each.endpoint)
             for each in self._exposures
             if each.id in closed and each.id not in ids
         ]
@@ -94,14 +94,14 @@ class Fixes:
         """Return a removal that this resource shows to do something, and what it closes: the rule's own fix, else that
         of the sources that its network allows, else steps in words.
         """
-        found = self._after(rule, failing, removal.fix)
-        if found is not None:
-            return removal, closed & found
+        endpoint_ids = self._after(rule, failing, removal.fix)
+        if endpoint_ids is not None:
+            return removal, closed & endpoint_ids
         other = lock_removal(replace(rule, category="network"), failing, subject, self._top, self._index)
         if other.fix.commands and can_try(self._top, other.fix.changes, self._index):
-            found = self._after(rule, failing, other.fix)
-            if found is not None:
-                return other, self._closed(other) & found
+            endpoint_ids = self._after(rule, failing, other.fix)
+            if endpoint_ids is not None:
+                return other, self._closed(other) & endpoint_ids
         words = Fix(steps=(rule.fix.portal or rule.fix.impact,), impact=rule.fix.impact)
         return Removal(self._top, self._index, fix=words), set()
 
@@ -124,12 +124,12 @@ class Fixes:
         key = repr(fix.changes)
         if key not in self._after_changes:
             assert self._kind is not None
-            found: list[Exposure] | None = None
+            exposures: list[Exposure] | None = None
             with applied(self._top.bundle, fix.changes, self._tenant, self._index) as bundle:
                 if bundle is not None and bundle.top is not None:
-                    found, problem = locks_of(self._kind, bundle.top, self._index)
-                    found = None if problem is not None else found
-            self._after_changes[key] = found
+                    exposures, problem = locks_of(self._kind, bundle.top, self._index)
+                    exposures = None if problem is not None else exposures
+            self._after_changes[key] = exposures
         return self._after_changes[key]
 
     def closed_without(self, causes: Sequence[Cause]) -> set[EndpointId]:
@@ -140,8 +140,8 @@ class Fixes:
     def property_row(self, rule: Rule, verdict: Fail, subject: Resource) -> tuple[FixRow, Fix]:
         """Return the fix of a property rule's failure, and what it changes."""
         top = self._top
-        own = cause_fix(rule, verdict.causes, subject, top) if verdict.causes else rule_fix(rule, subject, top)
-        fix = self._resolving(rule, own, subject)
+        local_one = cause_fix(rule, verdict.causes, subject, top) if verdict.causes else rule_fix(rule, subject, top)
+        fix = self._resolving(rule, local_one, subject)
         return fix_row(rule, fix, subject, top, also=self._also(fix), versions=self._versions, index=self._index), fix
 
     def _resolving(self, rule: Rule, fix: Fix, subject: Resource) -> Fix:
@@ -159,18 +159,18 @@ class Fixes:
         words = fix.steps or ((rule.fix.portal,) if rule.fix.portal else ())
         return replace(fix, steps=(*fix.steps, NOT_ALONE)) if bundle is not None else Fix(steps=words)
 
-    def _also(self, fix: Fix) -> list[PlaceRow]:
+    def _also(self, fix: Fix) -> list[EndpointRow]:
         """Return the endpoints that the fix of a property rule closes."""
         if not fix.closes:
             paths = self._paths()
             if not any(each.path.lower() in paths for each in fix.changes if type(each) is Edit):
                 return []
-        closed = self._closed(Removal(self._top, self._index, {each.key() for each in fix.closes}, fix=fix))
+        closed = self._closed(Removal(self._top, self._index, {each.id() for each in fix.closes}, fix=fix))
         if closed:
             tried = can_try(self._top, fix.changes, self._index)
             closed &= self._closed_after(fix) if tried else set()
         return [
-            PlaceRow((each.subject or self._top).id, each.endpoint) for each in self._exposures if each.id in closed
+            EndpointRow((each.subject or self._top).id, each.endpoint) for each in self._exposures if each.id in closed
         ]
 
     def _closed_after(self, fix: Fix) -> set[EndpointId]:
@@ -201,7 +201,7 @@ def _causes(exposures: Iterable[Exposure]) -> Iterator[Cause]:
         shared, reach = reach, exposure.reach
         grants = exposure.authentication.grants if shared is reach else (*reach.grants, *exposure.authentication.grants)
         for each in grants:
-            for cause in (each.cause, each.switch, *(part[0] for part in each.parts)):
+            for cause in (each.cause, each.switch, *(component[0] for component in each.components)):
                 if cause is not None:
                     yield cause
 
@@ -212,6 +212,6 @@ def _is_certain(rule: Rule) -> bool:
     check = rule.row.check if rule.row is not None else None
     if check is None or isinstance(check, KeyCheck | FunctionCheck) or not check.path or "[]" in check.path:
         return False
-    changes = [value for place, value in rule.fix.change.items() if place.rpartition(" ")[2] == check.path]
+    changes = [value for target, value in rule.fix.change.items() if target.rpartition(" ")[2] == check.path]
     good = check.good if isinstance(check, ValueCheck | PlaceCheck) else ()
     return len(changes) == 1 and (changes[0] in good or not good)

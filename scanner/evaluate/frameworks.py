@@ -45,10 +45,10 @@ class Tally(Struct):
         self.unread.update(unread)
 
     def _of(self, rule: str) -> Counter[str]:
-        found = self.checks.get(rule)
-        if found is None:
-            found = self.checks[rule] = Counter()
-        return found
+        result = self.checks.get(rule)
+        if result is None:
+            result = self.checks[rule] = Counter()
+        return result
 
 
 def tally_of(document: Document) -> Tally:
@@ -66,7 +66,7 @@ def assessed(rules: RuleSet, tally: Tally, coverage: Coverage, gaps: Iterable[Ga
     # A rule that was not loaded may have tested any control.
     off = set(rules.questions()) if coverage.rules_broken else _off(rules, coverage)
     is_whole = _is_whole(coverage, gaps)
-    found = []
+    framework_rows = []
     tested = tested_by(rules.rules.values())
     for framework in in_order(rules.frameworks.values()):
         by_control = tested.get(framework.name, {})
@@ -81,25 +81,25 @@ def assessed(rules: RuleSet, tally: Tally, coverage: Coverage, gaps: Iterable[Ga
             for control in framework.controls.values()
             if (testing := by_control.get(control.id))
         }
-        found.append(framework_row(framework, states))
-    return found
+        framework_rows.append(framework_row(framework, states))
+    return framework_rows
 
 
-def of_part(frameworks: Iterable[FrameworkRow], part: Document, tally: Tally | None = None) -> list[FrameworkRow]:
+def of_owner(frameworks: Iterable[FrameworkRow], owned: Document, tally: Tally | None = None) -> list[FrameworkRow]:
     """Return the frameworks of a document with the checks of a part of it, such as the document of one owner.
 
     `tally`: those checks, where they are counted already.
     """
-    tally, is_whole = tally or tally_of(part), _is_whole(part.coverage, part.gaps)
+    tally, is_whole = tally or tally_of(owned), _is_whole(owned.coverage, owned.gaps)
     by_control: dict[tuple[str, str], list[str]] = {}
-    for id, rule in part.rules.items():
+    for id, rule in owned.rules.items():
         for framework, controls in rule.controls.items():
             for control in controls:
                 by_control.setdefault((framework, control), []).append(id)
 
     def state(whole: ControlRow, rules: Sequence[str]) -> ControlRow:
         # Rules that were off are not listed. One matters, unless the state of the whole shows that it did not.
-        is_off = bool(part.coverage.rules_broken) or (
+        is_off = bool(owned.coverage.rules_broken) or (
             len(rules) < whole.rules and whole.state != "passed" and whole.why != "no-resource"
         )
         row = _assessed(rules, tally, is_off=is_off, in_part=whole.in_part, is_whole=is_whole)
@@ -127,8 +127,8 @@ def _is_whole(coverage: Coverage, gaps: Iterable[GapRow]) -> bool:
 
 def _is_of_scope(gap: GapRow) -> bool:
     """Return whether it is the read of a tenant, management group or subscription, for which no check stands."""
-    parts = segments(gap.url)
-    return len(parts) <= len(("subscriptions", "id")) or parts[0] == "tenants" or "managementgroups" in parts
+    pieces = segments(gap.url)
+    return len(pieces) <= len(("subscriptions", "id")) or pieces[0] == "tenants" or "managementgroups" in pieces
 
 
 def covered(rules: RuleSet) -> list[FrameworkRow]:
@@ -138,15 +138,15 @@ def covered(rules: RuleSet) -> list[FrameworkRow]:
 
 def tested_by(rules: Iterable[Rule]) -> dict[str, dict[str, list[str]]]:
     """Return the ids of the rules that test each control, by framework and control."""
-    found: dict[str, dict[str, list[str]]] = {}
+    result: dict[str, dict[str, list[str]]] = {}
     for rule in rules:
         for framework, controls in rule.controls.items():
-            by_control = found.setdefault(framework, {})
+            by_control = result.setdefault(framework, {})
             for control in controls:
                 testing = by_control.setdefault(control, [])
                 if testing[-1:] != [rule.id]:
                     testing.append(rule.id)
-    return found
+    return result
 
 
 def _off(rules: RuleSet, coverage: Coverage) -> set[str]:

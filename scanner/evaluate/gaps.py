@@ -18,7 +18,7 @@ def ends(waiver: WaiverRow) -> str:
     return waiver.expires or "9999"
 
 
-class GapsPart(msgspec.Struct, array_like=True):
+class GapsFragment(msgspec.Struct, array_like=True):
     """The gaps of a part of an evaluation, and what was recorded of them and of those that were known before it.
 
     `outside`, `unresolved`: URLs. `rules`: the rules that are inconclusive, by URL.
@@ -54,29 +54,29 @@ class GapLedger:
         for gap in gaps:
             if self._known(gap.url) is None:
                 self._gaps[gap.url] = gap
-                if selection is not None and not selection.has_place(gap.url):
+                if selection is not None and not selection.covers(gap.url):
                     self._outside.add(gap.url)
 
     def fork(self, waivers: Waivers) -> "GapLedger":
         """Return a ledger for a part of the evaluation. It knows the gaps so far."""
         return GapLedger(waivers, self._gaps)
 
-    def part(self) -> GapsPart:
+    def fragment(self) -> GapsFragment:
         """Return what the ledger of a part has collected."""
-        rules = {url: sorted(found) for url, found in self._rules.items()}
-        return GapsPart(
+        rules = {url: sorted(matches) for url, matches in self._rules.items()}
+        return GapsFragment(
             list(self._gaps.values()), list(self._outside), rules, list(self._unresolved), self.accepted_by_rule
         )
 
-    def join(self, part: GapsPart) -> None:
+    def join(self, fragment: GapsFragment) -> None:
         """Add what a part has collected."""
-        fresh = [gap for gap in part.gaps if self._known(gap.url) is None]
-        self._outside.update({gap.url for gap in fresh}.intersection(part.outside))
+        fresh = [gap for gap in fragment.gaps if self._known(gap.url) is None]
+        self._outside.update({gap.url for gap in fresh}.intersection(fragment.outside))
         self.add(fresh)
-        for url, rules in part.rules.items():
+        for url, rules in fragment.rules.items():
             self._rules[url].update(rules)
-        self._unresolved.update(part.unresolved)
-        self.accepted_by_rule += part.accepted_by_rule
+        self._unresolved.update(fragment.unresolved)
+        self.accepted_by_rule += fragment.accepted_by_rule
 
     def _known(self, url: str) -> Gap | None:
         return self._gaps.get(url) or self._before.get(url)
@@ -90,14 +90,14 @@ class GapLedger:
         self._waivers.inconclusive(rule, resource)
         self._attribute(rule, verdict.gaps)
         has_other_reasons = verdict.has_other_reasons or not verdict.gaps
-        found = [waiver for url in verdict.gaps if (waiver := self._waiver(url)) is not None]
-        if len(found) == len(verdict.gaps):
+        waiver_rows = [waiver for url in verdict.gaps if (waiver := self._waiver(url)) is not None]
+        if len(waiver_rows) == len(verdict.gaps):
             entry = self._waivers.accepted_check(rule, resource)
             if has_other_reasons and entry is not None:
-                found.append(entry)
+                waiver_rows.append(entry)
             if not has_other_reasons or entry is not None:
                 self.accepted_by_rule += has_other_reasons
-                return min(found, key=ends)
+                return min(waiver_rows, key=ends)
         self.leave_unresolved([*verdict.gaps, *([""] if has_other_reasons else [])])
         return None
 

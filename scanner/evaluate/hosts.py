@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from scanner.model.exposure import Exposure
-from scanner.model.json_paths import MISSING, Part, peek, same
+from scanner.model.json_paths import MISSING, PartialObject, peek, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.unread import Unread
@@ -36,43 +36,43 @@ def hosts_of(
     """
     if exposure.disabled_reason:
         return ()
-    found: dict[str, None] = {}
+    result: dict[str, None] = {}
     known = {} if known is None else known
     for text in exposure.hosts:
         if host := host_of(text):
-            found[host] = None
+            result[host] = None
     known_as = kind.endpoint_of(exposure.endpoint)
-    for place in known_as.hosts if known_as else ():
-        for text in _texts_at(place, top, known):
+    for path in known_as.hosts if known_as else ():
+        for text in _texts_at(path, top, known):
             if host := host_of(text):
-                found[host] = None
-    if not found:
+                result[host] = None
+    if not result:
         return ()
-    return tuple(sorted(each for each in found if each != exposure.address.lower()))
+    return tuple(sorted(each for each in result if each != exposure.address.lower()))
 
 
-def _texts_at(place: str | tuple[Read, str], top: Resource, known: dict[str, Any]) -> Iterable[str]:
+def _texts_at(path: str | tuple[Read, str], top: Resource, known: dict[str, Any]) -> Iterable[str]:
     """Return the texts at a place: see `_found`."""
-    if not isinstance(place, str):
-        return [text for each in top.children(place[0]).items for text in _found(each.body, place[1])]
-    above, name = _parts(place)
+    if not isinstance(path, str):
+        return [text for each in top.children(path[0]).items for text in _texts_below(each.body, path[1])]
+    above, name = _split(path)
     if not name:
-        return _found(top.body, place)
+        return _texts_below(top.body, path)
     if above in known:
         beside = known[above]
     else:
         beside = known[above] = peek(top.body, above)
     if beside is MISSING:
         # An object that watches what is looked up in it hears of the whole path.
-        is_watched = type(top.body) is not dict and not isinstance(top.body, Part)
-        value = peek(top.body, place) if is_watched else MISSING
+        is_watched = type(top.body) is not dict and not isinstance(top.body, PartialObject)
+        value = peek(top.body, path) if is_watched else MISSING
     else:
         value = peek(beside, name)
     return (value,) if isinstance(value, str) else ()
 
 
 @lru_cache(maxsize=1024)
-def _parts(path: str) -> tuple[str, str]:
+def _split(path: str) -> tuple[str, str]:
     """Return the path of an object that others share, and what follows; no such path where `_found` must decide."""
     steps = path.split(".")
     if len(steps) < 3 or _MORE.search(path):
@@ -80,7 +80,7 @@ def _parts(path: str) -> tuple[str, str]:
     return ".".join(steps[:2]), ".".join(steps[2:])
 
 
-def _found(body: Any, path: str) -> Iterator[str]:
+def _texts_below(body: Any, path: str) -> Iterator[str]:
     """Yield the texts at a path: `[]` is each entry of a list, `[name=value]` each one with a value, `*` each member of
     an object.
     """
@@ -88,15 +88,15 @@ def _found(body: Any, path: str) -> Iterator[str]:
     if mark:
         condition, _, rest = rest.partition("]")
         name, _, value = condition.partition("=")
-        found = peek(body, head)
-        for each in found if isinstance(found, list) else ():
+        item = peek(body, head)
+        for each in item if isinstance(item, list) else ():
             if not condition or same(peek(each, name), value):
-                yield from _found(each, rest.removeprefix(".")) if rest else _text(each)
+                yield from _texts_below(each, rest.removeprefix(".")) if rest else _text(each)
         return
     if path.endswith(".*"):
-        found = peek(body, path.removesuffix(".*"))
+        item = peek(body, path.removesuffix(".*"))
         try:
-            for each in list(found.values()) if isinstance(found, dict) else ():
+            for each in list(item.values()) if isinstance(item, dict) else ():
                 yield from _text(each)
         except Unread:
             return

@@ -60,14 +60,14 @@ class StoreKey(NamedTuple):
 def store_keys(rule: Rule, finder: KeyFinder, subject: Resource, index: Index, verdict: Verdict) -> list[StoreKey]:
     """Return the keys that a rule finds for a resource; one that is unknown where they could not be read."""
     try:
-        found = finder.find(subject, index)
+        matches = finder.find(subject, index)
     except Unread as missing:
         row = _store(rule, finder, subject, missing.what, None, why=missing.text)
         return [StoreKey("unknown", subject.type, row)]
-    if found.holder == "platform":
-        seen = found.seen[0]
+    if matches.holder == "platform":
+        seen = matches.seen[0]
         return [StoreKey("platform", subject.type, _store(rule, finder, subject, seen.path, seen.value))]
-    return [_named(rule, finder, subject, each, verdict) for each in found.keys]
+    return [_named(rule, finder, subject, each, verdict) for each in matches.keys]
 
 
 def _named(rule: Rule, finder: KeyFinder, subject: Resource, each: NamedKey, verdict: Verdict) -> StoreKey:
@@ -129,7 +129,7 @@ class KeyGroup(Struct):
         return self.key.id if self.key is not None else ("", self.holder, self.type.lower())
 
 
-class KeysPart(msgspec.Struct, array_like=True):
+class KeysFragment(msgspec.Struct, array_like=True):
     """The keys of a part of an evaluation. `rows`: the number of the group, what sorts the row, and the row, encoded:
     those of stores, and what rules found (`_RISKS`).
     """
@@ -141,14 +141,14 @@ class KeysPart(msgspec.Struct, array_like=True):
 class KeyLedger:
     """Collects, while bundles are evaluated, which resources each key encrypts and what rules say of the keys.
 
-    `is_part`: only a part of the scopes was collected, so that other resources may use a key.
+    `is_partial`: only a part of the scopes was collected, so that other resources may use a key.
     """
 
-    def __init__(self, index: Index, rules: RuleSet, gaps: Iterable[Gap] = (), *, is_part: bool = False) -> None:
+    def __init__(self, index: Index, rules: RuleSet, gaps: Iterable[Gap] = (), *, is_partial: bool = False) -> None:
         self.index = index
         index.keys.finders = rules.key_finders()
         refused = (Unread(type_of(gap.url), gap.why(), gap.url) for gap in gaps if self._may_name_keys(gap))
-        index.keys.unread = (*([OTHERS] if is_part else []), *refused)
+        index.keys.unread = (*([OTHERS] if is_partial else []), *refused)
         self._begin()
 
     def _may_name_keys(self, gap: Gap) -> bool:
@@ -169,30 +169,30 @@ class KeyLedger:
         made._begin()
         return made
 
-    def part(self) -> KeysPart:
+    def fragment(self) -> KeysFragment:
         """Return the keys of a part."""
-        return KeysPart(list(self._groups.values()), list(self._rows.all()))
+        return KeysFragment(list(self._groups.values()), list(self._rows.all()))
 
-    def join(self, part: KeysPart) -> None:
+    def join(self, fragment: KeysFragment) -> None:
         """Add the keys of the part that comes next in the document."""
         numbers = []
-        for each in part.groups:
+        for each in fragment.groups:
             group = self._group(each)
             group.elsewhere = group.elsewhere or each.elsewhere
             numbers.append(group.number)
-        for number, place, row in part.rows:
-            self._rows.add(number if number == _RISKS else numbers[number], place, row)
+        for number, sort_key, row in fragment.rows:
+            self._rows.add(number if number == _RISKS else numbers[number], sort_key, row)
 
-    def _group(self, found: KeyGroup) -> KeyGroup:
-        """Return the group of a key; one like `found`, where it is new."""
-        group = self._groups.get(found.id)
+    def _group(self, result: KeyGroup) -> KeyGroup:
+        """Return the group of a key; one like `result`, where it is new."""
+        group = self._groups.get(result.id)
         if group is None:
-            group = self._groups[found.id] = replace(found, number=len(self._groups))
+            group = self._groups[result.id] = replace(result, number=len(self._groups))
         return group
 
-    def add(self, found: Iterable[StoreKey]) -> None:
+    def add(self, matches: Iterable[StoreKey]) -> None:
         """Add the keys of one bundle."""
-        for each in found:
+        for each in matches:
             group = self._group(KeyGroup(0, each.holder, sys.intern(each.type), each.key))
             if each.elsewhere and group.elsewhere is None:
                 elsewhere = KeyRiskRow("elsewhere", "info", each.elsewhere, each.row.rule)
@@ -253,13 +253,15 @@ class KeyLedger:
 
     def _of(self, vault: Resource, item: Resource | None, key: KeyName) -> list[KeyRiskRow]:
         """Return what rules found on a vault and on a key."""
-        own = self._found(f"{vault.id}/keys/{key.name}") if item is not None else []
+        risks = self._locate(f"{vault.id}/keys/{key.name}") if item is not None else []
         of_vault = [
-            each for each in self._found(vault.id) if each.id != "missing" or item is None or each.severity == "unknown"
+            each
+            for each in self._locate(vault.id)
+            if each.id != "missing" or item is None or each.severity == "unknown"
         ]
-        return own + of_vault
+        return risks + of_vault
 
-    def _found(self, id: str) -> list[KeyRiskRow]:
+    def _locate(self, id: str) -> list[KeyRiskRow]:
         """Return what rules found on a vault or a key."""
         return [_decode_risk(row) for row in self._rows.at(_RISKS, id.lower())]
 
@@ -312,8 +314,8 @@ def _kind(item: Resource | None) -> str:
     if item is None:
         return ""
     size = peek(item.body, "properties.keySize")
-    parts = [_text(item.body, "properties.kty"), str(size) if isinstance(size, int) else ""]
-    return " ".join(each for each in (*parts, _text(item.body, "properties.curveName")) if each)
+    segments = [_text(item.body, "properties.kty"), str(size) if isinstance(size, int) else ""]
+    return " ".join(each for each in (*segments, _text(item.body, "properties.curveName")) if each)
 
 
 def _expires(item: Resource | None) -> str:

@@ -8,20 +8,20 @@ from msgspec import Struct, field
 
 from scanner.document.capacity_rows import ReservationRow
 from scanner.document.message_data import all_with_texts
-from scanner.document.writer import RowsPart
+from scanner.document.writer import RowsFragment
 from scanner.evaluate.capacity import CapacityLedger
-from scanner.evaluate.counts import Counts, CountsPart
-from scanner.evaluate.gaps import GapLedger, GapsPart
-from scanner.evaluate.keys import KeyLedger, KeysPart
+from scanner.evaluate.counts import Counts, CountsFragment
+from scanner.evaluate.gaps import GapLedger, GapsFragment
+from scanner.evaluate.keys import KeyLedger, KeysFragment
 from scanner.evaluate.policy import Waivers, WaiverUse
 from scanner.evaluate.results import Crash
-from scanner.evaluate.shared import SharedCauses, SharedPart
-from scanner.evaluate.types import TypeCounts, TypesPart
+from scanner.evaluate.shared import SharedCauses, SharedFragment
+from scanner.evaluate.types import TypeCounts, TypesFragment
 from scanner.model.message import message_text
 from scanner.snapshot.selection import Selection
 
 
-class DocumentPart(msgspec.Struct, array_like=True):
+class DocumentFragment(msgspec.Struct, array_like=True):
     """The rows of consecutive bundles, and what was collected with them.
 
     A part can be encoded, so that another process can make it. Joining is associative: joining the parts of any split
@@ -30,13 +30,13 @@ class DocumentPart(msgspec.Struct, array_like=True):
     of `keys` and `capacity`.
     """
 
-    rows: RowsPart
-    counts: CountsPart
-    gaps: GapsPart
-    keys: KeysPart
+    rows: RowsFragment
+    counts: CountsFragment
+    gaps: GapsFragment
+    keys: KeysFragment
     capacity: list[ReservationRow]
-    types: TypesPart
-    shared: SharedPart
+    types: TypesFragment
+    shared: SharedFragment
     waivers: WaiverUse
     crashes: list[Crash]
     evaluated: list[str]
@@ -47,7 +47,7 @@ class DocumentPart(msgspec.Struct, array_like=True):
 
 
 encoder: Final = msgspec.msgpack.Encoder(enc_hook=message_text)
-decoder: Final = msgspec.msgpack.Decoder(DocumentPart)
+decoder: Final = msgspec.msgpack.Decoder(DocumentFragment)
 
 
 class Ledgers(Struct):
@@ -67,7 +67,7 @@ class Ledgers(Struct):
     def fork(self) -> "Ledgers":
         """Return empty ledgers for a part of the evaluation."""
         waivers, selection = self.waivers.fork(), copy(self.selection)
-        selection.found, selection.tagged = set(), set()
+        selection.selected, selection.tagged = set(), set()
         return Ledgers(
             Counts(),
             self.gaps.fork(waivers),
@@ -78,37 +78,37 @@ class Ledgers(Struct):
             selection,
         )
 
-    def part(self, rows: RowsPart, groups: dict[str, str]) -> DocumentPart:
+    def fragment(self, rows: RowsFragment, groups: dict[str, str]) -> DocumentFragment:
         """Return what was collected in a part, with its rows."""
         templates = self.keys.templates
-        return DocumentPart(
+        return DocumentFragment(
             rows=rows,
-            counts=self.counts.part(),
-            gaps=self.gaps.part(),
-            keys=self.keys.part(),
-            capacity=all_with_texts(self.capacity.part(), templates),
-            types=self.types.part(),
-            shared=self.shared.part(),
-            waivers=self.waivers.part(),
+            counts=self.counts.fragment(),
+            gaps=self.gaps.fragment(),
+            keys=self.keys.fragment(),
+            capacity=all_with_texts(self.capacity.fragment(), templates),
+            types=self.types.fragment(),
+            shared=self.shared.fragment(),
+            waivers=self.waivers.fragment(),
             crashes=self.crashes,
             evaluated=list(self.evaluated),
-            found=list(self.selection.found),
+            found=list(self.selection.selected),
             tagged=list(self.selection.tagged),
             groups=groups,
             templates=templates,
         )
 
-    def join(self, part: DocumentPart) -> None:
+    def join(self, fragment: DocumentFragment) -> None:
         """Add what was collected in the part that comes next in the document."""
-        self.counts.join(part.counts)
-        self.gaps.join(part.gaps)
-        self.keys.join(part.keys)
-        self.keys.templates |= part.templates
-        self.capacity.join(part.capacity)
-        self.types.join(part.types)
-        self.shared.join(part.shared)
-        self.waivers.join(part.waivers)
-        self.crashes += part.crashes
-        self.evaluated.update(part.evaluated)
-        self.selection.found.update(part.found)
-        self.selection.tagged.update(part.tagged)
+        self.counts.join(fragment.counts)
+        self.gaps.join(fragment.gaps)
+        self.keys.join(fragment.keys)
+        self.keys.templates |= fragment.templates
+        self.capacity.join(fragment.capacity)
+        self.types.join(fragment.types)
+        self.shared.join(fragment.shared)
+        self.waivers.join(fragment.waivers)
+        self.crashes += fragment.crashes
+        self.evaluated.update(fragment.evaluated)
+        self.selection.selected.update(fragment.found)
+        self.selection.tagged.update(fragment.tagged)

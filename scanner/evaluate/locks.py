@@ -72,14 +72,14 @@ def evaluate(category: str, exposures: Sequence[Exposure], ways: Sequence[str] =
     if not ways:
         return _evaluate(category, exposures)
     whole = {each.id: each for each in exposures}
-    parts = [_with_authentication(each, each.authentication.select(ways)) for each in exposures]
-    if category == "network" and parts:
-        parts = [each for each in parts if each.authentication.grants or each.authentication.possible_grants]
-        if not parts:
+    selected = [_with_authentication(each, each.authentication.select(ways)) for each in exposures]
+    if category == "network" and selected:
+        selected = [each for each in selected if each.authentication.grants or each.authentication.possible_grants]
+        if not selected:
             return LockVerdict(Pass())
-    found = _evaluate(category, parts)
-    failing = tuple(whole[part.id] for part in found.failing)
-    return LockVerdict(found.verdict, failing, tuple(whole[part.id] for part in found.inconclusive))
+    lock_verdict = _evaluate(category, selected)
+    failing = tuple(whole[one.id] for one in lock_verdict.failing)
+    return LockVerdict(lock_verdict.verdict, failing, tuple(whole[one.id] for one in lock_verdict.inconclusive))
 
 
 def _with_authentication(exposure: Exposure, authentication: Lock) -> Exposure:
@@ -88,8 +88,8 @@ def _with_authentication(exposure: Exposure, authentication: Lock) -> Exposure:
 
 def _evaluate(category: str, exposures: Sequence[Exposure]) -> LockVerdict:
     answers = [(answer(category, each), each) for each in exposures]
-    failing = tuple(each for found, each in answers if found == "fail")
-    inconclusive = tuple(each for found, each in answers if found == "unknown")
+    failing = tuple(each for result, each in answers if result == "fail")
+    inconclusive = tuple(each for result, each in answers if result == "unknown")
     if failing:
         worst = max((each.severity for each in failing if each.severity is not None), default=Severity.low)
         missing = tuple(each.missing for exposure in inconclusive for each in _possible_grants(exposure))
@@ -158,7 +158,7 @@ def _message(failing: Sequence[Exposure]) -> Message:
         reach = each.reach.widest
         source = "" if reach is None else reach.description or REACH_DESCRIPTIONS[cast("Reach", reach.level)]
         groups.setdefault((source, authentication_text(each.authentication.widest)), []).append(each)
-    return joined(" ", [part for group in groups.values() for part in _group_message(group)])
+    return joined(" ", [message for group in groups.values() for message in _group_message(group)])
 
 
 def _group_message(group: Sequence[Exposure]) -> Iterator[Message]:

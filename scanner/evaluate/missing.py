@@ -55,7 +55,7 @@ def why_more(snapshot: Snapshot, type: str, subscription: str = "") -> Unread | 
 
     `subscription`: its id (lower case) where one alone is asked for.
     """
-    if not snapshot.header.live or snapshot.is_part or snapshot.header.excluded:
+    if not snapshot.header.live or snapshot.is_partial or snapshot.header.excluded:
         return Unread(type, Message("the scan was limited, and others may exist"))
     if snapshot.raw is None:
         return Unread(type, Message("the snapshot cannot be read a second time"))
@@ -105,10 +105,10 @@ def _missing_types(snapshot: Snapshot, index: Index) -> None:
         refused = [gap for gap in snapshot.gaps if gap.url.lower().rstrip("/").endswith(ending)]
         below = [gap for gap in gaps_below if type_of(gap.url).lower() == type.lower()]
         if refused or below:
-            found = [(subscription_of(gap.url), Unread(type, gap.why(), gap.url)) for gap in (*refused, *below)]
-            index.missing[type.lower()] = found[0][1]
-            if all(subscription for subscription, _ in found):
-                index.unlisted[type.lower()] = dict(reversed(found))
+            matches = [(subscription_of(gap.url), Unread(type, gap.why(), gap.url)) for gap in (*refused, *below)]
+            index.missing[type.lower()] = matches[0][1]
+            if all(subscription for subscription, _ in matches):
+                index.unlisted[type.lower()] = dict(reversed(matches))
         if type.lower() in EXTENSIONS:
             _unread_subscriptions(snapshot, index, type)
         above = type.lower().rsplit("/", 1)[0]
@@ -150,11 +150,11 @@ def unlisted(snapshot: Snapshot, types: Collection[str]) -> dict[tuple[str, str]
 
     `types`: the types (lower case) that rules cover.
     """
-    found: dict[tuple[str, str], list[Unread]] = {}
+    result: dict[tuple[str, str], list[Unread]] = {}
     selection = snapshot.selection
-    for gap in (each for each in snapshot.gaps if selection.has_place(each.url)):
+    for gap in (each for each in snapshot.gaps if selection.covers(each.url)):
         type = type_of(gap.url)
-        found.setdefault((subscription_of(gap.url), type.lower()), []).append(unread_of(gap))
+        result.setdefault((subscription_of(gap.url), type.lower()), []).append(unread_of(gap))
     recorded = {(subscription_of(url), type_of(url).lower()) for url in (*snapshot.reads, *snapshot.skips)}
     known = {subscription_of(bundle.id) for bundle in snapshot.index if is_subscription(bundle.id)}
     only_named = {subscription_of(url) for url in snapshot.skips if len(segments(url)) == len(("subscriptions", "id"))}
@@ -166,10 +166,10 @@ def unlisted(snapshot: Snapshot, types: Collection[str]) -> dict[tuple[str, str]
         for type in (type for type in types if type.count("/") == 1):
             if type == SUBSCRIPTION.lower():
                 if not selection.is_filtered and subscription not in known:
-                    found.setdefault((subscription, type), [Unread(SUBSCRIPTION, Message("not collected"))])
+                    result.setdefault((subscription, type), [Unread(SUBSCRIPTION, Message("not collected"))])
             elif (subscription, type) not in recorded:
-                found.setdefault((subscription, type), [Unread(type, Message("not listed"))])
-    return found
+                result.setdefault((subscription, type), [Unread(type, Message("not listed"))])
+    return result
 
 
 def unread_top(bundle: Bundle) -> tuple[str, Unread] | None:
@@ -177,11 +177,11 @@ def unread_top(bundle: Bundle) -> tuple[str, Unread] | None:
 
     None where it was skipped, or where the bundle holds nothing.
     """
-    place = "/" + "/".join(segments(bundle.id))
-    gap = bundle.gaps.get(place)
+    path = "/" + "/".join(segments(bundle.id))
+    gap = bundle.gaps.get(path)
     if gap is not None:
         return gap.url, Unread(resource_type_of(bundle.id), gap.why(), gap.url)
-    if place in bundle.skips or not (bundle.resources or bundle.reads or bundle.gaps):
+    if path in bundle.skips or not (bundle.resources or bundle.reads or bundle.gaps):
         return None
     return bundle.id, Unread(resource_type_of(bundle.id), Message("only parts of it were collected"))
 

@@ -53,7 +53,7 @@ def _row(rule: Rule, finder: PlaceFinder, subject: Resource, judged: JudgedPlace
         path=judged.place.evidence.path,
         value=shown_value(judged.place.evidence.value),
         geography=region.geography if region is not None else "",
-        place=region.place if region is not None else "",
+        place=region.physical_location if region is not None else "",
         allowed=list(allowed.words) if allowed is not None else [],
         source=allowed.source if allowed is not None else "",
         why="" if judged.missing is None else judged.missing.text,

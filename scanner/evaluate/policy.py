@@ -55,10 +55,10 @@ class Waivers(Protocol):
     def fork(self) -> "Waivers":
         """Return the same entries with records of their own, for a part of an evaluation."""
 
-    def part(self) -> WaiverUse:
+    def fragment(self) -> WaiverUse:
         """Return what was recorded in a part."""
 
-    def join(self, part: WaiverUse) -> None:
+    def join(self, fragment: WaiverUse) -> None:
         """Add what was recorded in another part."""
 
     def names(self, rule: Rule) -> bool:
@@ -96,10 +96,10 @@ class NoWaivers:
     def fork(self) -> "NoWaivers":
         return self
 
-    def part(self) -> WaiverUse:
+    def fragment(self) -> WaiverUse:
         return WaiverUse()
 
-    def join(self, part: WaiverUse) -> None:
+    def join(self, fragment: WaiverUse) -> None:
         return
 
     def names(self, rule: Rule) -> bool:

@@ -54,8 +54,8 @@ def _answers(question: ReachQuestion, evaluation: Evaluation, bundles: Iterable[
             why = Message("no virtual machine of this scale set was collected")
             hop = Hop("resource", top.name, why, top.id, None)
             return [ReachAnswer("not known", f"{top.name}: {why}", (hop,))]
-    found = [(_kind_of(each, evaluation), each) for each in machines]
-    return [line for kind, each in found for line in _of_kind(question, kind, each, caller, evaluation, topologies)]
+    matches = [(_kind_of(each, evaluation), each) for each in machines]
+    return [line for kind, each in matches for line in _of_kind(question, kind, each, caller, evaluation, topologies)]
 
 
 def _kind_of(top: Resource, evaluation: Evaluation) -> ResourceType:
@@ -63,7 +63,7 @@ def _kind_of(top: Resource, evaluation: Evaluation) -> ResourceType:
 
 
 def _of_kind(
-    question: ReachQuestion, kind: ResourceType, top: Resource, caller: Caller, evaluation: Evaluation, found: Topology
+    question: ReachQuestion, kind: ResourceType, top: Resource, caller: Caller, evaluation: Evaluation, result: Topology
 ) -> list[ReachAnswer]:
     exposures = _exposures(question, kind, top, evaluation)
     named = parse_port(question.port)
@@ -80,7 +80,7 @@ def _of_kind(
         return [_of_exposure(each, ask_endpoint(each, top, caller, index, kind, named)) for each in chosen]
     if question.port and named is None:
         raise InputError(f'"{question.port}" is not a port', at=f"--port {question.port}", do="write tcp/22")
-    return list(_of_machine(named, kind, top, caller, found, exposures))
+    return list(_of_machine(named, kind, top, caller, result, exposures))
 
 
 def _of_machine(
@@ -88,7 +88,7 @@ def _of_machine(
     kind: ResourceType,
     top: Resource,
     caller: Caller,
-    found: Topology,
+    result: Topology,
     exposures: Sequence[Exposure],
 ) -> Iterator[ReachAnswer]:
     """Yield the answers for a resource whose endpoints are ports: for one port, or for each that may be open."""
@@ -98,29 +98,29 @@ def _of_machine(
     inside: list[NetworkPath] = []
     published: dict[str, frozenset[int]] = {}
     try:
-        led, published, missing = kind.path_function(top, found)
-        inside = kind.inside_function(top, found) if caller.in_network and kind.inside_function is not None else []
+        led, published, missing = kind.path_function(top, result)
+        inside = kind.inside_function(top, result) if caller.in_network and kind.inside_function is not None else []
     except Unread as stop:
         missing = (*missing, stop)
     every = [*inside, *led]
     if named is not None:
-        yield _at_port(named, every, missing, top, caller, found, exposures, published)
+        yield _at_port(named, every, missing, top, caller, result, exposures, published)
         return
-    places = [(each.endpoint, each.address) for each in exposures if each.proven_reach or each.inconclusive]
+    addresses = [(each.endpoint, each.address) for each in exposures if each.proven_reach or each.inconclusive]
     for path in inside:
-        labels = [each.label for each in path.open_ranges(found.fabric)]
-        places += [(label, path.front_end.address) for label in (["*/*"] if "*/*" in labels else labels)]
-    ports = [(port_of_endpoint(label), address) for label, address in dict.fromkeys(places)]
+        labels = [each.label for each in path.open_ranges(result.fabric)]
+        addresses += [(label, path.front_end.address) for label in (["*/*"] if "*/*" in labels else labels)]
+    ports = [(port_of_endpoint(label), address) for label, address in dict.fromkeys(addresses)]
     if caller.in_network and (not ports or missing):
-        yield _at_port(AskedPort("tcp", 0, "*/*"), every, missing, top, caller, found, exposures, published)
+        yield _at_port(AskedPort("tcp", 0, "*/*"), every, missing, top, caller, result, exposures, published)
     elif not ports or missing:
         for each in exposures:
-            yield _of_exposure(each, ask_endpoint(each, top, caller, found.index))
+            yield _of_exposure(each, ask_endpoint(each, top, caller, result.index))
     else:
         for port, at in ports:
             if port is not None:
                 there = [each for each in every if each.front_end.address == at]
-                yield _at_port(port, there, missing, top, caller, found, exposures, published)
+                yield _at_port(port, there, missing, top, caller, result, exposures, published)
 
 
 def _at_port(
@@ -129,12 +129,12 @@ def _at_port(
     missing: tuple[Unread, ...],
     top: Resource,
     caller: Caller,
-    found: Topology,
+    result: Topology,
     exposures: Sequence[Exposure],
     published: Mapping[str, frozenset[int]],
 ) -> ReachAnswer:
     """Return the answer for a port, with the gateways that call it and the DNS names that lead to the machine."""
-    answer = ask_port(port, paths, missing, top, caller, found, exposures)
+    answer = ask_port(port, paths, missing, top, caller, result, exposures)
     called = [each for each, ports in published.items() if not ports or _is_called(port, ports)]
     return replace(answer, also_published=tuple(called), endpoint=f"{port.protocol}/{port.number}")
 
@@ -156,10 +156,10 @@ def _exposures(question: ReachQuestion, kind: ResourceType, top: Resource, evalu
     return exposures
 
 
-def _of_exposure(exposure: Exposure, found: ReachAnswer) -> ReachAnswer:
+def _of_exposure(exposure: Exposure, reach_answer: ReachAnswer) -> ReachAnswer:
     """Return the answer with other resources that publish the endpoint, in the words of the report."""
     published = dict.fromkeys(each for each in exposure.admits if each.startswith(PUBLISHER_PREFIXES))
-    return replace(found, also_published=tuple(published), endpoint=found.endpoint or exposure.endpoint)
+    return replace(reach_answer, also_published=tuple(published), endpoint=reach_answer.endpoint or exposure.endpoint)
 
 
 def _serves(kind: ResourceType, exposure: Exposure, text: str, named: AskedPort | None) -> bool:

@@ -103,28 +103,28 @@ def find_target(
 ) -> tuple[Bundle, list[Resource], list[Resource]]:
     """Return the bundle of the resource, the resources that the caller may be, and the instances of a scale set."""
     judged = {type for type, kinds in evaluation.kinds.items() if any(each.endpoint_function for each in kinds)}
-    found = _Matches(question, judged)
+    matches = _Matches(question, judged)
     nics = [id for id in topology(evaluation.index).fabric.nics if _exact(question.resource, id)]
     if nics:
         # The networks of the index hold these; they are not kept as bundles.
-        found.uncovered_ids += nics
-        found.uncovered["microsoft.network/networkinterfaces"] = "Microsoft.Network/networkInterfaces"
+        matches.uncovered_ids += nics
+        matches.uncovered["microsoft.network/networkinterfaces"] = "Microsoft.Network/networkInterfaces"
     for bundle in bundles:
-        found.add(bundle, evaluation)
-    fits = found.fits or found.at_host
+        matches.add(bundle, evaluation)
+    fits = matches.fits or matches.at_host
     if question.resource.startswith("/") and len(fits) > 1:
         longest = max(fits, key=len)
         fits = {longest: fits[longest]}
     if len(fits) == 1:
-        return next(iter(fits.values())), found.callers, found.instances
+        return next(iter(fits.values())), matches.callers, matches.instances
     if fits:
         raise ambiguous(question.resource, [each.top.id if each.top else each.id for each in fits.values()], "RESOURCE")
     asked = "/".join(type_of(question.resource).split("/")[:2]) if question.resource.startswith("/") else ""
     if asked and asked.lower() not in judged:
-        found.uncovered.setdefault(asked.lower(), asked)
-    if found.uncovered:
-        raise not_covered(question.resource, found.uncovered.values(), found.related)
-    raise unknown_resource(question.resource, found.names)
+        matches.uncovered.setdefault(asked.lower(), asked)
+    if matches.uncovered:
+        raise not_covered(question.resource, matches.uncovered.values(), matches.related)
+    raise unknown_resource(question.resource, matches.names)
 
 
 def _serves_host(bundle: Bundle, host: str, evaluation: Evaluation) -> bool:
@@ -140,8 +140,8 @@ def _names(word: str, id: str) -> bool:
     """Return whether a word names a resource: its name, its id, or the id of something below it."""
     if not word.startswith("/"):
         return same(word, name_of(id))
-    asked, own = segments(word), segments(id)
-    return asked[: len(own)] == own
+    asked, segments_of_id = segments(word), segments(id)
+    return asked[: len(segments_of_id)] == segments_of_id
 
 
 def ambiguous(word: str, ids: Sequence[str], at: str) -> InputError:
@@ -196,14 +196,14 @@ def unknown_resource(word: str, names: set[str]) -> InputError:
     return InputError(f'no resource "{short}" with an endpoint', do=do)
 
 
-def find_caller(source: str, others: Sequence[Resource], found: Topology, evaluation: Evaluation) -> Caller:
+def find_caller(source: str, others: Sequence[Resource], result: Topology, evaluation: Evaluation) -> Caller:
     """Return the caller: the internet, an address or range, or a resource."""
     if source.lower() in ("", "internet", "*"):
         return INTERNET
     try:
         addresses = parse(source)
     except BadAddress:
-        return _inside_caller(source, others, found, evaluation)
+        return _inside_caller(source, others, result, evaluation)
     if not PUBLIC_ADDRESSES.covers(addresses):
         raise InputError(
             f"{source} is not a public address; name an inside caller as a resource",
@@ -213,16 +213,16 @@ def find_caller(source: str, others: Sequence[Resource], found: Topology, evalua
     return Caller(source, addresses)
 
 
-def _inside_caller(source: str, others: Sequence[Resource], found: Topology, evaluation: Evaluation) -> Caller:
-    fabric = found.fabric
+def _inside_caller(source: str, others: Sequence[Resource], result: Topology, evaluation: Evaluation) -> Caller:
+    fabric = result.fabric
     ids = {each.id.lower(): each.id for each in others}
-    for known in (*fabric.nics, *fabric.subnets, *public_addresses(found.index)):
+    for known in (*fabric.nics, *fabric.subnets, *public_addresses(result.index)):
         if _exact(source, known):
             ids.setdefault(known, known)
     if not ids and source.startswith("/") and subscription_of(source):
         return Caller(name_of(source), missing=(not_listed(source),))
     if not ids:
-        names = {name_of(each) for each in (*fabric.nics, *fabric.subnets, *public_addresses(found.index))}
+        names = {name_of(each) for each in (*fabric.nics, *fabric.subnets, *public_addresses(result.index))}
         near = nearest(name_of(source), names)
         hint = f"nearest: {', '.join(near)}; or " if near else ""
         raise InputError(
@@ -233,16 +233,18 @@ def _inside_caller(source: str, others: Sequence[Resource], found: Topology, eva
     if len(ids) > 1:
         raise ambiguous(source, list(ids.values()), f"--source {source}")
     id = next(iter(ids.values()))
-    return _caller_of(id, others, found, evaluation)
+    return _caller_of(id, others, result, evaluation)
 
 
-def _caller_of(id: str, others: Sequence[Resource], found: Topology, evaluation: Evaluation) -> Caller:
+def _caller_of(id: str, others: Sequence[Resource], result: Topology, evaluation: Evaluation) -> Caller:
     """Return the resource of an id as a caller; one whose place is not known is not known as a whole."""
     name = name_of(id)
     try:
         kinds = evaluation.kinds.get(others[0].type.lower(), ()) if others else ()
-        own = next((each.sender_function for each in kinds if each.sender_function is not None), None)
-        made = own(others[0], found) if own is not None else caller_of_resource(name, id, found)
+        sender_function = next((each.sender_function for each in kinds if each.sender_function is not None), None)
+        made = (
+            sender_function(others[0], result) if sender_function is not None else caller_of_resource(name, id, result)
+        )
     except Unread as missing:
         return Caller(name, missing=(Unread(f"{name} {missing.what}", missing.why, missing.gap),))
     if made is not None:

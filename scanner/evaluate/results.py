@@ -43,17 +43,17 @@ class BundleResult(Struct):
     def mark(self, shared: SharedCauses) -> None:
         """Mark the fixes that may close endpoints of other resources."""
         marked: dict[str, FixRow] = {}
-        for place, row in enumerate(self.findings):
+        for position, row in enumerate(self.findings):
             fix = self.fixes.get(row.fingerprint)
             if row.fix is not None and fix is not None and fix.closes:
                 shown = shared.marked(row.fix, fix, row.resource)
                 if shown is not row.fix:
                     marked[row.fingerprint] = shown
-                    self.findings[place] = msgspec.structs.replace(row, fix=shown)
-        for place, exposure in enumerate(self.exposures if marked else ()):
+                    self.findings[position] = msgspec.structs.replace(row, fix=shown)
+        for position, exposure in enumerate(self.exposures if marked else ()):
             fix_of_finding = marked.get(self.fixed_by.get(exposure.fingerprint, ""))
             if fix_of_finding is not None:
-                self.exposures[place] = msgspec.structs.replace(exposure, fix=fix_of_finding.without_undo)
+                self.exposures[position] = msgspec.structs.replace(exposure, fix=fix_of_finding.without_undo)
 
     def describe(self, *resources: Resource) -> None:
         """Add resources to those that the document describes."""

@@ -132,10 +132,10 @@ def managed(top: Resource) -> tuple[Evidence, ...]:
     memo = top.bundle.memo
     if memo is None:
         return _managed(top)
-    found: tuple[Evidence, ...] | None = memo.get((0, top.key))
-    if found is None:
-        found = memo[0, top.key] = _managed(top)
-    return found
+    evidence: tuple[Evidence, ...] | None = memo.get((0, top.key))
+    if evidence is None:
+        evidence = memo[0, top.key] = _managed(top)
+    return evidence
 
 
 def _managed(top: Resource) -> tuple[Evidence, ...]:
@@ -144,12 +144,12 @@ def _managed(top: Resource) -> tuple[Evidence, ...]:
         return (Evidence("managedBy", by),)
     for start, what in MANAGED_GROUPS:
         if top.group.lower().startswith(start):
-            said = Message(
+            message = Message(
                 "{group}, by its name created by {what}, which reverts changes: change the setting there",
                 group=top.group,
                 what=what,
             )
-            return (Evidence(Message("the resource group"), said),)
+            return (Evidence(Message("the resource group"), message),)
     return ()
 
 

@@ -13,14 +13,14 @@ from scanner.document.framework_rows import FrameworkRow
 from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, fingerprint, order
 from scanner.document.tenants import tenant_of
 from scanner.document.writer import Writer
-from scanner.evaluate.bundles import BundleEvaluation, Known, place_of
+from scanner.evaluate.bundles import BundleEvaluation, Known, sort_key
 from scanner.evaluate.capacity import CapacityLedger
 from scanner.evaluate.checks import check_unread
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.frameworks import assessed
 from scanner.evaluate.gaps import GapLedger
 from scanner.evaluate.keys import KeyLedger
-from scanner.evaluate.ledgers import DocumentPart, Ledgers, decoder, encoder
+from scanner.evaluate.ledgers import DocumentFragment, Ledgers, decoder, encoder
 from scanner.evaluate.missing import index_of, unlisted
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.processes import Processes, can_fork
@@ -57,7 +57,7 @@ class Evaluation(BundleEvaluation):
         ledgers = Ledgers(
             counts or Counts(),
             GapLedger(policy.waivers),
-            KeyLedger(index, rules, snapshot.gaps, is_part=snapshot.is_part),
+            KeyLedger(index, rules, snapshot.gaps, is_partial=snapshot.is_partial),
             CapacityLedger(snapshot, rules),
             TypeCounts(rules.by_type()),
             policy.waivers,
@@ -76,22 +76,22 @@ class Evaluation(BundleEvaluation):
             limited=snapshot.limited(),
         )
         self._known: list[Known] | None = None
-        self._parts: Iterable[DocumentPart] | None = None
-        self._processes: Processes[Batch, DocumentPart] | None = None
+        self._fragments: Iterable[DocumentFragment] | None = None
+        self._processes: Processes[Batch, DocumentFragment] | None = None
 
-    def places(self) -> list[str]:
+    def sort_keys(self) -> list[str]:
         """Return where in the document what is known before comes: see `Batches`."""
-        return [place_of(each) for each in self._begin()]
+        return [sort_key(each) for each in self._begin()]
 
     def start(self, writer: Writer, jobs: int, *, least: int = 1) -> int:
         """Fork at most `jobs` processes that `run` then uses, each for at least that many batches, and return how many:
         none where one is enough, or where this process cannot be forked. Call it before anything starts a thread, and
         `close` afterwards.
         """
-        batches = iter(Batches(self.snapshot, self.places()))
+        batches = iter(Batches(self.snapshot, self.sort_keys()))
         first = list(islice(batches, jobs * least))
         batches, jobs = chain(first, batches), min(jobs, len(first) // least)
-        work = partial(self.part, writer=writer)
+        work = partial(self.fragment, writer=writer)
         if jobs < 2 or not can_fork():
             self.use(map(work, batches))
             return 0
@@ -99,9 +99,9 @@ class Evaluation(BundleEvaluation):
         self.use(self._processes.results(batches))
         return len(self._processes)
 
-    def use(self, parts: Iterable[DocumentPart]) -> None:
+    def use(self, fragments: Iterable[DocumentFragment]) -> None:
         """Let `run` join parts, which come in the order of the document, and read no bundle."""
-        self._parts = parts
+        self._fragments = fragments
 
     def close(self) -> None:
         """End the processes."""
@@ -115,54 +115,54 @@ class Evaluation(BundleEvaluation):
 
     def run(self, writer: Writer) -> EvaluationResult:
         """Evaluate every bundle and write its rows, in the order of the document."""
-        own = self._ledgers
-        writer.fill = own.shared.fill
+        ledgers = self._ledgers
+        writer.fill = ledgers.shared.fill
         known = self._begin()
         with existing_objects_not_walked():
-            if self._parts is None:
+            if self._fragments is None:
                 self._take(known, self.snapshot.remaining, writer)
             else:
-                self._join(self._parts, writer, self.snapshot.groups)
-        for key, stores in own.keys.rows():
+                self._join(self._fragments, writer, self.snapshot.groups)
+        for key, stores in ledgers.keys.rows():
             writer.key(key, stores)
-        writer.templates |= own.keys.templates
+        writer.templates |= ledgers.keys.templates
         self._finish()
-        for row in own.capacity.rows(self.counts.tally, self.counts.types):
+        for row in ledgers.capacity.rows(self.counts.tally, self.counts.types):
             writer.capacity(row)
         return self.result
 
-    def part(self, batch: Batch, writer: Writer) -> DocumentPart:
+    def fragment(self, batch: Batch, writer: Writer) -> DocumentFragment:
         """Return the part of the document that a batch gives. `writer`: that of the whole document."""
         groups: dict[str, str] = {}
         bundles = bundles_in(batch.lines, self.snapshot.kept, groups)
         one = self._beside()
         with closing(writer.fork()) as rows:
             one._take(self._begin()[batch.start : batch.stop], bundles, rows)
-            return one._ledgers.part(rows.part(), groups)
+            return one._ledgers.fragment(rows.fragment(), groups)
 
-    def joined(self, parts: Iterable[DocumentPart], writer: Writer) -> DocumentPart:
+    def joined(self, fragments: Iterable[DocumentFragment], writer: Writer) -> DocumentFragment:
         """Return consecutive parts as one."""
         groups: dict[str, str] = {}
         one = self._beside()
         with closing(writer.fork()) as rows:
-            one._join(parts, rows, groups)
-            return one._ledgers.part(rows.part(), groups)
+            one._join(fragments, rows, groups)
+            return one._ledgers.fragment(rows.fragment(), groups)
 
     def _scopes(self) -> list[BundleResult]:
         """Return the rows of the subscriptions whose types were not listed, or not in whole."""
-        own = self._ledgers
-        own.gaps.add(self.snapshot.gaps, self.selection)
+        ledgers = self._ledgers
+        ledgers.gaps.add(self.snapshot.gaps, self.selection)
         for type, api in self.snapshot.older_lists:
-            own.types.add_older(type, api)
-        own.types.add_gaps(gap for gap in self.snapshot.gaps if self.selection.has_place(gap.url))
-        found: dict[str, BundleResult] = {}
+            ledgers.types.add_older(type, api)
+        ledgers.types.add_gaps(gap for gap in self.snapshot.gaps if self.selection.covers(gap.url))
+        matches: dict[str, BundleResult] = {}
         for (subscription, type), missing in unlisted(self.snapshot, self.kinds).items():
-            own.types.add_incomplete(type)
+            ledgers.types.add_incomplete(type)
             scope = f"/subscriptions/{subscription}"
-            result = found.setdefault(scope, BundleResult(order(scope)))
+            result = matches.setdefault(scope, BundleResult(order(scope)))
             for kind in self.kinds.get(type, ()):
                 check_unread(self._context, result, kind, scope, *missing)
-        return list(found.values())
+        return list(matches.values())
 
     def _begin(self) -> Sequence[Known]:
         """Return what is known before any other bundle is read, in the order of the document: the rows of
@@ -172,7 +172,7 @@ class Evaluation(BundleEvaluation):
             scopes = self._scopes()
             for bundle in self.snapshot.index:
                 self._ledgers.gaps.add(bundle.gaps.values(), self.selection)
-            self._known = sorted([*scopes, *self.snapshot.index], key=place_of)
+            self._known = sorted([*scopes, *self.snapshot.index], key=sort_key)
         return self._known
 
     def _finish(self) -> None:
@@ -180,14 +180,14 @@ class Evaluation(BundleEvaluation):
         snapshot, counts, result = self.snapshot, self.counts, self.result
         counts.reads += len(snapshot.reads)
         counts.resources += snapshot.parsed_counts.total()
-        own = self._ledgers
-        counts.types = own.types.rows(snapshot.parsed_counts, own.evaluated)
-        own.gaps.add(snapshot.history_gaps)
-        own.gaps.close()
-        result.gaps = own.gaps.rows()
+        ledgers = self._ledgers
+        counts.types = ledgers.types.rows(snapshot.parsed_counts, ledgers.evaluated)
+        ledgers.gaps.add(snapshot.history_gaps)
+        ledgers.gaps.close()
+        result.gaps = ledgers.gaps.rows()
         for gap in result.gaps:
             counts.gap(gap)
-        result.accepted_by_rule = own.gaps.accepted_by_rule
+        result.accepted_by_rule = ledgers.gaps.accepted_by_rule
         result.complete = self._is_complete(result.gaps)
 
     def _is_complete(self, gaps: Sequence[GapRow]) -> bool:
@@ -221,11 +221,11 @@ class Evaluation(BundleEvaluation):
 
     def notes(self) -> list[str]:
         """Return notes on single waivers."""
-        part = self.policy.part or self.snapshot.header.part
-        scopes = [] if part else self.snapshot.evaluated_scopes
+        is_partial = self.policy.part or self.snapshot.header.is_partial
+        scopes = [] if is_partial else self.snapshot.evaluated_scopes
         seen = {scope.subscription.lower() for scope in scopes if scope.view == "full"}
         is_seen = not any(tenant_of(gap.url) for gap in self.snapshot.gaps)
-        whole = not part and is_seen and len(seen) == len(scopes)
+        whole = not is_partial and is_seen and len(seen) == len(scopes)
         return self.policy.waivers.notes(self.rules.enabled.values(), seen, whole=whole)
 
     def rule_rows(self) -> dict[str, RuleRow]:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from scanner.document.schema import FixRow, PlaceRow
-from scanner.fix.causes import Removal, closes, wide_parts
+from scanner.document.schema import EndpointRow, FixRow
+from scanner.fix.causes import Removal, closes, wide_components
 from scanner.fix.rows import MOST_OTHERS
 from scanner.model.exposure import EndpointId, Exposure, Grant, Lock
 from scanner.model.fix import Cause, Fix
@@ -31,26 +31,26 @@ Tried = Callable[[Sequence[Cause]], set[EndpointId]]
 class Carried(NamedTuple):
     """An open endpoint, the causes that carry it, and whether it closes where they are narrowed."""
 
-    keys: frozenset[str]
-    place: PlaceRow
+    cause_ids: frozenset[str]
+    endpoint: EndpointRow
     closes_narrowed: bool
 
 
 class Marked(NamedTuple):
     """What a fix removes, or narrows, for the resources of a bundle."""
 
-    keys: frozenset[str]
+    cause_ids: frozenset[str]
     narrows: bool
     root: str
 
 
-class SharedPart(msgspec.Struct, array_like=True):
+class SharedFragment(msgspec.Struct, array_like=True):
     """What a part of an evaluation has collected. `marked`: by the mark in its rows. `sets`: those of keys, each once,
     which the others name by their places.
     """
 
     sets: list[frozenset[str]]
-    carried: list[tuple[int, PlaceRow, bool]]
+    carried: list[tuple[int, EndpointRow, bool]]
     marked: dict[str, list[tuple[int, bool, str]]]
 
 
@@ -66,7 +66,7 @@ class SharedCauses:
         self._marked: dict[str, list[Marked]] = {}
         """By the mark of the part of the evaluation that made the rows, in the order of the numbers in these."""
         self._sets: dict[frozenset[str], frozenset[str]] = {}
-        self._closed_by: dict[tuple[frozenset[str], bool], list[PlaceRow]] = {}
+        self._closed_by: dict[tuple[frozenset[str], bool], list[EndpointRow]] = {}
 
     def add(self, top: Resource, index: Index, exposures: Sequence[Exposure], tried: Tried) -> None:
         """Add the open endpoints of a resource that causes outside it carry, and that close where these are removed.
@@ -83,36 +83,36 @@ class SharedCauses:
             if each.reach is not reach:  # endpoints that share a lock follow each other
                 reach, causes = each.reach, list(_foreign(each.reach.grants, root, removal))
             if causes:
-                self._add(top, index, each, self._set(cause.key() for cause in causes), partial(tried, causes))
+                self._add(top, index, each, self._set(cause.id() for cause in causes), partial(tried, causes))
 
-    def _set(self, keys: Iterable[str]) -> frozenset[str]:
+    def _set(self, cause_ids: Iterable[str]) -> frozenset[str]:
         """Return keys as a set, the same one for equal keys."""
-        found = frozenset(keys)
-        return self._sets.setdefault(found, found)
+        matches = frozenset(cause_ids)
+        return self._sets.setdefault(matches, matches)
 
     def _add(
         self,
         top: Resource,
         index: Index,
         exposure: Exposure,
-        keys: frozenset[str],
+        cause_ids: frozenset[str],
         tried: Callable[[], set[EndpointId]],
     ) -> None:
-        place = PlaceRow((exposure.subject or top).id, exposure.endpoint)
-        if not closes(exposure, Removal(top, index, set(keys))) or exposure.id not in tried():
+        endpoint = EndpointRow((exposure.subject or top).id, exposure.endpoint)
+        if not closes(exposure, Removal(top, index, set(cause_ids))) or exposure.id not in tried():
             return
-        closes_narrowed = closes(exposure, Removal(top, index, set(keys), fix=Fix(narrows=True)))
-        self._carried.append(Carried(keys, place, closes_narrowed))
+        closes_narrowed = closes(exposure, Removal(top, index, set(cause_ids), fix=Fix(narrows=True)))
+        self._carried.append(Carried(cause_ids, endpoint, closes_narrowed))
 
     def marked(self, shown: FixRow, fix: Fix, resource: str) -> FixRow:
         """Return a fix with a mark for what it closes elsewhere; the same fix where it removes nothing shared."""
         root = root_of(resource)
-        keys = self._set(each.key() for each in fix.closes if root_of(each.resource) not in ("", root))
-        if not keys:
+        cause_ids = self._set(each.id() for each in fix.closes if root_of(each.resource) not in ("", root))
+        if not cause_ids:
             return shown
-        own = self._marked.setdefault(self._mark, [])
-        own.append(Marked(keys, fix.narrows, root))
-        mark = PlaceRow(self._mark, str(len(own) - 1))
+        marks = self._marked.setdefault(self._mark, [])
+        marks.append(Marked(cause_ids, fix.narrows, root))
+        mark = EndpointRow(self._mark, str(len(marks) - 1))
         also = [mark, *shown.also_closes]
         return msgspec.structs.replace(shown, also_closes_count=1 + shown.also_closes_count, also_closes=also)
 
@@ -120,68 +120,70 @@ class SharedCauses:
         """Return rows with the endpoints in place of marks."""
         return _MARK.sub(self._filled, text) if self._marked and b'"@' in text else text
 
-    def part(self) -> SharedPart:
+    def fragment(self) -> SharedFragment:
         """Return what was collected in a part."""
-        places: dict[frozenset[str], int] = {}
+        positions: dict[frozenset[str], int] = {}
 
-        def place(keys: frozenset[str]) -> int:
-            return places.setdefault(keys, len(places))
+        def position(cause_ids: frozenset[str]) -> int:
+            return positions.setdefault(cause_ids, len(positions))
 
-        carried = [(place(keys), row, closes_narrowed) for keys, row, closes_narrowed in self._carried]
+        carried = [(position(cause_ids), row, closes_narrowed) for cause_ids, row, closes_narrowed in self._carried]
         marked = {
-            mark: [(place(keys), narrows, root) for keys, narrows, root in found]
-            for mark, found in self._marked.items()
+            mark: [(position(cause_ids), narrows, root) for cause_ids, narrows, root in markeds]
+            for mark, markeds in self._marked.items()
         }
-        return SharedPart(list(places), carried, marked)
+        return SharedFragment(list(positions), carried, marked)
 
-    def join(self, part: SharedPart) -> None:
+    def join(self, fragment: SharedFragment) -> None:
         """Add what was collected in another part."""
-        sets = [self._sets.setdefault(keys, keys) for keys in part.sets]
-        self._carried += (Carried(sets[place], row, closes_narrowed) for place, row, closes_narrowed in part.carried)
-        for mark, found in part.marked.items():
-            self._marked[mark] = [Marked(sets[place], narrows, root) for place, narrows, root in found]
+        sets = [self._sets.setdefault(cause_ids, cause_ids) for cause_ids in fragment.sets]
+        self._carried += (
+            Carried(sets[position], row, closes_narrowed) for position, row, closes_narrowed in fragment.carried
+        )
+        for mark, matches in fragment.marked.items():
+            self._marked[mark] = [Marked(sets[position], narrows, root) for position, narrows, root in matches]
 
     def _filled(self, hit: "re.Match[bytes]") -> bytes:
-        found = self._marked.get(hit["mark"].decode())
-        if found is None:
+        markeds = self._marked.get(hit["mark"].decode())
+        if markeds is None:
             return hit[0]
-        keys, narrows, root = found[int(hit["number"])]
-        others = [place for place in self._closed(keys, narrows) if root_of(place.resource) != root]
-        own = int(hit["count"]) - 1
-        text = b",".join(map(_encoder.encode, others[: max(0, MOST_OTHERS - own)]))
+        cause_ids, narrows, root = markeds[int(hit["number"])]
+        others = [endpoint for endpoint in self._closed(cause_ids, narrows) if root_of(endpoint.resource) != root]
+        within = int(hit["count"]) - 1
+        text = b",".join(map(_encoder.encode, others[: max(0, MOST_OTHERS - within)]))
         comma = hit["comma"] if text else b""
-        return b'"also_closes_count":%d,"also_closes":[%s%s' % (own + len(others), text, comma)
+        return b'"also_closes_count":%d,"also_closes":[%s%s' % (within + len(others), text, comma)
 
     @cached_property
-    def _by_key(self) -> dict[str, list[Carried]]:
+    def _by_cause(self) -> dict[str, list[Carried]]:
         """The endpoints by each cause that carries them."""
-        found: dict[str, list[Carried]] = {}
+        result: dict[str, list[Carried]] = {}
         for each in self._carried:
-            for key in each.keys:
-                found.setdefault(key, []).append(each)
-        return found
+            for key in each.cause_ids:
+                result.setdefault(key, []).append(each)
+        return result
 
-    def _closed(self, keys: frozenset[str], narrows: bool) -> list[PlaceRow]:
+    def _closed(self, cause_ids: frozenset[str], narrows: bool) -> list[EndpointRow]:
         """Return the endpoints that close once these causes are removed, or narrowed; made once a set of causes."""
-        known = self._closed_by.get((keys, narrows))
+        known = self._closed_by.get((cause_ids, narrows))
         if known is None:
-            found = {
-                (place.resource.lower(), place.endpoint): place
-                for key in keys
-                for needed, place, closes_narrowed in self._by_key.get(key, ())
-                if needed <= keys and (closes_narrowed or not narrows)
+            result = {
+                (endpoint.resource.lower(), endpoint.endpoint): endpoint
+                for key in cause_ids
+                for needed, endpoint, closes_narrowed in self._by_cause.get(key, ())
+                if needed <= cause_ids and (closes_narrowed or not narrows)
             }
-            known = self._closed_by[keys, narrows] = [found[key] for key in sorted(found)]
+            known = self._closed_by[cause_ids, narrows] = [result[key] for key in sorted(result)]
         return known
 
 
 def _foreign(grants: Sequence[Grant], root: str, removal: Removal) -> Iterator[Cause]:
     """Yield the causes of grants that are outside a resource: of a union, the rules that a fix removes."""
     for each in grants:
-        parts: Iterable[Cause] = (part[0] for part in each.parts)
-        if any(_is_foreign(part[0], root) for part in each.parts):
-            parts = wide_parts(each, removal)
-        for cause in (*parts, *((each.cause,) if each.cause is not None else ())):
+        causes: Iterable[Cause] = (other[0] for other in each.components)
+        if any(_is_foreign(other[0], root) for other in each.components):
+            causes = wide_components(each, removal)
+        for cause in (*causes, *((each.cause,) if each.cause is not None else ())):
             yield from (one for one in (cause, *cause.also) if _is_foreign(one, root))
         if each.then is not None:
             yield from _foreign(each.then.grants, root, removal)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from scanner.model.fix import Change, Deletion, Edit, changed
-from scanner.model.ids import id_key, resource_type_of
+from scanner.model.ids import normalized_id, resource_type_of
 from scanner.model.index import Index, is_indexed
 from scanner.model.json_paths import get_path
 from scanner.model.resource import Bundle, Resource
@@ -50,7 +50,7 @@ def can_try(top: Resource, steps: Sequence[Change], index: Index) -> bool:
     that are known.
     """
     return bool(steps) and all(
-        (not isinstance(each, Deletion) or id_key(each.resource) != top.key)
+        (not isinstance(each, Deletion) or normalized_id(each.resource) != top.key)
         and (_is_within(each.resource, top) or _is_of_index(each, index))
         and (isinstance(each, Deletion) or _is_known(each.value))
         for each in steps
@@ -61,7 +61,7 @@ def _is_of_index(step: Change, index: Index) -> bool:
     type = resource_type_of(step.resource).lower()
     if type == RULES_OF_PERIMETERS:
         return True
-    return type == GROUPS and isinstance(step, Edit) and id_key(step.resource) in index.resources
+    return type == GROUPS and isinstance(step, Edit) and normalized_id(step.resource) in index.resources
 
 
 def _is_known(value: Any) -> bool:
@@ -74,7 +74,7 @@ def _is_known(value: Any) -> bool:
 
 def _is_within(id: str, top: Resource) -> bool:
     """Return whether an id is that of a resource or below it. What extends it is looked up elsewhere."""
-    key = id_key(id)
+    key = normalized_id(id)
     return key == top.key or (key.startswith(f"{top.key}/") and "/providers/" not in key[len(top.key) :])
 
 
@@ -86,8 +86,8 @@ def applied(
 
     A resource that an edit makes counts as read. `tenant`: that of the resource.
     """
-    own = f"{id_key(bundle.id)}/"
-    within = [each for each in steps if f"{id_key(each.resource)}/".startswith(own)]
+    prefix = f"{normalized_id(bundle.id)}/"
+    within = [each for each in steps if f"{normalized_id(each.resource)}/".startswith(prefix)]
     edits = [each for each in within if isinstance(each, Edit)]
     if len(edits) == len(steps) and not is_indexed(resource_type_of(bundle.id)):
         return _edited(bundle, edits, tenant)  # nearly all of them are such
@@ -99,11 +99,11 @@ def _changed(
     bundle: Bundle, steps: Sequence[Change], within: Sequence[Change], tenant: str, index: Index
 ) -> Iterator[Bundle | None]:
     with ExitStack() as stack:
-        stack.enter_context(_own_memo(index))
+        stack.enter_context(_separate_memo(index))
         after = stack.enter_context(_in_place_of(bundle, index)) if is_indexed(resource_type_of(bundle.id)) else bundle
         edits = [each for each in within if isinstance(each, Edit)]
         is_changed = stack.enter_context(_edited(after, edits, tenant)) is not None
-        gone = {id_key(each.resource) for each in within if isinstance(each, Deletion)}
+        gone = {normalized_id(each.resource) for each in within if isinstance(each, Deletion)}
         is_changed |= stack.enter_context(_deleted(after, gone))
         if is_changed and after.top is not None and after.top.type.lower() == GROUPS:
             stack.enter_context(fabric_of(index).with_group(after.top))
@@ -114,7 +114,7 @@ def _changed(
             if resource_type_of(id).lower() == GROUPS:
                 is_changed |= stack.enter_context(_of_group(index, id, change))
             else:
-                rules[id_key(id)] = change
+                rules[normalized_id(id)] = change
         is_changed |= stack.enter_context(with_access_rules(index, rules))
         yield after if is_changed else None
 
@@ -146,7 +146,7 @@ def release(bundle: Bundle) -> None:
 
 
 @contextmanager
-def _own_memo(index: Index) -> Iterator[None]:
+def _separate_memo(index: Index) -> Iterator[None]:
     """Forget at the end what was made of the index in between: it may show what was tried."""
     known = index.memo
     index.memo = dict(known)
@@ -185,7 +185,7 @@ def _deleted(bundle: Bundle, gone: set[str]) -> Iterator[bool]:
     lists = [resources[key].list_key for key in lost]
     bundle.memo = None if memo is None else {}
     bundle.resources = {key: each for key, each in resources.items() if key not in lost}
-    bundle.below = {key: [each for each in found if each.key not in lost] for key, found in below.items()}
+    bundle.below = {key: [each for each in matches if each.key not in lost] for key, matches in below.items()}
     bundle.reads = {key: count - lists.count(key) for key, count in reads.items()}
     try:
         yield True
@@ -199,7 +199,7 @@ def _edited(bundle: Bundle, steps: Sequence[Edit], tenant: str) -> Iterator[Bund
     bundle.memo = None if memo is None else {}
     try:
         for each in steps:
-            resource = bundle.resources.get(id_key(each.resource))
+            resource = bundle.resources.get(normalized_id(each.resource))
             if resource is None:
                 resource, reads = _new(bundle, each.resource)
                 made.append((resource, reads))
@@ -218,11 +218,11 @@ def _edited(bundle: Bundle, steps: Sequence[Edit], tenant: str) -> Iterator[Bund
 def edited(body: Any, edit: Edit) -> Any:
     """Return a body with an edit, as Azure would return it."""
     body = changed(body, edit)
-    for place, names in RETURNED_LISTS.items():
-        if edit.path.startswith(f"{place}."):
+    for list_path, names in RETURNED_LISTS.items():
+        if edit.path.startswith(f"{list_path}."):
             for name in names:
-                if not isinstance(get_path(body, f"{place}.{name}"), list):
-                    body = changed(body, Edit("", f"{place}.{name}", []))
+                if not isinstance(get_path(body, f"{list_path}.{name}"), list):
+                    body = changed(body, Edit("", f"{list_path}.{name}", []))
     return body
 
 

@@ -13,7 +13,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.snapshot.stored import StoredBundle
 
 
-class TypesPart(msgspec.Struct, array_like=True):
+class TypesFragment(msgspec.Struct, array_like=True):
     """The resources of a part of an evaluation by type, and the types of which some were not read.
 
     `older`: the types and api-versions that were read at an older one than the pinned one.
@@ -50,16 +50,16 @@ class TypeCounts:
         """Return counts for a part of the evaluation."""
         return TypeCounts(self._kinds)
 
-    def part(self) -> TypesPart:
+    def fragment(self) -> TypesFragment:
         """Return what was counted in a part."""
-        return TypesPart(self._counts, list(self._incomplete), sorted(self._older))
+        return TypesFragment(self._counts, list(self._incomplete), sorted(self._older))
 
-    def join(self, part: TypesPart) -> None:
+    def join(self, fragment: TypesFragment) -> None:
         """Add what was counted in the part that comes next in the document."""
-        for type, count in part.counts.items():
+        for type, count in fragment.counts.items():
             self._counts[self._spelling(type)] += count
-        self._incomplete.update(map(self._spelling, part.incomplete))
-        self._older.update(part.older)
+        self._incomplete.update(map(self._spelling, fragment.incomplete))
+        self._older.update(fragment.older)
 
     def add_older(self, type: str, api: str | None) -> None:
         """Note that a type was read at an older api-version than the pinned one."""
@@ -67,13 +67,13 @@ class TypeCounts:
 
     def older_notes(self) -> list[str]:
         """Return a note for each type that was read at an older api-version."""
-        found: dict[str, list[str]] = {}
+        result: dict[str, list[str]] = {}
         for type, api in sorted(self._older):
-            found.setdefault(type, []).append(api)
+            result.setdefault(type, []).append(api)
         return [
             f"{type} was read at api-version {' and '.join(versions)}, because Azure does not serve the one of the"
             " rules here; what is absent there is not taken as a default"
-            for type, versions in found.items()
+            for type, versions in result.items()
         ]
 
     def add_gaps(self, gaps: Iterable[Gap]) -> None:

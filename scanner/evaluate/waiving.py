@@ -36,28 +36,28 @@ def accept_property(
         return _NOTHING
     tags = tags_of(subject)
     failures = [Failure(name, severity=severity) for name in endpoints or ("",)]
-    found = [(each, waivers.waived(rule, subject.id, tags, each)) for each in failures]
-    left = [each for each, waiver in found if waiver is None]
+    matches = [(each, waivers.waived(rule, subject.id, tags, each)) for each in failures]
+    left = [each for each, waiver in matches if waiver is None]
     if left:
         return _lapsed(waivers, rule, subject, left)
-    return Acceptance(min((waiver for _, waiver in found if waiver), key=ends))
+    return Acceptance(min((waiver for _, waiver in matches if waiver), key=ends))
 
 
 def accept_endpoints(
     waivers: Waivers, rule: Rule, subject: Resource, failing: Iterable[Exposure], intended: Mapping[EndpointId, str]
 ) -> dict[EndpointId, WaiverRow]:
     """Return who accepted each failing endpoint: a waiver, or the settings."""
-    found: dict[EndpointId, WaiverRow] = {}
+    result: dict[EndpointId, WaiverRow] = {}
     is_named = waivers.names(rule)
     if not is_named and not intended:
-        return found
+        return result
     tags = tags_of(subject)
     for each in failing:
         if (reason := intended.get(each.id)) is not None:
-            found[each.id] = WaiverRow(reason, "settings", "")
+            result[each.id] = WaiverRow(reason, "settings", "")
         elif is_named and (waiver := waivers.waived(rule, subject.id, tags, failure_of(each))):
-            found[each.id] = waiver
-    return found
+            result[each.id] = waiver
+    return result
 
 
 def accept_lock(
@@ -84,10 +84,10 @@ def _lapsed(
     if not waivers.names(rule):
         return Acceptance(message=message) if message else _NOTHING
     tags = tags_of(subject)
-    found = [past for each in failures if (past := waivers.past(rule, subject.id, tags, each))]
-    if not found:
+    waiver_rows = [past for each in failures if (past := waivers.past(rule, subject.id, tags, each))]
+    if not waiver_rows:
         return Acceptance(message=message)
-    lapsed = max(found, key=ends)
+    lapsed = max(waiver_rows, key=ends)
     return Acceptance(
         None,
         lapsed,

@@ -90,14 +90,14 @@ def versions_of(kinds: Iterable[ResourceType]) -> Versions:
 @lru_cache(maxsize=4)
 def _versions(kinds: tuple[ResourceType, ...], children: int) -> Versions:
     """Return the same. `children`: the number of reads, so that one that is added later is not left out."""
-    found: dict[str, Version] = {}
+    result: dict[str, Version] = {}
     for kind in kinds:
         # What a join asks for, such as a version of a key, is nothing that a template deploys.
         typed: list[ResourceType | Read] = [kind, *(each for each in kind.children if not each.joined)]
         for each in typed:
             for type in each.types:
-                found.setdefault(type.lower(), Version(type, each.api, not each.keep))
-    return found
+                result.setdefault(type.lower(), Version(type, each.api, not each.keep))
+    return result
 
 
 def bicep_of(fix: Fix, top: Resource, versions: Versions) -> str:
@@ -121,11 +121,13 @@ def bicep_of(fix: Fix, top: Resource, versions: Versions) -> str:
             continue
         edits.setdefault(step.resource.lower(), []).append(step)
     known = top.bundle.resources
-    blocks = [_block(place, found, known.get(id), versions) for place, (id, found) in enumerate(edits.items())]
+    blocks = [
+        _block(position, matches, known.get(id), versions) for position, (id, matches) in enumerate(edits.items())
+    ]
     return NOTE + "\n".join(blocks) if blocks and all(blocks) else ""
 
 
-def _block(place: int, edits: list[Edit], resource: Resource | None, versions: Versions) -> str:
+def _block(position: int, edits: list[Edit], resource: Resource | None, versions: Versions) -> str:
     """Return the block of one resource, its parents before it; "" where it cannot be said."""
     id = edits[0].resource
     version = versions.get(type_of(id).lower())
@@ -143,7 +145,7 @@ def _block(place: int, edits: list[Edit], resource: Resource | None, versions: V
         return ""
     names = id.split("/providers/")[-1].split("/")[2::2]
     if len(names) == 1:
-        symbol = _symbol("target", place, 0)
+        symbol = _symbol("target", position, 0)
         type = version.type if version.type.count("/") == 1 else "/".join(version.type.split("/")[:2])
         api = versions.get(type.lower(), version).api
         return f"resource {symbol} '{type}@{api}' = {{\n  name: {_string(names[0])}\n{items}}}\n"
@@ -152,8 +154,8 @@ def _block(place: int, edits: list[Edit], resource: Resource | None, versions: V
     for depth, name in enumerate(names):
         type = "/".join(steps[: depth + 2])
         is_last = depth == len(names) - 1
-        symbol = _symbol("target", place, 0) if is_last else _symbol("parent", place, depth)
-        parent = f"  parent: {_symbol('parent', place, depth - 1)}\n" if depth else ""
+        symbol = _symbol("target", position, 0) if is_last else _symbol("parent", position, depth)
+        parent = f"  parent: {_symbol('parent', position, depth - 1)}\n" if depth else ""
         inner = f"{parent}  name: {_string(name)}\n{items if is_last else ''}"
         api = versions.get(type.lower(), version).api
         lines.append(f"resource {symbol} '{type}@{api}' {'' if is_last else 'existing '}= {{\n{inner}}}\n")
@@ -170,7 +172,7 @@ def _lacking(type: str, edits: Sequence[Edit]) -> Iterator[str]:
 
 def _beside(type: str, edits: Sequence[Edit], resource: Resource | None) -> list[Edit] | None:
     """Return what a resource has of the members that the objects of edits need; None where it is not known."""
-    found: list[Edit] = []
+    result: list[Edit] = []
     for path in _lacking(type, edits):
         try:
             value = get_path(resource.body, path) if resource is not None else MISSING
@@ -179,13 +181,13 @@ def _beside(type: str, edits: Sequence[Edit], resource: Resource | None) -> list
             return None
         if not is_known:
             return None
-        found.append(Edit("", path, value))
-    return found
+        result.append(Edit("", path, value))
+    return result
 
 
-def _symbol(word: str, place: int, depth: int) -> str:
+def _symbol(word: str, position: int, depth: int) -> str:
     """Return a symbolic name that is unique in the file."""
-    return word + (f"_{place + 1}" if place else "") + (f"_below_{depth}" if depth else "")
+    return word + (f"_{position + 1}" if position else "") + (f"_below_{depth}" if depth else "")
 
 
 Scalars = tuple[tuple[str, type, Any], ...]
@@ -209,8 +211,8 @@ def _is_of_scalars(edits: Iterable[Edit]) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _items_of_scalars(found: Scalars) -> str | None:
-    written = properties([Edit("", path, value) for path, _, value in found], None)
+def _items_of_scalars(matches: Scalars) -> str | None:
+    written = properties([Edit("", path, value) for path, _, value in matches], None)
     return None if written is None else _items(written)
 
 
@@ -237,14 +239,14 @@ def _properties(edits: list[Edit], body: Any) -> dict[str, Any] | None:
             if body is None or not (isinstance(before, list) or each.entry is ADD) or not _is_known(before):
                 return None
         after = changed(after, each)
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for each in edits:
         path = _whole(each.path)
         value = get_path(after, path)
         if value is MISSING or value is REMOVE or not _is_known(value) or path.rpartition(".")[2] in _STATES:
             return None
-        found = changed(found, Edit("", path, value))
-    return found
+        result = changed(result, Edit("", path, value))
+    return result
 
 
 def _is_known(value: Any) -> bool:

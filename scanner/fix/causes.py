@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from scanner.fix.placeholders import filled, words_of
-from scanner.fix.set_commands import PATCHED, own_command, patch_command, with_parents
+from scanner.fix.set_commands import PATCHED, patch_command, subject_command, with_parents
 from scanner.model.addresses import AddressSet, union
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Lock, Reach, grant
 from scanner.model.fix import Cause, Change, Edit, Fix
@@ -30,11 +30,11 @@ SELECTED = grant(Reach.selected).grants[0]
 
 
 class Removal(Struct):
-    """What a fix removes. `keys`: those of causes. `templates`: the commands of rules that it runs as a whole."""
+    """What a fix removes. `cause_ids`: those of causes. `templates`: the commands of rules that it runs as a whole."""
 
     top: Resource
     index: Index
-    keys: set[str] = field(default_factory=set)
+    cause_ids: set[str] = field(default_factory=set)
     templates: set[str] = field(default_factory=set)
     fix: Fix = field(default_factory=Fix)
     last: "tuple[Lock, bool, Lock] | None" = None
@@ -47,7 +47,7 @@ class Removal(Struct):
         if cause is None:
             return False
         cause = cause.at(self.top.id)
-        is_removed = cause.key() in self.keys or covers(self.fix.changes, cause)
+        is_removed = cause.id() in self.cause_ids or covers(self.fix.changes, cause)
         return is_removed and all(map(self.removes, cause.also))
 
 
@@ -70,21 +70,23 @@ def covers(changes: Iterable[Change], cause: Cause) -> bool:
 
 def rule_fix(rule: Rule, subject: Resource, top: Resource) -> Fix:
     """Return a rule's own fix for a resource."""
-    own = rule.fix
-    templates = templates_of(own.az)
+    fix_template = rule.fix
+    templates = templates_of(fix_template.az)
     if templates is None:
-        return Fix(steps=(own.portal,) if own.portal else (), impact=own.impact, of_rule=True)
+        return Fix(
+            steps=(fix_template.portal,) if fix_template.portal else (), impact=fix_template.impact, of_rule=True
+        )
     if len(templates) == 1:
-        commands: tuple[str, ...] = (own_command(templates[0], subject, top),)
+        commands: tuple[str, ...] = (subject_command(templates[0], subject, top),)
     else:
         commands = tuple([filled(each, subject, top) for each in templates])
-    steps = tuple([words_of(each, subject, top) for each in own.steps])
+    steps = tuple([words_of(each, subject, top) for each in fix_template.steps])
     fix = Fix(
         commands,
         steps,
-        tuple(own.changes(subject, top)),
-        narrows="YOUR_RANGE" in own.az,
-        impact=own.impact,
+        tuple(fix_template.changes(subject, top)),
+        narrows="YOUR_RANGE" in fix_template.az,
+        impact=fix_template.impact,
         of_rule=True,
     )
     return _of_cloud(fix, subject.location or top.location)
@@ -125,7 +127,7 @@ def templates_of(az: str) -> tuple[str, ...] | None:
 
 def more_of(cause: Cause) -> dict[str, str]:
     """Return the words of a cause that templates may name."""
-    return {"cause": cause.resource, "entry": cause.text, "path": cause.path, "place": str(cause.place)}
+    return {"cause": cause.resource, "entry": cause.text, "path": cause.path, "place": str(cause.position)}
 
 
 def names_cause(template: str) -> bool:
@@ -142,7 +144,7 @@ LAST_RULE = Message(
 
 def cause_fix(rule: Rule, causes: Sequence[Cause], subject: Resource, top: Resource) -> Fix:
     """Return a rule's own fix for each of some causes, the last entry of a list first."""
-    causes = sorted((each.at(subject.id) for each in causes), key=lambda each: -each.place)
+    causes = sorted((each.at(subject.id) for each in causes), key=lambda each: -each.position)
     if any(each.out_of and each.out_of <= len(causes) for each in causes):
         return Fix(steps=(LAST_RULE,), impact=rule.fix.impact)
     commands = tuple(
@@ -152,8 +154,8 @@ def cause_fix(rule: Rule, causes: Sequence[Cause], subject: Resource, top: Resou
         if template and not each.words
     )
     # Causes that all say how they are removed need no words of the rule, which are about another cause.
-    own = rule.fix.steps if not all(each.command or each.words for each in causes) else ()
-    steps = (*(words_of(each, subject, top) for each in own), *(step for each in causes for step in each.words))
+    rule_steps = rule.fix.steps if not all(each.command or each.words for each in causes) else ()
+    steps = (*(words_of(each, subject, top) for each in rule_steps), *(step for each in causes for step in each.words))
     changes = tuple(step for each in causes for step in each.change())
     return Fix(
         tuple(dict.fromkeys(commands)),
@@ -171,10 +173,10 @@ def lock_removal(rule: Rule, failing: Sequence[Exposure], subject: Resource, top
     removal = Removal(top, index)
     entries: dict[str, Cause] = {}
     for exposure in failing:
-        own = exposure.fixes.get(rule.category)
-        if own is not None:
-            removal.fix += _filled(own, rule, subject, top)
-            removal.keys.update(each.at(top.id).key() for each in own.closes)
+        fix = exposure.fixes.get(rule.category)
+        if fix is not None:
+            removal.fix += _filled(fix, rule, subject, top)
+            removal.cause_ids.update(each.at(top.id).id() for each in fix.closes)
             continue
         _add_causes(removal, entries, rule, exposure, subject)
     _remove_entries(removal, list(entries.values()), rule, subject)
@@ -196,10 +198,10 @@ def _filled(fix: Fix, rule: Rule, subject: Resource, top: Resource) -> Fix:
 def _add_causes(removal: Removal, entries: dict[str, Cause], rule: Rule, exposure: Exposure, subject: Resource) -> None:
     """Collect the causes of the grants on which the rule fails; those that come to light behind them follow."""
     for _ in range(4):
-        found = list(_failing(rule, without(exposure, removal, rule)))
-        if not found:
+        grants = list(_failing(rule, without(exposure, removal, rule)))
+        if not grants:
             return
-        for each in found:
+        for each in grants:
             for cause in _causes(each, removal):
                 _add_cause(removal, entries, rule, cause, subject)
 
@@ -211,22 +213,22 @@ def _add_cause(removal: Removal, entries: dict[str, Cause], rule: Rule, cause: C
         return
     cause = cause.at(removal.top.id)
     if cause.words:
-        removal.keys.add(cause.key())
+        removal.cause_ids.add(cause.id())
         removal.fix += Fix(steps=cause.words, changes=cause.effect, impact=_impact(rule, 1))
     elif cause.is_setting:
-        own = rule_fix(rule, subject, removal.top)
+        fix = rule_fix(rule, subject, removal.top)
         if templates_of(rule.fix.az) is None:
             removal.fix += cause_fix(rule, (cause,), subject, removal.top)
-        elif covers(own.changes, cause):
+        elif covers(fix.changes, cause):
             removal.templates.add(rule.fix.az)
-            removal.fix += own
+            removal.fix += fix
         else:
             command = set_command(cause, subject, removal.top, before=removal.fix.commands)
             removal.fix += Fix((command,), changes=cause.change(), impact=rule.fix.impact)
-        removal.keys.add(cause.key())
+        removal.cause_ids.add(cause.id())
     else:
-        entries[cause.key()] = cause
-        removal.keys.add(cause.key())
+        entries[cause.id()] = cause
+        removal.cause_ids.add(cause.id())
     for each in cause.also:
         _add_cause(removal, entries, rule, each, subject)
 
@@ -237,10 +239,10 @@ def _remove_entries(removal: Removal, entries: list[Cause], rule: Rule, subject:
         return
     limited = [each for each in entries if each.out_of]
     if any(each.out_of <= len(limited) for each in limited):
-        own = rule_fix(rule, subject, removal.top)
+        fix = rule_fix(rule, subject, removal.top)
         removal.templates.add(rule.fix.az)
-        entries = [each for each in entries if not covers(own.changes, each) and not _off(own.changes, removal.top)]
-        removal.fix = _removed(entries, rule, removal.top) + removal.fix + own
+        entries = [each for each in entries if not covers(fix.changes, each) and not _off(fix.changes, removal.top)]
+        removal.fix = _removed(entries, rule, removal.top) + removal.fix + fix
         return
     removal.fix = _removed(entries, rule, removal.top) + removal.fix
 
@@ -270,14 +272,14 @@ def _together(entries: Sequence[Cause]) -> list[Cause]:
     for each in entries:
         if each.among:
             lists.setdefault((each.resource.lower(), each.path), []).append(each)
-    found = [each for each in entries if not each.among]
+    result = [each for each in entries if not each.among]
     for causes in lists.values():
         first, gone = causes[0], [each.entry for each in causes]
-        stays = [each for each in first.among if each not in gone]
+        remaining = [each for each in first.among if each not in gone]
         effect = tuple(step for each in causes for step in each.effect)
-        narrowed = first._replace(entry=None, value=stays, effect=effect, among=())
-        found.append(narrowed if stays or first.instead is None else first.instead)
-    return found
+        narrowed = first._replace(entry=None, value=remaining, effect=effect, among=())
+        result.append(narrowed if remaining or first.instead is None else first.instead)
+    return result
 
 
 def _commands(entries: Sequence[Cause], top: Resource) -> Iterator[str]:
@@ -291,9 +293,9 @@ def _commands(entries: Sequence[Cause], top: Resource) -> Iterator[str]:
         elif each.entry is None:
             yield set_command(each)
         else:
-            lists.setdefault((each.resource, each.path), []).append(each.place)
-    for (resource, path), places in lists.items():
-        removes = " ".join(f"--remove {path} {place}" for place in sorted(places, reverse=True))
+            lists.setdefault((each.resource, each.path), []).append(each.position)
+    for (resource, path), positions in lists.items():
+        removes = " ".join(f"--remove {path} {position}" for position in sorted(positions, reverse=True))
         yield f"az resource update --ids {shlex.quote(resource)} {removes}"
 
 
@@ -327,18 +329,18 @@ def _failing(rule: Rule, exposure: Exposure | None) -> Iterator[Grant]:
 
 
 def _causes(each: Grant, removal: Removal) -> list[Cause | None]:
-    if not each.parts:
+    if not each.components:
         return [each.cause]
-    return list(wide_parts(each, removal))
+    return list(wide_components(each, removal))
 
 
-def wide_parts(each: Grant, removal: Removal) -> Iterator[Cause]:
+def wide_components(each: Grant, removal: Removal) -> Iterator[Cause]:
     """Yield the rules of a union that must go, the largest first, until the rest is no longer wide."""
-    left = [part for part in each.parts if not removal.removes(part[0])]
+    left = [component for component in each.components if not removal.removes(component[0])]
     if each.addresses is None:
         yield from (cause for cause, _ in left)
         return
-    left.sort(key=lambda part: -_size(part[1]))
+    left.sort(key=lambda component: -_size(component[1]))
     while left and _is_wide((addresses for _, addresses in left), removal.index):
         yield left.pop(0)[0]
 
@@ -357,7 +359,7 @@ def without(exposure: Exposure, removal: Removal, rule: Rule | None, rules: Sequ
 
     `rules`: the lock rules whose own fixes may have run, besides `rule`.
     """
-    if not (removal.keys or removal.templates or removal.fix.changes):
+    if not (removal.cause_ids or removal.templates or removal.fix.changes):
         return exposure
     run = _run(exposure, removal, (rule, *rules) if rule is not None else rules)
     reach = _reach_without(exposure.reach, removal, any(each.category == "network" for each in run))
@@ -397,7 +399,7 @@ def _reach_without(lock: Lock, removal: Removal, is_fixed: bool) -> Lock:
     for each in lock.grants:
         if removal.removes(each.switch):
             continue
-        if each.parts:
+        if each.components:
             left += _narrowed(each, removal)
         elif removal.removes(each.cause):
             behind = each.then.grants if each.then is not None else ()
@@ -415,15 +417,15 @@ def _reach_without(lock: Lock, removal: Removal, is_fixed: bool) -> Lock:
 
 def _narrowed(each: Grant, removal: Removal) -> list[Grant]:
     """Return what is left of the union of several rules."""
-    parts = tuple(part for part in each.parts if not removal.removes(part[0]))
-    if len(parts) == len(each.parts):
+    components = tuple(component for component in each.components if not removal.removes(component[0]))
+    if len(components) == len(each.components):
         return [each]
     if each.addresses is None:
-        return [replace(each, parts=parts)] if parts else []
-    if parts and all(addresses.is_empty for _, addresses in parts):
-        return [replace(each, parts=parts)]
-    made = grant_from_addresses(union(addresses for _, addresses in parts), removal.index)
-    return [replace(made, parts=parts, switch=each.switch, cause=each.cause)] if made is not None else []
+        return [replace(each, components=components)] if components else []
+    if components and all(addresses.is_empty for _, addresses in components):
+        return [replace(each, components=components)]
+    made = grant_from_addresses(union(addresses for _, addresses in components), removal.index)
+    return [replace(made, components=components, switch=each.switch, cause=each.cause)] if made is not None else []
 
 
 def _authentication_without(lock: Lock, removal: Removal, run: Sequence[Rule]) -> Lock | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from scanner.model.fix import REMOVE, Change, Deletion, Edit, Fix
-from scanner.model.ids import id_key
+from scanner.model.ids import normalized_id
 from scanner.model.index import Index
 from scanner.model.json_paths import ABSENT, PRESENT, member, spelled
 from scanner.model.resource import Resource
@@ -24,10 +24,10 @@ def as_fixed(
     known = tuple(evidence)
     if not fix.changes or fix.steps:
         return known
-    found = tuple(replace(each, expected=None) if is_left(each, fix, subject, top) else each for each in known)
-    if any(each.expected is not None for each in found):
-        return found
-    return tuple(_shown(found, fix, subject, top, index))
+    result = tuple(replace(each, expected=None) if is_left(each, fix, subject, top) else each for each in known)
+    if any(each.expected is not None for each in result):
+        return result
+    return tuple(_shown(result, fix, subject, top, index))
 
 
 def is_left(evidence: Evidence, fix: Fix, subject: Resource, top: Resource) -> bool:
@@ -61,14 +61,14 @@ def _owners(owner: str, subject: Resource, top: Resource) -> set[str]:
     if not owner:
         return {subject.key, top.key}
     if owner.startswith("/subscriptions/"):
-        return {id_key(owner)}
+        return {normalized_id(owner)}
     below = {f"{each.key}/{owner.lower()}" for each in (subject, top)}
     return {each for each in below if each in top.bundle.resources}
 
 
 def _touches(change: Change, owners: set[str], path: str) -> bool:
     """Return whether a change is of a property, of what it is in or of what is in it."""
-    key = id_key(change.resource)
+    key = normalized_id(change.resource)
     if not isinstance(change, Edit):
         return any(each == key or each.startswith(f"{key}/") for each in owners)
     one, other = (f"{each.split('[')[0].lower()}." for each in (change.path, path))
@@ -84,28 +84,30 @@ def _shown(known: tuple[Evidence, ...], fix: Fix, subject: Resource, top: Resour
     rows = list(known)
     made: list[tuple[Change, Evidence]] = []
     for is_all in (False, True):
-        for each in () if made else (part for step in fix.changes for part in _parts(step, is_all)):
+        for each in () if made else (edit for step in fix.changes for edit in _single_changes(step, is_all)):
             row = _change_row(each, fix, subject, top, index)
             if row is not None:
                 made.append((each, row))
     short = [(change, row) for change, row in made if isinstance(row.expected, bool | int | float | str)]
     for change, row in short or made:
-        place = next((place for place, each in enumerate(rows) if _is_about(each, change, row, subject, top)), -1)
-        if place >= 0:
-            rows[place] = replace(rows[place], expected=row.expected)
+        position = next(
+            (position for position, each in enumerate(rows) if _is_about(each, change, row, subject, top)), -1
+        )
+        if position >= 0:
+            rows[position] = replace(rows[position], expected=row.expected)
         elif row not in rows:
             rows.append(row)
     return rows
 
 
-def _parts(change: Change, is_all: bool) -> Iterator[Change]:
+def _single_changes(change: Change, is_all: bool) -> Iterator[Change]:
     """Yield a change, as one of each property where it sets an object. `is_all`: with what only the user knows."""
     if not isinstance(change, Edit) or change.entry is not None or not isinstance(change.value, dict):
         yield change
         return
     for name, each in change.value.items():
         if is_all or not (isinstance(each, str) and "<" in each):
-            yield from _parts(change._replace(path=f"{change.path}.{name}", value=each), is_all)
+            yield from _single_changes(change._replace(path=f"{change.path}.{name}", value=each), is_all)
 
 
 def _is_about(evidence: Evidence, change: Change, row: Evidence, subject: Resource, top: Resource) -> bool:
@@ -114,7 +116,7 @@ def _is_about(evidence: Evidence, change: Change, row: Evidence, subject: Resour
         return False
     owner, _, path = evidence.path.rpartition(" ")
     if isinstance(change, Edit) and change.entry is None and change.path.lower() == path.lower():
-        return id_key(change.resource) in _owners(owner, subject, top) or _is_same(evidence.value, row.value)
+        return normalized_id(change.resource) in _owners(owner, subject, top) or _is_same(evidence.value, row.value)
     return (
         row.expected == ABSENT and not path.startswith("properties.") and path.lower() == row.path.split()[-1].lower()
     )
@@ -122,26 +124,26 @@ def _is_about(evidence: Evidence, change: Change, row: Evidence, subject: Resour
 
 def _change_row(change: Change, fix: Fix, subject: Resource, top: Resource, index: Index) -> Evidence | None:
     """Return what is there before a change, and after it; None where it is not known, or stays the same."""
-    key = id_key(change.resource)
-    found = top.bundle.resources.get(key) or index.resources.get(key)
+    key = normalized_id(change.resource)
+    resource = top.bundle.resources.get(key) or index.resources.get(key)
     if isinstance(change, Deletion):
         return Evidence(_name_of(change.resource, top), PRESENT, ABSENT)
-    if found is None:
+    if resource is None:
         # The list of a rule that this scan does not have may be known from a copy of it.
-        lists = (each.among for each in fix.closes if id_key(each.resource) == key and each.path == change.path)
+        lists = (each.among for each in fix.closes if normalized_id(each.resource) == key and each.path == change.path)
         among = next(filter(None, lists), None) if change.entry is None else None
         return Evidence(f"{change.resource} {change.path}", list(among), change.value) if among else None
-    owner = "" if found in (subject, top) else f"{_name_of(found.id, top)} "
-    place = f"{owner}{change.path}"
+    owner = "" if resource in (subject, top) else f"{_name_of(resource.id, top)} "
+    target = f"{owner}{change.path}"
     try:
-        seen = found.get(change.path)
+        seen = resource.get(change.path)
     except Unread:
         return None
     if change.value is REMOVE:
-        return Evidence(f"{place}{_entry_of(change, fix)}", PRESENT, ABSENT)
+        return Evidence(f"{target}{_entry_of(change, fix)}", PRESENT, ABSENT)
     if isinstance(seen, dict) or (isinstance(seen, list) and any(isinstance(each, dict) for each in seen)):
-        return Evidence(place, PRESENT, change.value)
-    return None if _is_same(seen, change.value) else Evidence(place, seen, change.value)
+        return Evidence(target, PRESENT, change.value)
+    return None if _is_same(seen, change.value) else Evidence(target, seen, change.value)
 
 
 def _entry_of(change: Edit, fix: Fix) -> str:
@@ -149,9 +151,9 @@ def _entry_of(change: Edit, fix: Fix) -> str:
     entry = member(change.entry, "name") if isinstance(change.entry, dict) else change.entry
     if isinstance(entry, str):
         return f" {entry}"
-    places = (each.place for each in fix.closes if each.path == change.path and each.entry == change.entry)
-    place = next(places, -1)
-    return f"[{place}]" if place >= 0 else ""
+    positions = (each.position for each in fix.closes if each.path == change.path and each.entry == change.entry)
+    position = next(positions, -1)
+    return f"[{position}]" if position >= 0 else ""
 
 
 def _name_of(id: str, top: Resource) -> str:

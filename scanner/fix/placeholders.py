@@ -20,25 +20,25 @@ PLACEHOLDERS: dict[str, Callable[[Resource, Resource], str]] = {
 }
 
 
-Parts = tuple[tuple[str, str], ...]
+Segments = tuple[tuple[str, str], ...]
 quoted = lru_cache(maxsize=4096)(shlex.quote)
 
 
 @lru_cache(maxsize=8192)
-def parts_of(template: str) -> Parts | None:
+def segments_of(template: str) -> Segments | None:
     """Return the texts of a template, each with the name that follows it ("" for none).
 
     None where `str.format` must decide: names with attributes or formats, and templates that are not well formed.
     """
-    found: list[tuple[str, str]] = []
+    matches: list[tuple[str, str]] = []
     try:
         for text, name, form, conversion in Formatter().parse(template):
             if name is not None and (form or conversion or not name.isidentifier()):
                 return None
-            found.append((text, name or ""))
+            matches.append((text, name or ""))
     except ValueError:
         return None
-    return tuple(found)
+    return tuple(matches)
 
 
 class _Placeholders(dict[str, str]):
@@ -68,11 +68,11 @@ def _filled(template: str, subject: Resource, top: Resource, quote: Callable[[st
     """Return what `formatted` returns; each template is parsed once."""
     if "{" not in template and "}" not in template:
         return template
-    parts = parts_of(template)
-    if parts is None:
+    segments = segments_of(template)
+    if segments is None:
         return formatted(template, subject, top, quote, more)
     words: list[str] = []
-    for text, name in parts:
+    for text, name in segments:
         words.append(text)
         if name:
             if name in more:

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from scanner.document.schema import FieldRow, FixRow, PlaceRow, UndoRow
+from scanner.document.schema import EndpointRow, FieldRow, FixRow, UndoRow
 from scanner.fix.bicep import Versions, bicep_of
 from scanner.fix.causes import more_of, names_cause
 from scanner.fix.joins import join_of
@@ -27,7 +27,7 @@ def fix_row(
     top: Resource,
     closes: Sequence[str] = (),
     leaves: Sequence[str] = (),
-    also: Sequence[PlaceRow] = (),
+    also: Sequence[EndpointRow] = (),
     *,
     versions: Versions,
     index: Index,
@@ -73,7 +73,7 @@ def defaults_of(rule: Rule) -> dict[str, Any]:
     check = rule.row.check if rule.row is not None else None
     absent = getattr(check, "absent", UNSET)
     paths: tuple[str, ...] = getattr(check, "paths", ())
-    found: dict[str, Any] = {} if absent is UNSET or absent == "" else dict.fromkeys(paths, absent)
+    result: dict[str, Any] = {} if absent is UNSET or absent == "" else dict.fromkeys(paths, absent)
     if rule.fix.unset is not None:
-        found |= {place.rpartition(" ")[2]: rule.fix.unset for place in rule.fix.change}
-    return found
+        result |= {location.rpartition(" ")[2]: rule.fix.unset for location in rule.fix.change}
+    return result

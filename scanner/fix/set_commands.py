@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from scanner.fix.placeholders import filled, parts_of, quoted
+from scanner.fix.placeholders import filled, quoted, segments_of
 from scanner.model.fix import Edit
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
@@ -45,12 +45,12 @@ def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> 
     was read with these is known too. `before`: the commands that run first; only after others of this kind is it known
     which objects there are.
     """
-    found, earlier = _setting(command), [_setting(each) for each in before]
-    if found is None or None in earlier:
+    matches, earlier = _setting(command), [_setting(each) for each in before]
+    if matches is None or None in earlier:
         return command
-    id = found[0]
+    id = matches[0]
     made = {each for one in earlier if one and one[0].lower() == id.lower() for each in _objects(*one[1:])}
-    return _from_parents(*found, known, made) or command
+    return _from_parents(*matches, known, made) or command
 
 
 def patch_command(id: str, path: str, value: Any) -> str:
@@ -60,34 +60,34 @@ def patch_command(id: str, path: str, value: Any) -> str:
     return f"az resource patch --ids {quoted(id)} --properties {shlex.quote(json.dumps(value))}"
 
 
-def own_command(template: str, subject: Resource, top: Resource) -> str:
+def subject_command(template: str, subject: Resource, top: Resource) -> str:
     """Return the command of a template `with_parents`; what the template sets is read once."""
-    found = _setting_of(template)
-    if found is None:
+    matches = _setting_of(template)
+    if matches is None:
         command = filled(template, subject, top)
         return with_parents(command, subject, top) if command.startswith(_START) else command
-    missing = _first_missing(found, subject, top)
+    missing = _first_missing(matches, subject, top)
     if missing < 0:
         return filled(template, subject, top)
-    name, below, path, value = found
+    name, below, path, value = matches
     id = (subject.id if name == "id" else top.id) + below
     return f"{_START}{quoted(id)} --set {_settings(path, value)[missing][1]}"
 
 
-def _first_missing(found: tuple[str, str, str, str], subject: Resource, top: Resource) -> int:
+def _first_missing(matches: tuple[str, str, str, str], subject: Resource, top: Resource) -> int:
     """Return the place of the first missing object that the setting of a template leads through, from the outermost
     (0) on; -1 where none is missing.
     """
-    name, below, path, value = found
+    name, below, path, value = matches
     settings = _settings(path, value)
     if not settings:
         return -1
     resource: Resource | None = subject
     if below or name != "id":
-        resource = _found((subject.id if name == "id" else top.id) + below, (subject, top))
+        resource = _member_at((subject.id if name == "id" else top.id) + below, (subject, top))
     if resource is None:
         return -1
-    return next((place for place, (above, _) in enumerate(settings) if _is_missing(resource, above)), -1)
+    return next((position for position, (above, _) in enumerate(settings) if _is_missing(resource, above)), -1)
 
 
 @lru_cache(maxsize=2048)
@@ -114,13 +114,18 @@ def _setting_from(above: str, steps: Sequence[str], value: str) -> str:
 @lru_cache(maxsize=2048)
 def _setting_of(template: str) -> tuple[str, str, str, str] | None:
     """Return of a template that sets one property: the placeholder of the id, what follows it, the path, the value."""
-    parts = parts_of(template)
-    if parts is None or len(parts) != 2 or parts[0] not in ((_START, "id"), (_START, "top_id")) or parts[1][1]:
+    segments = segments_of(template)
+    if (
+        segments is None
+        or len(segments) != 2
+        or segments[0] not in ((_START, "id"), (_START, "top_id"))
+        or segments[1][1]
+    ):
         return None
-    found = _setting(f"{_START}ID{parts[1][0]}")
-    if found is None or not found[0].startswith("ID"):
+    matches = _setting(f"{_START}ID{segments[1][0]}")
+    if matches is None or not matches[0].startswith("ID"):
         return None
-    return parts[0][1], found[0][2:], found[1], found[2]
+    return segments[0][1], matches[0][2:], matches[1], matches[2]
 
 
 def _from_parents(id: str, path: str, value: str, known: Sequence[Resource], made: Collection[str]) -> str:
@@ -128,7 +133,7 @@ def _from_parents(id: str, path: str, value: str, known: Sequence[Resource], mad
 
     `made`: the paths (lower case) of objects that earlier commands make.
     """
-    resource = _found(id, known)
+    resource = _member_at(id, known)
     if resource is None or "[" in path:
         return ""
     steps = path.split(".")
@@ -139,13 +144,13 @@ def _from_parents(id: str, path: str, value: str, known: Sequence[Resource], mad
     return ""
 
 
-def _found(id: str, known: Sequence[Resource]) -> Resource | None:
+def _member_at(id: str, known: Sequence[Resource]) -> Resource | None:
     """Return the resource with an id: a known one, or one of its bundle."""
     lower = id.lower()
     for each in known:
-        found = each if each.id.lower() == lower else each.bundle.resources.get(lower)
-        if found is not None:
-            return found
+        resource = each if each.id.lower() == lower else each.bundle.resources.get(lower)
+        if resource is not None:
+            return resource
     return None
 
 
@@ -157,23 +162,23 @@ def edits_of(command: str) -> Iterator[Edit]:
         return
     id, *words = shlex.split(command)[4:]
     option = ""
-    for place, word in enumerate(words):
+    for position, word in enumerate(words):
         if word.startswith("--"):
             option = word
         elif option == "--set":
             path, _, value = word.partition("=")
             yield Edit(id, path.partition("[")[0], _read(value))
-        elif option in ("--add", "--remove") and words[place - 1] == option:
+        elif option in ("--add", "--remove") and words[position - 1] == option:
             yield Edit(id, word.partition("[")[0])
 
 
 def _edits_of_request(words: Sequence[str]) -> Iterator[Edit]:
     """Yield the properties that the body of a request has."""
-    found = dict(pairwise(words))
-    body = _read(found.get("--body", ""))
+    result = dict(pairwise(words))
+    body = _read(result.get("--body", ""))
     properties = body.get("properties") if isinstance(body, dict) else None
     for name, value in properties.items() if isinstance(properties, dict) else ():
-        yield Edit(found.get("--url", ""), f"properties.{name}", value)
+        yield Edit(result.get("--url", ""), f"properties.{name}", value)
 
 
 def _setting(command: str) -> tuple[str, str, str] | None:

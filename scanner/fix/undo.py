@@ -96,11 +96,11 @@ def undo_of(
         if made:
             commands.append(made)
             steps = [each for each in steps if each not in done]
-    said = [_said(id, found, _api(id, versions)) for id, found in _by_resource(steps)]
+    undos = [_said(id, losts, _api(id, versions)) for id, losts in _by_resource(steps)]
     return Undo(
-        tuple(dict.fromkeys((*commands, *(each for one in said for each in one.commands)))),
-        tuple(each for one in said for each in one.steps),
-        tuple(each for one in said for each in one.save),
+        tuple(dict.fromkeys((*commands, *(each for one in undos for each in one.commands)))),
+        tuple(each for one in undos for each in one.steps),
+        tuple(each for one in undos for each in one.save),
         source=template.undo_source if template.unset is not None else "",
     )
 
@@ -119,10 +119,10 @@ def _with_default(step: Step, defaults: Mapping[str, Any], fix: Fix) -> Step:
 
 
 def _by_resource(steps: Iterable[Step]) -> Iterator[tuple[str, list[Step]]]:
-    found: dict[str, list[Step]] = {}
+    result: dict[str, list[Step]] = {}
     for each in steps:
-        found.setdefault(each.resource, []).append(each)
-    yield from found.items()
+        result.setdefault(each.resource, []).append(each)
+    yield from result.items()
 
 
 def _api(id: str, versions: Versions) -> str:

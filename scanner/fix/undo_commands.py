@@ -138,8 +138,8 @@ def inverse_command(command: str, steps: Sequence[Step]) -> tuple[str, list[Step
     if head == "az network private-endpoint-connection reject":
         approved = [each for each in steps if isinstance(each, Restore) and each.value == "Approved"]
         id = next((option.values for option in options if option.name == "--id"), [])
-        found = [each for each in approved if [each.resource.lower()] == [value.lower() for value in id]]
-        return (_written(f"{head.removesuffix('reject')}approve", options), list(found)) if found else ("", [])
+        restores = [each for each in approved if [each.resource.lower()] == [value.lower() for value in id]]
+        return (_written(f"{head.removesuffix('reject')}approve", options), list(restores)) if restores else ("", [])
     opposite = _opposite(head, options, steps)
     return opposite if opposite[0] else _with_old_values(head, options, steps)
 
@@ -183,13 +183,13 @@ def _is_new(step: Step) -> bool:
 def _opposite(head: str, options: Sequence[_Option], steps: Sequence[Step]) -> tuple[str, list[Step]]:
     """Return the opposite of a command that has a flag, or that is one; its change is of a switch that was off."""
     for each in (_Option("", []), *(option for option in options if not option.values)):
-        found = OPPOSITES.get(f"{head} {each.name}".rstrip())
-        if found is None:
+        value = OPPOSITES.get(f"{head} {each.name}".rstrip())
+        if value is None:
             continue
         if not all(isinstance(step, Restore) for step in steps):
             return "", []
         kept = [option for option in options if option.name in IDENTIFYING]
-        return _written(found, kept), list(steps)
+        return _written(value, kept), list(steps)
     return "", []
 
 
@@ -220,10 +220,10 @@ def _step_of(option: _Option, steps: Sequence[Restore]) -> Restore | None:
         return None
     if option.name == _EXPIRES:
         return next((each for each in steps if each.path.lower().endswith(".exp")), None)
-    found = [each for each in steps if _is_value(each.after, option.values[0])]
-    if len(found) < 2:
-        return found[0] if found else None
-    return next((each for each in found if _is_called(option.name, each.path)), None)
+    restores = [each for each in steps if _is_value(each.after, option.values[0])]
+    if len(restores) < 2:
+        return restores[0] if restores else None
+    return next((each for each in restores if _is_called(option.name, each.path)), None)
 
 
 def _is_value(after: Any, word: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from scanner.fix.set_commands import edits_of
 from scanner.model.fix import ADD, REMOVE, Change, Deletion, Edit, Fix
-from scanner.model.ids import id_key, type_of
+from scanner.model.ids import normalized_id, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, peek, same, spelled
 from scanner.model.kept import MARK, NOT_KEPT
@@ -81,9 +81,9 @@ def inverse_of(fix: Fix, top: Resource, index: Index) -> list[Step]:
         for each in fix.closes
         if not each.words
         for effect in each.effect
-        if id_key(effect.resource) != id_key(each.resource)
+        if normalized_id(effect.resource) != normalized_id(each.resource)
     }
-    found: dict[tuple[str, str], Step] = {}
+    result: dict[tuple[str, str], Step] = {}
     for change in (*fix.changes, *_unsaid(fix)):
         type = type_of(change.resource).lower()
         if repr(change) in effects or type.endswith(COPY):
@@ -92,8 +92,8 @@ def inverse_of(fix: Fix, top: Resource, index: Index) -> list[Step]:
             continue
         resource = _find(change.resource, top, index)
         step = _connection(change) or _before(change, resource, top)
-        found.setdefault((id_key(step.resource), getattr(step, "path", "").lower()), step)
-    return list(reversed(found.values()))
+        result.setdefault((normalized_id(step.resource), getattr(step, "path", "").lower()), step)
+    return list(reversed(result.values()))
 
 
 def _connection(change: Change) -> Step | None:
@@ -120,7 +120,7 @@ def _unsaid(fix: Fix) -> Iterator[Edit]:
 
 
 def _find(id: str, top: Resource, index: Index) -> Resource | None:
-    key = id_key(id)
+    key = normalized_id(id)
     return top.bundle.resources.get(key) or index.resources.get(key)
 
 

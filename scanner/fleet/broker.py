@@ -137,8 +137,8 @@ class RedisBroker:
 
     def take(self) -> Delivery:
         words = [int(self._redeliver * 1000), MOST_BYTES]
-        dropped, *found = self.asked(lambda: self._take([QUEUE, f"{QUEUE}:taken"], words))
-        return Delivery(found[0] if found else None, dropped=int(dropped))
+        dropped, *value = self.asked(lambda: self._take([QUEUE, f"{QUEUE}:taken"], words))
+        return Delivery(value[0] if value else None, dropped=int(dropped))
 
     def done(self, delivery: Delivery) -> None:
         body = delivery.body
@@ -211,7 +211,7 @@ class RabbitBroker:
         import amqp
 
         url = self._url
-        context = ssl.create_default_context(cafile=None if _has_own_ca() else certifi.where()) if url.tls else None
+        context = ssl.create_default_context(cafile=None if _has_custom_ca() else certifi.where()) if url.tls else None
         self._connection = amqp.Connection(
             f"{url.host}:{url.port or (5671 if url.tls else 5672)}",
             userid=url.user or "guest",
@@ -239,13 +239,13 @@ class RabbitBroker:
         self._asked(lambda channel: channel.basic_publish(message, routing_key=QUEUE, timeout=SECONDS))
 
     def take(self) -> Delivery:
-        found = self._asked(lambda channel: channel.basic_get(QUEUE))
-        if found is None:
+        value = self._asked(lambda channel: channel.basic_get(QUEUE))
+        if value is None:
             return Delivery(None)
-        body = bytes(found.body or b"")
+        body = bytes(value.body or b"")
         if len(body) <= MOST_BYTES:
-            return Delivery(body, found.delivery_tag)
-        self._asked(lambda channel: channel.basic_ack(found.delivery_tag))
+            return Delivery(body, value.delivery_tag)
+        self._asked(lambda channel: channel.basic_ack(value.delivery_tag))
         return Delivery(None, dropped=1)
 
     def done(self, delivery: Delivery) -> None:
@@ -261,12 +261,12 @@ class RabbitBroker:
             connection.collect()
 
 
-def _has_own_ca() -> bool:
+def _has_custom_ca() -> bool:
     import os
 
     return bool(os.environ.get("SSL_CERT_FILE"))
 
 
 def _no_answer(url: BrokerUrl, error: Exception) -> InputError:
-    said = f"the broker does not answer: {masked_urls(str(error))}"
-    return InputError(said, at=str(url), do="check that it runs, and host, TLS and password of its URL")
+    text = f"the broker does not answer: {masked_urls(str(error))}"
+    return InputError(text, at=str(url), do="check that it runs, and host, TLS and password of its URL")

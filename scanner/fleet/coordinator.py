@@ -14,9 +14,9 @@ from scanner.config.durations import seconds_of
 from scanner.document.schema import ScopeRow
 from scanner.errors import InputError
 from scanner.fleet.messages import RunPlan, Shard
-from scanner.fleet.parts import WHOLE, Parts
 from scanner.fleet.planning import PartedScan, Planner, ScreenProgress
 from scanner.fleet.shard import ShardRunner, check_account, why
+from scanner.fleet.shard_store import WHOLE, ShardStore
 from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line
 
@@ -32,7 +32,7 @@ FOLDER_SECONDS, BLOB_SECONDS = 0.5, 3.0
 """How often the parts are looked for."""
 
 
-class BrokenPart(NamedTuple):
+class BrokenShard(NamedTuple):
     """Why a part cannot be used, and the digest of its file."""
 
     why: str
@@ -44,12 +44,12 @@ class Coordinator(Struct):
 
     scan: PartedScan
     left: dict[str, Shard] = field(default_factory=dict)
-    parts: Parts | None = None
+    shards: ShardStore | None = None
     """Those of the run, once it is planned."""
     is_left: bool = False
     """Whether subscriptions were not read that the same run may still read."""
     _tries: dict[str, int] = field(default_factory=dict)
-    _broken: dict[str, BrokenPart] = field(default_factory=dict)
+    _broken: dict[str, BrokenShard] = field(default_factory=dict)
     _runner: ShardRunner | None = None
     _plan: RunPlan | None = None
     _tells: bool = False
@@ -60,16 +60,16 @@ class Coordinator(Struct):
     def collect(self) -> Store:
         """Return the store with everything that was read. Raises UserError, Stopped."""
         scan = self.scan
-        plan, parts = Planner(scan).plan()
-        self.parts, self._plan = parts, plan
+        plan, shards = Planner(scan).plan()
+        self.shards, self._plan = shards, plan
         scan.started(plan.run)
         store = Store(plan.header)
-        scopes = parts.add_to(store, WHOLE, is_late=True)
+        scopes = shards.add_to(store, WHOLE, is_late=True)
         self.left = {each.id.lower(): each for each in plan.shards}
         self._total = len(self.left)
         scan.screen.begin("Reading", self._sentence)
         try:
-            self._read_shards(plan, parts, store, scopes)
+            self._read_shards(plan, shards, store, scopes)
         finally:
             scan.screen.finish()
         names = {each.subscription.lower(): each for each in scopes}
@@ -84,26 +84,26 @@ class Coordinator(Struct):
 
     # The shards
 
-    def _read_shards(self, plan: RunPlan, parts: Parts, store: Store, scopes: list[ScopeRow]) -> None:
+    def _read_shards(self, plan: RunPlan, shards: ShardStore, store: Store, scopes: list[ScopeRow]) -> None:
         """Hand out the shards, and add their parts as they come. A subscription without one is a gap."""
         watch, began = _Watch(), time.monotonic()
-        self._hand_out(parts, [id for id in self.left if id not in parts.read()])
-        seconds = BLOB_SECONDS if parts.is_blob else FOLDER_SECONDS
+        self._hand_out(shards, [id for id in self.left if id not in shards.read()])
+        seconds = BLOB_SECONDS if shards.is_blob else FOLDER_SECONDS
         while True:
-            self._take(parts, store, scopes)
+            self._take(shards, store, scopes)
             if not self.left:
                 return
-            if self._is_late(GRACE if self._is_begun(parts) else 0):
+            if self._is_late(GRACE if self._is_begun(shards) else 0):
                 self._give_up(store, scopes, list(self.left), DEADLINE, "the scan reached its deadline")
                 return
-            started = len(parts.started())
+            started = len(shards.started())
             if not started and not self._tells and time.monotonic() - began > ALONE_SECONDS:
                 self._tell_alone()
             if watch.is_over((len(self.left), started), self._patience()):
-                self._hand_out(parts, list(self.left))
+                self._hand_out(shards, list(self.left))
             for id in [id for id in self.left if self._tries.get(id, 0) > TRIES]:
-                if self._uses_workers and id not in self._broken and not parts.attempts(id, 0.0):
-                    self._read_alone(parts, id)
+                if self._uses_workers and id not in self._broken and not shards.attempts(id, 0.0):
+                    self._read_alone(shards, id)
                     continue
                 reason = self._broken[id].why if id in self._broken else "no worker has read it"
                 self._give_up(store, scopes, [id], FAILED, reason)
@@ -114,15 +114,15 @@ class Coordinator(Struct):
     def _uses_workers(self) -> bool:
         return self.scan.queue is not None and not self._is_alone
 
-    def _is_begun(self, parts: Parts) -> bool:
+    def _is_begun(self, shards: ShardStore) -> bool:
         """Return whether workers have begun something of what is left, so that they may still write it."""
-        return self._uses_workers and any(mark.partition(".")[0] in self.left for mark in parts.started())
+        return self._uses_workers and any(mark.partition(".")[0] in self.left for mark in shards.started())
 
-    def _read_alone(self, parts: Parts, id: str) -> None:
+    def _read_alone(self, shards: ShardStore, id: str) -> None:
         """Read a shard here that no worker has begun: messages may be lost, or taken by somebody else."""
-        said = f"{self.left[id].name} is read by this scan, because no worker has begun it"
-        self.scan.screen.write([Line(said, "Parts", whole=True)], "parts", said)
-        self._run(parts, id)
+        text = f"{self.left[id].name} is read by this scan, because no worker has begun it"
+        self.scan.screen.write([Line(text, "Parts", whole=True)], "parts", text)
+        self._run(shards, id)
 
     def _is_late(self, grace: float = 0.0) -> bool:
         """Return whether the deadline is over, by so many seconds."""
@@ -131,8 +131,8 @@ class Coordinator(Struct):
     def _tell_alone(self) -> None:
         """Print that no worker has begun, once."""
         self._tells = True
-        said = f"no worker has begun: twolocks fleet worker --broker URL --parts {self.scan.settings['parts']}"
-        self.scan.screen.write([Line(said, "Parts", whole=True)], "parts", said)
+        text = f"no worker has begun: twolocks fleet worker --broker URL --parts {self.scan.settings['parts']}"
+        self.scan.screen.write([Line(text, "Parts", whole=True)], "parts", text)
 
     def _patience(self) -> float:
         """Return the seconds without any sign of a worker after which shards are handed out again."""
@@ -141,7 +141,7 @@ class Coordinator(Struct):
         given = self.scan.settings["redeliver-after"]
         return seconds_of(given, self.scan.settings.at("redeliver-after", given)) + GRACE
 
-    def _hand_out(self, parts: Parts, ids: Sequence[str]) -> None:
+    def _hand_out(self, shards: ShardStore, ids: Sequence[str]) -> None:
         """Add shards to the queue; without one, read them now, one after the other. What the broker does not take is
         read here too.
         """
@@ -149,21 +149,21 @@ class Coordinator(Struct):
             self._tries[id] = self._tries.get(id, 0) + 1
         for id in (id for id in ids if self._tries[id] <= TRIES):
             if self._uses_workers and not self._is_late():
-                self._send(parts, id)
+                self._send(shards, id)
             if not self._uses_workers:
-                self._run(parts, id)
+                self._run(shards, id)
 
-    def _send(self, parts: Parts, id: str) -> None:
+    def _send(self, shards: ShardStore, id: str) -> None:
         """Add a shard to the queue. Where the broker fails, this process reads alone from now on."""
         assert self.scan.queue is not None
         try:
-            self.scan.queue.send(parts.run, self.left[id].id, parts.place)
+            self.scan.queue.send(shards.run, self.left[id].id, shards.location)
         except InputError as error:
             self._is_alone = True
-            said = f"this scan reads without workers: {why(error)}"
-            self.scan.screen.write([Line(said, "Parts", whole=True)], "parts", said)
+            text = f"this scan reads without workers: {why(error)}"
+            self.scan.screen.write([Line(text, "Parts", whole=True)], "parts", text)
 
-    def _run(self, parts: Parts, id: str) -> None:
+    def _run(self, shards: ShardStore, id: str) -> None:
         """Read a shard in this process."""
         scan = self.scan
         if self._runner is None:
@@ -175,28 +175,28 @@ class Coordinator(Struct):
                 run_coroutine=scan.stop.run,
             )
         assert self._plan is not None
-        parts.note_start(id, "scan")
+        shards.note_start(id, "scan")
         try:
-            self._runner.read_into(parts, self._plan, id)
+            self._runner.read_into(shards, self._plan, id)
         except Exception as error:  # noqa: BLE001 - as in a worker, whatever ends a shard is a gap of its subscription
-            parts.write_failure(id, why(error))
+            shards.write_failure(id, why(error))
 
-    def _take(self, parts: Parts, store: Store, scopes: list[ScopeRow]) -> None:
+    def _take(self, shards: ShardStore, store: Store, scopes: list[ScopeRow]) -> None:
         """Add the parts that have come. One that is broken is read again."""
-        for id in sorted(parts.read() & self.left.keys()):
-            if id in self._broken and self._broken[id].digest == parts.digest(id):
+        for id in sorted(shards.read() & self.left.keys()):
+            if id in self._broken and self._broken[id].digest == shards.digest(id):
                 continue  # no worker has replaced it yet
             self.is_left = self.is_left or self._is_late()
             try:
-                scopes += parts.add_to(store, id, is_late=self._is_late())
+                scopes += shards.add_to(store, id, is_late=self._is_late())
             except InputError as error:
-                self._broken[id] = BrokenPart(f"its part is broken: {error.what}", parts.digest(id))
+                self._broken[id] = BrokenShard(f"its part is broken: {error.what}", shards.digest(id))
                 self.scan.screen.log("parts", f"{self.left[id].name} is read again: {self._broken[id].why}")
-                self._hand_out(parts, [id])
+                self._hand_out(shards, [id])
                 continue
             del self.left[id]
-        for id in sorted(parts.failed() & self.left.keys()):
-            self._give_up(store, scopes, [id], FAILED, parts.failure(id))
+        for id in sorted(shards.failed() & self.left.keys()):
+            self._give_up(store, scopes, [id], FAILED, shards.failure(id))
 
     def _give_up(self, store: Store, scopes: list[ScopeRow], ids: Sequence[str], code: str, reason: str) -> None:
         """Write gaps for subscriptions that were not read."""
@@ -207,9 +207,9 @@ class Coordinator(Struct):
             store.gap(url, 0, code)
             scopes.append(ScopeRow(subscription=shard.id, name=shard.name, tenant=shard.tenant, view="none"))
             self.scan.screen.gap(url, 0, code, "")
-            said = f"{shard.name} was not read: {reason}"
-            store.header.notes.append(said)
-            self.scan.screen.write([Line(said, "Note")], "parts", said)
+            text = f"{shard.name} was not read: {reason}"
+            store.header.notes.append(text)
+            self.scan.screen.write([Line(text, "Note")], "parts", text)
 
     # The end
 
@@ -226,9 +226,9 @@ class Coordinator(Struct):
             try:
                 check_account(reader.account, plan)
             except InputError as error:
-                said = f"what all subscriptions ask for together was not read: {why(error)}"
-                store.header.notes.append(said)
-                self.scan.screen.write([Line(said, "Note")], "parts", said)
+                text = f"what all subscriptions ask for together was not read: {why(error)}"
+                store.header.notes.append(text)
+                self.scan.screen.write([Line(text, "Note")], "parts", text)
                 return
             reads = Plan(rules.read(), rules.reads(), joined=lambda: wanted)
             await read_joined(reader, reads, store, ScreenProgress(self.scan.screen))

@@ -126,47 +126,51 @@ def _history(writer: Writer) -> HistoryInput | None:
     if not isinstance(before, EvaluatedScopes):
         raise TypeError("unknown kind of history")
     known = [KnownItem(each.kind, each.fingerprint, each.resource, each.since) for each in _items(writer.baseline)]
-    return HistoryInput(known, {scope: sorted(words) for scope, words in before.found.items()}, list(before.own))
+    return HistoryInput(known, {scope: sorted(words) for scope, words in before.scopes.items()}, list(before.selected))
 
 
 def _items(baseline: Baseline) -> Iterable[Item]:
     return (baseline.known[key] for key in sorted(baseline.known))
 
 
-def policy_of(found: PolicyInput) -> Policy:
+def policy_of(policy_input: PolicyInput) -> Policy:
     """Return the settings of an evaluation."""
-    v4, v6 = map(_intervals, found.networks)
-    waivers = found.waivers
+    v4, v6 = map(_intervals, policy_input.networks)
+    waivers = policy_input.waivers
     return Policy(
         networks=AddressSet(v4, v6),
-        wide_ipv4=found.wide_ipv4,
-        wide_ipv6=found.wide_ipv6,
-        intended=tuple(found.intended),
-        severities=found.severities,
+        wide_ipv4=policy_input.wide_ipv4,
+        wide_ipv6=policy_input.wide_ipv6,
+        intended=tuple(policy_input.intended),
+        severities=policy_input.severities,
         waivers=NoWaivers() if waivers is None else _waiver_file(waivers),
-        tags=tuple(found.tags),
-        part=found.part,
-        residency=found.residency,
+        tags=tuple(policy_input.tags),
+        part=policy_input.part,
+        residency=policy_input.residency,
     )
 
 
-def _waiver_file(found: WaiverInput) -> WaiverFile:
-    lapsed = (each for pair in found.lapsed for each in pair if each is not None)
-    return WaiverFile(tuple(found.waivers), tuple(found.gaps), tuple(lapsed))
+def _waiver_file(waiver_input: WaiverInput) -> WaiverFile:
+    lapsed = (each for pair in waiver_input.lapsed for each in pair if each is not None)
+    return WaiverFile(tuple(waiver_input.waivers), tuple(waiver_input.gaps), tuple(lapsed))
 
 
-def snapshot_of(found: EvaluationInput, lines: Callable[[], Iterable[bytes]]) -> Snapshot:
+def snapshot_of(evaluation_input: EvaluationInput, lines: Callable[[], Iterable[bytes]]) -> Snapshot:
     """Return the snapshot of an evaluation, without the bundles after the index. `lines`: see `of_needed_lines`."""
-    return of_needed_lines(found.header, lines, Message(found.why))
+    return of_needed_lines(evaluation_input.header, lines, Message(evaluation_input.why))
 
 
-def writer_of(found: EvaluationInput, rules: RuleSet) -> Writer:
+def writer_of(evaluation_input: EvaluationInput, rules: RuleSet) -> Writer:
     """Return a writer for the rows of an evaluation."""
-    if found.history is None:
+    if evaluation_input.history is None:
         return Writer()
-    items = [Item(**each._asdict()) for each in found.history.known]
-    before = EvaluatedScopes({scope: set(words) for scope, words in found.history.evaluated.items()}, found.history.own)
-    return HistoryWriter(Baseline({each.key: each for each in items}, before), found.header.taken, first_ids(rules))
+    items = [Item(**each._asdict()) for each in evaluation_input.history.known]
+    before = EvaluatedScopes(
+        {scope: set(words) for scope, words in evaluation_input.history.evaluated.items()}, evaluation_input.history.own
+    )
+    return HistoryWriter(
+        Baseline({each.key: each for each in items}, before), evaluation_input.header.taken, first_ids(rules)
+    )
 
 
 def _decimals(intervals: Intervals) -> list[tuple[str, str]]:

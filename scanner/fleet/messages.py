@@ -71,5 +71,5 @@ def digest_of(rules: RuleSet, tool: str) -> str:
     """Return a digest of what rules read and what is kept of it: equal where two processes read the same."""
     types = sorted(f"{type} {each.api}" for each in rules.read() for type in each.types)
     reads = sorted(f"{type} {each.key} {each.api} {each.joined}" for each in rules.reads() for type in each.types)
-    found = msgspec.json.encode([tool, types, reads, kept_paths(rules).listed()])
-    return blake2b(found, digest_size=16).hexdigest()
+    value = msgspec.json.encode([tool, types, reads, kept_paths(rules).listed()])
+    return blake2b(value, digest_size=16).hexdigest()

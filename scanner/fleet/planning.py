@@ -15,9 +15,9 @@ from scanner.collect.survey import Survey
 from scanner.config.settings import Settings
 from scanner.errors import InputError
 from scanner.fleet.messages import RunPlan, Shard, ShardInput, digest_of
-from scanner.fleet.parts import WHOLE, Parts, new_run
 from scanner.fleet.progress import Silent
 from scanner.fleet.queue import Queue
+from scanner.fleet.shard_store import WHOLE, ShardStore, new_run
 from scanner.model.residency import ResidencyPolicy
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.changes import last_changes, query, shows
@@ -75,25 +75,25 @@ class Planner(Struct):
 
     scan: PartedScan
 
-    def plan(self) -> tuple[RunPlan, Parts]:
+    def plan(self) -> tuple[RunPlan, ShardStore]:
         """Return the plan of a new run, or of the one that `--resume` names. Raises UserError, Stopped."""
         return self._resumed() if self.scan.settings["resume"] else self._planned()
 
-    def _planned(self) -> tuple[RunPlan, Parts]:
+    def _planned(self) -> tuple[RunPlan, ShardStore]:
         """Read what concerns all subscriptions, and write the plan of a new run."""
         scan, settings = self.scan, self.scan.settings
-        parts = Parts(scan.storage, settings["parts"], new_run(), settings.at("parts", settings["parts"]))
-        parts.check()
+        shards = ShardStore(scan.storage, settings["parts"], new_run(), settings.at("parts", settings["parts"]))
+        shards.check()
         store = Store(scan.header)
         account: list[str] = []
         scan.screen.begin("Reading", lambda: "what concerns all subscriptions")
         try:
-            found = scan.stop.run(self._survey(store, account))
+            result = scan.stop.run(self._survey(store, account))
         finally:
             scan.screen.finish()
-        store.header.excluded = found.excluded
+        store.header.excluded = result.excluded
         plan = RunPlan(
-            run=parts.run,
+            run=shards.run,
             header=store.header,
             account=account[0],
             tenant=account[1],
@@ -103,11 +103,11 @@ class Planner(Struct):
             graph=not settings["no-graph"],
             ends=self._ends(),
             settings=scan.fingerprint,
-            order=list(dict.fromkeys(each.id for each in found.targets)),
-            shards=[Shard(each.id, each.name, each.tenant) for each in found.readable],
+            order=list(dict.fromkeys(each.id for each in result.targets)),
+            shards=[Shard(each.id, each.name, each.tenant) for each in result.readable],
         )
-        self._write(parts, plan, found, store)
-        return plan, parts
+        self._write(shards, plan, result, store)
+        return plan, shards
 
     async def _survey(self, store: Store, account: list[str]) -> Survey:
         scan, settings = self.scan, self.scan.settings
@@ -123,12 +123,12 @@ class Planner(Struct):
             plan = Plan(scan.rules.read(), scan.rules.reads(), places=scan.rules.needs_places)
             return await survey(reader, scope, plan, store, ScreenProgress(scan.screen))
 
-    def _write(self, parts: Parts, plan: RunPlan, found: Survey, store: Store) -> None:
+    def _write(self, shards: ShardStore, plan: RunPlan, result: Survey, store: Store) -> None:
         """Write what the shards need, and the plan when all of that is there."""
-        with self.scan.screen.busy("Planning", f"{len(plan.shards):,} shards to {parts.place}"):
-            for each, answers in found.answers():
+        with self.scan.screen.busy("Planning", f"{len(plan.shards):,} shards to {shards.location}"):
+            for each, answers in result.answers():
                 allowed = self.scan.residency.of_subscription(each.id, each.name)
-                parts.write_input(
+                shards.write_input(
                     ShardInput(
                         id=each.id,
                         name=each.name,
@@ -138,24 +138,24 @@ class Planner(Struct):
                         answers=answers,
                     )
                 )
-            parts.write_part(WHOLE, store)
-            parts.write_plan(plan)
-        said = f"run {plan.run}: {len(plan.shards):,} subscriptions"
-        self.scan.screen.write([Line(said, "Parts", whole=True)], "parts", said)
+            shards.write_shard(WHOLE, store)
+            shards.write_plan(plan)
+        text = f"run {plan.run}: {len(plan.shards):,} subscriptions"
+        self.scan.screen.write([Line(text, "Parts", whole=True)], "parts", text)
 
     def _ends(self) -> float | None:
         return None if self.scan.ends is None else time.time() + self.scan.ends - time.monotonic()
 
-    def _resumed(self) -> tuple[RunPlan, Parts]:
+    def _resumed(self) -> tuple[RunPlan, ShardStore]:
         """Return the plan of an interrupted run. Raises InputError where it cannot go on."""
         scan, settings = self.scan, self.scan.settings
         at = settings.at("resume", settings["resume"])
-        parts = Parts(scan.storage, settings["parts"], settings["resume"], at)
-        parts.check_owner()
-        plan = parts.plan()
-        own = scan.header
+        shards = ShardStore(scan.storage, settings["parts"], settings["resume"], at)
+        shards.check_owner()
+        plan = shards.plan()
+        header = scan.header
         is_equal = (plan.settings, plan.rules, plan.header.kept_tags) == (
-            *(scan.fingerprint, digest_of(scan.rules, scan.tool), own.kept_tags),
+            *(scan.fingerprint, digest_of(scan.rules, scan.tool), header.kept_tags),
         )
         if not is_equal or (plan.only, plan.skip) != (list(settings["only"]), list(settings["skip"])):
             raise InputError(
@@ -171,11 +171,11 @@ class Planner(Struct):
             )
         if plan.ends != self._ends():
             plan.ends = self._ends()
-            parts.write_plan(plan)
-        said = f"{len(parts.read()) - 1:,} of {len(plan.shards):,} subscriptions of run {plan.run} were read"
-        scan.screen.write([Line(said, "Resumed", whole=True)], "start", f"resumed: {said}")
+            shards.write_plan(plan)
+        text = f"{len(shards.read()) - 1:,} of {len(plan.shards):,} subscriptions of run {plan.run} were read"
+        scan.screen.write([Line(text, "Resumed", whole=True)], "start", f"resumed: {text}")
         changed = scan.stop.run(self._changed(plan))
-        return (plan, parts) if not changed else self._planned_again(plan, parts, changed)
+        return (plan, shards) if not changed else self._planned_again(plan, shards, changed)
 
     async def _changed(self, plan: RunPlan) -> dict[str, float]:
         """Return the subscriptions (ids in lower case) in which something changed since a run began, each with the
@@ -195,20 +195,20 @@ class Planner(Struct):
                     return last_changes(rows)
                 except ReadError as error:
                     why = " ".join(filter(None, (str(error.status or ""), error.code)))
-        said = (
+        text = (
             f"what changed since {plan.header.taken} is not known ({why}): subscriptions that were read are as of then"
         )
-        plan.header.notes.append(said)
-        scan.screen.write([Line(said, "Note", whole=True)], "parts", said)
+        plan.header.notes.append(text)
+        scan.screen.write([Line(text, "Note", whole=True)], "parts", text)
         return {}
 
-    def _planned_again(self, old: RunPlan, before: Parts, changed: dict[str, float]) -> tuple[RunPlan, Parts]:
+    def _planned_again(self, old: RunPlan, before: ShardStore, changed: dict[str, float]) -> tuple[RunPlan, ShardStore]:
         """Return the plan of a new run, which has the parts of an interrupted one that show all changes.
 
         What Resource Graph says is asked again, because a shard is read with it.
         """
         self.scan.header.taken = old.header.taken
-        plan, parts = self._planned()
+        plan, shards = self._planned()
         kept = [
             each
             for each in plan.shards
@@ -216,12 +216,12 @@ class Planner(Struct):
             and (each.id.lower() not in changed or shows(before.began(each.id), changed[each.id.lower()]))
         ]
         for each in kept:
-            parts.copy(each.id, before)
+            shards.copy(each.id, before)
         before.end()
-        said = f"{many(len(changed), 'subscription')} changed since, so this is run {plan.run}"
-        said += f" with {many(len(kept), 'part')} of run {old.run}"
-        self.scan.screen.write([Line(said, "Resumed", whole=True)], "start", f"resumed: {said}")
-        return plan, parts
+        text = f"{many(len(changed), 'subscription')} changed since, so this is run {plan.run}"
+        text += f" with {many(len(kept), 'part')} of run {old.run}"
+        self.scan.screen.write([Line(text, "Resumed", whole=True)], "start", f"resumed: {text}")
+        return plan, shards
 
 
 class ScreenProgress(Silent):

@@ -129,13 +129,13 @@ class Queue:
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
 
-    def send(self, run: str, id: str, place: str) -> None:
+    def send(self, run: str, id: str, location: str) -> None:
         """Add a shard. The message has no secret."""
-        self.put(ShardMessage(run, id, place))
+        self.put(ShardMessage(run, id, location))
 
-    def send_range(self, run: str, key: str, name: str, place: str) -> None:
+    def send_range(self, run: str, key: str, name: str, location: str) -> None:
         """Add a range of an evaluation, as `send`."""
-        self.put(RangeMessage(run, key, name, place))
+        self.put(RangeMessage(run, key, name, location))
 
     def put(self, message: Message) -> None:
         """Add a message."""
@@ -143,13 +143,13 @@ class Queue:
 
     def take(self) -> Taken:
         """Take a message. What is none of ours is no message, and is to be deleted as one that is done."""
-        found = self.broker.take()
-        if found.body is None:
-            return Taken(found, None)
+        delivery = self.broker.take()
+        if delivery.body is None:
+            return Taken(delivery, None)
         try:
-            return Taken(found, _decoder.decode(found.body))
+            return Taken(delivery, _decoder.decode(delivery.body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return Taken(found, None)
+            return Taken(delivery, None)
 
     def done(self, taken: Taken) -> None:
         """Delete a message that was taken."""

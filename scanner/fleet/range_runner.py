@@ -13,11 +13,11 @@ from scanner.document.temporary import temporary_folder
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
-from scanner.fleet.evaluation_parts import EvaluationParts, lines_in
+from scanner.fleet.evaluation_store import EvaluationStore, lines_in
 from scanner.fleet.inputs import policy_of, snapshot_of, writer_of
 from scanner.fleet.messages import RunPlan
-from scanner.fleet.parts import Parts
 from scanner.fleet.shard import why
+from scanner.fleet.shard_store import ShardStore
 from scanner.rulebook.loader import RuleSet
 
 MOST_STARTS: Final = 3
@@ -47,62 +47,64 @@ class RangeRunner(Struct):
     name: str = ""
     _loaded: _LoadedEvaluation | None = None
 
-    def run(self, parts: Parts, key: str, name: str) -> str:
+    def run(self, shards: ShardStore, key: str, name: str) -> str:
         """Evaluate a range into its part, and return what was done. Raises UserError for one that no scan wrote, and
         whatever a defect raises: the scan evaluates it then.
 
         Nothing is done where the part is there, or the evaluation is over: a range may be delivered more than once.
         """
-        place = EvaluationParts(parts, key)
-        if parts.is_over() or place.is_over():
+        stored = EvaluationStore(shards, key)
+        if shards.is_over() or stored.is_over():
             return "the evaluation is over"
-        if place.is_done(name):
+        if stored.is_done(name):
             return "it was evaluated already"
-        if not place.is_handed_out(name):
+        if not stored.is_handed_out(name):
             raise InputError("no scan wrote such a range", at=name)
-        if place.note_start(name, self.name) > MOST_STARTS:
-            place.write_failure(name, f"{MOST_STARTS} attempts ended without a part")
+        if stored.note_start(name, self.name) > MOST_STARTS:
+            stored.write_failure(name, f"{MOST_STARTS} attempts ended without a part")
             return "given up"
         try:
-            loaded = self._of(place)
-            part = loaded.evaluation.part(place.range(name), loaded.writer)
+            loaded = self._of(stored)
+            fragment = loaded.evaluation.fragment(stored.range(name), loaded.writer)
         except Exception as error:
-            place.write_failure(name, why(error))
+            stored.write_failure(name, why(error))
             raise
         gc.collect()  # every bundle is a cycle; what was loaded is not walked
-        if part.crashes:
+        if fragment.crashes:
             # What a crash says may name files of this machine.
-            place.write_failure(name, "a rule crashed")
+            stored.write_failure(name, "a rule crashed")
             return "a rule crashed, so that the scan evaluates it"
-        place.write_part(name, part)
+        stored.write_fragment(name, fragment)
         return "evaluated"
 
-    def _of(self, place: EvaluationParts) -> _LoadedEvaluation:
+    def _of(self, stored: EvaluationStore) -> _LoadedEvaluation:
         """Return what the ranges of an evaluation share. Raises UserError."""
         known = self._loaded
-        if known is not None and (known.run, known.key) == (place.parts.run, place.key):
+        if known is not None and (known.run, known.key) == (stored.shards.run, stored.key):
             return known
         self.close()
         with ExitStack() as opened:
-            evaluation, writer = self._load(place, opened)
+            evaluation, writer = self._load(stored, opened)
             opened.enter_context(existing_objects_not_walked())
-            self._loaded = _LoadedEvaluation(place.parts.run, place.key, evaluation, writer, opened.pop_all())
+            self._loaded = _LoadedEvaluation(stored.shards.run, stored.key, evaluation, writer, opened.pop_all())
         return self._loaded
 
-    def _load(self, place: EvaluationParts, opened: ExitStack) -> tuple[Evaluation, Writer]:
-        found = place.input()
-        if found.code != self.code:
+    def _load(self, stored: EvaluationStore, opened: ExitStack) -> tuple[Evaluation, Writer]:
+        evaluation_input = stored.input()
+        if evaluation_input.code != self.code:
             raise InputError(
                 "this worker has other rules than the scan, or is another version",
-                at=found.header.tool,
+                at=evaluation_input.header.tool,
                 do="run workers of the same version, on the same version of Python, with the same rules",
             )
-        rules = self.rules(place.parts.plan())
+        rules = self.rules(stored.shards.plan())
         file = opened.enter_context(temporary_folder()) / "lines.zst"
-        place.copy_lines(file, found.lines)
-        writer = writer_of(found, rules)
+        stored.copy_lines(file, evaluation_input.lines)
+        writer = writer_of(evaluation_input, rules)
         opened.callback(writer.close)
-        return Evaluation(snapshot_of(found, partial(lines_in, file)), rules, policy_of(found.policy)), writer
+        return Evaluation(
+            snapshot_of(evaluation_input, partial(lines_in, file)), rules, policy_of(evaluation_input.policy)
+        ), writer
 
     def close(self) -> None:
         """Delete what was loaded."""

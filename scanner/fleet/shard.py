@@ -15,7 +15,7 @@ from scanner.config.settings import Settings
 from scanner.document.schema import now
 from scanner.errors import InputError, UserError
 from scanner.fleet.messages import RunPlan, ShardInput, digest_of
-from scanner.fleet.parts import Parts
+from scanner.fleet.shard_store import ShardStore
 from scanner.model.residency import ResidencyPolicy
 from scanner.model.resource_type import Read, ResourceType
 from scanner.rulebook.loader import RuleSet
@@ -81,58 +81,58 @@ class ShardRunner(Struct):
     _reader: "AzureReader | None" = None
     _of: object = None
 
-    def run(self, parts: Parts, id: str) -> str:
+    def run(self, shards: ShardStore, id: str) -> str:
         """Read a subscription into its part, and return what was done. Raises ShardFailed where an attempt ends with an
         error, and UserError for a subscription of no plan.
 
         Nothing is done where the part is there, or the run is over: a shard may be delivered more than once. How often
         it was tried is counted by the marks of workers, never by what a message says.
         """
-        if parts.is_over():
+        if shards.is_over():
             return "the run is over"
-        plan = parts.plan()
+        plan = shards.plan()
         if id.lower() not in {each.id.lower() for each in plan.shards}:
             raise InputError(f"run {plan.run} has no such subscription", at=id)
-        if parts.is_whole(id, is_late=plan.ends is not None and time.time() >= plan.ends):
+        if shards.is_whole(id, is_late=plan.ends is not None and time.time() >= plan.ends):
             return "it was read already"
-        tried = parts.attempts(id, self.patience)
+        tried = shards.attempts(id, self.patience)
         if tried.errors + tried.lost >= MOST_LOST:
-            parts.write_failure(id, f"{MOST_LOST} attempts ended without a part, as if each worker was killed")
+            shards.write_failure(id, f"{MOST_LOST} attempts ended without a part, as if each worker was killed")
             return "given up"
         if tried.under_way >= MOST_AT_ONCE:
             return "other workers read it"
-        mark = parts.note_start(id, self.name)
+        mark = shards.note_start(id, self.name)
         try:
-            self.read_into(parts, plan, id)
+            self.read_into(shards, plan, id)
         except Exception as error:
-            parts.note_error(mark, why(error))
-            failed = ShardFailed(why(error), parts.attempts(id, self.patience).errors)
+            shards.note_error(mark, why(error))
+            failed = ShardFailed(why(error), shards.attempts(id, self.patience).errors)
             if failed.is_last:
-                parts.write_failure(id, why(error))
+                shards.write_failure(id, why(error))
             raise failed from error
         return "read"
 
-    def read_into(self, parts: Parts, plan: RunPlan, id: str) -> None:
+    def read_into(self, shards: ShardStore, plan: RunPlan, id: str) -> None:
         """Read a subscription into its part. Raises UserError where it cannot be read, and whatever a defect raises."""
-        store = self.run_coroutine(self._read(plan, parts.input(id)))
-        parts.write_part(id, store)
+        store = self.run_coroutine(self._read(plan, shards.input(id)))
+        shards.write_shard(id, store)
         store.close()
 
-    async def _read(self, plan: RunPlan, found: ShardInput) -> Store:
+    async def _read(self, plan: RunPlan, shard_input: ShardInput) -> Store:
         """Return what a collection of one subscription wrote: `taken` is when it began. Raises UserError."""
         loaded = self._rules_of(plan)
-        store = Store(msgspec.structs.replace(plan.header, scopes=[found.id], taken=now()))
+        store = Store(msgspec.structs.replace(plan.header, scopes=[shard_input.id], taken=now()))
         wanted = Plan(
             loaded.types,
             loaded.reads,
             places=loaded.rules.needs_places,
-            quotas=ResidencyPolicy(allowed=tuple(found.regions or ())),
+            quotas=ResidencyPolicy(allowed=tuple(shard_input.regions or ())),
         )
         is_read = False
         try:
             reader = await self._connected(plan)
             await collect_one(
-                reader, found.subscription, found.answers, wanted, store, self.progress(), graph=plan.graph
+                reader, shard_input.subscription, shard_input.answers, wanted, store, self.progress(), graph=plan.graph
             )
             is_read = True
         finally:

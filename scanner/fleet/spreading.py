@@ -18,13 +18,13 @@ from msgspec import Struct, field
 from scanner.cycle_collector import existing_objects_not_walked
 from scanner.document.writer import Writer
 from scanner.errors import UserError
-from scanner.evaluate.ledgers import DocumentPart
+from scanner.evaluate.ledgers import DocumentFragment
 from scanner.evaluate.run import Evaluation
-from scanner.fleet.evaluation_parts import EncodedRange, EvaluationParts, digest
+from scanner.fleet.evaluation_store import EncodedRange, EvaluationStore, digest
 from scanner.fleet.inputs import input_of
-from scanner.fleet.parts import Parts
 from scanner.fleet.queue import Queue
 from scanner.fleet.shard import why
+from scanner.fleet.shard_store import ShardStore
 from scanner.model.message import message_text
 from scanner.snapshot.batches import Batches
 from scanner.snapshot.needed import needed_lines
@@ -54,7 +54,7 @@ class FleetRun(Struct):
     `is_left`: subscriptions were not read that the same run may still read.
     """
 
-    parts: Parts
+    shards: ShardStore
     queue: Queue | None
     code: str
     is_left: bool = False
@@ -66,19 +66,21 @@ class FleetRun(Struct):
         # Where it cannot be noted, workers find that every part is there.
         with suppress(UserError):
             if not self.is_left:
-                self.parts.end()
+                self.shards.end()
 
 
 class SpreadEvaluation(Struct):
-    """One evaluation by workers. `ends`: the deadline, by the monotonic clock. `own`: the ranges evaluated here."""
+    """One evaluation by workers. `ends`: the deadline, by the monotonic clock. `local_ranges`: the ranges evaluated
+    here.
+    """
 
     evaluation: Evaluation
     writer: Writer
-    place: EvaluationParts
+    stored: EvaluationStore
     screen: Screen
     stop: Stop
     ends: float | None = None
-    own: int = 0
+    local_ranges: int = 0
     _ranges: list[tuple[str, Block]] = field(default_factory=list)
     _marks: set[str] = field(default_factory=set)
     _started: dict[str, float] = field(default_factory=dict)
@@ -95,51 +97,53 @@ class SpreadEvaluation(Struct):
         self._look()
         for each in batches:
             self._ranges.append((each.name, spool.put(each.packed)))
-            if self._is_alone or self._is_late() or self._has_part(each.name):
+            if self._is_alone or self._is_late() or self._has_fragment(each.name):
                 continue
             try:
-                self.place.write_range(each)
-                queue.send_range(self.place.parts.run, self.place.key, each.name, self.place.parts.place)
+                self.stored.write_range(each)
+                queue.send_range(self.stored.shards.run, self.stored.key, each.name, self.stored.shards.location)
             except UserError as error:
                 self.go_on_alone(error)
         self._since = time.monotonic()
 
-    def parts(self) -> Iterator[DocumentPart]:
+    def fragments(self) -> Iterator[DocumentFragment]:
         """Yield the part of each range, in their order."""
         for name, block in self._ranges:
-            part = self._awaited(name)
-            yield part if part is not None else self._own(EncodedRange(name, block.read()))
-        said = f"workers evaluated {len(self._ranges) - self.own:,} of {len(self._ranges):,} ranges of resources"
-        self.screen.write([Line(said, "Parts", whole=True)], "parts", said)
+            fragment = self._awaited(name)
+            yield fragment if fragment is not None else self._evaluate_locally(EncodedRange(name, block.read()))
+        text = (
+            f"workers evaluated {len(self._ranges) - self.local_ranges:,} of {len(self._ranges):,} ranges of resources"
+        )
+        self.screen.write([Line(text, "Parts", whole=True)], "parts", text)
         try:
-            self.place.end()
+            self.stored.end()
         except UserError as error:
             self.screen.log("parts", why(error))
 
-    def _own(self, made: EncodedRange) -> DocumentPart:
+    def _evaluate_locally(self, made: EncodedRange) -> DocumentFragment:
         """Evaluate a range here. Its part is written as that of a worker, so that no one evaluates it again."""
-        self.own += 1
-        part = self.evaluation.part(made.batch(), self.writer)
-        if not self._is_alone and not part.crashes:
+        self.local_ranges += 1
+        fragment = self.evaluation.fragment(made.batch(), self.writer)
+        if not self._is_alone and not fragment.crashes:
             with suppress(UserError):
-                self.place.write_part(made.name, part)
+                self.stored.write_fragment(made.name, fragment)
                 self._marks.add(f"{made.name}.zst")  # it is no sign of a worker
-        return part
+        return fragment
 
-    def _has_part(self, name: str) -> bool:
+    def _has_fragment(self, name: str) -> bool:
         return f"{name}.zst" in self._marks
 
-    def _awaited(self, name: str) -> DocumentPart | None:
+    def _awaited(self, name: str) -> DocumentFragment | None:
         """Return the part of a range when it is there; None where it has to be evaluated here."""
-        if not self._has_part(name):
+        if not self._has_fragment(name):
             self._look()
-        while not self._has_part(name):
+        while not self._has_fragment(name):
             if f"{name}.failed" in self._marks or self._is_lost(name):
                 return None
-            self.stop.run(asyncio.sleep(BLOB_SECONDS if self.place.parts.is_blob else FOLDER_SECONDS))
+            self.stop.run(asyncio.sleep(BLOB_SECONDS if self.stored.shards.is_blob else FOLDER_SECONDS))
             self._look()
         try:
-            return self.place.part(name)
+            return self.stored.fragment(name)
         except (UserError, OSError) as error:
             self.screen.log("parts", f"a range is evaluated again: {why(error)}")
             return None
@@ -161,16 +165,16 @@ class SpreadEvaluation(Struct):
         if self._is_alone:
             return
         try:
-            found = self.place.marks()
+            matches = self.stored.marks()
         except UserError as error:
             self.go_on_alone(error)
             return
         now = time.monotonic()
-        if found != self._marks:
+        if matches != self._marks:
             self._since, self._has_workers = now, bool(self._ranges)
-            for mark in found - self._marks:
+            for mark in matches - self._marks:
                 self._started.setdefault(mark[:_NAME], now)
-            self._marks = found
+            self._marks = matches
 
     def go_on_alone(self, error: UserError) -> None:
         """Use no worker any more, because broker or place have failed."""
@@ -188,38 +192,38 @@ def spread(
     if run.queue is None or taken.raw is None or (ends is not None and time.monotonic() >= ends):
         return None
     with tempfile.TemporaryFile() as lines, existing_objects_not_walked():
-        size, found = _write_needed(lines, taken.raw())
+        size, value = _write_needed(lines, taken.raw())
         if size < LEAST_BYTES:
             return None
         try:
-            about = input_of(taken, evaluation.policy, writer, run=run.parts.run, code=run.code, lines=found)
+            about = input_of(taken, evaluation.policy, writer, run=run.shards.run, code=run.code, lines=value)
             data = msgspec.json.encode(about, enc_hook=message_text)
         except (TypeError, ValueError, OverflowError) as error:
             _tell_alone(screen, error)
             return None
-        place = EvaluationParts(run.parts, digest(data))
-        made = SpreadEvaluation(evaluation, writer, place, screen, stop, ends)
-        with screen.busy("Planning", f"the evaluation, to {run.parts.place}"):
+        stored = EvaluationStore(run.shards, digest(data))
+        made = SpreadEvaluation(evaluation, writer, stored, screen, stop, ends)
+        with screen.busy("Planning", f"the evaluation, to {run.shards.location}"):
             try:
-                place.write_input(data, lines)
+                stored.write_input(data, lines)
             except UserError as error:
                 made.go_on_alone(error)
                 return None
-            batches = Batches(taken, evaluation.places(), RANGE_BYTES, RANGE_BYTES)
+            batches = Batches(taken, evaluation.sort_keys(), RANGE_BYTES, RANGE_BYTES)
             made.hand_out(run.queue, (EncodedRange.of(number, each) for number, each in enumerate(batches)))
     return made
 
 
 def _tell_alone(screen: Screen, error: Exception) -> None:
-    said = f"this scan evaluates without workers: {why(error)}"
-    screen.write([Line(said, "Parts", whole=True)], "parts", said)
+    text = f"this scan evaluates without workers: {why(error)}"
+    screen.write([Line(text, "Parts", whole=True)], "parts", text)
 
 
 def _write_needed(file: IO[bytes], lines: Iterable[bytes]) -> tuple[int, str]:
     """Write what each range needs of a whole snapshot, compressed. Return the bytes of all lines, and the digest of
     what was written.
     """
-    size, found = 0, blake2b(digest_size=16)
+    size, result = 0, blake2b(digest_size=16)
 
     def counted() -> Iterator[bytes]:
         nonlocal size
@@ -229,6 +233,6 @@ def _write_needed(file: IO[bytes], lines: Iterable[bytes]) -> tuple[int, str]:
 
     with zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as out:
         for line in needed_lines(counted()):
-            found.update(line + b"\n")
+            result.update(line + b"\n")
             out.write(line + b"\n")
-    return size, found.hexdigest()
+    return size, result.hexdigest()

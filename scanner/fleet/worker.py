@@ -13,10 +13,10 @@ from types import FrameType
 from msgspec import Struct
 
 from scanner.errors import InputError
-from scanner.fleet.parts import Parts
 from scanner.fleet.queue import Message, Queue, RangeMessage, ShardMessage, Taken
 from scanner.fleet.range_runner import RangeRunner
 from scanner.fleet.shard import ShardFailed, ShardRunner, why
+from scanner.fleet.shard_store import ShardStore
 from scanner.output.storage import Storage
 
 IDLE_SECONDS = 10.0
@@ -30,14 +30,14 @@ TOLD = 5
 
 
 class Worker(Struct):
-    """Serves a queue. `said` is called with a subscription or range and what became of it."""
+    """Serves a queue. `log` is called with a subscription or range and what became of it."""
 
     queue: Queue
     runner: ShardRunner
     ranges: RangeRunner
     storage: Storage
-    place: str
-    said: Callable[[str, str], None]
+    location: str
+    log: Callable[[str, str], None]
     _is_stopped: bool = False
     _refused: int = 0
     _is_out: bool = False
@@ -90,7 +90,7 @@ class Worker(Struct):
                 self.queue.done(taken)
         except InputError as error:
             if not self._is_out:
-                self.said("queue", why(error))
+                self.log("queue", why(error))
             self._is_out = True
             self._wait(OUTAGE_SECONDS)
             return False
@@ -107,34 +107,34 @@ class Worker(Struct):
         before, self._refused = self._refused, self._refused + count
         if before < TOLD or before // 100 < self._refused // 100:
             what = "too large" if taken.delivery.body is None else "of another form"
-            self.said("queue", f"dropped a message that is {what}; {self._refused:,} so far")
+            self.log("queue", f"dropped a message that is {what}; {self._refused:,} so far")
 
     def _do(self, message: Message) -> None:
         """Do what a message says. One that nothing can be done for is dropped: a scan hands out again what is left."""
         try:
-            if message.parts != self.place:
+            if message.parts != self.location:
                 raise InputError("the message names another place than --parts of this worker", at=message.parts[:200])
-            parts = Parts(self.storage, self.place, message.run)
-            parts.check_owner()
+            shards = ShardStore(self.storage, self.location, message.run)
+            shards.check_owner()
             if isinstance(message, ShardMessage):
-                self._read(parts, message)
+                self._read(shards, message)
             else:
-                self._evaluate(parts, message)
+                self._evaluate(shards, message)
         except Exception as error:  # noqa: BLE001 - no message ends a worker
-            self.said(message.about[:100], f"dropped: {why(error)}")
+            self.log(message.about[:100], f"dropped: {why(error)}")
 
-    def _read(self, parts: Parts, message: ShardMessage) -> None:
+    def _read(self, shards: ShardStore, message: ShardMessage) -> None:
         """Read a subscription. Where that fails, the message is added again after a while, or the shard is given up."""
         try:
-            self.said(message.subscription, self.runner.run(parts, message.subscription))
+            self.log(message.subscription, self.runner.run(shards, message.subscription))
         except ShardFailed as failed:
             if failed.is_last:
-                self.said(message.subscription, f"given up: {failed}")
+                self.log(message.subscription, f"given up: {failed}")
                 return
-            self.said(message.subscription, f"failed, is tried again: {failed}")
+            self.log(message.subscription, f"failed, is tried again: {failed}")
             self._wait(failed.seconds)
             self.queue.put(message)
 
-    def _evaluate(self, parts: Parts, message: RangeMessage) -> None:
+    def _evaluate(self, shards: ShardStore, message: RangeMessage) -> None:
         """Evaluate a range. Where that fails, the scan evaluates it."""
-        self.said(message.range, self.ranges.run(parts, message.evaluation, message.range))
+        self.log(message.range, self.ranges.run(shards, message.evaluation, message.range))

@@ -10,11 +10,11 @@ from msgspec import Struct, field
 from scanner.config.settings import Settings
 from scanner.config.tenants import TenantSettings
 from scanner.document import schema as rows
-from scanner.document.writer import RowsPart, Writer
+from scanner.document.writer import RowsFragment, Writer
 from scanner.history.compare import EvaluatedBefore, compare
 from scanner.history.first_ids import first_ids
 from scanner.history.items import WITHOUT, Change, ChangeKind, Changes, Item, ItemKey, ScanRecord
-from scanner.history.observation import FirstId, Observation, ObservationPart, ScanCoverage
+from scanner.history.observation import FirstId, Observation, ObservationFragment, ScanCoverage
 from scanner.history.reverify import Reverification
 from scanner.model.ids import group_of, root_of, subscription_of, type_of
 from scanner.model.message import Message, Number, message_text
@@ -78,7 +78,7 @@ class Baseline(Struct, frozen=True):
 
 
 class _Seen(msgspec.Struct, array_like=True):
-    observation: ObservationPart
+    observation: ObservationFragment
     tags: dict[str, dict[str, str]]
 
 
@@ -103,17 +103,17 @@ class HistoryWriter(Writer):
         """The chosen tags of each resource that has any, by its id in lower case."""
 
     def fork(self) -> "HistoryWriter":
-        own = self.observation.fork()
-        return HistoryWriter(self.baseline, own.taken, own.first_id, own)
+        observation = self.observation.fork()
+        return HistoryWriter(self.baseline, observation.taken, observation.first_id, observation)
 
-    def part(self) -> RowsPart:
-        found = super().part()
-        found.seen = _seen_encoder.encode(_Seen(self.observation.part(), self.tags))
-        return found
+    def fragment(self) -> RowsFragment:
+        rows_fragment = super().fragment()
+        rows_fragment.seen = _seen_encoder.encode(_Seen(self.observation.fragment(), self.tags))
+        return rows_fragment
 
-    def join(self, part: RowsPart) -> None:
-        super().join(part)
-        seen = _seen_decoder.decode(part.seen)
+    def join(self, fragment: RowsFragment) -> None:
+        super().join(fragment)
+        seen = _seen_decoder.decode(fragment.seen)
         self.observation.join(seen.observation)
         self.tags |= seen.tags
 
@@ -182,44 +182,44 @@ def selection(settings: Settings, snapshot: Snapshot, first_id: FirstId) -> str:
     """
     head = snapshot.header
     if settings["from"]:
-        parts = ["from", *sorted({scope.subscription.lower() for scope in snapshot.evaluated_scopes})]
+        segments = ["from", *sorted({scope.subscription.lower() for scope in snapshot.evaluated_scopes})]
         named = (
             ("resource", head.resources),
             ("resource-group", head.groups),
             ("tag", head.tags),
             ("excluded", head.excluded),
         )
-        parts += [each for name, values in named for each in sorted(f"{name}={value.lower()}" for value in values)]
-        return _with_filters(parts, settings, first_id)
+        segments += [each for name, values in named for each in sorted(f"{name}={value.lower()}" for value in values)]
+        return _with_filters(segments, settings, first_id)
     return live_selection(settings, first_id)
 
 
 def live_selection(settings: Settings, first_id: FirstId) -> str:
     """Return the selection of a scan of Azure."""
     above = (f"{name}={each.lower()}" for name in ("management-group", "subscription") for each in settings[name])
-    parts = sorted(above) or ["all"]
+    segments = sorted(above) or ["all"]
     if settings.tenants:
-        parts = [] if parts == ["all"] else parts
-        parts += sorted(_selected_in(each, whole=not parts) for each in settings.tenants)
+        segments = [] if segments == ["all"] else segments
+        segments += sorted(_selected_in(each, whole=not segments) for each in settings.tenants)
     elif settings["tenant"]:
-        parts += [f"tenant={settings['tenant']}"]
-    return _with_filters(parts, settings, first_id)
+        segments += [f"tenant={settings['tenant']}"]
+    return _with_filters(segments, settings, first_id)
 
 
 def _selected_in(tenant: TenantSettings, *, whole: bool) -> str:
     """Return what is selected in one of several tenants; `whole`: by its own entry, not by the command line."""
     below = [f"management-group:{each.lower()}" for each in tenant.management_groups]
     below += [f"subscription:{each.lower()}" for each in tenant.subscriptions]
-    own = ",".join(sorted(below)) if whole else ""
-    return f"tenant={tenant.id}" + (f"({own})" if own else "")
+    selected = ",".join(sorted(below)) if whole else ""
+    return f"tenant={tenant.id}" + (f"({selected})" if selected else "")
 
 
-def _with_filters(parts: list[str], settings: Settings, first_id: FirstId) -> str:
+def _with_filters(segments: list[str], settings: Settings, first_id: FirstId) -> str:
     for name in ("resource", "resource-group", "tag", "exclude"):
-        parts += sorted(f"{name}={each.lower()}" for each in settings[name])
+        segments += sorted(f"{name}={each.lower()}" for each in settings[name])
     for name in ("only", "skip"):
-        parts += sorted(f"{name}={first_id(each.lower())}" for each in settings[name])
-    return " ".join(dict.fromkeys(parts))
+        segments += sorted(f"{name}={first_id(each.lower())}" for each in settings[name])
+    return " ".join(dict.fromkeys(segments))
 
 
 def scopes(snapshot: Snapshot) -> tuple[str, ...]:
@@ -230,18 +230,18 @@ def scopes(snapshot: Snapshot) -> tuple[str, ...]:
     subscription that `--exclude` left out (`scanner.history.store`).
     """
     head = snapshot.header
-    found = [f"/subscriptions/{each}" for each in sorted(visible_subscriptions(snapshot))]
+    matches = [f"/subscriptions/{each}" for each in sorted(visible_subscriptions(snapshot))]
     if head.resources:
-        found = [root_of(each) for each in head.resources]
+        matches = [root_of(each) for each in head.resources]
     elif head.groups:
-        found = [f"{scope}/resourcegroups/{group.lower()}" for scope in found for group in head.groups]
+        matches = [f"{scope}/resourcegroups/{group.lower()}" for scope in matches for group in head.groups]
     selection = snapshot.selection
-    found = [each for each in found if not selection.is_excluded(each)]
+    matches = [each for each in matches if not selection.is_excluded(each)]
     if head.excluded and not head.tags and head.live:
-        found = [_without(each, head.excluded) for each in found]
+        matches = [_without(each, head.excluded) for each in matches]
     tags = "&".join(sorted(head.tags)).lower()
     query = f"?tag={tags}" if tags else "" if head.live else "?bare"
-    return tuple(f"{each}{query}" for each in found)
+    return tuple(f"{each}{query}" for each in matches)
 
 
 def _without(scope: str, excluded: Sequence[str]) -> str:
@@ -302,14 +302,14 @@ def compare_with_baseline(
     """
     mine = {key: item for key, item in known.items() if key in baseline.known or key in observation.items}
     before, taken = baseline.evaluated_before, observation.taken
-    found = compare(mine, observation, coverage, before, is_gone=is_gone, is_unconfirmed=verified.is_unconfirmed)
-    changed = [each for each in found.changed if not baseline.is_superseded(each.item.resource, each.was, taken)]
-    unchanged = [each for each in found.unchanged if not baseline.is_superseded(each.resource, mine[each.key], taken)]
-    return Changes(changed, unchanged, len(found.changed) - len(changed))
+    changes = compare(mine, observation, coverage, before, is_gone=is_gone, is_unconfirmed=verified.is_unconfirmed)
+    changed = [each for each in changes.changed if not baseline.is_superseded(each.item.resource, each.was, taken)]
+    unchanged = [each for each in changes.unchanged if not baseline.is_superseded(each.resource, mine[each.key], taken)]
+    return Changes(changed, unchanged, len(changes.changed) - len(changed))
 
 
 def changes_row(
-    found: Changes,
+    changes: Changes,
     baseline: Baseline,
     observation: Observation,
     *,
@@ -319,8 +319,8 @@ def changes_row(
 ) -> rows.ChangesRow:
     """Return the section `changes` of the findings document."""
     standing = sum(item.is_counted and item.state == "open" for item in observation.items.values())
-    lists: dict[str, Any] = {kind.value: [change_row(each) for each in found.counted(kind)] for kind in LISTED}
-    counts = {kind.value.replace("-", "_"): len(found.counted(kind)) for kind in COUNTS}
+    lists: dict[str, Any] = {kind.value: [change_row(each) for each in changes.counted(kind)] for kind in LISTED}
+    counts = {kind.value.replace("-", "_"): len(changes.counted(kind)) for kind in COUNTS}
     return rows.ChangesRow(
         since=baseline.since,
         baseline=baseline.last is None and not baseline.known,
@@ -380,9 +380,9 @@ def notes(
     `confirmed`: the scan was live, so that changes were re-verified. `unverified`: the number of resources beyond the
     limit of a re-verification. `superseded`: the number of changes that a later scan has seen otherwise.
     """
-    found: list[str] = []
+    result: list[str] = []
     if last is not None and last.taken > taken:
-        found.append(
+        result.append(
             Message(
                 "the clock went back: this scan is from {taken}, the previous one from {taken2}",
                 taken=taken,
@@ -390,7 +390,7 @@ def notes(
             )
         )
     if last is not None and _days(last.taken, taken) > FAR:
-        found.append(
+        result.append(
             Message(
                 "this scan is from {taken}, more than {far} days after the previous one from {taken2}: check the clock",
                 taken=taken,
@@ -399,25 +399,25 @@ def notes(
             )
         )
     if last is not None and last.tool != tool:
-        found.append(
+        result.append(
             Message("the previous scan was evaluated by {tool}, this one by {tool2}", tool=last.tool, tool2=tool)
         )
     if not confirmed:
-        found.append(Message("evaluated from a file: nothing was re-verified"))
+        result.append(Message("evaluated from a file: nothing was re-verified"))
     if superseded:
-        found.append(
+        result.append(
             Message(
                 "a later scan has other results for {superseded} of these; an older file does not change them",
                 superseded=Number(superseded),
             )
         )
     if verified.all_unconfirmed:
-        found.append(Message("re-verification could not read the networks, so nothing counts as fixed"))
+        result.append(Message("re-verification could not read the networks, so nothing counts as fixed"))
     if unverified:
-        found.append(
+        result.append(
             Message(
                 "{unverified} more resources need re-verification; they remain open until a later scan",
                 unverified=Number(unverified),
             )
         )
-    return found
+    return result

@@ -99,16 +99,16 @@ class Database:
 
     def _inode(self) -> tuple[int, int] | None:
         try:
-            found = self.path.stat() if self.path is not None else None
+            stat_result = self.path.stat() if self.path is not None else None
         except OSError:
             return None
-        return None if found is None else (found.st_dev, found.st_ino)
+        return None if stat_result is None else (stat_result.st_dev, stat_result.st_ino)
 
     def run_alone(self, statement: str) -> Any:
         """Run a statement outside of any transaction, and return the first value of its answer."""
         with self._errors(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            found = connection.exec_driver_sql(statement)
-            return found.scalar() if found.returns_rows else None
+            result = connection.exec_driver_sql(statement)
+            return result.scalar() if result.returns_rows else None
 
     def enable_wal(self) -> str:
         """Give an SQLite file a write-ahead log, so that readers do not wait, and return its journal mode then.
@@ -157,35 +157,39 @@ def _file(name: str, at: str, create: bool, vfs: str) -> Database:
     if not name or name == ":memory:":
         raise HistoryError("no file name", at=at, do="write the path of a file, such as history.db")
     path = Path(name)
-    found = Database(name, at, path=path, may_create=create, vfs=vfs)
+    database = Database(name, at, path=path, may_create=create, vfs=vfs)
     try:
-        _check_path(found, path)
+        _check_path(database, path)
     except OSError as error:
-        said = (error.strerror or type(error).__name__).lower()
-        raise found.error(
-            f"the history cannot be reached: {said}", "give this account access to its folders"
+        message = (error.strerror or type(error).__name__).lower()
+        raise database.error(
+            f"the history cannot be reached: {message}", "give this account access to its folders"
         ) from error
-    found.engine = create_engine("sqlite://", creator=lambda: _connect(found), poolclass=NullPool, hide_parameters=True)
-    event.listen(found.engine, "begin", _begin)
-    return found
+    database.engine = create_engine(
+        "sqlite://", creator=lambda: _connect(database), poolclass=NullPool, hide_parameters=True
+    )
+    event.listen(database.engine, "begin", _begin)
+    return database
 
 
-def _check_path(found: Database, path: Path) -> None:
+def _check_path(database: Database, path: Path) -> None:
     if not path.parent.is_dir():
-        raise found.error(f"folder {path.parent} of the history does not exist", f"mkdir -p {path.parent}")
+        raise database.error(f"folder {path.parent} of the history does not exist", f"mkdir -p {path.parent}")
     if path.is_dir():
-        raise found.error("this is a folder, not a history", f"give a file in it: {path / 'history.db'}")
-    if not found.may_create and not path.exists():
-        raise found.error("no history exists here", f"a scan creates one: twolocks scan --history {found.shown}")
+        raise database.error("this is a folder, not a history", f"give a file in it: {path / 'history.db'}")
+    if not database.may_create and not path.exists():
+        raise database.error("no history exists here", f"a scan creates one: twolocks scan --history {database.shown}")
 
 
-def _connect(found: Database) -> sqlite3.Connection:
-    assert found.path is not None
-    mode = "rwc" if found.may_create else "rw"
-    if found.may_create:
+def _connect(database: Database) -> sqlite3.Connection:
+    assert database.path is not None
+    mode = "rwc" if database.may_create else "rw"
+    if database.may_create:
         with suppress(OSError):  # what SQLite says about it is clearer
-            os.close(os.open(found.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode_of_new(found.path)))
-    uri = f"file:{quote(os.fsencode(found.path.absolute()))}?mode={mode}" + (f"&vfs={found.vfs}" if found.vfs else "")
+            os.close(os.open(database.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode_of_new(database.path)))
+    uri = f"file:{quote(os.fsencode(database.path.absolute()))}?mode={mode}" + (
+        f"&vfs={database.vfs}" if database.vfs else ""
+    )
     connection = sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None)
     try:
         # A scan makes one commit. To keep it after a power cut costs one sync.
@@ -225,14 +229,14 @@ def _server(given: str, at: str, token_hosts: Collection[str]) -> Database:
         raise HistoryError("not a database URL", at=at, do=f"write {SERVER}://host/database") from None
     if not all(map(_is_host, (url.host or "").split(","))):
         raise HistoryError(f'"{url.host}" is not a host name', at=at, do=f"write {SERVER}://host/database")
-    found = Database(masked_url(given), at, url=url)
+    database = Database(masked_url(given), at, url=url)
     arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
     try:
-        found.engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
+        database.engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
     except ImportError:
-        raise found.error("psycopg is not installed", "pip install '.[postgres]', in a clone of twolocks") from None
-    check_hosts(url, os.environ, token_hosts, found.where)
-    return found
+        raise database.error("psycopg is not installed", "pip install '.[postgres]', in a clone of twolocks") from None
+    check_hosts(url, os.environ, token_hosts, database.where)
+    return database
 
 
 # The schema
@@ -288,11 +292,11 @@ def _unknown_revision(revision: str, database: Database) -> HistoryError:
         return database.error(
             f"the history has schema {number}; this version supports up to {known[-1]}", "upgrade twolocks"
         )
-    place = "move this file away" if database.path is not None else "give another database"
+    advice = "move this file away" if database.path is not None else "give another database"
     return database.error(
         f"the history has schema {number}, of a version before the first release; this version supports "
         f"{known[0]} and later",
-        f"start a new history: {place}, then scan; nothing is new in its first scan",
+        f"start a new history: {advice}, then scan; nothing is new in its first scan",
     )
 
 

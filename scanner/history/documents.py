@@ -152,28 +152,28 @@ def difference(old: Document, new: Document, files: tuple[str, str], rules: Rule
     `files` are the names of the two. `rules` give the first ids of renamed rules, and the types that rules evaluate.
     """
     pair = _Pair(old, new, rules)
-    found = _difference(pair)
+    result = _difference(pair)
     tops = [{top_of(id): id for id in _tops(each.resources)} for each in (old, new)]
     made = DiffDocument(
         old=_side(files[0], old),
         newer=_side(files[1], new),
-        same=found.same,
+        same=result.same,
         appeared_resources=_only_in(tops[1], tops[0], old),
         vanished_resources=_only_in(tops[0], tops[1], new),
         notes=_notes(old, new),
     )
     for name, kinds in LISTS.items():
-        setattr(made, name, [change_row(each) for each in found.changes if each.kind in kinds])
+        setattr(made, name, [change_row(each) for each in result.changes if each.kind in kinds])
     return made
 
 
 def _difference(pair: _Pair) -> Difference:
     """Return the counted changes, the most severe first, without what came accepted."""
-    found = compare(pair.known, pair.now, pair.coverage(), pair.evaluated_before())
-    changes = [_explained(each, pair.before) for each in found.counted(*ChangeKind)]
+    result = compare(pair.known, pair.now, pair.coverage(), pair.evaluated_before())
+    changes = [_explained(each, pair.before) for each in result.counted(*ChangeKind)]
     changes = [each for each in changes if each.kind is not ChangeKind.accepted or each.was is not None]
-    same = sum(item.is_counted and item.state == "open" for item in found.unchanged)
-    return Difference([*changes, *_not_evaluated(pair, found)], same)
+    same = sum(item.is_counted and item.state == "open" for item in result.unchanged)
+    return Difference([*changes, *_not_evaluated(pair, result)], same)
 
 
 def _explained(change: Change, before: Observation) -> Change:
@@ -182,9 +182,9 @@ def _explained(change: Change, before: Observation) -> Change:
     return change
 
 
-def _not_evaluated(pair: _Pair, found: Changes) -> list[Change]:
+def _not_evaluated(pair: _Pair, changes: Changes) -> list[Change]:
     """Return the open items that the comparison leaves out, because the new file does not evaluate them."""
-    compared = {each.item.key for each in found.changed} | {item.key for item in found.unchanged}
+    compared = {each.item.key for each in changes.changed} | {item.key for item in changes.unchanged}
     coverage = pair.coverage()
     left = [
         item for key, item in pair.known.items() if key not in compared and item.is_counted and item.state == "open"
@@ -209,10 +209,10 @@ def _why_not_evaluated(item: Item, pair: _Pair, coverage: ScanCoverage) -> Messa
 
 def _side(file: str, document: Document) -> DiffSide:
     scan = document.scan
-    found = Counter((row.kind, row.authentication, row.reach, row.severity, row.state) for row in document.exposures)
+    result = Counter((row.kind, row.authentication, row.reach, row.severity, row.state) for row in document.exposures)
     endpoints = [
         EndpointsRow(kind=kind, authentication=authentication, reach=reach, severity=severity, state=state, count=n)
-        for (kind, authentication, reach, severity, state), n in sorted(found.items(), key=str)
+        for (kind, authentication, reach, severity, state), n in sorted(result.items(), key=str)
     ]
     return DiffSide(
         file=file,
@@ -227,9 +227,9 @@ def _side(file: str, document: Document) -> DiffSide:
 
 
 def _notes(old: Document, new: Document) -> list[str]:
-    found: list[str] = []
+    result: list[str] = []
     if old.scan.taken > new.scan.taken:
-        found.append(
+        result.append(
             Message(
                 "The old file is the more recent one: {taken} after {taken2}",
                 taken=old.scan.taken,
@@ -237,15 +237,15 @@ def _notes(old: Document, new: Document) -> list[str]:
             )
         )
     if old.scan.tool != new.scan.tool:
-        found.append(Message("Evaluated by {tool} and by {tool2}", tool=old.scan.tool, tool2=new.scan.tool))
-    found += [
+        result.append(Message("Evaluated by {tool} and by {tool2}", tool=old.scan.tool, tool2=new.scan.tool))
+    result += [
         Message("The {name} file was {version_1}", name=name, version_1=snapshot.VERSION_1)
         for name, each in (("old", old), ("new", new))
         if snapshot.VERSION_1 in each.coverage.notes
     ]
     if not new.scan.complete:
-        found.append(Message("The new scan is incomplete: what it could not read does not count as fixed"))
-    return found
+        result.append(Message("The new scan is incomplete: what it could not read does not count as fixed"))
+    return result
 
 
 def _subscriptions(document: Document) -> frozenset[str]:

@@ -31,20 +31,20 @@ class FirstIds(Struct, frozen=True):
         keys = self.types.get(rule)
         if keys is None:
             return self.of.get(rule, rule)
-        found = keys.get(resource_type_of(bundle_of(resource)).lower())
-        if found is None and fingerprint:
-            found = next((key for key in keys.values() if finding_fingerprint(key, resource) == fingerprint), None)
-        return found or rule
+        value = keys.get(resource_type_of(bundle_of(resource)).lower())
+        if value is None and fingerprint:
+            value = next((key for key in keys.values() if finding_fingerprint(key, resource) == fingerprint), None)
+        return value or rule
 
     def evaluated(self, document: Document) -> set[str]:
         """Return what the findings of a document's rules are known by."""
         off = set(document.coverage.rules_off)
-        found = {self(rule) for rule in document.rules if rule not in self.types}
+        result = {self(rule) for rule in document.rules if rule not in self.types}
         for rule in self.types.keys() & document.rules.keys():
             left = {each.lower().partition(":")[2] for each in off if each.startswith(f"{rule}:")}
             gone = {self.types[rule].get(type) for type in left}
-            found |= set(self.types[rule].values()) - gone
-        return found
+            result |= set(self.types[rule].values()) - gone
+        return result
 
     def fingerprint(self, rule: str, resource: str, known: str) -> str:
         """Return the fingerprint of a finding by the first id of its rule. `known`: the one that it has."""

@@ -31,19 +31,19 @@ EVENT_COLUMNS = ("severity", "reach", "authentication", "state", "sighted")
 
 def item_of(values: Iterable[Any]) -> Item:
     """Return the item that a row of its columns holds. Raises UnknownWord for a value of a newer or unknown version."""
-    found = Item(**dict(zip(FIELDS, values, strict=True)))
+    item = Item(**dict(zip(FIELDS, values, strict=True)))
     for name, known in _WORDS:
-        if getattr(found, name) not in known:
-            raise UnknownWord(f"{name} of an item is {getattr(found, name)!r:.60}")
-    check_times(found, ("since", "seen"))
-    return found
+        if getattr(item, name) not in known:
+            raise UnknownWord(f"{name} of an item is {getattr(item, name)!r:.60}")
+    check_times(item, ("since", "seen"))
+    return item
 
 
-def check_times(found: Item | ScanRecord, names: Iterable[str]) -> None:
+def check_times(result: Item | ScanRecord, names: Iterable[str]) -> None:
     """Raise UnknownWord for a time that cannot be: one of 2099 would make each later scan the older one."""
     for name in names:
         try:
-            checked_time(getattr(found, name))
+            checked_time(getattr(result, name))
         except (BadTime, TypeError) as error:
             raise UnknownWord(str(error)) from None
 

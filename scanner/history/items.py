@@ -125,15 +125,15 @@ class Changes(Struct):
         """Return what is new, reopened or raised, and at least that severe, without what `uncovered` leaves out."""
         return self.uncovered([each for each in self.of(*ALERTS) if rank(each.item.severity) >= least])
 
-    def uncovered(self, found: Sequence[Change]) -> list[Change]:
+    def uncovered(self, changes: Sequence[Change]) -> list[Change]:
         """Leave out the findings that name an endpoint that is open at their severity: it counts in their place.
 
-        `found` may hold changes of earlier scans; their endpoints are open too.
+        `changes` may hold changes of earlier scans; their endpoints are open too.
         """
-        if all(each.item.is_counted for each in found):
-            return list(found)
-        endpoints = self._open_endpoints(found)
-        return [each for each in found if each.item.is_counted or not _is_covered(each.item, endpoints)]
+        if all(each.item.is_counted for each in changes):
+            return list(changes)
+        endpoints = self._open_endpoints(changes)
+        return [each for each in changes if each.item.is_counted or not _is_covered(each.item, endpoints)]
 
     def _open_endpoints(self, more: Sequence[Change]) -> dict[tuple[str, str], int]:
         """Return the rank of each open endpoint after the scan, by the root of its resource and its name."""
@@ -213,8 +213,8 @@ def rank(severity: str | None) -> int:
 @lru_cache(maxsize=256)
 def level(scale: type[IntEnum], name: str) -> int:
     """Return the value of a member by its name, -1 for one that is not known."""
-    found = scale.__members__.get(name)
-    return -1 if found is None else found.value
+    int_enum = scale.__members__.get(name)
+    return -1 if int_enum is None else int_enum.value
 
 
 def top_of(id: str) -> str:
@@ -228,11 +228,11 @@ WITHOUT = "?without="
 
 def lineage(id: str) -> set[str]:
     """Return an id and the ids of everything above it, in lower case."""
-    parts = segments(id)
-    return {"/" + "/".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    pieces = segments(id)
+    return {"/" + "/".join(pieces[:end]) for end in range(1, len(pieces) + 1)}
 
 
 def first_segments(id: str, like: str) -> str:
     """Return the start of an id, spelt as it is, that has as many segments as another id."""
-    parts = [part for part in id.split("/") if part]
-    return "/" + "/".join(parts[: len(segments(like))])
+    pieces = [segment for segment in id.split("/") if segment]
+    return "/" + "/".join(pieces[: len(segments(like))])

@@ -80,8 +80,8 @@ def _number(connection: Connection, scan: str) -> int:
 
 def _items(connection: Connection, keys: Iterable[ItemKey]) -> set[int]:
     wanted = set(keys)
-    found = set()
+    result = set()
     for chunk in chunks(sorted({fingerprint for _, fingerprint in wanted})):
         query = select(items.c.number, items.c.kind, items.c.fingerprint).where(items.c.fingerprint.in_(chunk))
-        found |= {number for number, kind, fingerprint in connection.execute(query) if (kind, fingerprint) in wanted}
-    return found
+        result |= {number for number, kind, fingerprint in connection.execute(query) if (kind, fingerprint) in wanted}
+    return result

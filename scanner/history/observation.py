@@ -25,7 +25,7 @@ class FirstId(Protocol):
     def __call__(self, rule: str, resource: str = "", fingerprint: str = "", /) -> str: ...
 
 
-class ObservationPart(msgspec.Struct, array_like=True):
+class ObservationFragment(msgspec.Struct, array_like=True):
     """What a part of a scan saw; see `Observation`."""
 
     items: list[Item]
@@ -65,32 +65,32 @@ class Observation:
         made._known_resources, made._known_roots = self._known_resources, self._known_roots
         return made
 
-    def part(self) -> ObservationPart:
+    def fragment(self) -> ObservationFragment:
         """Return what was seen in a part."""
-        return ObservationPart(
+        return ObservationFragment(
             items=list(self.items.values()),
             closed=list(self.closed.items()),
             inconclusive=list(self.inconclusive),
-            resources={rule: list(found) for rule, found in self._inconclusive_resources.items()},
+            resources={rule: list(matches) for rule, matches in self._inconclusive_resources.items()},
             uncertain=list(self._uncertain.resources),
             tops=list(self._uncertain.tops),
             lists=list(self._uncertain.lists),
             present=list(self._present),
         )
 
-    def join(self, part: ObservationPart) -> None:
+    def join(self, fragment: ObservationFragment) -> None:
         """Add what was seen in another part."""
-        for item in part.items:
+        for item in fragment.items:
             self._keep(item)
-        for key, may_be_open in part.closed:
+        for key, may_be_open in fragment.closed:
             self.closed[key] = may_be_open or self.closed.get(key, False)
-        self.inconclusive.update(part.inconclusive)
-        for rule, found in part.resources.items():
-            self._inconclusive_resources.setdefault(rule, set()).update(found)
-        self._uncertain.resources.update(part.uncertain)
-        self._uncertain.tops.update(part.tops)
-        self._uncertain.lists.update(part.lists)
-        self._present.update(part.present)
+        self.inconclusive.update(fragment.inconclusive)
+        for rule, matches in fragment.resources.items():
+            self._inconclusive_resources.setdefault(rule, set()).update(matches)
+        self._uncertain.resources.update(fragment.uncertain)
+        self._uncertain.tops.update(fragment.tops)
+        self._uncertain.lists.update(fragment.lists)
+        self._present.update(fragment.present)
 
     # Rows
 

@@ -77,8 +77,8 @@ def show(history: History, word: str = "") -> ScanDetails:
 def diff(history: History, first: str, then: str) -> tuple[ScanRecord, ScanRecord, Difference]:
     """Return the earlier and the later of two scans, in whichever order they are named, and what changed."""
     with history.reading() as connection:
-        found = (_find(connection, history, first), _find(connection, history, then))
-        old, new = sorted(found, key=lambda scan: scan.number)
+        matches = (_find(connection, history, first), _find(connection, history, then))
+        old, new = sorted(matches, key=lambda scan: scan.number)
         span = and_(events.c.scan > old.number, events.c.scan <= new.number)
         was, now = _items_at(connection, old.number, span), _items_at(connection, new.number, span)
         happened = select(events.c.item, events.c.news, events.c.why).where(span).order_by(events.c.scan)
@@ -155,11 +155,11 @@ def _find(connection: Connection, history: History, word: str) -> ScanRecord:
     else:
         named = scans.c.taken if word[4:5] == "-" else scans.c.id
         query = query.where(named.startswith(word, autoescape=True))
-    found = records(connection, query.limit(1))
-    if not found:
+    scan_records = records(connection, query.limit(1))
+    if not scan_records:
         do = "give a number, an id or a day: twolocks history list"
         raise InputError(f'the history has no scan "{word}"', at=history.database.where, do=do)
-    return found[0]
+    return scan_records[0]
 
 
 def _newest(scan: int, changed: ColumnElement[bool] | None = None) -> Subquery:
@@ -194,13 +194,13 @@ def _open(connection: Connection, scan: int) -> int:
 
 def _needless(connection: Connection, left: list[int]) -> tuple[list[tuple[int, int]], list[int]]:
     """Return the events (item, scan) that no remaining scan needs, and the items that are fixed in all of them."""
-    found: dict[int, list[tuple[int, str]]] = {}
+    result: dict[int, list[tuple[int, str]]] = {}
     for item, scan, state in connection.execute(select(events.c.item, events.c.scan, events.c.state)):
-        found.setdefault(item, []).append((scan, state))
+        result.setdefault(item, []).append((scan, state))
     needless: list[tuple[int, int]] = []
     forgotten: list[int] = []
     there = set(left)
-    for item, happened in found.items():
+    for item, happened in result.items():
         happened.sort()
         ends = [scan for scan, _ in happened[1:]] + [left[-1] + 1 if left else 0]
         kept = [each for each, end in zip(happened, ends, strict=True) if _needed(each[0], end, left)]

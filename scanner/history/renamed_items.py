@@ -26,15 +26,15 @@ def follow(connection: Connection, first_ids: FirstIds) -> None:
     groups: dict[ItemKey, list[Numbered]] = {}
     for number, item in _of_rules(connection, list(first_ids.of)):
         groups.setdefault(first_ids.item(item).key, []).append((number, item))
-    for (_, fingerprint), found in groups.items():
-        (number, item), *others = sorted(found, key=lambda each: (each[1].fingerprint != fingerprint, each[0]))
+    for (_, fingerprint), matches in groups.items():
+        (number, item), *others = sorted(matches, key=lambda each: (each[1].fingerprint != fingerprint, each[0]))
         if not others and item.fingerprint == fingerprint:
             continue
         for other in others:
             item = joined(item, other[1])
         if others:
-            _join_events(connection, found, number)
-            _join_reported(connection, [each for each, _ in found], number)
+            _join_events(connection, matches, number)
+            _join_reported(connection, [each for each, _ in matches], number)
             connection.execute(delete(items).where(items.c.number.in_([each for each, _ in others])))
         row = item_row(replace(item, fingerprint=fingerprint), number)
         connection.execute(update(items).where(items.c.number == row.pop("number")).values(row))
@@ -47,17 +47,17 @@ def _of_rules(connection: Connection, rules: Sequence[str]) -> Iterator[Numbered
             yield number, item_of(values)
 
 
-def _join_events(connection: Connection, found: Sequence[Numbered], number: int) -> None:
+def _join_events(connection: Connection, matches: Sequence[Numbered], number: int) -> None:
     """Write what happened to several items as what happened to one of them, `number`."""
-    numbers = [each for each, _ in found]
+    numbers = [each for each, _ in matches]
     query = select(events).where(events.c.item.in_(numbers)).order_by(events.c.scan, events.c.item)
     rows = [dict(each) for each in connection.execute(query).mappings()]
     connection.execute(delete(events).where(events.c.item.in_(numbers)))
-    if made := list(_events(dict(found), rows, number)):
+    if made := list(_events(dict(matches), rows, number)):
         connection.execute(insert(events), made)
 
 
-def _events(found: dict[int, Item], rows: Sequence[dict[str, Any]], number: int) -> Iterator[dict[str, Any]]:
+def _events(result: dict[int, Item], rows: Sequence[dict[str, Any]], number: int) -> Iterator[dict[str, Any]]:
     """Yield the events of what several items became. `rows`: theirs, in the order of scans."""
     now: dict[int, Item] = {}
     was: Item | None = None
@@ -65,7 +65,7 @@ def _events(found: dict[int, Item], rows: Sequence[dict[str, Any]], number: int)
         of_scan = [row for row in rows if row["scan"] == scan]
         for row in of_scan:
             values = {name: row[name] for name in EVENT_COLUMNS}
-            item = found[row["item"]]
+            item = result[row["item"]]
             now[row["item"]] = item_of([values.get(name, value) for name, value in _columns(item)])
         both, *others = now.values()
         for other in others:
@@ -75,8 +75,8 @@ def _events(found: dict[int, Item], rows: Sequence[dict[str, Any]], number: int)
             first = next(row for row in of_scan if row["state"] == both.state)
             yield {**first, **_cell(both), "item": number}
         elif isinstance(change, Change):
-            own = next((row for row in of_scan if row["news"] == change.kind.value), None)
-            why = own["why"] if own is not None else change.why
+            same = next((row for row in of_scan if row["news"] == change.kind.value), None)
+            why = same["why"] if same is not None else change.why
             yield {"item": number, "scan": scan, "news": change.kind.value, **_cell(both), "why": why}
         was = both
 

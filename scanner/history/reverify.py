@@ -42,16 +42,16 @@ class Reverification(Struct, frozen=True):
         return self.all_unconfirmed or is_unread or bundle_of(resource) in self.unconfirmed
 
 
-def resources_to_verify(found: Changes, observation: Observation, subscriptions: Set[str]) -> list[str]:
+def resources_to_verify(changes: Changes, observation: Observation, subscriptions: Set[str]) -> list[str]:
     """Return the resources to read again, the most severe first.
 
     They are those that seem fixed, those that are not visible, and those with a new, reopened or raised exposure of
     critical severity, in the subscriptions (lower case) that the scan saw. A subscription is one of them.
     """
-    wanted = [each.item for each in found.of(ChangeKind.fixed)]
-    wanted += [each.item for each in found.alerts(Severity.critical) if each.item.kind == "exposure"]
-    hidden = [each.item for each in found.of(ChangeKind.no_longer_visible)]
-    hidden += [each for each in found.unchanged if not each.visible]
+    wanted = [each.item for each in changes.of(ChangeKind.fixed)]
+    wanted += [each.item for each in changes.alerts(Severity.critical) if each.item.kind == "exposure"]
+    hidden = [each.item for each in changes.of(ChangeKind.no_longer_visible)]
+    hidden += [each for each in changes.unchanged if not each.visible]
     wanted += [each for each in hidden if not observation.is_present(each.resource)]
     roots: dict[str, str] = {}
     for item in sorted(wanted, key=worst_first):
@@ -104,14 +104,14 @@ def history_gaps(previous_subscriptions: Set[str], snapshot: Snapshot, verified:
 
 
 def _gaps(store: Store) -> Iterator[Gap]:
-    found = (line.gap for line in store.decoded() if line.gap is not None)
-    return (Gap(each.url, each.status, each.code, each.action) for each in found)
+    gap_lines = (line.gap for line in store.decoded() if line.gap is not None)
+    return (Gap(each.url, each.status, each.code, each.action) for each in gap_lines)
 
 
 def _root(gap: Gap) -> str:
     """Return the id (lower case) of the bundle that a failed read belongs to; "" for a list."""
-    is_own = type_of(gap.url).lower() == SUBSCRIPTION.lower()
-    return f"/subscriptions/{subscription_of(gap.url)}" if is_own else root_of(gap.url)
+    is_of_subscription = type_of(gap.url).lower() == SUBSCRIPTION.lower()
+    return f"/subscriptions/{subscription_of(gap.url)}" if is_of_subscription else root_of(gap.url)
 
 
 def _path(gap: Gap) -> str:

@@ -68,9 +68,9 @@ class History:
         Brings an SQLite file up to date, and makes one unless `create` is false. A PostgreSQL database must be up to
         date; `token_hosts` are as for `database_at`. `first_ids`: those of the rules of a scan.
         """
-        found = opened(database_at(url, at=at, create=create, token_hosts=token_hosts))
-        found.first_ids = first_ids or FirstIds()
-        return found
+        history = opened(database_at(url, at=at, create=create, token_hosts=token_hosts))
+        history.first_ids = first_ids or FirstIds()
+        return history
 
     def __enter__(self) -> "History":
         return self
@@ -88,21 +88,22 @@ class History:
 
     def known(self, of: Set[str]) -> dict[ItemKey, Item]:
         """Return every item of these subscriptions (lower case), fixed ones too, under the first ids of their rules."""
-        found: dict[ItemKey, Item] = {}
+        result: dict[ItemKey, Item] = {}
         with self.reading() as connection:
             for _, stored in _known(connection, of):
                 item = self.first_ids.item(stored)
-                other = found.get(item.key)
-                found[item.key] = item if other is None else joined(other, item)
-        return found
+                other = result.get(item.key)
+                result[item.key] = item if other is None else joined(other, item)
+        return result
 
-    def evaluated_before(self, own: Iterable[str] = ()) -> EvaluatedScopes:
+    def evaluated_before(self, selected: Iterable[str] = ()) -> EvaluatedScopes:
         """Return whether an earlier scan evaluated a resource with a rule or type.
 
-        It did where it evaluated a scope above the resource with it, or one of the `own` scopes of a filtered scan.
+        It did where it evaluated a scope above the resource with it, or one of the `selected` scopes of a filtered
+        scan.
         """
         with self.reading() as connection:
-            return EvaluatedScopes(self._evaluated(connection), tuple(own))
+            return EvaluatedScopes(self._evaluated(connection), tuple(selected))
 
     def last(self, selection: str) -> ScanRecord | None:
         """Return the last scan of a selection."""
@@ -157,10 +158,10 @@ class History:
 
     def _evaluated(self, connection: Connection) -> dict[str, set[str]]:
         """Return the rules, by their first ids, and types that each scope was evaluated with."""
-        found: dict[str, set[str]] = {}
+        result: dict[str, set[str]] = {}
         for scope, word in connection.execute(select(evaluated.c.scope, evaluated.c.word)):
-            found.setdefault(scope, set()).add(self.first_ids(word))
-        return found
+            result.setdefault(scope, set()).add(self.first_ids(word))
+        return result
 
     # Transactions
 
@@ -251,13 +252,13 @@ def records(connection: Connection, query: Select[Any]) -> list[ScanRecord]:
         wanted = select(subscriptions).where(subscriptions.c.scan.in_(chunk)).order_by(subscriptions.c.subscription)
         for scan, subscription in connection.execute(wanted):
             of[scan].append(subscription)
-    found = []
+    scan_records = []
     for row in rows:
         words = {f"{name}": value for name, value in row.items() if name not in SEVERITIES}
         standing = {name: row[name] for name in SEVERITIES}
-        found.append(_converted({**words, "subscriptions": of[row["number"]], "standing": standing}, ScanRecord))
-        check_times(found[-1], ("taken", "started", "finished"))
-    return found
+        scan_records.append(_converted({**words, "subscriptions": of[row["number"]], "standing": standing}, ScanRecord))
+        check_times(scan_records[-1], ("taken", "started", "finished"))
+    return scan_records
 
 
 def _next(connection: Connection, column: Any) -> int:
@@ -271,8 +272,8 @@ def _moves(connection: Connection, numbers: Sequence[int]) -> dict[int, dict[str
     """Return, by the number of the scan, how many counted items it opened (new, reopened) and closed (fixed)."""
     kinds = {"opened": (ChangeKind.new, ChangeKind.reopened), "closed": (ChangeKind.fixed,)}
     sums = [
-        func.sum(case((events.c.news.in_([each.value for each in found]), 1), else_=0)).label(name)
-        for name, found in kinds.items()
+        func.sum(case((events.c.news.in_([each.value for each in change_kinds]), 1), else_=0)).label(name)
+        for name, change_kinds in kinds.items()
     ]
     is_counted = not_(and_(items.c.category.in_(LOCKS), items.c.endpoint != ""))
     query = (
@@ -298,7 +299,7 @@ def _write_items(
     numbers.update(_numbers(connection, fresh))
     first = _next(connection, items.c.number)
     made = [item for item in fresh if item.key not in numbers]
-    numbers.update({item.key: first + place for place, item in enumerate(made)})
+    numbers.update({item.key: first + position for position, item in enumerate(made)})
     new = {item.key for item in made}
     _insert(connection, items, [item_row(item, numbers[item.key]) for item in made])
     changed = [change.item for change in changes.changed if change.item.key not in new]
@@ -317,11 +318,11 @@ def _write_items(
 
 def _numbers(connection: Connection, of: Sequence[Item]) -> dict[ItemKey, int]:
     """Return the numbers of items that have a row, though they were not among those of the comparison."""
-    found: dict[ItemKey, int] = {}
+    result: dict[ItemKey, int] = {}
     for chunk in chunks([item.fingerprint for item in of]):
         query = select(items.c.kind, items.c.fingerprint, items.c.number).where(items.c.fingerprint.in_(chunk))
-        found |= {(kind, fingerprint): number for kind, fingerprint, number in connection.execute(query)}
-    return found
+        result |= {(kind, fingerprint): number for kind, fingerprint, number in connection.execute(query)}
+    return result
 
 
 def _event_row(change: Change, scan: int, number: int) -> dict[str, Any]:

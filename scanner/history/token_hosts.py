@@ -24,8 +24,8 @@ def check_hosts(url: URL, environ: Mapping[str, str], named: Collection[str], at
     It may go to the PostgreSQL servers of the cloud that its audience belongs to, over verified TLS, and to the hosts
     that the user `named`. `at` says how the URL was given.
     """
-    found = _parameters(url)
-    password = found.get("password") or environ.get("PGPASSWORD", "")
+    result = _parameters(url)
+    password = result.get("password") or environ.get("PGPASSWORD", "")
     scope = environ.get(SCOPE_VARIABLE, "") if password else ""
     claims = claims_of(password)
     if "aud" not in claims and not scope:
@@ -35,17 +35,17 @@ def check_hosts(url: URL, environ: Mapping[str, str], named: Collection[str], at
     cloud = azure_cloud(audience if "://" in audience else str(claims.get("iss", ""))) or azure_cloud(scope)
     domains = POSTGRES.get(cloud, ())
     allowed = {each.lower().rstrip(".") for each in named}
-    if found.get("service") or environ.get("PGSERVICE"):
+    if result.get("service") or environ.get("PGSERVICE"):
         raise InputError(
             "a service of PostgreSQL chooses the host that gets the token", at=at, do="write the host into the URL"
         )
-    for host in _hosts(found, environ):
+    for host in _hosts(result, environ):
         plain = host.lower().rstrip(".")
         if plain in allowed:
             continue
         if not _HOST.fullmatch(plain) or not plain.endswith(domains):
             raise _refused(host, domains, at)
-        if (found.get("sslmode") or environ.get("PGSSLMODE")) != VERIFIED:
+        if (result.get("sslmode") or environ.get("PGSSLMODE")) != VERIFIED:
             raise InputError(
                 f"a token goes only to a server whose certificate is checked, and that of {host} is not",
                 at=at,
@@ -61,16 +61,16 @@ def _parameters(url: URL) -> dict[str, str]:
     words, given = url.get_dialect()().create_connect_args(url)
     known = {name: value for name, value in given.items() if name not in _DRIVER_OPTIONS}
     try:
-        found = conninfo_to_dict(*words, **known)
+        result = conninfo_to_dict(*words, **known)
     except ProgrammingError as error:
         raise InputError("not a database URL", do="write postgresql+psycopg://host/database") from error
-    return {name: str(value) for name, value in found.items()}
+    return {name: str(value) for name, value in result.items()}
 
 
-def _hosts(found: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
+def _hosts(result: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
     """Return every host and address that libpq may connect to; "" where it chooses one itself."""
-    hosts = found.get("host") or environ.get("PGHOST", "")
-    addresses = found.get("hostaddr") or environ.get("PGHOSTADDR", "")
+    hosts = result.get("host") or environ.get("PGHOST", "")
+    addresses = result.get("hostaddr") or environ.get("PGHOSTADDR", "")
     return [*hosts.split(","), *(addresses.split(",") if addresses else ())]
 
 

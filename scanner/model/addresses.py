@@ -141,7 +141,7 @@ def _parse(text: str) -> AddressSet:
     if stripped == "*" or stripped.lower() == "any":
         return ALL_ADDRESSES
     if "," in stripped:
-        return union(_parse(part) for part in stripped.split(","))
+        return union(_parse(inner) for inner in stripped.split(","))
     if "/" in stripped:
         return _network(stripped, text)
     if "-" in stripped:
@@ -238,8 +238,8 @@ def _rest(intervals: Intervals, version: Version) -> Intervals:
     return tuple(rest)
 
 
-def _covers(whole: Intervals, part: Intervals) -> bool:
-    for first, last in part:
+def _covers(whole: Intervals, inner: Intervals) -> bool:
+    for first, last in inner:
         at = bisect_right(whole, first, key=_first) - 1
         if at < 0 or whole[at][1] < last:
             return False
@@ -302,18 +302,16 @@ HALF_IPV6: Final = PUBLIC_IPV6.size(6) // 2
 
 
 def breadth(
-    addresses: AddressSet, own: AddressSet = NO_ADDRESSES, wide_ipv4: int = 65536, wide_ipv6: int = 48
+    addresses: AddressSet, trusted: AddressSet = NO_ADDRESSES, wide_ipv4: int = 65536, wide_ipv6: int = 48
 ) -> Breadth:
     """Return how many callers of the internet `addresses` allows on a public firewall.
 
-    `own`: the organisation's networks, which do not count. `wide_ipv4`: a number of addresses. `wide_ipv6`: a prefix
-    length.
-    "none": no public address, so the rule has no effect. "own": only own networks.
-    "internet": at least half of the public IPv4 space or of 2000::/3.
-    "wide": more public addresses than the limits. "selected": the rest.
+    `trusted`: the organisation's networks, which do not count. `wide_ipv4`: a number of addresses. `wide_ipv6`: a
+    prefix length. "none": no public address, so the rule has no effect. "own": only own networks. "internet": at least
+    half of the public IPv4 space or of 2000::/3. "wide": more public addresses than the limits. "selected": the rest.
     """
     public = addresses & PUBLIC_ADDRESSES
-    foreign = public - own
+    foreign = public - trusted
     if foreign.is_empty:
         return "none" if public.is_empty else "own"
     ipv4, ipv6 = foreign.size(4), foreign.size(6)

@@ -187,17 +187,17 @@ def _size(value: Any, like: int | str) -> tuple[int, ...] | None:
     if not isinstance(value, str):
         return None
     if re.fullmatch(r"\d+(\.\d+)*", like):
-        return tuple(int(part) for part in value.split(".")) if re.fullmatch(r"\d+(\.\d+)*", value) else None
+        return tuple(int(number) for number in value.split(".")) if re.fullmatch(r"\d+(\.\d+)*", value) else None
     seconds = period_seconds(value)
     return None if seconds is None else (seconds,)
 
 
 def period_seconds(value: Any) -> int | None:
     """Return an ISO 8601 period in seconds, months of 30 days; None for anything else."""
-    found = _PERIOD.fullmatch(value) if isinstance(value, str) else None
-    if found is None or not any(found.groups()):
+    match = _PERIOD.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not any(match.groups()):
         return None
-    return sum(int(part or 0) * seconds for part, seconds in zip(found.groups(), _SECONDS, strict=True))
+    return sum(int(number or 0) * seconds for number, seconds in zip(match.groups(), _SECONDS, strict=True))
 
 
 def check_items(
@@ -232,7 +232,7 @@ def check_items(
 
 
 def check_child(
-    found: Resource | None,
+    resource: Resource | None,
     read: Read,
     check: Callable[[Resource], Verdict],
     *,
@@ -244,11 +244,11 @@ def check_child(
     `none`: why the rule does not apply where Azure reports that it does not exist; without it that is Unknown.
     `named`: the reason of an Unknown names the read too.
     """
-    if found is None:
+    if resource is None:
         return (
             NotApplicable(none) if none else unknown(Unread(read.path, Message("Azure reports that it does not exist")))
         )
-    verdict = check(found)
+    verdict = check(resource)
     if isinstance(verdict, NotApplicable):
         return verdict
     evidence = tuple([Evidence(f"{read.path} {each.path}", each.value, each.expected) for each in verdict.evidence])

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 def seconds_of(text: str) -> float | None:
     """Return an ISO 8601 time in seconds since 1970; None for any other text."""
     try:
-        found = datetime.fromisoformat(text)
+        result = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return (result if result.tzinfo else result.replace(tzinfo=UTC)).timestamp()
 
 
 def date_of(seconds: object) -> str:

@@ -97,22 +97,22 @@ class SentLogs(Struct):
 
 def sent_logs(settings: Iterable[Resource], index: Index) -> SentLogs:
     """Return which logs diagnostic settings send, and where they arrive. Metrics are no logs."""
-    found = SentLogs()
+    logs = SentLogs()
     for setting in settings:
         try:
-            names = list(categories(setting, found.missing))
+            names = list(categories(setting, logs.missing))
             ends = list(destinations(setting, index)) if names else []
         except Unread as unread:
-            found.missing.append(unread.with_traceback(None))
+            logs.missing.append(unread.with_traceback(None))
             continue
-        found.where += [each.id for each in ends if each.fault is None and each.id]
-        found.faults += [each.fault for each in ends if each.fault is not None]
+        logs.where += [each.id for each in ends if each.fault is None and each.id]
+        logs.faults += [each.fault for each in ends if each.fault is not None]
         doubt = next((each.missing for each in ends if each.missing is not None), None)
         if any(each.arrives for each in ends):
-            found.categories |= {name.lower(): name for name in names}
+            logs.categories |= {name.lower(): name for name in names}
         elif doubt is not None:
-            found.unclear |= dict.fromkeys(map(str.lower, names), doubt)
-    return found
+            logs.unclear |= dict.fromkeys(map(str.lower, names), doubt)
+    return logs
 
 
 def categories(setting: Resource, missing: list[Unread]) -> Iterator[str]:
@@ -167,10 +167,10 @@ def fault(destination: str, index: Index) -> Evidence | None:
 
 
 def _closed_in_scan(top: str, index: Index) -> Evidence | None:
-    found = index.closed().get(top) if type_of(top) in _WITH_FIREWALL else None
-    if isinstance(found, Unread):
-        raise found.again()
-    return found
+    result = index.closed().get(top) if type_of(top) in _WITH_FIREWALL else None
+    if isinstance(result, Unread):
+        raise result.again()
+    return result
 
 
 def gone(destination: str, index: Index) -> Evidence | None:

@@ -40,8 +40,8 @@ class Grant(Struct, frozen=True):
     `addresses`: the addresses that are allowed, where the grant is about addresses; None at reach `internet` is every
     address. `ids`: the subnets, private endpoints or subscriptions that are allowed. `rules`: the rules of which
     `addresses` is the union, each as it was read, with its addresses. `cause`: what grants it, None where the fix of
-    the lock rule removes it; `parts`: the causes of a union, each with its addresses. `switch`: a setting that closes
-    it too. `then`: what is granted once the cause is removed, None for nothing of that lock.
+    the lock rule removes it; `components`: the causes of a union, each with its addresses. `switch`: a setting that
+    closes it too. `then`: what is granted once the cause is removed, None for nothing of that lock.
     """
 
     level: Level
@@ -52,7 +52,7 @@ class Grant(Struct, frozen=True):
     ids: tuple[str, ...] = ()
     rules: tuple[tuple[Any, AddressSet], ...] = ()
     cause: Cause | None = None
-    parts: tuple[tuple[Cause, AddressSet], ...] = ()
+    components: tuple[tuple[Cause, AddressSet], ...] = ()
     switch: Cause | None = None
     then: "Lock | None" = None
 
@@ -71,7 +71,7 @@ class Grant(Struct, frozen=True):
             self.ids,
             self.rules,
             self.cause,
-            self.parts,
+            self.components,
             switch or self.switch,
             self.then,
         )
@@ -139,7 +139,7 @@ class Lock(Struct, frozen=True, dict=True):
     def evidence(self) -> tuple[Evidence, ...]:
         """Return the evidence of the grants, the widest grant first, then that of the possible grants."""
         ways = [each.evidence for each in sorted(self.grants, key=lambda each: -each.level)]
-        return tuple(seen for part in (*ways, *(each.evidence for each in self.possible_grants)) for seen in part)
+        return tuple(seen for listed in (*ways, *(each.evidence for each in self.possible_grants)) for seen in listed)
 
     def has(self, level: Level) -> bool:
         """Return whether a grant has exactly that level."""

@@ -59,9 +59,9 @@ class Cause(NamedTuple):
     `resource`: the id of the resource that has it; "" is the resource that is assessed. `path`: its property; "" is the
     resource itself, a rule that is a child resource. `entry`: the entry of the list at `path`; None is the property
     itself, and `value` is what closes it. `command`: a template of the service's own command that removes the entry,
-    with `{entry}` for `text`. `place`: the place of the entry in the list. `words`: the steps where no single command
-    removes it. `effect`: the changes that follow where another resource shows the same part. `also`: what must be
-    removed with it. `out_of`: of so many entries one must stay, because an empty list allows every address; else 0.
+    with `{entry}` for `text`. `position`: the place of the entry in the list. `words`: the steps where no single
+    command removes it. `effect`: the changes that follow where another resource shows the same part. `also`: what must
+    be removed with it. `out_of`: of so many entries one must stay, because an empty list allows every address; else 0.
     `among`: all entries of the list, where what stays is written as a whole; `instead`: what goes where none stays.
     """
 
@@ -71,7 +71,7 @@ class Cause(NamedTuple):
     value: Any = REMOVE
     command: str = ""
     text: str = ""
-    place: int = -1
+    position: int = -1
     words: tuple[Message, ...] = ()
     effect: tuple[Change, ...] = ()
     also: "tuple[Cause, ...]" = ()
@@ -89,7 +89,7 @@ class Cause(NamedTuple):
         return self if self.resource else self._replace(resource=resource)
 
     @classmethod
-    def in_list(cls, resource: str, path: str, entry: Any, place: int, child: str, value: Any = REMOVE) -> "Cause":
+    def in_list(cls, resource: str, path: str, entry: Any, position: int, child: str, value: Any = REMOVE) -> "Cause":
         """Return an entry of a list that is a child resource too, with its id as the text; without one, as words."""
         id, name = member(entry, "id"), member(entry, "name")
         if not isinstance(id, str) or not id.startswith("/"):
@@ -100,22 +100,22 @@ class Cause(NamedTuple):
             else (
                 Message(
                     "Azure returned no id for entry {value} of {path}: change it in the portal.",
-                    value=place + 1,
+                    value=position + 1,
                     path=path,
                 ),
             )
         )
         effect = () if id else (Edit(resource, path, value, entry),)
-        return cls(resource, path, entry, value, text=id, place=place, words=words, effect=effect)
+        return cls(resource, path, entry, value, text=id, position=position, words=words, effect=effect)
 
     def one_of(self, path: str, among: tuple[Any, ...], entry: Any, effect: tuple[Change, ...]) -> "Cause":
         """Return an entry of a list of this cause's resource, whose other entries stay."""
-        place = among.index(entry)
-        return self._replace(path=path, entry=entry, place=place, effect=effect, among=among, instead=self)
+        position = among.index(entry)
+        return self._replace(path=path, entry=entry, position=position, effect=effect, among=among, instead=self)
 
-    def key(self) -> str:
+    def id(self) -> str:
         """Return a text that is equal for equal causes."""
-        return f"{self.resource}\n{self.path}\n{self.place}".lower()
+        return f"{self.resource}\n{self.path}\n{self.position}".lower()
 
     def change(self) -> tuple[Change, ...]:
         """Return what removes it, as data."""
@@ -179,7 +179,7 @@ RANGE: Final = "<YOUR_RANGE>"
 _FIELD = re.compile(r"<([A-Z][A-Z0-9_]*)>")
 
 
-def fields_of(texts: Iterable[str], own: Mapping[str, Message] = FIELDS) -> tuple[Field, ...]:
+def fields_of(texts: Iterable[str], known: Mapping[str, Message] = FIELDS) -> tuple[Field, ...]:
     """Return the fields that stand in commands or steps, each once, in their order."""
     names: dict[str, None] = {}
     for text in texts:
@@ -187,7 +187,7 @@ def fields_of(texts: Iterable[str], own: Mapping[str, Message] = FIELDS) -> tupl
             names.update(dict.fromkeys(_FIELD.findall(text)))
     if not names:
         return ()
-    return tuple(Field(name, own.get(name) or FIELDS.get(name, NOTHING)) for name in names)
+    return tuple(Field(name, known.get(name) or FIELDS.get(name, NOTHING)) for name in names)
 
 
 class Fix(Struct, frozen=True):
@@ -253,8 +253,8 @@ def _set(body: Any, steps: list[str], change: Edit) -> Any:
         name = step.removesuffix("[]")
         items = member(body, name)
         return _with(body, name, [_set(each, rest, change) for each in items] if isinstance(items, list) else [])
-    found = _set(member(body, step), rest, change)
-    return _with(body, step, found)
+    value = _set(member(body, step), rest, change)
+    return _with(body, step, value)
 
 
 def _value(value: Any, change: Edit) -> Any:

@@ -35,10 +35,10 @@ _Framework = TypeVar("_Framework", bound=HasId)
 
 def in_order(frameworks: Iterable[_Framework]) -> list[_Framework]:
     """Return frameworks in the order in which every list has them: FIRST, the newest of each first; then by id."""
-    return sorted(frameworks, key=_place)
+    return sorted(frameworks, key=_sort_key)
 
 
-def _place(framework: HasId) -> tuple[int, list[int], str]:
+def _sort_key(framework: HasId) -> tuple[int, list[int], str]:
     id = framework.id
     family = next((at for at, name in enumerate(FIRST) if id.startswith(f"{name}-")), len(FIRST))
     is_first = family < len(FIRST)

@@ -8,7 +8,7 @@ from scanner.model.json_paths import is_absent, peek
 
 _LIST: Final = "properties.hostNames"
 _OF_APPS: Final = ("properties.defaultHostName", _LIST)
-PLACES: Final[Mapping[str, tuple[str, ...]]] = {
+HOST_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "microsoft.web/sites": _OF_APPS,
     "microsoft.web/sites/slots": _OF_APPS,
     "microsoft.containerinstance/containergroups": ("properties.ipAddress.fqdn",),
@@ -21,10 +21,10 @@ MARKS: Final = (b"/microsoft.web/sites/", b"/microsoft.containerinstance/contain
 def host_names(body: Any) -> Iterator[str]:
     """Yield the hosts (lower case) that a resource names as its own; none where one of them is no text."""
     id = peek(body, "id")
-    found: list[Any] = []
-    for path in PLACES.get(resource_type_of(id).lower(), ()) if isinstance(id, str) else ():
+    matches: list[Any] = []
+    for path in HOST_PATHS.get(resource_type_of(id).lower(), ()) if isinstance(id, str) else ():
         value = peek(body, path)
         if not is_absent(value):
-            found += value if path == _LIST and isinstance(value, list) else [value]
-    if all(isinstance(each, str) for each in found):
-        yield from (each.lower() for each in found if each)
+            matches += value if path == _LIST and isinstance(value, list) else [value]
+    if all(isinstance(each, str) for each in matches):
+        yield from (each.lower() for each in matches if each)

@@ -8,7 +8,7 @@ def segments(url: str) -> tuple[str, ...]:
     """Return the segments of an ARM id or path in lower case, without empty ones. An id or path has no query: what
     follows a question mark is of the name.
     """
-    return tuple(part for part in url.lower().split("/") if part)
+    return tuple(segment for segment in url.lower().split("/") if segment)
 
 
 def is_plain(url: str) -> bool:
@@ -24,10 +24,10 @@ def type_of(resource_id: str) -> str:
         start = low.rfind("/providers/")
         rest = resource_id[start + len("/providers/") :].split("/") if start >= 0 else []
         return "/".join((rest[0], *rest[1::2])) if len(rest) > 1 else ""
-    parts = [part for part in resource_id.split("/") if part]
-    for place in range(len(parts) - 1, -1, -1):
-        if parts[place].lower() == "providers":
-            rest = parts[place + 1 :]
+    pieces = [segment for segment in resource_id.split("/") if segment]
+    for position in range(len(pieces) - 1, -1, -1):
+        if pieces[position].lower() == "providers":
+            rest = pieces[position + 1 :]
             return "/".join([*rest[:1], *rest[1::2]]) if len(rest) > 1 else ""
     return ""
 
@@ -38,8 +38,8 @@ SUBSCRIPTION = "Microsoft.Resources/subscriptions"
 
 def is_subscription(resource_id: str) -> bool:
     """Return whether an id or path is that of a subscription itself."""
-    parts = segments(resource_id)
-    return len(parts) == len(("subscriptions", "id")) and parts[0] == "subscriptions"
+    pieces = segments(resource_id)
+    return len(pieces) == len(("subscriptions", "id")) and pieces[0] == "subscriptions"
 
 
 def resource_type_of(resource_id: str) -> str:
@@ -49,15 +49,15 @@ def resource_type_of(resource_id: str) -> str:
 
 def subscription_of(url: str) -> str:
     """Return the subscription id that an id or path names, in lower case; "" without one."""
-    parts = segments(url)
-    return parts[1] if len(parts) > 1 and parts[0] == "subscriptions" else ""
+    pieces = segments(url)
+    return pieces[1] if len(pieces) > 1 and pieces[0] == "subscriptions" else ""
 
 
 @lru_cache(maxsize=8192)
 def group_of(resource_id: str) -> str:
     """Return the resource group that an id names, as the id spells it; "" without one."""
-    parts = [part for part in resource_id.split("/") if part]
-    return parts[3] if len(parts) > 3 and parts[2].lower() == "resourcegroups" else ""
+    pieces = [segment for segment in resource_id.split("/") if segment]
+    return pieces[3] if len(pieces) > 3 and pieces[2].lower() == "resourcegroups" else ""
 
 
 def subnet_name(subnet: str) -> str:
@@ -65,13 +65,13 @@ def subnet_name(subnet: str) -> str:
     return "/".join(subnet.rstrip("/").split("/")[-3::2])
 
 
-_OWN_BUNDLES = frozenset({"microsoft.web/sites/slots"})
+_CHILD_BUNDLES = frozenset({"microsoft.web/sites/slots"})
 """Nested types of which each resource is a bundle of its own."""
 
 _PERIMETERS = "microsoft.network/networksecurityperimeters"
 _LISTED_NESTED = frozenset(
     {
-        *_OWN_BUNDLES,
+        *_CHILD_BUNDLES,
         f"{_PERIMETERS}/profiles",
         f"{_PERIMETERS}/profiles/accessrules",
         f"{_PERIMETERS}/resourceassociations",
@@ -131,23 +131,23 @@ def root_of(url: str) -> str:
     subscription or of a region, and for a subscription itself: a failed read of its path means that it is visible in
     part.
     """
-    parts = segments(url)
-    above = parts.count("providers") - 1
+    pieces = segments(url)
+    above = pieces.count("providers") - 1
     if above < 0:
         return ""
-    start = parts.index("providers")
-    own = parts[start + 1 :] if above == 0 else parts[len(parts) - parts[::-1].index("providers") :]
-    type = "/".join((own[0], *own[1::2])) if len(own) > 1 else ""
-    if _is_of_subscription(type, above) and parts[0] == "subscriptions":
-        return "/" + "/".join(parts[:2])
+    start = pieces.index("providers")
+    tail = pieces[start + 1 :] if above == 0 else pieces[len(pieces) - pieces[::-1].index("providers") :]
+    type = "/".join((tail[0], *tail[1::2])) if len(tail) > 1 else ""
+    if _is_of_subscription(type, above) and pieces[0] == "subscriptions":
+        return "/" + "/".join(pieces[:2])
     end = start + 4
     if start == 2 and type in _REGIONAL:
         return ""
-    if len(parts) < end or (start == 2 and "/".join(parts[start + 1 :]) in _LISTED_NESTED):
+    if len(pieces) < end or (start == 2 and "/".join(pieces[start + 1 :]) in _LISTED_NESTED):
         return ""
-    if len(parts) >= end + 2 and f"{parts[start + 1]}/{parts[start + 2]}/{parts[end]}" in _OWN_BUNDLES:
+    if len(pieces) >= end + 2 and f"{pieces[start + 1]}/{pieces[start + 2]}/{pieces[end]}" in _CHILD_BUNDLES:
         end += 2
-    return "/" + "/".join(parts[:end])
+    return "/" + "/".join(pieces[:end])
 
 
 def is_below(url: str, root: str) -> bool:
@@ -179,21 +179,21 @@ def list_of(resource_id: str) -> str:
     type = type_of(resource_id).lower()
     if type not in OF_SUBSCRIPTION and is_plain(resource_id):
         return resource_id.lower().rpartition("/")[0] or "/"
-    parts = segments(resource_id)
+    pieces = segments(resource_id)
     if type in OF_SUBSCRIPTION and is_subscription(root_of(resource_id)):
         return f"{root_of(resource_id)}/providers/{type}"
-    return "/" + "/".join(parts[:-1])
+    return "/" + "/".join(pieces[:-1])
 
 
-def is_own_list(url: str) -> bool:
+def is_bundle_list(url: str) -> bool:
     """Return whether a path is the list, below a resource, of resources that are bundles of their own (slots)."""
-    return type_of(f"{url}/name").lower() in _OWN_BUNDLES
+    return type_of(f"{url}/name").lower() in _CHILD_BUNDLES
 
 
 def path_of(resource_id: str) -> str:
     """Return the name of a resource after those of its parents, `stplankart/planer`; `default` only at the end."""
-    rest = [part for part in resource_id.split("/") if part]
-    lower = [part.lower() for part in rest]
+    rest = [segment for segment in resource_id.split("/") if segment]
+    lower = [segment.lower() for segment in rest]
     if "providers" in lower:
         rest = rest[len(lower) - lower[::-1].index("providers") + 1 :]
     names = rest[1::2]
@@ -205,6 +205,6 @@ def name_of(resource_id: str) -> str:
     return resource_id.rstrip("/").rsplit("/", 1)[-1]
 
 
-def id_key(resource_id: str) -> str:
+def normalized_id(resource_id: str) -> str:
     """Return what tells ids apart: the id in lower case, without empty segments."""
     return resource_id.lower() if is_plain(resource_id) else "/" + "/".join(segments(resource_id))

@@ -121,7 +121,7 @@ class ResourcesByKey(Mapping[str, Resource]):
     """
 
     def __init__(self) -> None:
-        self._found: dict[int, Resource] = {}
+        self._cache: dict[int, Resource] = {}
         """Resources by the hash of their key, until they are packed."""
         self._hashes = array("q")
         """The hashes of the packed ones, sorted."""
@@ -132,40 +132,40 @@ class ResourcesByKey(Mapping[str, Resource]):
     def add(self, resource: Resource) -> None:
         """Add a resource, in place of one with the same key. None is added after `pack`."""
         key = resource.key
-        known = self._found.setdefault(hash(key), resource)
+        known = self._cache.setdefault(hash(key), resource)
         if known is resource:
             return
         if known.key == key:
-            self._found[hash(key)] = resource
+            self._cache[hash(key)] = resource
         else:
             self._others[key] = resource
 
     def pack(self) -> None:
         """Take less memory: 16 bytes for each resource in place of a hundred, while finding one takes longer."""
         assert not self._packed
-        self._hashes.extend(sorted(self._found))
-        self._packed = [self._found[each] for each in self._hashes]
-        self._found = {}
+        self._hashes.extend(sorted(self._cache))
+        self._packed = [self._cache[each] for each in self._hashes]
+        self._cache = {}
 
     def __getitem__(self, key: str) -> Resource:
         number = hash(key)
         if self._packed:
-            place = bisect_left(self._hashes, number)
-            is_there = place < len(self._hashes) and self._hashes[place] == number
-            found = self._packed[place] if is_there else None
+            position = bisect_left(self._hashes, number)
+            is_there = position < len(self._hashes) and self._hashes[position] == number
+            resource = self._packed[position] if is_there else None
         else:
-            found = self._found.get(number)
-        if found is not None and found.key == key:
-            return found
+            resource = self._cache.get(number)
+        if resource is not None and resource.key == key:
+            return resource
         return self._others[key]
 
     def __iter__(self) -> Iterator[str]:
-        for each in chain(self._found.values(), self._packed):
+        for each in chain(self._cache.values(), self._packed):
             yield each.key
         yield from self._others
 
     def __len__(self) -> int:
-        return len(self._found) + len(self._packed) + len(self._others)
+        return len(self._cache) + len(self._packed) + len(self._others)
 
     def with_bundle(self, bundle: Bundle) -> "ResourcesByKey":
         """Return these resources with those of a bundle, as it is when one is looked up, in place of the same ones."""
@@ -308,10 +308,10 @@ class Index(Struct):
         """Return the resource of that id. Raises Unread where no listing covers it, as in a subscription that is not
         visible.
         """
-        found = self.resources.get("/" + "/".join(segments(resource_id)))
-        if found is None:
+        resource = self.resources.get("/" + "/".join(segments(resource_id)))
+        if resource is None:
             raise not_listed(resource_id)
-        return found
+        return resource
 
     def same_owner(self, tenant: str, other: str) -> bool:
         """Return whether two tenants are one, or belong to one organisation."""

@@ -30,7 +30,7 @@ MISSING = _Missing()
 """What `get_path` and `Resource.get` return for a property that the body does not have."""
 
 
-class Part(dict[str, Any]):
+class PartialObject(dict[str, Any]):
     """A JSON object that may lack members that Azure returned. Subclasses say which (`scanner.model.kept`)."""
 
     __slots__ = ()
@@ -73,7 +73,7 @@ def member(body: Any, name: str) -> Any:
     key = _folded(tuple(dict.keys(body))).get(name.lower())
     if key is not None:
         return body[key]
-    if isinstance(body, Part):
+    if isinstance(body, PartialObject):
         body.check(name)
     return MISSING
 
@@ -83,16 +83,16 @@ def copied(body: dict[str, Any]) -> dict[str, Any]:
     return dict(dict.items(body))
 
 
-def _member_of_part(body: Any, name: str) -> Any:
+def _member_of_partial(body: Any, name: str) -> Any:
     """Return what `member` returns, of an object that watches what is looked up in it."""
-    if isinstance(body, Part):
-        found = dict.get(body, name, MISSING)
-        if found is MISSING:
+    if isinstance(body, PartialObject):
+        result = dict.get(body, name, MISSING)
+        if result is MISSING:
             key = _folded(tuple(dict.keys(body))).get(name.lower())
             if key is not None:
                 return dict.__getitem__(body, key)
             body.check(name)
-        return found
+        return result
     try:
         return body[name]
     except (KeyError, TypeError):
@@ -105,15 +105,15 @@ def get_path(body: Any, path: str) -> Any:
     """
     for step in steps(path):
         if type(body) is dict:
-            found = body.get(step, MISSING)
-            if found is MISSING:
+            value = body.get(step, MISSING)
+            if value is MISSING:
                 key = _folded(tuple(body)).get(step.lower())
                 if key is None:
                     return MISSING
-                found = body[key]
-            body = found
+                value = body[key]
+            body = value
         else:
-            body = _member_of_part(body, step)
+            body = _member_of_partial(body, step)
             if body is MISSING:
                 return MISSING
     return body
@@ -133,15 +133,15 @@ def value_at(body: Any, path: str) -> Any:
     """
     for step in steps(path):
         if type(body) is dict:
-            found = body.get(step, MISSING)
-            if found is MISSING:
+            value = body.get(step, MISSING)
+            if value is MISSING:
                 key = _folded(tuple(body)).get(step.lower())
                 if key is None:
                     return MISSING
-                found = body[key]
-            body = found
+                value = body[key]
+            body = value
         elif isinstance(body, dict):
-            body = _member_of_part(body, step)
+            body = _member_of_partial(body, step)
             if body is MISSING:
                 return MISSING
         elif is_absent(body):

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from scanner.model.json_paths import Part, member, steps
+from scanner.model.json_paths import PartialObject, member, steps
 from scanner.model.message import Message
 from scanner.model.origins import origin
 from scanner.model.verdict import Unread
@@ -94,13 +94,13 @@ def tree_of(paths: tuple[str, ...], tags: frozenset[str] = frozenset()) -> Tree:
 
 
 def _add(tree: Tree, steps: Sequence[str]) -> None:
-    for place, step in enumerate(steps, 1):
+    for position, step in enumerate(steps, 1):
         name = step.removesuffix("[]")
         below = tree.get(name)
         if below is None:
             below = tree[name] = Tree()
         tree = below
-        if name != step and place < len(steps):
+        if name != step and position < len(steps):
             for each in _NAMES:
                 if each not in tree:
                     tree[each] = Tree({_SELF: Tree()})
@@ -150,16 +150,16 @@ def _below(tree: Tree, name: str) -> Tree | None:
     """Return what is kept below a member; None where nothing of it is."""
     if name in tree.below:
         return tree.below[name]
-    found = _found_below(tree, name)
+    result = _tree_below(tree, name)
     if len(tree.below) < _NAMES_KNOWN:
-        tree.below[name] = found
-    return found
+        tree.below[name] = result
+    return result
 
 
-def _found_below(tree: Tree, name: str) -> Tree | None:
-    found = tree.get(name.lower()) if name not in _MARKS else None
-    if found is not None and (_WHOLE not in tree or _SECRET.search(name)):
-        return found
+def _tree_below(tree: Tree, name: str) -> Tree | None:
+    result = tree.get(name.lower()) if name not in _MARKS else None
+    if result is not None and (_WHOLE not in tree or _SECRET.search(name)):
+        return result
     wide = _ALL if _WHOLE in tree else tree.get(_EVERY)
     if wide is None or not _SECRET.search(name):
         return wide
@@ -175,7 +175,7 @@ def _cut_urls(body: dict[str, Any], listed: str, name: str) -> None:
                 each[key] = origin(each[key]) or NOT_KEPT
 
 
-class KeptPart(Part):
+class KeptObject(PartialObject):
     """A JSON object of which only some members were kept. Looking up another one, or all of them, raises Unread."""
 
     __slots__ = ("at", "tree", "why")
@@ -246,19 +246,19 @@ class KeptPart(Part):
             raise Unread(f"{self.at}.{_EVERY}" if self.at else _EVERY, self.why)
 
 
-def part(value: Any, tree: Tree, at: str = "", why: Message = WITHOUT) -> Any:
+def partial_value(value: Any, tree: Tree, at: str = "", why: Message = WITHOUT) -> Any:
     """Return a value that was cut by a tree, so that reading what was not kept raises Unread. Changes it in place."""
     if isinstance(value, dict):
         if _WHOLE in tree:
             return value
         for name, each in dict.items(value):
             if isinstance(each, dict | list):
-                value[name] = part(each, _below(tree, name) or _HIDDEN, f"{at}.{name}" if at else name, why)
-        return KeptPart(value, tree, at, why)
+                value[name] = partial_value(each, _below(tree, name) or _HIDDEN, f"{at}.{name}" if at else name, why)
+        return KeptObject(value, tree, at, why)
     if isinstance(value, list):
-        for place, each in enumerate(value):
+        for position, each in enumerate(value):
             if isinstance(each, dict | list):
-                value[place] = part(each, tree, f"{at}[]", why)
+                value[position] = partial_value(each, tree, f"{at}[]", why)
     return value
 
 
@@ -282,10 +282,10 @@ class KeptPaths:
 
     def tree(self, type: str) -> Tree:
         """Return what is kept of a type; the envelope of one that no rule reads."""
-        found = self._trees.get(type)
-        if found is None:
-            found = self._trees[type] = tree_of(self.paths.get(type.lower(), ()), self.tags)
-        return found
+        result = self._trees.get(type)
+        if result is None:
+            result = self._trees[type] = tree_of(self.paths.get(type.lower(), ()), self.tags)
+        return result
 
     def cut(self, body: dict[str, Any], type: str) -> dict[str, Any]:
         """Return of a body what is kept of its type; of URLs that are secrets their origin alone."""
@@ -294,7 +294,7 @@ class KeptPaths:
             _cut_urls(kept, *_SECRET_URLS[type.lower()])
         return kept
 
-    def part(self, body: dict[str, Any], type: str) -> dict[str, Any]:
+    def partial_body(self, body: dict[str, Any], type: str) -> dict[str, Any]:
         """Return a kept body, so that reading what was not kept raises Unread. It is changed in place."""
-        found: dict[str, Any] = part(body, self.tree(type), why=self.why)
-        return found
+        result: dict[str, Any] = partial_value(body, self.tree(type), why=self.why)
+        return result

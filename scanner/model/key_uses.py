@@ -63,12 +63,12 @@ class KeyUses:
 
     def of_host(self, host: str) -> dict[str, list[KeyUse]]:
         """Return the uses of the keys of a vault by the name of the key, each use once. Several rules ask in turn."""
-        last, found = self._last
+        last, result = self._last
         if last != host:
             packed = self._all().get(host)
             rows = dict.fromkeys(_decode(zlib.decompress(packed))) if packed is not None else {}
-            found = {}
+            result = {}
             for row in rows:
-                found.setdefault(row.name, []).append(row.use)
-            self._last = (host, found)
-        return found
+                result.setdefault(row.name, []).append(row.use)
+            self._last = (host, result)
+        return result

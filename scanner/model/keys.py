@@ -72,14 +72,14 @@ class KeyName(NamedTuple):
 
 def key_of(uri: object) -> KeyName | None:
     """Return the key that a URI names; None where it is no URI of a key."""
-    found = _URI.fullmatch(uri) if isinstance(uri, str) else None
-    return KeyName(found[1].lower(), found[2], (found[3] or "").lower()) if found else None
+    match = _URI.fullmatch(uri) if isinstance(uri, str) else None
+    return KeyName(match[1].lower(), match[2], (match[3] or "").lower()) if match else None
 
 
 def host_of(uri: object) -> str:
     """Return the host of a vault's address in lower case; "" where it is none."""
-    found = _HOST.fullmatch(uri) if isinstance(uri, str) else None
-    return found[1].lower() if found else ""
+    match = _HOST.fullmatch(uri) if isinstance(uri, str) else None
+    return match[1].lower() if match else ""
 
 
 class NamedKey(NamedTuple):
@@ -169,10 +169,10 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
         if memo is None:
             return self._find(resource, index)
         key = self, resource.key
-        found: Keys | None = memo.get(key)
-        if found is None:
-            found = memo[key] = self._find(resource, index)
-        return found
+        result: Keys | None = memo.get(key)
+        if result is None:
+            result = memo[key] = self._find(resource, index)
+        return result
 
     def _find(self, resource: Resource, index: "KeyIndex") -> Keys:
         seen = self._mode(resource)
@@ -233,12 +233,12 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
         if not isinstance(id, str) or not id.startswith("/"):
             return NamedKey(None, Evidence(path, id), unknown_value(path, id))
         try:
-            found = index.find(id)
-            uri = found.require(ACTIVE_KEY)
+            resource = index.find(id)
+            uri = resource.require(ACTIVE_KEY)
         except Unread as unread:
             return NamedKey(None, Evidence(path, id), index.missing_in(SETS, id) or unread.again(), id)
         key = key_of(uri)
-        principal = own_principal(found)
+        principal = identity_principal(resource)
         missing = None if key is not None else unknown_value(ACTIVE_KEY, uri)
         return NamedKey(
             key, Evidence(path, Message("{id}, key {uri}", id=name_of(id), uri=uri)), missing, id, principal
@@ -251,7 +251,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
             return ""
         holder = resource if resource.bundle.top is None else resource.bundle.top
         if named.lower() in ("", "system", "systemassignedidentity"):
-            return own_principal(holder)
+            return identity_principal(holder)
         wanted = named.lower().removeprefix("userassignedidentity=")
         assigned = get_path(holder.body, "identity.userAssignedIdentities")
         for id, each in dict.items(assigned) if isinstance(assigned, dict) else ():
@@ -263,12 +263,12 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
 
     def check(self, resource: Resource, index: "KeyIndex") -> Verdict:
         """Fail where a key of the customer is elsewhere."""
-        found = self.find(resource, index)
-        if found.holder == "platform":
+        matches = self.find(resource, index)
+        if matches.holder == "platform":
             return NotApplicable(PLATFORM_KEY)
-        places = [_place(each, resource, index) for each in found.keys]
-        seen = tuple(evidence for evidence, _ in places)
-        missing = [each for _, each in places if each is not None]
+        located = [_location(each, resource, index) for each in matches.keys]
+        seen = tuple(evidence for evidence, _ in located)
+        missing = [each for _, each in located if each is not None]
         failing = tuple(each for each in seen if each.expected is not None)
         if failing:
             where = listed(list(dict.fromkeys(cast("Message", each.value) for each in failing)))
@@ -306,9 +306,9 @@ def _key_faults(path: str, resource: Resource, index: "KeyIndex") -> Iterator[Un
     """Yield why it is not known that a resource can use the key that a property chooses. Raises Unread."""
     named: list[NamedKey] = []
     for finder in index.keys.finders.get(resource.type.lower(), ()):
-        found = finder.find(resource, index).keys
-        named += found
-        if found:
+        matches = finder.find(resource, index).keys
+        named += matches
+        if matches:
             yield from finder.faults(resource)
     if not named:
         yield Unread(path, Message("no key is named"))
@@ -325,7 +325,7 @@ def _shared(path: str, other: str) -> int:
     return len(list(takewhile(lambda pair: pair[0].lower() == pair[1].lower(), pairs)))
 
 
-def own_principal(holder: Resource) -> str:
+def identity_principal(holder: Resource) -> str:
     """Return the object id of a resource's identity: its own, or the only one that is assigned; else ""."""
     own = text_at(holder.body, "identity.principalId")
     assigned = get_path(holder.body, "identity.userAssignedIdentities")
@@ -354,7 +354,7 @@ def _beside(resource: Resource, entry: Any, path: str) -> Any:
     return "" if is_absent(value) else value
 
 
-def _place(named: NamedKey, resource: Resource, index: "KeyIndex") -> tuple[Evidence, Unread | None]:
+def _location(named: NamedKey, resource: Resource, index: "KeyIndex") -> tuple[Evidence, Unread | None]:
     """Return where a key is, with what is expected where that is elsewhere, and what is not known."""
     if named.key is None:
         return named.evidence, named.missing
@@ -440,11 +440,11 @@ class KeyRegister(Struct):
         known = self._all(index)
         if own := _host(vault):
             return known.of_host(own)
-        found: dict[str, list[KeyUse]] = {}
+        result: dict[str, list[KeyUse]] = {}
         for host in known.of_vault(vault.name.lower()):
             for name, uses in known.of_host(host).items():
-                found[name] = [*found.get(name, ()), *uses]
-        return found
+                result[name] = [*result.get(name, ()), *uses]
+        return result
 
     def vaults_in_use(self, index: "KeyIndex") -> Iterator[Resource]:
         """Yield the vaults and managed HSMs that hold the key of a resource, each once."""
@@ -456,11 +456,11 @@ class KeyRegister(Struct):
         """Yield the keys of which resources are bound to another version than the newest one, each after its vault."""
         known = self._all(index)
         for host in known.hosts:
-            for name, found in known.of_host(host).items():
+            for name, uses in known.of_host(host).items():
                 with suppress(Unread):
                     vault = self.vault(KeyName(host, name), index)
                     key = index.find(f"{vault.id}/keys/{name}")
-                    if older(key, found):
+                    if older(key, uses):
                         yield vault, key
 
     def unclear(self, index: "KeyIndex") -> Unread | None:
@@ -482,15 +482,15 @@ class KeyRegister(Struct):
         if self._uses is None:
             if self.resources is None:
                 raise Unread(Message("the resources that use the key"), NO_STORES)
-            found = KeyUses()
+            uses = KeyUses()
             for resource in self.resources():
                 for finder in self.finders.get(resource.type.lower(), ()):
                     for key, use in _uses_of(finder, resource, index):
                         if key is not None:
-                            found.add(*key.id, use)
+                            uses.add(*key.id, use)
                         elif len(self._strange) < _MOST_NAMED:
                             self._strange.append(resource.id)
-            self._uses = found
+            self._uses = uses
         return self._uses
 
 
@@ -528,10 +528,10 @@ def _has(vault: Resource, host: str) -> bool:
 def _uses_of(finder: KeyFinder, resource: Resource, index: KeyIndex) -> Iterator[tuple[KeyName | None, KeyUse]]:
     """Yield the keys that a resource names; None for one that is not known."""
     try:
-        found = finder.find(resource, index).keys
+        matches = finder.find(resource, index).keys
     except Unread:
         yield None, KeyUse(resource.id, finder.what, "", "")
         return
-    for each in found:
+    for each in matches:
         version = each.key.version if each.key is not None else ""
         yield each.key, KeyUse(resource.id, finder.what_of(each), version, each.principal)

@@ -75,26 +75,26 @@ def plural(one: str, other: str, /, count: int, **values: object) -> Message:
     return Message(one if count == 1 else other, count=Number(count), **values)
 
 
-def joined(separator: str, parts: Iterable[str]) -> Message:
+def joined(separator: str, items: Iterable[str]) -> Message:
     """Return messages and names as one message, with punctuation between them; a part that is empty is left out."""
-    found = [each for each in parts if each]
-    if len(found) == 1 and isinstance(found[0], Message):
-        return found[0]
-    return Message(separator.join(_fields(len(found))), **dict(zip(_names(len(found)), found, strict=True)))
+    matches = [each for each in items if each]
+    if len(matches) == 1 and isinstance(matches[0], Message):
+        return matches[0]
+    return Message(separator.join(_fields(len(matches))), **dict(zip(_names(len(matches)), matches, strict=True)))
 
 
-def listed(parts: Sequence[str]) -> Message:
+def listed(items: Sequence[str]) -> Message:
     """Return messages and names as a list: "a, b and c"."""
-    if len(parts) < 2:
-        return joined(", ", parts)
-    return Message("{list} and {last}", list=joined(", ", parts[:-1]), last=parts[-1])
+    if len(items) < 2:
+        return joined(", ", items)
+    return Message("{list} and {last}", list=joined(", ", items[:-1]), last=items[-1])
 
 
-def either(parts: Sequence[str]) -> str:
+def either(items: Sequence[str]) -> str:
     """Return messages and names of which one is enough: "a, b or c"; a single one as it is."""
-    if len(parts) < 2:
-        return parts[0] if parts else NOTHING
-    return Message("{list} or {last}", list=joined(", ", parts[:-1]), last=parts[-1])
+    if len(items) < 2:
+        return items[0] if items else NOTHING
+    return Message("{list} or {last}", list=joined(", ", items[:-1]), last=items[-1])
 
 
 _MORE: Final = "{count} more"
@@ -105,9 +105,9 @@ def more(count: int) -> Message:
     return Message(_MORE, count=Number(count))
 
 
-def is_rest(part: str) -> bool:
+def is_rest(item: str) -> bool:
     """Return whether a part of a list counts those that were left out."""
-    return isinstance(part, Message) and part.template == _MORE
+    return isinstance(item, Message) and item.template == _MORE
 
 
 def message_text(value: object) -> str:
@@ -139,24 +139,24 @@ def cased(text: str, case: str) -> str:
 @lru_cache(maxsize=4096)
 def pieces(template: str) -> tuple[tuple[str, str | None, str], ...]:
     """Return a template as its fixed texts, and its fields with how they begin."""
-    found = FIELD.split(template)
+    matches = FIELD.split(template)
     made: list[tuple[str, str | None, str]] = []
-    for at in range(0, len(found), 3):
-        if found[at]:
-            made.append((found[at], None, ""))
-        if at + 1 < len(found):
-            made.append(("", found[at + 1], found[at + 2] or ""))
+    for at in range(0, len(matches), 3):
+        if matches[at]:
+            made.append((matches[at], None, ""))
+        if at + 1 < len(matches):
+            made.append(("", matches[at + 1], matches[at + 2] or ""))
     return tuple(made)
 
 
 @lru_cache(maxsize=4096)
 def _form(template: str) -> tuple[str, tuple[str, ...]] | None:
     """Return a template as a format of `%` and the names of its fields; None where a field begins in its own way."""
-    found = pieces(template)
-    if any(case for _, _, case in found):
+    matches = pieces(template)
+    if any(case for _, _, case in matches):
         return None
-    text = "".join("%s" if field is not None else each.replace("%", "%%") for each, field, _ in found)
-    return text, tuple(field for _, field, _ in found if field is not None)
+    text = "".join("%s" if field is not None else each.replace("%", "%%") for each, field, _ in matches)
+    return text, tuple(field for _, field, _ in matches if field is not None)
 
 
 @lru_cache(maxsize=64)

@@ -7,8 +7,8 @@ _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]{0,15}://)(?:[^/?#\\@]{0,512}@)?([^/?#\\
 
 def origin(url: object) -> str:
     """Return scheme and host of a URL, `https://host:8443`; "" where it is none. Path, query and user are secrets."""
-    found = _ORIGIN.match(url) if isinstance(url, str) else None
-    return f"{found[1]}{found[2]}" if found else ""
+    match = _ORIGIN.match(url) if isinstance(url, str) else None
+    return f"{match[1]}{match[2]}" if match else ""
 
 
 def is_any_website(origin: str) -> bool:

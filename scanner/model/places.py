@@ -100,13 +100,13 @@ class JudgedPlace(NamedTuple):
             return (
                 _NO_REGIONS.get(self.place.region) or name(self.place.region) or Message("a region that is not known")
             )
-        where = dict.fromkeys(each for each in (self.region.place, self.region.geography) if each)
+        where = dict.fromkeys(each for each in (self.region.physical_location, self.region.geography) if each)
         return Message(
             "{region} ({place}; {area})", region=self.region.name, place=", ".join(where), area=AREAS[self.area]
         )
 
 
-class Found(NamedTuple):
+class NamedPlaces(NamedTuple):
     """The places of one mechanism. `none`: why there is none; `seen`: what was read where that is good."""
 
     places: tuple[Place, ...] = ()
@@ -153,7 +153,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
     instead: Mapping[str, str] = field(default_factory=dict)
     most: Severity = Severity.medium
 
-    def find(self, resource: Resource, index: Index) -> Found:
+    def find(self, resource: Resource, index: Index) -> NamedPlaces:
         """Return the places that a resource names by this mechanism. Raises Unread for what was not read."""
         if self.logs:
             return self._of_logs(resource, index)
@@ -167,15 +167,15 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
 
     # Kinds
 
-    def _of_region(self, resource: Resource) -> Found:
+    def _of_region(self, resource: Resource) -> NamedPlaces:
         region = _location(resource)
         seen = Evidence("location", region or ABSENT)
-        own = Place(region, seen, None if region else not_returned("location", Message("its region")))
+        location = Place(region, seen, None if region else not_returned("location", Message("its region")))
         more = ((path, resource.text(path)) for path in self.also)
         others = [Place(name, Evidence(path, text)) for path, text in more if (name := region_name(text))]
-        return Found((own, *(each for each in others if each.region != region)))
+        return NamedPlaces((location, *(each for each in others if each.region != region)))
 
-    def _of_pair(self, resource: Resource, index: Index) -> Found:
+    def _of_pair(self, resource: Resource, index: Index) -> NamedPlaces:
         if not self.path:
             return self._copied(resource, index, Evidence("location", _location(resource) or ABSENT), None)
         switches = self._switches(resource)
@@ -183,100 +183,109 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
         unread = tuple(Place("", seen, _strange(seen.path, value)) for value, seen in strange)
         value, seen = next(((value, seen) for value, seen in switches if is_one(value, self.on)), (MISSING, None))
         if seen is not None:
-            found = self._copied(resource, index, seen, self._cause(resource, value))
-            return found._replace(places=(*found.places, *unread))
+            matches = self._copied(resource, index, seen, self._cause(resource, value))
+            return matches._replace(places=(*matches.places, *unread))
         return (
-            Found(unread)
+            NamedPlaces(unread)
             if unread
-            else Found(none=Message("no {what}", what=self.what), seen=tuple(seen for _, seen in switches))
+            else NamedPlaces(none=Message("no {what}", what=self.what), seen=tuple(seen for _, seen in switches))
         )
 
     def _switches(self, resource: Resource) -> list[tuple[Any, Evidence]]:
         """Return the values of the paths that say whether there is a copy. Raises Unread where the first has none."""
         if "[]" in self.path:
             listed = [value for value, _ in self._values(self.path, resource)]
-            found = [(value, Evidence(self.path, ABSENT if value is MISSING else value)) for value in listed]
-            if not found:
+            matches = [(value, Evidence(self.path, ABSENT if value is MISSING else value)) for value in listed]
+            if not matches:
                 raise Unread(self.path, resource.why_absent_is_unknown or Message("Azure did not return it"))
         else:
-            found = [self._value(resource)]
+            matches = [self._value(resource)]
         more = ((resource.get(path), resource.evidence(path)) for path in self.also)
-        return [*found, *((value, seen) for value, seen in more if not is_absent(value))]
+        return [*matches, *((value, seen) for value, seen in more if not is_absent(value))]
 
-    def _copied(self, resource: Resource, index: Index, seen: Evidence, cause: Cause | None) -> Found:
+    def _copied(self, resource: Resource, index: Index, seen: Evidence, cause: Cause | None) -> NamedPlaces:
         """Return the place of the copy: where Azure names it, else in the paired region."""
         named = resource.get(self.copy) if self.copy else MISSING
         if is_absent(named):
             return self._pair(resource, index, seen, cause)
         region = region_name(named)
         missing = None if region else Unread(self.copy, Message("unrecognized value"))
-        return Found((Place(region, Evidence(self.copy, named), missing, cause),))
+        return NamedPlaces((Place(region, Evidence(self.copy, named), missing, cause),))
 
     def _cause(self, resource: Resource, value: Any) -> Cause | None:
         """Return the value that the fix changes, where it depends on the value."""
         better = next((new for old, new in self.instead.items() if is_one(value, (old,))), None)
         return None if better is None else Cause(resource.id, self.path, None, better, text=better)
 
-    def _pair(self, resource: Resource, index: Index, seen: Evidence, cause: Cause | None) -> Found:
-        own = _location(resource)
-        if not own:
-            return Found((Place("", seen, not_returned("location", Message("its region"))),))
-        if own in self.unpaired:
-            return Found(none=Message("the service keeps no copy of {own} in another region", own=own), seen=(seen,))
-        known = index.residency.regions.get(own)
+    def _pair(self, resource: Resource, index: Index, seen: Evidence, cause: Cause | None) -> NamedPlaces:
+        region = _location(resource)
+        if not region:
+            return NamedPlaces((Place("", seen, not_returned("location", Message("its region"))),))
+        if region in self.unpaired:
+            return NamedPlaces(
+                none=Message("the service keeps no copy of {own} in another region", own=region), seen=(seen,)
+            )
+        known = index.residency.regions.get(region)
         if known is None:
-            return Found(
+            return NamedPlaces(
                 (
                     Place(
                         "",
                         seen,
-                        Unread("location", Message("unknown region {own}, so its pair is unknown", own=repr(own)[:60])),
+                        Unread(
+                            "location", Message("unknown region {own}, so its pair is unknown", own=repr(region)[:60])
+                        ),
                     ),
                 )
             )
         if not known.is_pair_known:
-            return Found(
+            return NamedPlaces(
                 (
                     Place(
-                        "", seen, Unread("location", Message("Azure did not return the pair of {own}", own=own)), cause
+                        "",
+                        seen,
+                        Unread("location", Message("Azure did not return the pair of {own}", own=region)),
+                        cause,
                     ),
                 )
             )
         if not known.pair and not self.path:
-            return Found(none=Message("{own} has no paired region", own=own), seen=(seen,))
+            return NamedPlaces(none=Message("{own} has no paired region", own=region), seen=(seen,))
         missing = (
             None
             if known.pair
-            else Unread(seen.path, Message("{own} has no paired region, so the place is unknown", own=own))
+            else Unread(seen.path, Message("{own} has no paired region, so the place is unknown", own=region))
         )
-        return Found((Place(known.pair, Evidence(seen.path, _shown(seen.value, own, known.pair)), missing, cause),))
+        return NamedPlaces(
+            (Place(known.pair, Evidence(seen.path, _shown(seen.value, region, known.pair)), missing, cause),)
+        )
 
-    def _of_processing(self, resource: Resource) -> Found:
+    def _of_processing(self, resource: Resource) -> NamedPlaces:
         if not self.path:
-            return Found((Place(WORLDWIDE, Evidence("location", _location(resource) or ABSENT)),))
+            return NamedPlaces((Place(WORLDWIDE, Evidence("location", _location(resource) or ABSENT)),))
         value, seen = self._value(resource)
         if is_one(value, self.off):
-            return Found(none=Message("{what}: where the resource is", what=self.what), seen=(seen,))
+            return NamedPlaces(none=Message("{what}: where the resource is", what=self.what), seen=(seen,))
         place = WORLDWIDE if is_one(value, self.on) else ZONE if is_one(value, self.zones) else ""
-        return Found((Place(place, seen, None if place else _strange(self.path, value)),))
+        return NamedPlaces((Place(place, seen, None if place else _strange(self.path, value)),))
 
-    def _of_values(self, resource: Resource, index: Index) -> Found:
-        found = [
+    def _of_values(self, resource: Resource, index: Index) -> NamedPlaces:
+        json_paths = [
             self._place(path, value, cause, index)
             for path in (self.path, *self.also)
             if path not in self.switches or not is_one(resource.get(self.switches[path]), (False,))
             for value, cause in self._values(path, resource)
         ]
-        if not found:
+        if not json_paths:
             if self.flows and resource.has(self.flows.partition("[]")[0]):
-                return Found(none=Message("no flow has a {what}", what=self.what))
+                return NamedPlaces(none=Message("no flow has a {what}", what=self.what))
             exists = bool(self.exists) and resource.get(self.exists) not in (None, MISSING, {})
             if self.none and not exists and not resource.why_absent_is_unknown:
-                return Found(
+                return NamedPlaces(
                     none=Message("no {what}", what=self.what), seen=(Evidence(self.path.partition("[]")[0], ABSENT),)
                 )
             raise Unread(self.path, resource.why_absent_is_unknown or Message("Azure did not return it"))
-        return Found(tuple(found))
+        return NamedPlaces(tuple(json_paths))
 
     def _values(self, path: str, resource: Resource) -> Iterator[tuple[Any, Cause | None]]:
         listed, is_list, inner = path.partition("[]")
@@ -285,11 +294,11 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
             yield from () if is_absent(value) or value == "" else ((value, None),)
             return
         used = self._flows(resource)
-        for place, entry in enumerate(resource.items(listed)):
+        for position, entry in enumerate(resource.items(listed)):
             if used is not None and not _is_used(entry, used):
                 continue
             value = get_path(entry, inner.lstrip(".")) if inner else entry
-            yield value, Cause(resource.id, listed, entry, place=place) if self.removed else None
+            yield value, Cause(resource.id, listed, entry, position=position) if self.removed else None
 
     def _flows(self, resource: Resource) -> set[str] | None:
         """Return the names of the destinations that a flow names, in lower case; None where all count."""
@@ -318,18 +327,18 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
             cause,
         )
 
-    def _of_logs(self, setting: Resource, index: Index) -> Found:
+    def _of_logs(self, setting: Resource, index: Index) -> NamedPlaces:
         """Return where a diagnostic setting stores logs. A switch of an unknown value counts as on."""
         unclear: list[Unread] = []
         if not list(categories(setting, unclear)) and not unclear:
-            return Found(none=Message("no {what}", what=self.what))
+            return NamedPlaces(none=Message("no {what}", what=self.what))
         ends = list(destinations(setting, index))
         if not ends:
             if setting.why_absent_is_unknown:
                 raise Unread(self.path, setting.why_absent_is_unknown)
-            return Found(none=Message("no {what}", what=self.what), seen=(Evidence(self.path, ABSENT),))
+            return NamedPlaces(none=Message("no {what}", what=self.what), seen=(Evidence(self.path, ABSENT),))
         places = tuple(self._of_destination(each, index) for each in ends if not each.is_gone)
-        return Found(places, none=Message("the {what} no longer exists", what=self.what))
+        return NamedPlaces(places, none=Message("the {what} no longer exists", what=self.what))
 
     def _of_destination(self, each: LogDestination, index: Index) -> Place:
         if not each.id:
@@ -349,27 +358,27 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
 
     # Verdicts
 
-    def judge(self, resource: Resource, index: Index) -> tuple[Found, list[JudgedPlace]]:
+    def judge(self, resource: Resource, index: Index) -> tuple[NamedPlaces, list[JudgedPlace]]:
         """Return the places of a resource, and each with its verdict. Raises Unread for what was not read."""
         memo = resource.bundle.memo
         if memo is None:
             return self._judge(resource, index)
         key = self, resource.key
-        judged: tuple[Found, list[JudgedPlace]] | None = memo.get(key)
+        judged: tuple[NamedPlaces, list[JudgedPlace]] | None = memo.get(key)
         if judged is None:
             judged = memo[key] = self._judge(resource, index)
         return judged
 
-    def _judge(self, resource: Resource, index: Index) -> tuple[Found, list[JudgedPlace]]:
-        found = self.find(resource, index)
-        allowed, unread = _allowed(resource, index) if found.places else (None, None)
-        return found, [_judged(each, allowed, unread, resource, index) for each in found.places]
+    def _judge(self, resource: Resource, index: Index) -> tuple[NamedPlaces, list[JudgedPlace]]:
+        matches = self.find(resource, index)
+        allowed, unread = _allowed(resource, index) if matches.places else (None, None)
+        return matches, [_judged(each, allowed, unread, resource, index) for each in matches.places]
 
     def check(self, resource: Resource, index: Index) -> Verdict:
         """Fail where a place is not allowed, or is any region."""
-        found, judged = self.judge(resource, index)
+        matches, judged = self.judge(resource, index)
         if not judged:
-            return Pass(found.seen) if self.path and found.seen else NotApplicable(found.none)
+            return Pass(matches.seen) if self.path and matches.seen else NotApplicable(matches.none)
         seen = tuple(_evidence(each) for each in judged)
         leaving = [each for each in judged if each.verdict == "may-leave"]
         missing = [each.missing for each in judged if each.missing is not None]
@@ -396,10 +405,10 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
     def _message(self, leaving: list[JudgedPlace]) -> Message:
         where = listed(list(dict.fromkeys(each.words for each in leaving)))
         allowed = leaving[0].allowed
-        said = [Message("{what!c}: {where}, by configuration", what=self.what, where=where)]
+        messages = [Message("{what!c}: {where}, by configuration", what=self.what, where=where)]
         if allowed is not None:
-            said.append(Message("Allowed: {allowed} ({source})", allowed=allowed, source=allowed.source))
-        return Message("{list}.", list=joined(". ", said))
+            messages.append(Message("Allowed: {allowed} ({source})", allowed=allowed, source=allowed.source))
+        return Message("{list}.", list=joined(". ", messages))
 
 
 def _is_used(entry: Any, used: set[str]) -> bool:
@@ -410,8 +419,8 @@ def _is_used(entry: Any, used: set[str]) -> bool:
 
 def _location(resource: Resource) -> str:
     """Return the region of a resource, or of the one that it belongs to; "" also where its own is no text."""
-    own = member(resource.body, "location")
-    if not is_absent(own) and not isinstance(own, str):
+    region = member(resource.body, "location")
+    if not is_absent(region) and not isinstance(region, str):
         return ""
     top = resource.bundle.top
     return resource.location or (top.location if top is not None else "")
@@ -424,11 +433,11 @@ def _strange(path: str, value: Any) -> Unread:
     )
 
 
-def _shown(value: object, own: str, pair: str) -> object:
+def _shown(value: object, region: str, pair: str) -> object:
     return (
-        Message("{value}: {own} is paired with {pair}", value=spelled(value), own=own, pair=pair)
-        if pair and value != own
-        else Message("{region}, paired with {pair}", region=own, pair=pair or Message("none"))
+        Message("{value}: {own} is paired with {pair}", value=spelled(value), own=region, pair=pair)
+        if pair and value != region
+        else Message("{region}, paired with {pair}", region=region, pair=pair or Message("none"))
     )
 
 
@@ -471,7 +480,7 @@ _OUTSIDE_THE_UNION: Final = frozenset({"iceland", "liechtenstein", "norway"})
 _STATES: Final = Message("united states")
 
 
-def _of_zone(place: Place, allowed: Allowed | None, unread: Unread | None, own: Region | None) -> JudgedPlace:
+def _of_zone(place: Place, allowed: Allowed | None, unread: Unread | None, region: Region | None) -> JudgedPlace:
     """Return the verdict on a data zone, which is wider than a country.
 
     ai-services/openai/how-to/deployment-types: the zone is the member states of the European Union for a resource in
@@ -479,8 +488,8 @@ def _of_zone(place: Place, allowed: Allowed | None, unread: Unread | None, own: 
     """
     if allowed is None:
         return JudgedPlace(place, "unknown", None, "unknown", None, unread)
-    geography = own.geography.lower() if own is not None else ""
-    if own is not None and own.area == "eea" and geography not in _OUTSIDE_THE_UNION:
+    geography = region.geography.lower() if region is not None else ""
+    if region is not None and region.area == "eea" and geography not in _OUTSIDE_THE_UNION:
         return JudgedPlace(place, "stays" if EEA_WORD in allowed.words else "may-leave", None, "eea", allowed)
     if geography == _STATES:
         return JudgedPlace(place, "stays" if _STATES in allowed.words else "may-leave", None, "third", allowed)

@@ -50,7 +50,7 @@ class Region(NamedTuple):
 
     name: str
     geography: str
-    place: str
+    physical_location: str
     pair: str = ""
     longitude: float | None = None
     latitude: float | None = None
@@ -153,9 +153,9 @@ WITHOUT_ZONES: Final = frozenset(
 
 
 def _row(line: str) -> Region:
-    name, geography, place, pair, *at = [*line.split("|"), ""]
+    name, geography, physical_location, pair, *at = [*line.split("|"), ""]
     longitude, latitude = (float(at[0]), float(at[1])) if len(at) > len(("longitude", "latitude")) else (None, None)
-    return Region(name, geography, place, pair, longitude, latitude, lacks_zones=name in WITHOUT_ZONES)
+    return Region(name, geography, physical_location, pair, longitude, latitude, lacks_zones=name in WITHOUT_ZONES)
 
 
 TABLE: Final[Mapping[str, Region]] = {row.name: row for row in map(_row, filter(None, _ROWS.splitlines()))}
@@ -192,12 +192,12 @@ def of_arm(rows: Iterable[Mapping[str, Any]]) -> dict[str, Region]:
     """Return the regions of ARM's list of locations, by name. A row without a geography, or of another kind, is left
     out: then the table says what is known.
     """
-    found: dict[str, Region] = {}
+    result: dict[str, Region] = {}
     for row in rows:
         region = _of_arm(row)
         if region is not None:
-            found[region.name] = region
-    return found
+            result[region.name] = region
+    return result
 
 
 def _of_arm(row: Mapping[str, Any]) -> Region | None:
@@ -214,7 +214,7 @@ def _of_arm(row: Mapping[str, Any]) -> Region | None:
     return Region(
         name,
         geography,
-        text_at(row, "metadata.physicalLocation") or (known.place if known else ""),
+        text_at(row, "metadata.physicalLocation") or (known.physical_location if known else ""),
         pair if is_returned or known is None else known.pair,
         known.longitude if known else None,
         known.latitude if known else None,

@@ -146,26 +146,26 @@ class Residency(Struct):
             return True
         name, value = scope.tag
         holder = resource if resource.known_tags or resource.bundle.top is None else resource.bundle.top
-        found = member(holder.tags, name)
-        return found is not MISSING and str(found).lower() == value.lower()
+        item = member(holder.tags, name)
+        return item is not MISSING and str(item).lower() == value.lower()
 
     def exception(self, resource: Resource, region: Region) -> PlaceException | None:
         """Return the exception that covers a place of a resource, one that has not expired first."""
-        found = [each for each in self.policy.exceptions if each.covers(resource.id, region)]
-        return min(found, key=lambda each: each.expired, default=None)
+        exceptions = [each for each in self.policy.exceptions if each.covers(resource.id, region)]
+        return min(exceptions, key=lambda each: each.expired, default=None)
 
     def located(self) -> Located:
         """Return the region of each top-level resource of the snapshot by its id in lower case."""
         if self._locations is None:
-            found = self.locate()
-            self._locations = found if isinstance(found, Located) else Located(found)
+            result = self.locate()
+            self._locations = result if isinstance(result, Located) else Located(result)
         return self._locations
 
     def region_of(self, resource_id: str) -> str:
         """Return the region of another resource; "" where it is not known."""
-        parts = segments(resource_id)
-        start = parts.index("providers") if "providers" in parts else len(parts)
-        return region_name(self.located().get("/" + "/".join(parts[: start + 4]), ""))
+        pieces = segments(resource_id)
+        start = pieces.index("providers") if "providers" in pieces else len(pieces)
+        return region_name(self.located().get("/" + "/".join(pieces[: start + 4]), ""))
 
     def why_unknown(self, resource_id: str) -> Message:
         """Return why the region of another resource is not known."""

@@ -9,9 +9,9 @@ from msgspec import Struct
 from scanner.model.ids import (
     SUBSCRIPTION,
     group_of,
-    id_key,
     list_of,
     name_of,
+    normalized_id,
     resource_type_of,
     segments,
     subscription_of,
@@ -134,7 +134,7 @@ class Resource:
         identity = member(body, "id")
         self.body = body
         self.id: str = identity if isinstance(identity, str) else ""
-        self.key = id_key(self.id)
+        self.key = normalized_id(self.id)
         self.list_key = list_of(self.id)
         self.type = resource_type_of(self.id)
         self.name = name_of(self.id)
@@ -214,8 +214,8 @@ class Resource:
             return make()
         key = name, of, self.key
         if key in memo:
-            found: T = memo[key]
-            return found
+            result: T = memo[key]
+            return result
         made = memo[key] = make()
         return made
 
@@ -247,10 +247,10 @@ class Resource:
 
     def objects(self, path: str) -> list[Any]:
         """Return what `items` returns. Raises Unread also where an entry is no JSON object."""
-        found = self.items(path)
-        if not all(isinstance(each, dict) for each in found):
+        result = self.items(path)
+        if not all(isinstance(each, dict) for each in result):
             raise malformed(f"{path}[]")
-        return found
+        return result
 
     def text(self, path: str) -> str:
         """Return the text below a path; "" where it is absent or null. Raises Unread for a value that is no text."""
@@ -272,18 +272,18 @@ class Resource:
 
     def children(self, child: ChildRead) -> Children:
         """Return what is known below a read. It never raises: check `.gap`."""
-        found = self._below(child)
+        resources = self._below(child)
         if not child.needed(self):
-            return Children(found)
-        return Children(found, self._missing(child, len(found)))
+            return Children(resources)
+        return Children(resources, self._missing(child, len(resources)))
 
     def child(self, child: ChildRead) -> "Resource | None":
         """Return the one resource of a single read; None where Azure says that there is none. Raises Unread where
         that is not known.
         """
-        found = self._below(child)
-        if found:
-            return found[0]
+        resources = self._below(child)
+        if resources:
+            return resources[0]
         if not child.needed(self):
             return None
         missing = self._missing(child, 0)
@@ -292,28 +292,28 @@ class Resource:
         return None
 
     def _below(self, child: ChildRead) -> list["Resource"]:
-        place = self.key + child.key
+        list_path = self.key + child.key
         if child.one:
-            single = self.bundle.resources.get(place)
+            single = self.bundle.resources.get(list_path)
             return [] if single is None else [single]
-        return list(self.bundle.below.get(place, ()))
+        return list(self.bundle.below.get(list_path, ()))
 
-    def _missing(self, child: ChildRead, found: int) -> Unread | None:
-        place = self.key + child.key
+    def _missing(self, child: ChildRead, value: int) -> Unread | None:
+        list_path = self.key + child.key
         bundle = self.bundle
-        count = bundle.reads.get(place)
+        count = bundle.reads.get(list_path)
         if count is not None:
             return (
                 Unread(
-                    child.path, Message("{count} were collected, {found} are in the snapshot", count=count, found=found)
+                    child.path, Message("{count} were collected, {found} are in the snapshot", count=count, found=value)
                 )
-                if count > found
+                if count > value
                 else None
             )
-        gap = bundle.gaps.get(place)
+        gap = bundle.gaps.get(list_path)
         if gap is not None:
             return Unread(child.path, gap.why(), gap.url)
-        why = bundle.skips.get(place)
+        why = bundle.skips.get(list_path)
         if why is not None and why in child.off:
             return None
         return Unread(child.path, Message("not collected ({why})", why=why) if why else Message("not collected"))

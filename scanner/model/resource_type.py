@@ -149,10 +149,10 @@ class Read:
         if memo is None:
             return self._needed(parent)
         key = self, parent.key
-        found: bool | None = memo.get(key)
-        if found is None:
-            found = memo[key] = self._needed(parent)
-        return found
+        result: bool | None = memo.get(key)
+        if result is None:
+            result = memo[key] = self._needed(parent)
+        return result
 
     def _needed(self, parent: Resource) -> bool:
         if self._folded and parent.type.lower() not in self._folded:
@@ -176,8 +176,8 @@ class Read:
             return self.after
 
     def _follows(self, parent: Resource, other: "Read", matters: Callable[[Resource], bool]) -> bool:
-        found = parent.children(other)
-        return found.gap is not None or any(matters(each) for each in found)
+        children = parent.children(other)
+        return children.gap is not None or any(matters(each) for each in children)
 
 
 After = tuple[Read, Callable[[Resource], bool]]
@@ -339,8 +339,8 @@ class ResourceType:
 
     def product_names(self) -> dict[str, str]:
         """Return what people call its types and those below them, by type, where the last segment does not say it."""
-        found = dict(zip(self.types, self.products, strict=False))
-        return found | {type: read.product for read in self.children if read.product for type in read.types}
+        result = dict(zip(self.types, self.products, strict=False))
+        return result | {type: read.product for read in self.children if read.product for type in read.types}
 
     @property
     def endpoint_names(self) -> tuple[str, ...]:
@@ -352,10 +352,10 @@ class ResourceType:
         try:
             return self._named[name]
         except KeyError:
-            found = next((each for each in self.endpoint_list if each.fits(name)), None)
+            endpoint = next((each for each in self.endpoint_list if each.fits(name)), None)
             if len(self._named) < _MOST_NAMES:
-                self._named[name] = found
-            return found
+                self._named[name] = endpoint
+            return endpoint
 
     def ports_of(self, exposure: Exposure) -> Ports:
         """Return the ports of an endpoint, or why none is known."""
@@ -364,8 +364,8 @@ class ResourceType:
         name = exposure.endpoint
         if name.startswith(("tcp/", "udp/", "*/")):
             return (name,)
-        found = self.endpoint_of(name)
-        return NO_PORT if found is None else found.ports
+        endpoint = self.endpoint_of(name)
+        return NO_PORT if endpoint is None else endpoint.ports
 
     def paths(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Make the decorated function return the network paths to a resource whose endpoints are ports.
@@ -394,10 +394,10 @@ class ResourceType:
         on: tuple[Any, ...],
         absent: Any = MISSING,
         source: str = "",
-        says: Message = NOTHING,
+        message: Message = NOTHING,
     ) -> Switch:
         """Return the switch that many types share: a value of `off` accepts Entra ID alone, one of `on` keys too."""
         levels: dict[Any, Level] = {}
         levels.update(dict.fromkeys(off, Auth.identity))
         levels.update(dict.fromkeys(on, Auth.shared))
-        return Switch(path, levels, absent, source, {Auth.shared: says} if says else {})
+        return Switch(path, levels, absent, source, {Auth.shared: message} if message else {})

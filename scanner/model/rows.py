@@ -70,13 +70,13 @@ def row_of(data: dict[str, Any]) -> RuleData:
         raise BadRow("a fix needs az or steps", "fix")
     if row.check is not None:
         _consistent(row, row.check)
-    for place, condition in enumerate(row.unless):
-        _check_path(condition.path, "unless", place, "path")
-    for place, old in enumerate(row.aliases):
-        _check_id(old, "aliases", place)
-    for place, merged in enumerate(row.merged):
+    for position, condition in enumerate(row.unless):
+        _check_path(condition.path, "unless", position, "path")
+    for position, old in enumerate(row.aliases):
+        _check_id(old, "aliases", position)
+    for position, merged in enumerate(row.merged):
         for at, old in enumerate(merged.ids):
-            _check_id(old, "merged", place, "ids", at)
+            _check_id(old, "merged", position, "ids", at)
     return row
 
 
@@ -167,11 +167,11 @@ def _check_paths(check: CheckRow) -> None:
     if isinstance(check, ValueCheck):
         if is_list and (check.path.count("[]"), check.path.count("[].")) != (1, 1):
             raise BadRow(f'"{check.path}" is no path: a list is asked as LIST[].PROPERTY', "check", "path")
-        for place, path in enumerate(check.any_of):
-            _check_path(path, "check", "any_of", place)
+        for position, path in enumerate(check.any_of):
+            _check_path(path, "check", "any_of", position)
     if isinstance(check, PlaceCheck):
-        for place, path in enumerate(check.also):
-            _check_path(path, "check", "also", place, listed=True)
+        for position, path in enumerate(check.also):
+            _check_path(path, "check", "also", position, listed=True)
     least = check.at_least if isinstance(check, LeastCheck) else None
     if isinstance(least, str) and not re.fullmatch(r"\d+(\.\d+)*", least) and checks.period_seconds(least) is None:
         raise BadRow(f'"{least}" is no version and no ISO 8601 period', "check", "at_least")
@@ -210,7 +210,7 @@ def rule_of(
     named = row.check.of if row.check is not None else row.lock.of if row.lock is not None else ""
     of = _read_or_type(lookup, named, "check" if row.check else "lock", "of") if named else default()
     resource_type, subject = subject_of(of)
-    reads = [_read(lookup, name, "reads", place) for place, name in enumerate(row.reads)]
+    reads = [_read(lookup, name, "reads", position) for position, name in enumerate(row.reads)]
     check = finder = None
     if row.check is not None:
         finder = _finder(row, row.check) if isinstance(row.check, PlaceCheck) else None
@@ -218,7 +218,9 @@ def rule_of(
         if row.check.region_has:
             check = partial(_in_region, check, row.check.region_has)
         reads += needed
-        reads += [_read(lookup, each.of, "unless", place, "of") for place, each in enumerate(row.unless) if each.of]
+        reads += [
+            _read(lookup, each.of, "unless", position, "of") for position, each in enumerate(row.unless) if each.of
+        ]
     return Rule(
         id=id,
         title=row.title,
@@ -283,7 +285,7 @@ def _names(value: str | Names) -> Names:
     return (value,) if isinstance(value, str) else value
 
 
-def _found(lookup: Lookup, name: str, *key: str | int) -> object:
+def _values_at(lookup: Lookup, name: str, *key: str | int) -> object:
     try:
         return lookup(name)
     except BadRow as fault:
@@ -292,17 +294,17 @@ def _found(lookup: Lookup, name: str, *key: str | int) -> object:
 
 
 def _read_or_type(lookup: Lookup, name: str, *key: str | int) -> ResourceType | Read:
-    found = _found(lookup, name, *key)
-    if not isinstance(found, ResourceType | Read):
+    result = _values_at(lookup, name, *key)
+    if not isinstance(result, ResourceType | Read):
         raise BadRow(f"{name} is not a type or a read", *key)
-    return found
+    return result
 
 
 def _read(lookup: Lookup, name: str, *key: str | int) -> Read:
-    found = _found(lookup, name, *key)
-    if not isinstance(found, Read):
+    result = _values_at(lookup, name, *key)
+    if not isinstance(result, Read):
         raise BadRow(f"{name} is not a read", *key)
-    return found
+    return result
 
 
 # Conditions
@@ -311,15 +313,15 @@ Condition = Callable[[Resource], bool]
 
 
 def _conditions(unless: tuple[UnlessRow, ...], lookup: Lookup) -> list[tuple[UnlessRow, Condition]]:
-    return [(each, _condition(each, lookup, place)) for place, each in enumerate(unless)]
+    return [(each, _condition(each, lookup, position)) for position, each in enumerate(unless)]
 
 
-def _condition(row: UnlessRow, lookup: Lookup, place: int) -> Condition:
+def _condition(row: UnlessRow, lookup: Lookup, position: int) -> Condition:
     if row.without:
-        return partial(_lacks, _read(lookup, row.without, "unless", place, "without"))
+        return partial(_lacks, _read(lookup, row.without, "unless", position, "without"))
     if not row.path or not (row.is_ or row.absent or row.present):
-        raise BadRow("a condition needs without, or a path with is, absent or present", "unless", place)
-    return _meets(row, _read(lookup, row.of, "unless", place, "of") if row.of else None)
+        raise BadRow("a condition needs without, or a path with is, absent or present", "unless", position)
+    return _meets(row, _read(lookup, row.of, "unless", position, "of") if row.of else None)
 
 
 def _lacks(read: Read, resource: Resource) -> bool:
@@ -375,7 +377,7 @@ def _check(
         assert finder is not None
         return partial(_placed, finder, [*lacking, *others]), []
     chooses_key = not isinstance(row, LeastCheck) and row.chooses_key
-    fact = _fact(row, {place.rpartition(" ")[2]: value for place, value in sets.items()})
+    fact = _fact(row, {target.rpartition(" ")[2]: value for target, value in sets.items()})
 
     def check(resource: Resource, index: "Index") -> Verdict:
         for because, condition in lacking:
@@ -425,11 +427,11 @@ def _in_region(check: Check, needed: str, resource: Resource, index: "Index") ->
 
 
 def _called(row: FunctionCheck, lookup: Lookup) -> tuple[Check, list[Read]]:
-    function = _found(lookup, row.function, "check", "function")
+    function = _values_at(lookup, row.function, "check", "function")
     if not callable(function):
         raise BadRow(f"{row.function} is not a function", "check", "function")
     arguments = {
-        name: _found(lookup, given, "check", "arguments", name) if isinstance(given, str) else given
+        name: _values_at(lookup, given, "check", "arguments", name) if isinstance(given, str) else given
         for name, given in row.arguments.items()
     }
     return partial(function, **arguments), [each for each in arguments.values() if isinstance(each, Read)]
@@ -495,15 +497,15 @@ def _check_templates(row: RuleData) -> None:
     fix = row.fix
     texts: list[tuple[tuple[str | int, ...], str]] = [
         *(((name,), getattr(fix, name)) for name in ("az", "check_first", "try_first", "delete")),
-        *((("steps", place), each) for place, each in enumerate(fix.steps)),
+        *((("steps", position), each) for position, each in enumerate(fix.steps)),
         *(((name, key), key) for name in ("change", "add") for key in getattr(fix, name) if key.startswith("{")),
     ]
     for at, text in texts:
         try:
-            found = [each for _, *each in Formatter().parse(text)]
+            matches = [each for _, *each in Formatter().parse(text)]
         except ValueError:
             raise BadRow("a brace stands alone: write {{ and }} for braces", "fix", *at) from None
-        for word, form, conversion in found:
+        for word, form, conversion in matches:
             if word is not None and (form or conversion or not word.isidentifier()):
                 raise BadRow(f"{{{word[:40]}}} is no name: write {{{{ and }}}} for braces", "fix", *at)
             if word is not None and at[0] in ("delete", "change", "add") and word not in _IDS:
@@ -512,12 +514,12 @@ def _check_templates(row: RuleData) -> None:
 
 def _check_undo(fix: FixData) -> None:
     """Raise BadRow for what is said of the undo without a page that says it, and for a page of nothing."""
-    said = "cannot_undo" if fix.cannot_undo else "unset" if fix.unset is not None else ""
-    if said and not fix.undo_source.startswith("https://"):
-        raise BadRow(f"{said} needs undo_source: the https address of the page that says so", "fix", said)
+    text = "cannot_undo" if fix.cannot_undo else "unset" if fix.unset is not None else ""
+    if text and not fix.undo_source.startswith("https://"):
+        raise BadRow(f"{text} needs undo_source: the https address of the page that says so", "fix", text)
     if fix.cannot_undo and fix.unset is not None:
         raise BadRow("what cannot be undone has no value to set back: leave out unset", "fix", "unset")
-    if fix.undo_source and not said:
+    if fix.undo_source and not text:
         raise BadRow("a source of what? Say cannot_undo or unset", "fix", "undo_source")
 
 

@@ -92,8 +92,8 @@ class FixTemplate(Struct, frozen=True, kw_only=True, dict=True):
     @property
     def terraform_page(self) -> str:
         """Return the name of the provider's page about the resource: `key_vault` of `azurerm_key_vault`."""
-        found = _RESOURCE.search(self.terraform)
-        return found[1] if found else ""
+        match = _RESOURCE.search(self.terraform)
+        return match[1] if match else ""
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -105,8 +105,8 @@ class FixTemplate(Struct, frozen=True, kw_only=True, dict=True):
         """Return `change` and `add` as edits: what is below the resource, the path, the value, whether it has names,
         the entry.
         """
-        changed = [(*_place(to), new, "{" in repr(new), None) for to, new in self.change.items()]
-        return [*changed, *((*_place(to), new, False, ADD) for to, new in self.add.items())]
+        changed = [(*_split_target(to), new, "{" in repr(new), None) for to, new in self.change.items()]
+        return [*changed, *((*_split_target(to), new, False, ADD) for to, new in self.add.items())]
 
     def changes(self, subject: Resource, top: Resource) -> Iterator[Change]:
         """Yield what the command changes on a resource."""
@@ -133,9 +133,9 @@ def _named(value: Any, subject: Resource) -> Any:
     return subject.name if value == "{name}" else subject.id if value == "{id}" else value
 
 
-def _place(place: str) -> tuple[str, str]:
+def _split_target(target: str) -> tuple[str, str]:
     """Return what a key of `change` names below the resource, or the template of another id, and the path."""
-    below, _, path = place.rpartition(" ")
+    below, _, path = target.rpartition(" ")
     return below, path
 
 
@@ -316,11 +316,11 @@ class Question(Struct, frozen=True):
     @property
     def controls(self) -> Controls:
         """Return the control ids of its rules."""
-        found: dict[str, tuple[str, ...]] = {}
+        result: dict[str, tuple[str, ...]] = {}
         for rule in self.rules:
             for framework, ids in rule.controls.items():
-                found[framework] = tuple(dict.fromkeys((*found.get(framework, ()), *ids)))
-        return found
+                result[framework] = tuple(dict.fromkeys((*result.get(framework, ()), *ids)))
+        return result
 
     @property
     def costly(self) -> bool:
@@ -335,10 +335,10 @@ class Question(Struct, frozen=True):
 
 def questions(rules: Iterable[Rule]) -> dict[str, Question]:
     """Return rules by their ids, in their order; those of many types together."""
-    found: dict[str, list[Rule]] = {}
+    result: dict[str, list[Rule]] = {}
     for rule in rules:
-        found.setdefault(rule.id, []).append(rule)
-    return {id: Question(tuple(each)) for id, each in found.items()}
+        result.setdefault(rule.id, []).append(rule)
+    return {id: Question(tuple(each)) for id, each in result.items()}
 
 
 @lru_cache(maxsize=16384)

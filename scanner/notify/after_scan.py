@@ -6,8 +6,8 @@ from typing import Protocol
 
 from scanner.config.channels import CHANNELS
 from scanner.config.notifications import Target, target
-from scanner.config.places import FILE
 from scanner.config.settings import Settings
+from scanner.config.settings_location import FILE
 from scanner.errors import HistoryError, InputError, UserError, nearest
 from scanner.history.items import Reported
 from scanner.notify import compose
@@ -40,15 +40,15 @@ def checked(settings: Settings) -> tuple[Target, ...]:
     if names and not settings["history"]:
         what = "notifications require a history to detect changes; nothing was read"
         raise InputError(what, at=settings.at("notify", names[0]), do="add --history FILE")
-    found = targets(settings, names)
-    for each in found:
+    result = targets(settings, names)
+    for each in result:
         if (each.owner or each.owners or each.domains) and not settings.owner_tag:
             what = f'notification "{each.name}" filters by owner, but no owner tag is set; nothing was read'
             raise InputError(what, at=settings.at_key("notify", each.name, "owner"), do="set owner-tag in [report]")
         if CHANNELS[each.kind].on_stdout and ("-" in settings["out"] or (settings["format"] and not settings["out"])):
             what = f'notification "{each.name}" writes to standard output, and so does --out -; nothing was read'
             raise InputError(what, at=settings.at("notify", each.name), do="write the findings to a file")
-    return found
+    return result
 
 
 class ReportLog(Protocol):
@@ -60,7 +60,7 @@ class ReportLog(Protocol):
     def mark_reported(self, name: str, items: Sequence[NoticeItem]) -> None:
         """Record that these items were reported, or that nothing was new. Raises HistoryError."""
 
-    def mark_in_part(self, name: str, items: Sequence[NoticeItem]) -> None:
+    def mark_partial(self, name: str, items: Sequence[NoticeItem]) -> None:
         """Record that these items were reported, and that others were not. Raises HistoryError."""
 
 
@@ -85,15 +85,15 @@ def notify(
             continue
         items = [item for notice in delivered.values() for item in notice.items]
         try:
-            mark = log.mark_reported if len(delivered) == len(sent) else log.mark_in_part
+            mark = log.mark_reported if len(delivered) == len(sent) else log.mark_partial
             mark(each.name, items)
         except HistoryError as error:
             what = f'{error.what}; items already reported to "{each.name}" may be reported again'
             errors.append(HistoryError(what, at=error.at, do=error.do))
         for to, notice in delivered.items():
-            whom = f"{each.name} ({to.owner})" if to.is_part else each.name
-            said = f"notice to {whom}: {notice.title}"
-            screen.write([Line(said, "Wrote")], "wrote", said)
+            whom = f"{each.name} ({to.owner})" if to.is_of_owner else each.name
+            text = f"notice to {whom}: {notice.title}"
+            screen.write([Line(text, "Wrote")], "wrote", text)
     return errors
 
 

@@ -60,7 +60,7 @@ def notice(target: Target, result: ScanResult, reported: Reported) -> Notice | N
         items=items,
         waivers=expiring if kind == "news" else [],
         gaps=_gaps(result.evaluation),
-        files=list(result.parts.get(target.owner.casefold(), ()) if target.is_part else result.files),
+        files=list(result.owner_files.get(target.owner.casefold(), ()) if target.is_of_owner else result.files),
         language=result.language,
     )
 
@@ -92,11 +92,11 @@ def owner_of(item: Item, owners: Mapping[str, str]) -> str:
 
 def _items(target: Target, result: ScanResult, reported: Reported) -> list[NoticeItem]:
     changes = result.changes or Changes()
-    found = {each.item.key: (each, False) for each in changes.alerts(target.least)}
+    matches = {each.item.key: (each, False) for each in changes.alerts(target.least)}
     for each in changes.uncovered([each for each in reported.missed if rank(each.item.severity) >= target.least]):
-        found.setdefault(each.item.key, (each, True))
+        matches.setdefault(each.item.key, (each, True))
     tenants = tenant_labels(result.evaluation.scopes, result.scan)
-    made = [_item(change, result, tenants, late=late) for change, late in found.values()]
+    made = [_item(change, result, tenants, late=late) for change, late in matches.values()]
     wanted = [each for each in made if _is_for(target, each.owner)]
     return sorted(wanted, key=lambda each: (-Severity[each.severity], each.resource.lower(), each.endpoint, each.rule))
 
@@ -146,7 +146,7 @@ def _is_due(expires: date, today: date, before: date | None) -> bool:
 
 
 def _gaps(result: EvaluationResult) -> list[NoticeGap]:
-    found = sorted((each for each in result.gaps if not each.accepted), key=lambda each: not tenant_of(each.url))
+    gap_rows = sorted((each for each in result.gaps if not each.accepted), key=lambda each: not tenant_of(each.url))
     return [
         NoticeGap(
             url=each.url,
@@ -155,7 +155,7 @@ def _gaps(result: EvaluationResult) -> list[NoticeGap]:
             action=each.action,
             tenant=result.tenants.get(tenant_of(each.url), msgspec.UNSET),
         )
-        for each in found[:GAPS]
+        for each in gap_rows[:GAPS]
     ]
 
 

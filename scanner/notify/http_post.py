@@ -29,13 +29,13 @@ def post_attempt(url: str, text: bytes, tool: str, headers: Mapping[str, str] | 
 
 def post(url: str, text: bytes, headers: Mapping[str, str], *, seconds: float, on_open: OnOpen) -> None:
     """Post JSON. Raises DeliveryError, which has the host and never the rest of the URL."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    split = urlsplit(url)
+    host = split.hostname or ""
     connection: HTTPConnection | None = None
     try:
-        connection = _connection(parts, seconds)
+        connection = _connection(split, seconds)
         on_open(_end_of(connection))
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path = (split.path or "/") + (f"?{split.query}" if split.query else "")
         connection.request("POST", path, text, {"Content-Type": "application/json", "Connection": "close", **headers})
         with connection.getresponse() as answer:
             _check_answer(answer, host)
@@ -54,19 +54,19 @@ def post(url: str, text: bytes, headers: Mapping[str, str], *, seconds: float, o
             connection.close()
 
 
-def _connection(parts: SplitResult, seconds: float) -> HTTPConnection:
-    host = parts.hostname or ""
-    if parts.scheme == "http":
-        return HTTPConnection(host, parts.port or 80, timeout=seconds)
+def _connection(split: SplitResult, seconds: float) -> HTTPConnection:
+    host = split.hostname or ""
+    if split.scheme == "http":
+        return HTTPConnection(host, split.port or 80, timeout=seconds)
     from scanner.azure.transport import proxy_of
 
-    proxy = urlsplit("" if loopback(host) else proxy_of(parts._replace(path="", query="").geturl()) or "")
+    proxy = urlsplit("" if loopback(host) else proxy_of(split._replace(path="", query="").geturl()) or "")
     if not proxy.hostname:
-        return HTTPSConnection(host, parts.port or 443, timeout=seconds, context=trust())
+        return HTTPSConnection(host, split.port or 443, timeout=seconds, context=trust())
     connection = HTTPSConnection(proxy.hostname, proxy.port or 80, timeout=seconds, context=trust())
     login = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}".encode()
     more = {"Proxy-Authorization": f"Basic {base64.b64encode(login).decode()}"} if proxy.username else {}
-    connection.set_tunnel(host, parts.port or 443, more)
+    connection.set_tunnel(host, split.port or 443, more)
     return connection
 
 
@@ -89,12 +89,12 @@ def _check_answer(answer: HTTPResponse, host: str) -> None:
         return
     if 300 <= status < 400:
         raise DeliveryError(f"{host} responded {status}, a redirect, which is not followed")
-    said = f"{host} responded {status}"
+    text = f"{host} responded {status}"
     # Slack responds with one word for the error (`invalid_token`). Any other text may repeat the URL.
     with suppress(OSError, HTTPException):
         word = answer.read(LARGEST_ANSWER).decode("ascii", "replace").strip()
-        said += f" {word}" if _WORD.fullmatch(word) else ""
-    raise DeliveryError(said, can_retry=status in RETRIED, retry_after=_retry_after(answer))
+        text += f" {word}" if _WORD.fullmatch(word) else ""
+    raise DeliveryError(text, can_retry=status in RETRIED, retry_after=_retry_after(answer))
 
 
 def _retry_after(answer: HTTPResponse) -> float | None:

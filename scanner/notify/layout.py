@@ -55,7 +55,10 @@ def sections(items: Sequence[NoticeItem], language: str) -> list[OwnerSection]:
     return [
         OwnerSection(
             _heading(owner, words) if has_owners else "",
-            [ResourceSection(first_segments(found[0].resource, top), found, words) for top, found in resources.items()],
+            [
+                ResourceSection(first_segments(notice_items[0].resource, top), notice_items, words)
+                for top, notice_items in resources.items()
+            ],
         )
         for owner, resources in owners.items()
     ]

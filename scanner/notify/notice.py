@@ -120,5 +120,5 @@ class ScanResult(Struct, frozen=True):
     files: Sequence[str] = ()
     language: str = "en"
     """The language of notices."""
-    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    owner_files: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The files of each owner (casefolded), where reports are split by the owner tag."""

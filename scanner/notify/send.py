@@ -63,8 +63,8 @@ def not_delivered(target: Target, why: str, do: str) -> InputError:
 def _prepare(channel: Channel) -> Prepare:
     """Import what sends through a channel."""
     module, _, name = channel.attempt.partition(":")
-    found: Prepare = getattr(import_module(f"scanner.notify.channels.{module}"), name)
-    return found
+    prepare: Prepare = getattr(import_module(f"scanner.notify.channels.{module}"), name)
+    return prepare
 
 
 def _send(target: Target, notice: Notice, tool: str, limits: DeliveryLimits) -> None:

@@ -48,17 +48,17 @@ def title(
     """
     if kind in ("baseline", "unknown"):
         return words(f"notice.{kind}", standing=_standing(standing, words))
-    said = []
+    texts = []
     if items:
         counts = [(each.value, sum(item.news == each.value for item in items)) for each in ALERTS]
         changes = ", ".join(words(f"notice_change.{name}", count) for name, count in counts if count)
         key = "notice.worst" if len(items) > 1 else "notice.only"
-        said.append(words(key, changes=changes, severity=severity(items[0].severity, words)))
+        texts.append(words(key, changes=changes, severity=severity(items[0].severity, words)))
     if expiring:
-        said.append(words("notice.expiring", expiring))
+        texts.append(words("notice.expiring", expiring))
     if turned_incomplete:
-        said.append(words("notice.turned_incomplete"))
-    text = "; ".join(said)
+        texts.append(words("notice.turned_incomplete"))
+    text = "; ".join(texts)
     return text[:1].upper() + text[1:]
 
 
@@ -68,9 +68,9 @@ def severity(name: str, words: Words) -> str:
 
 
 def _standing(standing: Mapping[str, int], words: Words) -> str:
-    said = [f"{words.number(count)} {severity(name, words)}" for name, count in standing.items() if count]
+    texts = [f"{words.number(count)} {severity(name, words)}" for name, count in standing.items() if count]
     total = sum(standing.values())
-    return words("notice.standing_by", total, severities=", ".join(said)) if said else words("notice.standing", total)
+    return words("notice.standing_by", total, severities=", ".join(texts)) if texts else words("notice.standing", total)
 
 
 def remarks(
@@ -101,9 +101,9 @@ def remarks(
 def _incomplete(result: EvaluationResult, words: Words) -> str:
     counts = result.counts
     named = (("endpoints", counts.not_fully_assessed.total()), ("reads", counts.gaps))
-    said = [words(f"notice_remark.{name}", count) for name, count in named if count]
-    said += [text] if (text := inconclusive(counts, words)) else []
-    what = ", ".join(said)
+    texts = [words(f"notice_remark.{name}", count) for name, count in named if count]
+    texts += [text] if (text := inconclusive(counts, words)) else []
+    what = ", ".join(texts)
     return words("notice_remark.incomplete_by", what=what) if what else words("notice_remark.incomplete")
 
 
@@ -122,8 +122,8 @@ def item_sentence(item: NoticeItem, words: Words) -> str:
 
 def _child_names(resource: str) -> str:
     """Return the names of the children that an id names below its top-level resource."""
-    parts = [part for part in resource.split("/") if part]
-    return "/".join(parts[len(segments(top_of(resource))) + 1 :: 2])
+    pieces = [segment for segment in resource.split("/") if segment]
+    return "/".join(pieces[len(segments(top_of(resource))) + 1 :: 2])
 
 
 def waiver_sentence(waiver: ExpiringWaiver, words: Words) -> str:
@@ -157,11 +157,11 @@ def files_sentence(files: Sequence[str], words: Words) -> str:
 def lists(notice: Notice, most: int) -> Iterator[tuple[str, list[str], str]]:
     """Return the lists that follow the items: a heading, at most so many sentences, and how many more there are."""
     words = words_of(notice.language)
-    found = (
+    matches = (
         (words("notice.about_to_expire"), [waiver_sentence(each, words) for each in notice.waivers]),
         (words("notice.not_assessed"), [gap_sentence(each, words) for each in notice.gaps]),
     )
-    for heading, sentences in found:
+    for heading, sentences in matches:
         if sentences:
             yield heading, sentences[:most], and_more(len(sentences), most, words)
 

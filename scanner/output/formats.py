@@ -143,8 +143,8 @@ def format_of(name: str, formats: Iterable[Format] = FORMATS) -> Format | None:
 
 def media_type(name: str) -> str:
     """Return the media type of an output or a snapshot, by the suffix of its name."""
-    if found := format_of(name, (*FORMATS, *DIFF_FORMATS)):
-        return found.media_type
+    if format := format_of(name, (*FORMATS, *DIFF_FORMATS)):
+        return format.media_type
     suffixes = (suffix for suffix in _SNAPSHOTS if name.lower().endswith(suffix))
     return _SNAPSHOTS.get(next(suffixes, ""), "application/octet-stream")
 
@@ -152,5 +152,5 @@ def media_type(name: str) -> str:
 def writer(format: Format) -> Callable[..., None]:
     """Return the function that writes files of a format. The format must name one."""
     module, _, name = format.writer.partition(":")
-    found: Callable[..., None] = getattr(import_module(f"scanner.report.{module}"), name)
-    return found
+    result: Callable[..., None] = getattr(import_module(f"scanner.report.{module}"), name)
+    return result

@@ -21,12 +21,12 @@ class Pseudonyms:
     """Replaces names. `key`: the key of the HMAC, without which no one can find the name of a pseudonym."""
 
     def __init__(self, key: bytes, known: Vocabulary) -> None:
-        self._key, self._known = key, known
+        self._secret, self._known = key, known
         self._ids: dict[str, str] = {}
 
     def digest(self, kind: str, name: str) -> str:
         text = f"{kind}\0{name.lower()}".encode("utf-8", "surrogatepass")
-        return hmac.new(self._key, text, hashlib.sha256).hexdigest()
+        return hmac.new(self._secret, text, hashlib.sha256).hexdigest()
 
     def word(self, kind: str, name: str) -> str:
         """Return `kind-DIGITS` for a name, "" for none."""
@@ -46,22 +46,22 @@ class Pseudonyms:
 
     def id(self, id: str) -> str:
         """Return the id of a resource, or the path of a read, with pseudonyms for its names."""
-        found = self._ids.get(id)
-        if found is None:
-            found = self._ids[id] = "/".join(("", *self._segments(id))) if id else ""
-        return found
+        result = self._ids.get(id)
+        if result is None:
+            result = self._ids[id] = "/".join(("", *self._segments(id))) if id else ""
+        return result
 
     def _segments(self, id: str) -> Iterator[str]:
         """Yield the segments. Names hold the whole path before them, so equal names of two resources stay two names."""
-        parts = [part for part in id.split("/") if part]
+        segments = [segment for segment in id.split("/") if segment]
         is_name, kind = False, ""
-        for at, part in enumerate(parts):
-            lower = part.lower()
+        for at, segment in enumerate(segments):
+            lower = segment.lower()
             if is_name and kind in ("subscriptions", "tenants"):
-                yield self.uuid(kind.removesuffix("s"), part)
+                yield self.uuid(kind.removesuffix("s"), segment)
                 is_name = False
             elif is_name:
-                path = "/".join(parts[: at + 1])
+                path = "/".join(segments[: at + 1])
                 yield self.word("rg" if kind == "resourcegroups" else "name", path)
                 is_name = False
             elif lower == "tenants" and at == 0:
@@ -74,8 +74,8 @@ class Pseudonyms:
                 yield "providers"
                 kind = "providers"
             elif kind == "providers":
-                yield self.segment(part)
+                yield self.segment(segment)
                 kind = "type"
             else:
-                yield self.segment(part)
+                yield self.segment(segment)
                 is_name = True

@@ -54,7 +54,7 @@ from scanner.model.levels import Auth, Reach
 from scanner.model.rule import CATEGORIES
 from scanner.output.capacity_pseudonyms import redacted_capacity
 from scanner.output.key_pseudonyms import redacted_key
-from scanner.output.parts import OwnerPart, SplitBy
+from scanner.output.owner_documents import OwnerDocument, SplitBy
 from scanner.output.pseudonyms import WITHHELD, Pseudonyms, one_of
 from scanner.output.vocabulary import Vocabulary, vocabulary
 
@@ -120,22 +120,24 @@ def redacted(
         yield file, (made if isinstance(file, BytesIO) else open_document(file)) or made
 
 
-def with_pseudonyms(parts: Iterable[OwnerPart], by: SplitBy, key: bytes) -> list[OwnerPart]:
+def with_pseudonyms(owned_documents: Iterable[OwnerDocument], by: SplitBy, key: bytes) -> list[OwnerDocument]:
     """Return the parts with pseudonyms of their owners, in their order; that of no owner is the last."""
     names = Pseudonyms(key, vocabulary())
 
-    def label(part: OwnerPart) -> str:
+    def label(owned: OwnerDocument) -> str:
         if by.kind == "tag":
-            return names.word("owner", part.key)
+            return names.word("owner", owned.key)
         if by.kind == "subscription":
-            return names.word("subscription", part.key)
-        subscription, _, group = part.key.partition("/")
+            return names.word("subscription", owned.key)
+        subscription, _, group = owned.key.partition("/")
         id = names.id(f"/subscriptions/{subscription}/resourceGroups/{group}")
         return f"{names.word('subscription', subscription)}/{name_of(id)}"
 
-    found = [replace(part, label=(own := label(part)), mark=own) for part in parts if part.key]
-    rest = [replace(part, label=rest_label(by)) for part in parts if not part.key]
-    return [*sorted(found, key=lambda part: part.label), *rest]
+    owner_documents = [
+        replace(owned, label=(plain := label(owned)), mark=plain) for owned in owned_documents if owned.key
+    ]
+    rest = [replace(owned, label=rest_label(by)) for owned in owned_documents if not owned.key]
+    return [*sorted(owner_documents, key=lambda owned: owned.label), *rest]
 
 
 def rest_label(by: SplitBy) -> str:
@@ -198,9 +200,9 @@ class _Redactor:
         known = self.known.rules.get(id)
         if known is not None:
             return id, msgspec.structs.replace(known, severity=row.severity)
-        own = self._rule(id)
+        plain = self._rule(id)
         texts: dict[str, Any] = {"why": "", "remediation": _NO_REMEDIATION, "controls": {}, "references": []}
-        return own, RuleRow(title=own, category=one_of(CATEGORIES, row.category), severity=row.severity, **texts)
+        return plain, RuleRow(title=plain, category=one_of(CATEGORIES, row.category), severity=row.severity, **texts)
 
     def _title(self, rule: str) -> str:
         known = self.known.rules.get(rule)
@@ -262,15 +264,15 @@ class _Redactor:
         return ExcludedRow(scope=self.names.id(row.scope), name=name_of(self.names.id(row.scope)))
 
     def _resource(self, id: str, row: ResourceRow) -> ResourceRow:
-        own = self.names.id(id)
-        parts = own.split("/")
-        has_group = len(parts) > 4 and parts[3] == "resourceGroups"
+        plain = self.names.id(id)
+        segments = plain.split("/")
+        has_group = len(segments) > 4 and segments[3] == "resourceGroups"
         return ResourceRow(
             type=self.names.type(row.type),
-            name=name_of(own),
+            name=name_of(plain),
             location=self.names.word("region", row.location),
             subscription=self.names.uuid("subscription", row.subscription),
-            resource_group=parts[4] if has_group else self.names.word("rg", row.resource_group),
+            resource_group=segments[4] if has_group else self.names.word("rg", row.resource_group),
             tags={},
             parent=self.names.id(row.parent) if row.parent else row.parent,
         )

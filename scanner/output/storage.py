@@ -105,7 +105,7 @@ class Storage(Struct):
     run: Callable[[Coroutine[Any, Any, Any]], Any]
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     prompt: Callable[[str], None] = lambda text: None
-    busy: Callable[[str, str], AbstractContextManager[None]] = lambda verb, says: nullcontext()
+    busy: Callable[[str, str], AbstractContextManager[None]] = lambda verb, text: nullcontext()
     _accounts: dict[str, "BlobAccountOptions"] = field(default_factory=dict)
     _signed_in: "ScanLogin | None" = None
 
@@ -201,8 +201,8 @@ class Storage(Struct):
         if is_blob(folder):
             account, blob = self._blob(folder, folder)
             start = f"{blob.path}/"
-            found = self.run(_names(account, replace(blob, path=start + prefix)))
-            return [name.removeprefix(start) for name in found]
+            value = self.run(_names(account, replace(blob, path=start + prefix)))
+            return [name.removeprefix(start) for name in value]
         try:
             with os.scandir(folder) as entries:
                 return [each.name for each in entries if each.name.startswith(prefix) and not each.name.startswith(".")]
@@ -212,17 +212,17 @@ class Storage(Struct):
     def _blob(self, name: str, at: str) -> tuple["BlobAccountOptions", "Blob"]:
         from scanner.azure.blobs import Blob
 
-        found = parse_blob_name(name, at)
-        if found.account not in self._accounts:
-            self._accounts[found.account] = self._account(found, at)
-        return self._accounts[found.account], Blob(found.container, found.path, at)
+        blob_name = parse_blob_name(name, at)
+        if blob_name.account not in self._accounts:
+            self._accounts[blob_name.account] = self._account(blob_name, at)
+        return self._accounts[blob_name.account], Blob(blob_name.container, blob_name.path, at)
 
-    def _account(self, found: BlobName, at: str) -> "BlobAccountOptions":
+    def _account(self, blob_name: BlobName, at: str) -> "BlobAccountOptions":
         from scanner.azure.blobs import BlobAccountOptions
 
-        connection = "" if found.account else self.environ.get(CONNECTION, "")
+        connection = "" if blob_name.account else self.environ.get(CONNECTION, "")
         login = self._login()
-        own = "" if connection else endpoint(found.account, self.environ, login.cloud, login.arm_endpoint, at)
+        own = "" if connection else endpoint(blob_name.account, self.environ, login.cloud, login.arm_endpoint, at)
         return BlobAccountOptions(own, connection, login)
 
     def _login(self) -> "ScanLogin":

@@ -53,14 +53,14 @@ def _parse_target(name: str, at: str, formats: Sequence[Format], format: str) ->
         parse_log_stream(name, at)
         return OutputTarget(name, LOG_ROWS.suffix)
     refuse_other_urls(name, at)
-    found = format_of(f".{format}" if format else name, formats)
-    if found is None:
+    result = format_of(f".{format}" if format else name, formats)
+    if result is None:
         if is_blob(name) and "?" in name:
             parse_blob_name(name, at)
         raise _unknown_suffix(Path(name).suffix, at, [each.suffix for each in formats])
     check_target(name, at)
-    check_package(found, at)
-    return OutputTarget(name, found.suffix)
+    check_package(result, at)
+    return OutputTarget(name, result.suffix)
 
 
 def check_package(format: Format, at: str) -> None:
@@ -143,13 +143,13 @@ def write_error(name: str, error: OSError, wrote: Sequence[str], source: str | N
     `wrote` names the outputs that were written. `source` is the findings file that the output can be made of.
     """
     if isinstance(error, UploadError):
-        found = WriteError(error.error.what, at=error.error.at, do=error.error.do)
+        result = WriteError(error.error.what, at=error.error.at, do=error.error.do)
     else:
         source = source or next((each for each in wrote if each.endswith(".json")), None)
         again = f"twolocks report {source} --out {name}" if source else "scan again"
-        found = _file_error(Path(name), error, wrote, again)
-    found.name = name
-    return found
+        result = _file_error(Path(name), error, wrote, again)
+    result.name = name
+    return result
 
 
 def _file_error(path: Path, error: OSError, wrote: Sequence[str], again: str) -> WriteError:

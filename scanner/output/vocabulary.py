@@ -128,21 +128,21 @@ class Vocabulary(Struct, frozen=True):
 @lru_cache(maxsize=1)
 def vocabulary() -> Vocabulary:
     """Return the words of the built-in rules."""
-    found = load(packages=False)
+    rule_set = load(packages=False)
     segments: dict[str, str] = {"providers": "providers"}
-    for type in _types(found):
+    for type in _types(rule_set):
         segments.update({each.lower(): each for each in type.split("/")})
     paths = {path for each in built_in().values() for text in each for path in _prefixes(text)}
-    endpoints = {name.partition("/")[0] for kind in found.kinds for name in kind.endpoint_names} - {"*"}
+    endpoints = {name.partition("/")[0] for kind in rule_set.kinds for name in kind.endpoint_names} - {"*"}
     return Vocabulary(
-        rules={id: rule_row(each) for id, each in found.questions().items()},
+        rules={id: rule_row(each) for id, each in rule_set.questions().items()},
         types=segments,
         paths=frozenset(paths),
         endpoints=frozenset(endpoints),
-        products={type: name for kind in found.kinds for type, name in kind.product_names().items()},
+        products={type: name for kind in rule_set.kinds for type, name in kind.product_names().items()},
         actions=askable(),
         values=_VALUES,
-        frameworks=found.frameworks,
+        frameworks=rule_set.frameworks,
     )
 
 

@@ -18,8 +18,8 @@ from scanner.document.schema import SCHEMA, Document, OtherSchema, decode_docume
 from scanner.document.writer import write_document
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, LOG_ROWS, writer
-from scanner.output.part_files import INDEX, PartFiles, certain_names, require_tag
-from scanner.output.parts import SplitBy
+from scanner.output.owner_documents import SplitBy
+from scanner.output.owner_files import INDEX, OwnerFiles, certain_names, require_tag
 from scanner.output.redact import redacted
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs, write_error
@@ -42,7 +42,7 @@ def write(
     `own_actions`: those of the user's own rules, for a role to copy. A file of findings has none.
     """
     format = _FORMATS[suffix]
-    more: dict[str, Any] = {"own_actions": own_actions} if format.has_role else {}
+    more: dict[str, Any] = {"custom_actions": own_actions} if format.has_role else {}
     if format.has_language:
         more["language"] = language
     writer(format)(document, out, **more)
@@ -60,7 +60,7 @@ def convert(
     targets: Sequence[OutputTarget],
     storage: Storage,
     at: Callable[[str, object], str] = lambda option, value: str(value),
-    busy: Busy = lambda verb, says: nullcontext(),
+    busy: Busy = lambda verb, text: nullcontext(),
     language: str = "en",
     by: SplitBy | None = None,
     key: bytes | None = None,
@@ -72,8 +72,8 @@ def convert(
     """
     refuse_inputs(((target.name, at("out", target.name)) for target in targets), [(file, "the file to read")])
     storage.check((target.name, at("out", target.name)) for target in targets)
-    parts = certain_names(targets, by, is_redacted=key is not None)
-    storage.check((name, at("out", out)) for name, out in parts.items())
+    names_by_owner = certain_names(targets, by, is_redacted=key is not None)
+    storage.check((name, at("out", out)) for name, out in names_by_owner.items())
     wrote: list[str] = []
     with ExitStack() as stack:
         path = stack.enter_context(storage.reading(file, file))
@@ -101,12 +101,12 @@ def convert(
             wrote.append(target.name)
         if by is not None:
             report = partial(write, language=language)
-            wrote += _write_parts(whole, targets, PartFiles(storage, by, report, key), wrote, file)
+            wrote += _write_owner_files(whole, targets, OwnerFiles(storage, by, report, key), wrote, file)
     return wrote
 
 
-def _write_parts(
-    document: Document, targets: Sequence[OutputTarget], files: PartFiles, wrote: Sequence[str], source: str
+def _write_owner_files(
+    document: Document, targets: Sequence[OutputTarget], files: OwnerFiles, wrote: Sequence[str], source: str
 ) -> list[str]:
     """Write the parts of a document. Return the names of their indexes."""
     made: list[str] = []
@@ -119,7 +119,7 @@ def _write_parts(
 
 
 def write_difference(
-    found: "DiffDocument", targets: Sequence[OutputTarget], storage: Storage, language: str = "en"
+    diff_document: "DiffDocument", targets: Sequence[OutputTarget], storage: Storage, language: str = "en"
 ) -> list[str]:
     """Write each target; return the names of the written ones. Raise InputError for one that cannot be written."""
     wrote: list[str] = []
@@ -127,7 +127,7 @@ def write_difference(
         try:
             with storage.writing(target.name) as file:
                 format = _DIFF_FORMATS[target.format]
-                writer(format)(found, file, **({"language": language} if format.has_language else {}))
+                writer(format)(diff_document, file, **({"language": language} if format.has_language else {}))
         except OSError as error:
             raise write_error(target.name, error, wrote) from None
         wrote.append(target.name)
@@ -140,14 +140,14 @@ def _opened(path: Path, name: str, busy: Busy) -> Iterator[tuple[IO[bytes], Docu
     with ExitStack() as stack:
         try:
             file = stack.enter_context(path.open("rb"))
-            found = _read(path, file, name, busy)
+            matches = _read(path, file, name, busy)
         except OSError as error:
             raise InputError(
                 f"{path} cannot be read: {error.strerror}",
                 at=str(path),
                 do="create it with: twolocks scan --out findings.json",
             ) from None
-        yield found
+        yield matches
 
 
 def _read(path: Path, file: IO[bytes], name: str, busy: Busy) -> tuple[IO[bytes], Document]:

@@ -56,16 +56,16 @@ class _Evaluation(Struct):
     allow_rules: list[tuple[Any, AddressSet]] = field(default_factory=list)
     """The rules that allow, with their addresses."""
     denied: AddressSet = NO_ADDRESSES
-    parts: list[tuple[Cause, AddressSet]] = field(default_factory=list)
+    components: list[tuple[Cause, AddressSet]] = field(default_factory=list)
     """What allows, each as if it were the only one, but for the addresses that an earlier rule denies."""
     holder: str = ""
-    place: int = -1
+    position: int = -1
     """The place of the rule that is evaluated, in the list."""
     also: tuple[Cause, ...] = ()
 
     def cause(self, rule: Any) -> Cause:
         """Return a rule as the cause of a grant."""
-        return Cause(self.holder or self.site.id, self.path, rule, place=self.place, also=self.also)
+        return Cause(self.holder or self.site.id, self.path, rule, position=self.position, also=self.also)
 
     def possible(self, why: Message, level: Reach = Reach.internet) -> None:
         self.possible_grants.append(PossibleGrant(level, Unread(self.path, why)))
@@ -91,7 +91,7 @@ def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = 
     if scm and not (is_absent(shared) or same(shared, True) or same(shared, False)):
         walk.possible_grants.append(PossibleGrant(Reach.internet, unknown_value(_SHARED, shared)))
     if walk.allowed != allowed:
-        walk.parts.append((deny, ALL_ADDRESSES - walk.denied))
+        walk.components.append((deny, ALL_ADDRESSES - walk.denied))
     return _result(walk, Message("Access restrictions"), len(rules), config.evidence(default_path, "Deny"))
 
 
@@ -126,8 +126,8 @@ def _may_name_unseen_subnet(entry: Any) -> bool:
         return True
     if subnet in (MISSING, None, ""):
         return not text_at(entry, "ipAddress")
-    said = is_absent(action) or same(action, "Allow") or same(action, "Deny")
-    return not (isinstance(subnet, str) and said and _placed(entry))
+    stated = is_absent(action) or same(action, "Allow") or same(action, "Deny")
+    return not (isinstance(subnet, str) and stated and _has_priority(entry))
 
 
 def _list_of(config: Resource, scm: bool) -> str:
@@ -140,11 +140,11 @@ def _walked(
 ) -> _Evaluation:
     """Return the evaluation of a list of rules by priority, up to the one that leaves no address."""
     walk = _Evaluation(site, index, path, holder=holder, also=also)
-    rules = [(place, entry) for place, entry in enumerate(entries) if not _implicit(entry)]
-    placed = [(place, rule) for place, rule in rules if _placed(rule)]
-    if len(placed) < len(rules):
+    rules = [(position, entry) for position, entry in enumerate(entries) if not _implicit(entry)]
+    ordered = [(position, rule) for position, rule in rules if _has_priority(rule)]
+    if len(ordered) < len(rules):
         walk.possible(Message("the priority of a rule is not a number"))
-    for walk.place, rule in sorted(placed, key=lambda each: _order(each[1])):
+    for walk.position, rule in sorted(ordered, key=lambda each: _order(each[1])):
         if walk.rest.is_empty:
             _shadowed(walk, rule)
         else:
@@ -157,7 +157,7 @@ def _shadowed(walk: _Evaluation, rule: Any) -> None:
     text = get_path(rule, "ipAddress")
     if _is_allow(rule) and isinstance(text, str) and same(get_path(rule, "tag"), "Default"):
         with suppress(BadAddress):
-            walk.parts.append((walk.cause(rule), parse(text) - walk.denied))
+            walk.components.append((walk.cause(rule), parse(text) - walk.denied))
 
 
 def _is_allow(rule: Any) -> bool:
@@ -165,7 +165,7 @@ def _is_allow(rule: Any) -> bool:
     return is_absent(action) or same(action, "Allow")
 
 
-def _placed(entry: Any) -> bool:
+def _has_priority(entry: Any) -> bool:
     return _priority(entry) is not None or get_path(entry, "priority") in (MISSING, None)
 
 
@@ -253,7 +253,7 @@ def _apply(walk: _Evaluation, rule: Any, action: str, text: Any) -> None:
         walk.allowed |= addresses & walk.rest
         walk.texts.append(str(text))
         walk.allow_rules.append((rule, addresses & walk.rest))
-        walk.parts.append((walk.cause(rule), addresses - walk.denied))
+        walk.components.append((walk.cause(rule), addresses - walk.denied))
     if action == "deny":
         walk.denied |= addresses
     if action != "none":
@@ -269,7 +269,7 @@ def _subnet(walk: _Evaluation, subnet: str, action: str, cause: Cause) -> None:
 
 
 def _tags(walk: _Evaluation, text: str, headers: dict[str, Any], cause: Cause) -> None:
-    names = [name for name in (part.strip() for part in text.split(",")) if name]
+    names = [name for name in (segment.strip() for segment in text.split(",")) if name]
     if not names:
         walk.possible(Message("a service tag rule names no tag"))
     for name in names:
@@ -345,7 +345,7 @@ def _result(walk: _Evaluation, name: str, count: int, *default: Evidence) -> Loc
     grant = grant_from_addresses(walk.allowed, walk.index, *facts)
     subnets = grants_from_ids(walk.site, walk.index, walk.path, walk.subnets, Message("a subnet"))
     grants = (
-        *((replace(grant, rules=tuple(walk.allow_rules), parts=tuple(walk.parts)),) if grant else ()),
+        *((replace(grant, rules=tuple(walk.allow_rules), components=tuple(walk.components)),) if grant else ()),
         *walk.grants,
         *subnets,
     )

@@ -21,14 +21,14 @@ ReachVerdict = Literal["yes", "in part", "no", "not known"]
 
 
 class SenderAnswer(NamedTuple):
-    """The answer for one sender of a caller. `part`: the addresses that can connect, where it is `in part`; `more`: a
-    clause after a no.
+    """The answer for one sender of a caller. `overlap`: the addresses that can connect, where it is `in part`; `more`:
+    a clause after a no.
     """
 
     verdict: ReachVerdict
     hops: tuple[Hop, ...] = ()
     missing: Unread | None = None
-    part: AddressSet = NO_ADDRESSES
+    overlap: AddressSet = NO_ADDRESSES
     more: str = ""
 
 
@@ -39,19 +39,19 @@ def combined(caller: Caller, ask: Callable[[Caller], SenderAnswer]) -> SenderAns
     """Return the answer for a caller: of a machine its best sender counts, of a network or a subnet all of them."""
     if caller.in_network and not caller.senders:
         return unread_answer(caller.missing[0])
-    found = [(one, ask(one)) for one in caller.each()]
-    best = min((each for _, each in found), key=lambda each: ORDER.index(each.verdict))
-    verdicts = {each.verdict for _, each in found}
+    matches = [(one, ask(one)) for one in caller.each()]
+    best = min((each for _, each in matches), key=lambda each: ORDER.index(each.verdict))
+    verdicts = {each.verdict for _, each in matches}
     if not caller.is_area:
         return unread_answer(caller.missing[0]) if best.verdict != "yes" and caller.missing else best
     if caller.missing:
         return unread_answer(caller.missing[0])
     if "not known" in verdicts:
-        return next(each for _, each in found if each.verdict == "not known")
+        return next(each for _, each in matches if each.verdict == "not known")
     if len(verdicts) == 1:
-        return best._replace(part=union(each.part for _, each in found))
-    part = union(one.private_addresses if each.verdict == "yes" else each.part for one, each in found)
-    return best._replace(verdict="in part", part=part)
+        return best._replace(overlap=union(each.overlap for _, each in matches))
+    overlap = union(one.private_addresses if each.verdict == "yes" else each.overlap for one, each in matches)
+    return best._replace(verdict="in part", overlap=overlap)
 
 
 def unread_answer(missing: Unread) -> SenderAnswer:
@@ -104,24 +104,24 @@ def unseen_text(exposures: Iterable[Exposure], caller: Caller) -> str:
     """Return a clause about what may allow outside callers and was not seen; "" without any."""
     if caller.in_network:
         return ""
-    found = dict.fromkeys(each for exposure in exposures for each in exposure.admits if each.endswith(MAY_PUBLISH))
-    return "".join(f"; {each}" for each in found)
+    result = dict.fromkeys(each for exposure in exposures for each in exposure.admits if each.endswith(MAY_PUBLISH))
+    return "".join(f"; {each}" for each in result)
 
 
-def place_text(endpoint: str, top: Resource, *, opens: bool = False) -> str:
+def endpoint_text(endpoint: str, top: Resource, *, opens: bool = False) -> str:
     return f"{'every' if opens else 'any'} port of {top.name}" if endpoint == "*/*" else f"{endpoint} on {top.name}"
 
 
-def can_open(caller: Caller, place: str) -> str:
-    return f"{caller.name} can open {place}"
+def can_open(caller: Caller, endpoint: str) -> str:
+    return f"{caller.name} can open {endpoint}"
 
 
-def part_can_open(part: str, caller: Caller, place: str) -> str:
-    return f"only {part} of {caller.name} can open {place}"
+def overlap_can_open(overlap: str, caller: Caller, endpoint: str) -> str:
+    return f"only {overlap} of {caller.name} can open {endpoint}"
 
 
-def cannot_open(caller: Caller, place: str) -> str:
-    return f"{caller.name} cannot open {place}"
+def cannot_open(caller: Caller, endpoint: str) -> str:
+    return f"{caller.name} cannot open {endpoint}"
 
 
 def authentication_text(exposure: Exposure) -> str:

@@ -21,7 +21,7 @@ from scanner.model.verdict import Unread, malformed, not_listed
 from scanner.reach.areas import AnyArea
 from scanner.reach.load_balancer_rules import PROTOCOLS
 from scanner.reach.load_balancers import LoadBalancers, front_end_address_unread
-from scanner.reach.networks import Fabric, key_of
+from scanner.reach.networks import Fabric, id_or_empty
 from scanner.reach.paths import DnatRule, FrontEnd, PortMapping, lacks_id, parsed_addresses, port_at
 from scanner.reach.peerings import areas_of_hub, areas_of_subnet, peerings_known, peers_of
 from scanner.reach.port_ranges import LAST_PORT, BadPort, ports
@@ -33,7 +33,7 @@ from scanner.reach.sources import cached
 FIREWALLS: Final = "Microsoft.Network/azureFirewalls"
 RULE_COLLECTION_GROUPS: Final = "Microsoft.Network/firewallPolicies/ruleCollectionGroups"
 
-FoundRule = tuple[DnatRule | None, Unread | None]
+ReadRule = tuple[DnatRule | None, Unread | None]
 """A DNAT rule, or what was not read in its place."""
 
 
@@ -61,14 +61,14 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
     if is_deallocated(firewall):
         return
     configurations = objects_at(firewall.body, "properties.ipConfigurations")
-    subnets = [key_of(text_at(each, "properties.subnet.id")) for each in configurations]
+    subnets = [id_or_empty(text_at(each, "properties.subnet.id")) for each in configurations]
     subnet = next((fabric.subnets[each] for each in subnets if each in fabric.subnets), None)
     inside = parsed_addresses(subnet.prefixes if subnet is not None else _hub_prefixes(index, firewall))[0]
     areas = _areas(index, firewall, subnets)
     addresses, unread = _public_addresses(index, firewall)
     known = parsed_addresses(addresses)[0]
-    for found, missing in _dnat_rules(index, firewall):
-        if found is None:
+    for dnat_rule, missing in _dnat_rules(index, firewall):
+        if dnat_rule is None:
             if missing is None:
                 continue
             hop = Hop("firewall", firewall.name, Message("its rules could not be read completely"), firewall.id, None)
@@ -76,14 +76,14 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
             for area, uncertain in areas:
                 _publish(front, "", area, uncertain, balancers)
             continue
-        rule = found.body
+        rule = dnat_rule.body
         allowed, open_question = _allowed_sources(index, rule)
-        missing_parts = tuple(each for each in (open_question, unread) if each is not None)
+        unread_reasons = tuple(each for each in (open_question, unread) if each is not None)
         for address in texts_at(rule, "destinationAddresses"):
             if addresses and unread is None and not (known and (address in addresses or _overlap(address, known))):
                 continue
             for front in _front_ends(rule, address, firewall, allowed):
-                published = replace(front, translated_addresses=inside or None, missing=missing_parts, dnat=found)
+                published = replace(front, translated_addresses=inside or None, missing=unread_reasons, dnat=dnat_rule)
                 for area, uncertain in areas:
                     _translate(published if uncertain is None else published.without(uncertain), rule, area, balancers)
 
@@ -104,14 +104,14 @@ def _areas(index: Index, firewall: Resource, subnets: list[str]) -> list[tuple[A
     """Return the networks that a firewall leads to: those connected to its hub, or its network and the peers."""
     hub = text_at(firewall.body, "properties.virtualHub.id")
     if hub:
-        return areas_of_hub(index, key_of(hub))
+        return areas_of_hub(index, id_or_empty(hub))
     subnet = next((each for each in subnets if each), "")
     return areas_of_subnet(index, subnet) if subnet else [(None, None)]
 
 
 def _hub_prefixes(index: Index, firewall: Resource) -> list[str]:
     """Return the address prefix of the virtual hub of a firewall; [] where it is not known."""
-    hub = index.resources.get(key_of(text_at(firewall.body, "properties.virtualHub.id")))
+    hub = index.resources.get(id_or_empty(text_at(firewall.body, "properties.virtualHub.id")))
     prefix = text_at(hub.body, "properties.addressPrefix") if hub is not None else ""
     return [prefix] if prefix else []
 
@@ -123,23 +123,23 @@ def _overlap(address: str, known: AddressSet) -> bool:
 def _public_addresses(index: Index, firewall: Resource) -> tuple[set[str], Unread | None]:
     """Return the public addresses of a firewall, and why there may be others."""
     path = "properties.hubIPAddresses.publicIPs.addresses"
-    found = {text_at(each, "address") for each in objects_at(firewall.body, path)}
-    if "" in found:
-        return found - {""}, malformed(f"{firewall.name} {path}")
+    matches = {text_at(each, "address") for each in objects_at(firewall.body, path)}
+    if "" in matches:
+        return matches - {""}, malformed(f"{firewall.name} {path}")
     for each in objects_at(firewall.body, "properties.ipConfigurations"):
         id = text_at(each, "properties.publicIPAddress.id")
         if lacks_id(each, "publicIPAddress"):
-            return found, malformed(f"{firewall.name} ipConfigurations")
+            return matches, malformed(f"{firewall.name} ipConfigurations")
         if not id:
             continue
         address = public_address(index, id).address
-        if key_of(id) not in public_addresses(index) or not address:
-            return found, not_listed(id)
-        found.add(address)
-    return found, None
+        if id_or_empty(id) not in public_addresses(index) or not address:
+            return matches, not_listed(id)
+        matches.add(address)
+    return matches, None
 
 
-def _dnat_rules(index: Index, firewall: Resource) -> Iterator[FoundRule]:
+def _dnat_rules(index: Index, firewall: Resource) -> Iterator[ReadRule]:
     """Return the DNAT rules in force: the firewall's own, and those of its policy.
 
     A policy does not inherit NAT rule collections of its parent (Microsoft Learn, firewall-manager/policy-overview).
@@ -151,25 +151,25 @@ def _dnat_rules(index: Index, firewall: Resource) -> Iterator[FoundRule]:
     reference = get_path(properties, "firewallPolicy")
     if is_absent(reference):
         return
-    policy = key_of(text_at(reference, "id"))
+    policy = id_or_empty(text_at(reference, "id"))
     unread = index.missing_in(RULE_COLLECTION_GROUPS, policy)
     if unread is not None:
         yield None, unread
     for group in cached(index, "groups of policies", _groups_of_policies).get(policy, ()):
         yield from _rules_in(group, "properties.ruleCollections", "rules")
-    found = index.resources.get(policy)
-    if found is None or not isinstance(get_path(found.body, "properties"), dict):
+    resource = index.resources.get(policy)
+    if resource is None or not isinstance(get_path(resource.body, "properties"), dict):
         yield None, not_listed(policy or f"{firewall.name} firewallPolicy")
 
 
 def _groups_of_policies(index: Index) -> dict[str, list[Resource]]:
-    found: dict[str, list[Resource]] = {}
+    result: dict[str, list[Resource]] = {}
     for group in index.of_type(RULE_COLLECTION_GROUPS)[0]:
-        found.setdefault(group.key.partition("/rulecollectiongroups/")[0], []).append(group)
-    return found
+        result.setdefault(group.key.partition("/rulecollectiongroups/")[0], []).append(group)
+    return result
 
 
-def _rules_in(holder: Resource, path: str, inner: str) -> Iterator[FoundRule]:
+def _rules_in(holder: Resource, path: str, inner: str) -> Iterator[ReadRule]:
     """Return the DNAT rules of a list of collections, with an Unread for each that is malformed."""
     value = holder.get(path)
     unread = malformed(f"{holder.name} {path}")
@@ -182,8 +182,8 @@ def _rules_in(holder: Resource, path: str, inner: str) -> Iterator[FoundRule]:
         rules, name = get_path(collection, inner), text_at(collection, "name")
         for rule in rules if isinstance(rules, list) else (None,):
             number += 1
-            found = DnatRule(holder.id, path, inner, name, number, rule)
-            yield (found, None) if _is_complete(rule) else (None, unread)
+            dnat_rule = DnatRule(holder.id, path, inner, name, number, rule)
+            yield (dnat_rule, None) if _is_complete(rule) else (None, unread)
 
 
 def _is_complete(rule: Any) -> bool:
@@ -200,22 +200,22 @@ def _is_complete(rule: Any) -> bool:
 
 def _allowed_sources(index: Index, rule: Any) -> tuple[SourceSet, Unread | None]:
     """Return the sources that a DNAT rule allows, and what of them was not read; then they are all sources."""
-    said = list(texts_at(rule, "sourceAddresses"))
+    texts = list(texts_at(rule, "sourceAddresses"))
     missing: Unread | None = None
     for id in texts_at(rule, "sourceIpGroups"):
-        group = index.resources.get(key_of(id))
+        group = index.resources.get(id_or_empty(id))
         if group is None:
             missing = not_listed(id)
             continue
-        said += texts_at(group.body, "properties.ipAddresses")
-    if not said and missing is None:
+        texts += texts_at(group.body, "properties.ipAddresses")
+    if not texts and missing is None:
         return OUTSIDE_SOURCES, None
-    found, broken = parsed_addresses(said)
+    address_set, broken = parsed_addresses(texts)
     if missing is not None or broken:
         return OUTSIDE_SOURCES, missing or Unread(
             "sourceAddresses", Message("{broken} is not an address", broken=repr(broken))
         )
-    return sources_from_addresses(found) & OUTSIDE_SOURCES, None
+    return sources_from_addresses(address_set) & OUTSIDE_SOURCES, None
 
 
 def _front_ends(rule: Any, address: str, firewall: Resource, allowed: SourceSet) -> Iterator[FrontEnd]:
@@ -238,8 +238,8 @@ def _front_ends(rule: Any, address: str, firewall: Resource, allowed: SourceSet)
 
 def _port_mappings(rule: Any) -> Iterator[PortMapping]:
     backend = port_at(rule, "translatedPort")
-    for said in texts_at(rule, "protocols") or texts_at(rule, "ipProtocols") or ["any"]:
-        protocol = PROTOCOLS.get(said.lower(), "*")
+    for text in texts_at(rule, "protocols") or texts_at(rule, "ipProtocols") or ["any"]:
+        protocol = PROTOCOLS.get(text.lower(), "*")
         for first, last in _spans(texts_at(rule, "destinationPorts")):
             single = bool(backend) and first != last
             yield PortMapping(protocol, first, last, backend or first, single_backend=single)

@@ -14,7 +14,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path
 from scanner.model.message import NOTHING, Message
 from scanner.model.verdict import Unread, not_listed
-from scanner.reach.networks import Destination, Fabric, Nic, destination_of, key_of, network_of
+from scanner.reach.networks import Destination, Fabric, Nic, destination_of, id_or_empty, network_of
 from scanner.reach.paths import configuration_key
 from scanner.reach.public_addresses import public_addresses
 from scanner.reach.senders import Egress, egress, parsed_addresses
@@ -30,7 +30,7 @@ class Sender(Struct, frozen=True):
     addresses that it may have. `egress`: the public addresses that it may show. `missing`: what of it was not read.
     """
 
-    place: Destination
+    destination: Destination
     addresses: AddressSet = NO_ADDRESSES
     egress: Egress = Egress(NO_ADDRESSES)
     missing: Unread | None = None
@@ -65,7 +65,7 @@ class Caller(Struct, frozen=True):
     @property
     def application_groups(self) -> frozenset[str]:
         """Return the application security groups of its only sender; none of several, which may differ."""
-        return self.senders[0].place.application_groups if len(self.senders) == 1 else frozenset()
+        return self.senders[0].destination.application_groups if len(self.senders) == 1 else frozenset()
 
     @property
     def why_no_address(self) -> Message:
@@ -86,7 +86,7 @@ INTERNET: Final = Caller("the internet")
 def caller_of_resource(
     name: str,
     resource_id: str,
-    found: Topology,
+    topology: Topology,
     nics: Iterable[str] = (),
     more: Iterable[Sender] = (),
     *,
@@ -97,25 +97,25 @@ def caller_of_resource(
 
     None where it is not known in which subnet, or at which address, the resource is.
     """
-    key = key_of(resource_id)
+    key = id_or_empty(resource_id)
     senders, missing = list(more), []
-    for id in (key, *map(key_of, nics)):
-        nic = found.fabric.nics.get(id)
+    for id in (key, *map(id_or_empty, nics)):
+        nic = topology.fabric.nics.get(id)
         if nic is not None:
-            senders += _of_nic(found, nic, bare=bare)
+            senders += _of_nic(topology, nic, bare=bare)
             missing += (
                 [Unread(nic.malformed, Message("{id} has an undocumented form", id=name_of(nic.id)))]
                 if nic.malformed
                 else []
             )
         elif id != key:
-            missing.append(found.index.missing_in(NICS, id) or not_listed(id))
-    area = [id for id in found.fabric.subnets if key in (id, network_of(id))]
-    if area or _is_network(found.index, key):
-        senders += _of_subnets(found, area)
-        missing += _why_more_interfaces(found.index, key)
-        missing += _unlisted_subnets(found, key)
-    own = public_addresses(found.index).get(key)
+            missing.append(topology.index.missing_in(NICS, id) or not_listed(id))
+    area = [id for id in topology.fabric.subnets if key in (id, network_of(id))]
+    if area or _is_network(topology.index, key):
+        senders += _of_subnets(topology, area)
+        missing += _why_more_interfaces(topology.index, key)
+        missing += _unlisted_subnets(topology, key)
+    own = public_addresses(topology.index).get(key)
     public = parsed_addresses(own.address) if own is not None else []
     if not senders and not missing and not public:
         return None
@@ -141,62 +141,67 @@ def _why_more_interfaces(index: Index, key: str) -> Iterator[Unread]:
         yield Unread(f"/subscriptions/{subscription}", Message("only part of the subscription is visible to this scan"))
 
 
-def _of_nic(found: Topology, nic: Nic, *, bare: bool = False) -> Iterator[Sender]:
+def _of_nic(topology: Topology, nic: Nic, *, bare: bool = False) -> Iterator[Sender]:
     """Yield a sender for each IP configuration of a network interface."""
-    balancers = found.load_balancers
+    balancers = topology.load_balancers
     for each in nic.configurations:
         key = configuration_key(nic.id, each.name)
         pooled = not bare or bool(each.pools or balancers.pools_of_configuration.get(key))
         pooled |= bool(balancers.pools_at(network_of(each.subnet), each.address) or balancers.malformed)
-        pooled |= found.index.missing_in("Microsoft.Network/loadBalancers", nic.id) is not None
-        yield sender_at(found, destination_of(nic, each), each.public, pooled=pooled)
+        pooled |= topology.index.missing_in("Microsoft.Network/loadBalancers", nic.id) is not None
+        yield sender_at(topology, destination_of(nic, each), each.public, pooled=pooled)
 
 
 def sender_at(
-    found: Topology, place: Destination, public: str = "", *, pooled: bool = True, missing: Unread | None = None
+    topology: Topology,
+    destination: Destination,
+    public: str = "",
+    *,
+    pooled: bool = True,
+    missing: Unread | None = None,
 ) -> Sender:
     """Return the sender of one IP configuration. `public`: the id of its public address, "" without one."""
-    own = parsed_addresses(place.address) or list(_prefixes(found.fabric, place))
-    shown = egress(found.index, found.fabric, place, public, pooled=pooled)
-    return Sender(place, union(own), shown, missing)
+    prefixes = parsed_addresses(destination.address) or list(_prefixes(topology.fabric, destination))
+    shown = egress(topology.index, topology.fabric, destination, public, pooled=pooled)
+    return Sender(destination, union(prefixes), shown, missing)
 
 
-def _prefixes(fabric: Fabric, place: Destination) -> Iterator[AddressSet]:
+def _prefixes(fabric: Fabric, destination: Destination) -> Iterator[AddressSet]:
     """Yield the prefixes of the subnet of an IP configuration whose address is not known."""
-    family = ALL_IPV6 if place.version == 6 else ALL_IPV4
-    subnet = fabric.subnets.get(fabric.key(place.subnet))
+    family = ALL_IPV6 if destination.version == 6 else ALL_IPV4
+    subnet = fabric.subnets.get(fabric.key(destination.subnet))
     for prefix in subnet.prefixes if subnet is not None else ():
         for addresses in parsed_addresses(prefix):
             yield addresses & family
 
 
-def _unlisted_subnets(found: Topology, key: str) -> Iterator[Unread]:
+def _unlisted_subnets(topology: Topology, key: str) -> Iterator[Unread]:
     """Yield the subnets of a network that an interface is in, and that the network does not list."""
-    known = {each.subnet for nic in found.fabric.nics.values() for each in nic.configurations}
-    for subnet in sorted(known - found.fabric.subnets.keys()):
+    known = {each.subnet for nic in topology.fabric.nics.values() for each in nic.configurations}
+    for subnet in sorted(known - topology.fabric.subnets.keys()):
         if subnet and network_of(subnet) == key:
             yield Unread(subnet, Message("an interface is in it, and its network does not list it"))
 
 
-def _of_subnets(found: Topology, subnets: list[str]) -> Iterator[Sender]:
+def _of_subnets(topology: Topology, subnets: list[str]) -> Iterator[Sender]:
     """Yield the network interfaces in these subnets (keys), and for each prefix the addresses without one."""
     inside: dict[str, list[Sender]] = {each: [] for each in subnets}
-    for nic in found.fabric.nics.values():
+    for nic in topology.fabric.nics.values():
         if any(each.subnet in inside for each in nic.configurations):
-            for one in _of_nic(found, nic):
-                if one.place.subnet in inside:
-                    inside[one.place.subnet].append(one)
+            for one in _of_nic(topology, nic):
+                if one.destination.subnet in inside:
+                    inside[one.destination.subnet].append(one)
     for id, senders in inside.items():
         yield from senders
-        taken = union(parsed for each in senders for parsed in parsed_addresses(each.place.address))
-        prefixes = found.fabric.subnets[id].prefixes
+        taken = union(parsed for each in senders for parsed in parsed_addresses(each.destination.address))
+        prefixes = topology.fabric.subnets[id].prefixes
         for prefix in prefixes:
             for addresses in parsed_addresses(prefix):
                 free = addresses - taken
                 version: Version = 6 if addresses.v6 else 4
-                place = Destination(id, address=prefix, version=version)
+                destination = Destination(id, address=prefix, version=version)
                 if free:
-                    yield replace(sender_at(found, place), addresses=free)
+                    yield replace(sender_at(topology, destination), addresses=free)
         if not prefixes:
             missing = Unread(f"the address prefix of {name_of(id)}", Message("Azure did not return it"))
-            yield sender_at(found, Destination(id), missing=missing)
+            yield sender_at(topology, Destination(id), missing=missing)

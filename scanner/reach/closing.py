@@ -65,11 +65,11 @@ def closing_of(opened: OpenRange, front: FrontEnd, index: Index, limit: Reach) -
     if opened.chain is None:
         return Closing(steps=(NO_RULE,))
     key = (opened.spans, opened.known_port is None, limit)
-    found = opened.chain.closings.get(key)
-    if found is None:
+    result = opened.chain.closings.get(key)
+    if result is None:
         search = _Search(opened.chain, index, limit)
-        found = opened.chain.closings[key] = search.closing(opened.spans, is_known=opened.known_port is not None)
-    return found  # type: ignore[return-value]
+        result = opened.chain.closings[key] = search.closing(opened.spans, is_known=opened.known_port is not None)
+    return result  # type: ignore[return-value]
 
 
 _Named = tuple[str, str]
@@ -86,16 +86,16 @@ class _Search:
         self._gone: dict[_Named, None] = {}
 
     def closing(self, spans: Sequence[Span], *, is_known: bool) -> Closing:
-        places = [at for span in spans for at in self._places(span, is_known)]
-        is_closed = [self._close(at) for at in places]
+        positions = [at for span in spans for at in self._positions(span, is_known)]
+        is_closed = [self._close(at) for at in positions]
         steps = () if all(is_closed) else (NO_RULE,)
         rest = NO_SOURCES
-        for at in places:
+        for at in positions:
             rest = rest | self._remaining(at)[0]
         rules = tuple(f"{group}/securityRules/{name}" for group, name in self._gone if group)
         return Closing(rules, tuple(id for group, id in self._gone if not group), (), steps, rest)
 
-    def _places(self, span: Span, is_known: bool) -> Iterator[int]:
+    def _positions(self, span: Span, is_known: bool) -> Iterator[int]:
         """Yield one place of each part of a range on which the same rules decide, beside the known ports in it."""
         first, last = span
         cuts = {first}
@@ -133,11 +133,11 @@ class _Search:
         if self._reaches(delivered):
             return delivered, always
         now = self._chain.all_sources
-        own: list[tuple[_Named, SourceSet]] = []
+        in_group: list[tuple[_Named, SourceSet]] = []
         for level in self._chain.levels:
-            found, now = self._passed(level, at, now)
-            own = found or own
-        return now | delivered, own or always
+            matches, now = self._passed(level, at, now)
+            in_group = matches or in_group
+        return now | delivered, in_group or always
 
     def _passed(self, level: FilterLevel, at: int, now: SourceSet) -> tuple[list[tuple[_Named, SourceSet]], SourceSet]:
         if level.group is None:
@@ -147,8 +147,8 @@ class _Search:
         is_admin = level.kind == "admin-rules"
         # AlwaysAllow that goes becomes Allow, and still comes before a Deny. One that is narrowed does not.
         gone = {} if is_admin and self._limit == Reach.selected else self._gone
-        found, allowed = self._decided("" if is_admin else level.group.id, rules, at, now, gone)
-        return [] if is_admin else found, allowed
+        matches, allowed = self._decided("" if is_admin else level.group.id, rules, at, now, gone)
+        return [] if is_admin else matches, allowed
 
     def _decided(
         self, group: str, rules: Iterable[SecurityRule], at: int, now: SourceSet, gone: Collection[_Named]
@@ -156,8 +156,8 @@ class _Search:
         """Return the rules of the user that allow at a place, without those that are gone, and the allowed sources."""
         left = [rule for rule in rules if _named(group, rule) not in gone]
         decided, allowed = deciding_rules(left, self._chain.side, self._chain.version, at, now)
-        own = [(rule, part) for rule, part in decided if rule.allow and _is_own(group, rule)]
-        return [(_named(group, rule), part) for rule, part in own], allowed
+        custom = [(rule, overlap) for rule, overlap in decided if rule.allow and _is_custom(group, rule)]
+        return [(_named(group, rule), overlap) for rule, overlap in custom], allowed
 
     def _reaches(self, sources: SourceSet) -> bool:
         return any(each.level >= self._limit for each in grants_from_sources(sources, self._index))
@@ -172,16 +172,16 @@ def _named(group: str, rule: SecurityRule) -> _Named:
     return (group, rule.name) if group else ("", rule.resource)
 
 
-def _is_own(group: str, rule: SecurityRule) -> bool:
+def _is_custom(group: str, rule: SecurityRule) -> bool:
     return 0 <= rule.priority < FIRST_DEFAULT_PRIORITY if group else bool(rule.resource)
 
 
-_KNOWN_PLACES: Final = [known.place for known in KNOWN_PORTS]
+_KNOWN_POSITIONS: Final = [known.position for known in KNOWN_PORTS]
 
 
 def _beside_known(at: int) -> int:
     """Return the first place from one on that is no known port."""
-    number = bisect_left(_KNOWN_PLACES, at)
-    while number < len(_KNOWN_PLACES) and _KNOWN_PLACES[number] == at:
+    number = bisect_left(_KNOWN_POSITIONS, at)
+    while number < len(_KNOWN_POSITIONS) and _KNOWN_POSITIONS[number] == at:
         at, number = at + 1, number + 1
     return at

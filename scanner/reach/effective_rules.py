@@ -13,7 +13,7 @@ from scanner.model.addresses import PUBLIC_IPV6, Version
 from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, member, same
 from scanner.model.resource import Resource
-from scanner.reach.networks import Fabric, Nic, destination_of, key_of
+from scanner.reach.networks import Fabric, Nic, destination_of, id_or_empty
 from scanner.reach.nsg import SecurityRules, security_rules_of
 from scanner.reach.port_ranges import CONNECTIONS, cut, label
 from scanner.reach.security_rules import AllowedRanges, DestinationFields
@@ -31,10 +31,12 @@ ACTIONS: Final = (
 _NONE: Final = "no network security group"
 
 
-def reachable_interfaces(found: Topology) -> tuple[list[Nic], list[str]]:
+def reachable_interfaces(topology: Topology) -> tuple[list[Nic], list[str]]:
     """Return the network interfaces with a path from outside, and the keys of their networks; both sorted."""
-    nics = [nic for nic in found.fabric.nics.values() if any(not path.front_end.missing for path in found.paths(nic))]
-    subnets = [found.fabric.subnets.get(each.subnet) for nic in nics for each in nic.configurations]
+    nics = [
+        nic for nic in topology.fabric.nics.values() if any(not path.front_end.missing for path in topology.paths(nic))
+    ]
+    subnets = [topology.fabric.subnets.get(each.subnet) for nic in nics for each in nic.configurations]
     return sorted(nics, key=lambda nic: nic.id), sorted({subnet.network for subnet in subnets if subnet is not None})
 
 
@@ -53,15 +55,15 @@ def group_differences(nic: Nic, fabric: Fabric, answer: Any) -> Iterator[str]:
             other = theirs.get(level)
             if ours is None and other is None:
                 continue
-            place = f"{name}, at {name_of(level)}"
+            level_text = f"{name}, at {name_of(level)}"
             id = other[0] if other is not None else ""
-            if ours is None or other is None or key_of(ours.id) != key_of(id):
-                yield f"{place}: Azure applies {_called(id)}, Twolocks {_called(ours.id if ours else '')}"
+            if ours is None or other is None or id_or_empty(ours.id) != id_or_empty(id):
+                yield f"{level_text}: Azure applies {_called(id)}, Twolocks {_called(ours.id if ours else '')}"
                 continue
             version, receiver = configuration.version, destination_of(nic, configuration).fields
             every_source, every_destination = _wide(ours, receiver) if version == 6 else (None, None)
             theirs_now = _group(id, _rules(other[1], every_source, every_destination))
-            yield from _group_differs(place, ours, theirs_now, receiver, version)
+            yield from _group_differs(level_text, ours, theirs_now, receiver, version)
 
 
 def admin_rule_differences(network: str, fabric: Fabric, answer: Any) -> Iterator[str]:
@@ -100,25 +102,25 @@ def _wide(ours: SecurityRules, receiver: DestinationFields) -> tuple[set[int], s
 
 
 def _group_differs(
-    place: str, ours: SecurityRules, theirs: SecurityRules, receiver: DestinationFields, version: Version
+    level_text: str, ours: SecurityRules, theirs: SecurityRules, receiver: DestinationFields, version: Version
 ) -> Iterator[str]:
     if not ours.exact or not theirs.exact:
         return
-    found = _first(ours.allowed(receiver, "outside", version), theirs.allowed(receiver, "outside", version))
-    if found is not None:
-        at, own, other = found
+    matches = _first(ours.allowed(receiver, "outside", version), theirs.allowed(receiver, "outside", version))
+    if matches is not None:
+        at, first, other = matches
         protocol, port, _ = next(cut([(at, at)]))
-        sentence = f"Azure allows {describe_sources(other) or 'no one'}, Twolocks {describe_sources(own) or 'no one'}"
-        yield f"{place}, {label(protocol, port, port)}{' over IPv6' if version == 6 else ''}: {sentence}"
+        sentence = f"Azure allows {describe_sources(other) or 'no one'}, Twolocks {describe_sources(first) or 'no one'}"
+        yield f"{level_text}, {label(protocol, port, port)}{' over IPv6' if version == 6 else ''}: {sentence}"
 
 
 def _first(one: AllowedRanges, two: AllowedRanges) -> tuple[int, SourceSet, SourceSet] | None:
     """Return the first place at which two lists of ranges differ, with the sources of both."""
     starts = {0, *(each.first for each in (*one, *two)), *(each.last + 1 for each in (*one, *two))}
     for at in sorted(starts):
-        own, other = _at(one, at), _at(two, at)
-        if at < CONNECTIONS and own != other:
-            return at, own, other
+        ours, other = _at(one, at), _at(two, at)
+        if at < CONNECTIONS and ours != other:
+            return at, ours, other
     return None
 
 
@@ -134,7 +136,7 @@ def _levels(answer: Any) -> dict[str, tuple[str, Any]]:
     """Return the groups that Azure applies and their rules, by the subnet or network interface (key) that they
     protect.
     """
-    found: dict[str, tuple[str, Any]] = {}
+    result: dict[str, tuple[str, Any]] = {}
     values = member(answer, "value")
     for each in values if isinstance(values, list) else ():
         rules = member(each, "effectiveSecurityRules")
@@ -142,8 +144,8 @@ def _levels(answer: Any) -> dict[str, tuple[str, Any]]:
         for path in ("association.subnet.id", "association.networkInterface.id"):
             level = get_path(each, path)
             if isinstance(level, str) and level and isinstance(group, str):
-                found[key_of(level)] = (group, rules)
-    return found
+                result[id_or_empty(level)] = (group, rules)
+    return result
 
 
 def _group(id: str, rules: list[dict[str, Any]]) -> SecurityRules:
@@ -157,14 +159,14 @@ def _rules(
 
     `every_source`, `every_destination`: the priorities at which 0.0.0.0/0 means all of them; None: at each.
     """
-    found = [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
-    return [_rule(each, every_source, every_destination) for each in found]
+    matches = [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+    return [_rule(each, every_source, every_destination) for each in matches]
 
 
 def _rule(body: Any, every_source: Container[int] | None, every_destination: Container[int] | None) -> dict[str, Any]:
     protocol, priority = member(body, "protocol"), member(body, "priority")
     senders = every_source is None or priority in every_source
-    places = every_destination is None or priority in every_destination
+    is_placed = every_destination is None or priority in every_destination
     return {
         "name": str(member(body, "name") or "").rsplit("/", 1)[-1],
         "properties": {
@@ -175,7 +177,7 @@ def _rule(body: Any, every_source: Container[int] | None, every_destination: Con
             "sourcePortRanges": _texts(body, "sourcePortRange", "sourcePortRanges") or ["*"],
             "sourceAddressPrefixes": _texts(body, "sourceAddressPrefix", "sourceAddressPrefixes", senders),
             "destinationAddressPrefixes": _texts(
-                body, "destinationAddressPrefix", "destinationAddressPrefixes", places
+                body, "destinationAddressPrefix", "destinationAddressPrefixes", is_placed
             ),
             "destinationPortRanges": _texts(body, "destinationPortRange", "destinationPortRanges"),
         },
@@ -185,21 +187,21 @@ def _rule(body: Any, every_source: Container[int] | None, every_destination: Con
 def _texts(body: Any, one: str, many: str, whole: bool = True) -> list[str]:
     """Return the plural member where it has values, else the singular one; with `whole` 0.0.0.0/0 becomes `*`."""
     values = member(body, many)
-    found = [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
+    matches = [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
     single = member(body, one)
-    found = found or ([single] if isinstance(single, str) else [])
-    return ["*" if each == "0-65535" or (whole and each == "0.0.0.0/0") else each for each in found]
+    matches = matches or ([single] if isinstance(single, str) else [])
+    return ["*" if each == "0-65535" or (whole and each == "0.0.0.0/0") else each for each in matches]
 
 
 def all_differences(
     topology: Topology, groups: Iterable[tuple[Nic, Any]], admin: Iterable[tuple[str, Any]]
 ) -> list[str]:
     """Return every difference, each once, in a fixed order."""
-    found = [sentence for nic, answer in groups for sentence in group_differences(nic, topology.fabric, answer)]
-    found += [
+    matches = [sentence for nic, answer in groups for sentence in group_differences(nic, topology.fabric, answer)]
+    matches += [
         sentence for network, answer in admin for sentence in admin_rule_differences(network, topology.fabric, answer)
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(matches))
 
 
 __all__ = [

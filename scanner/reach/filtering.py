@@ -22,10 +22,10 @@ from scanner.model.verdict import Unread, not_listed
 from scanner.reach.known_ports import KnownPort
 from scanner.reach.networks import Destination, Fabric
 from scanner.reach.nsg import AdminRules, SecurityRules
-from scanner.reach.open_places import (
+from scanner.reach.open_spans import (
     ChainRange,
     LevelDecision,
-    OpenPlaces,
+    OpenSpan,
     added,
     alike,
     clipped,
@@ -35,7 +35,7 @@ from scanner.reach.open_places import (
     met,
     rest_of,
 )
-from scanner.reach.port_ranges import END, WITH_PORTS, Protocol, Span, label, place, span
+from scanner.reach.port_ranges import END, WITH_PORTS, Protocol, Span, label, position, span
 from scanner.reach.rule_evaluation import all_sources, deciding_rules, interned
 from scanner.reach.security_rules import AllowedRange, AllowedRanges, DestinationFields, RuleRef, SourceSide
 from scanner.reach.source_grants import EVERY_ADDRESS, MAX_NAMED_RULES, describe_sources
@@ -155,7 +155,7 @@ class FilterChain(Struct):
     admin: AdminRules | None
     route_warning: FilterStep | None = None
     admin_gap: Unread | None = None
-    _places: tuple[OpenPlaces, ...] | None = None
+    _open_spans: tuple[OpenSpan, ...] | None = None
     _open_ranges: tuple[OpenRange, ...] | None = None
     closings: dict[object, object] = field(default_factory=dict)
     """What closes a range of it, see `scanner.reach.closing`."""
@@ -167,17 +167,17 @@ class FilterChain(Struct):
     @property
     def missing(self) -> tuple[Unread, ...]:
         """Return what of the chain could not be read or is not known."""
-        found = [possible for level in self.levels for possible in level.missing]
+        unreads = [possible for level in self.levels for possible in level.missing]
         if self.admin_gap is not None:
-            found.append(self.admin_gap)
-        return tuple(dict.fromkeys(found))
+            unreads.append(self.admin_gap)
+        return tuple(dict.fromkeys(unreads))
 
     @property
-    def places(self) -> tuple[OpenPlaces, ...]:
+    def open_spans(self) -> tuple[OpenSpan, ...]:
         """Return the open places of the line, ascending; neighbours with the same sources are merged."""
-        if self._places is None:
-            self._places = tuple(joined(self._both()))
-        return self._places
+        if self._open_spans is None:
+            self._open_spans = tuple(joined(self._both()))
+        return self._open_spans
 
     @property
     def open_ranges(self) -> tuple[OpenRange, ...]:
@@ -189,31 +189,31 @@ class FilterChain(Struct):
     def within(self, protocol: str, first: int = 0, last: int = 65535) -> tuple[OpenRange, ...]:
         """Return what is open of these ports ("*": TCP and UDP), in the form of `open_ranges`."""
         asked = WITH_PORTS if protocol == "*" else tuple(each for each in WITH_PORTS if each == protocol)
-        found: list[OpenRange] = []
-        rest: dict[Protocol, list[OpenPlaces]] = {}
+        open_ranges: list[OpenRange] = []
+        rest: dict[Protocol, list[OpenSpan]] = {}
         for each in asked:
-            start = place(each)
-            pieces = clipped(self.places, *span(each, first, last))
-            found += (self._opening(each, start, piece, known) for piece, known in known_ports_of(pieces))
+            start = position(each)
+            pieces = clipped(self.open_spans, *span(each, first, last))
+            open_ranges += (self._opening(each, start, piece, known) for piece, known in known_ports_of(pieces))
             rest[each] = rest_of(pieces)
         both = alike(rest)
-        found += (self._opening("*", 0, piece) for piece in both)
+        open_ranges += (self._opening("*", 0, piece) for piece in both)
         skip = {(piece.first, piece.last) for piece in both}
         for each in asked:
-            start = place(each)
-            found += (
+            start = position(each)
+            open_ranges += (
                 self._opening(each, start, piece)
                 for piece in rest[each]
                 if (piece.first - start, piece.last - start) not in skip
             )
-        return tuple(sorted(found, key=lambda one: (one.protocol, one.first, one.last)))
+        return tuple(sorted(open_ranges, key=lambda one: (one.protocol, one.first, one.last)))
 
     def explain(self, protocol: Protocol, port: int = 0, asked: SourceSet | None = None) -> tuple[FilterStep, ...]:
         """Return the rules that decide on these sources (None: all) at one port, step by step, also where they deny.
 
         `remaining` of the last step are the allowed sources. A step after which no source remains is the last one.
         """
-        at = place(protocol, port)
+        at = position(protocol, port)
         now = self.all_sources if asked is None else asked & self.all_sources
         steps: list[FilterStep] = []
         delivered = NO_SOURCES
@@ -242,7 +242,7 @@ class FilterChain(Struct):
         left = allowed | delivered
         return FilterStep(level.kind, level.resource, refs, bool(left) if possible == allowed else None, left)
 
-    def _both(self) -> Iterator[OpenPlaces]:
+    def _both(self) -> Iterator[OpenSpan]:
         certain = self._met(wide=False)
         exact = all(level.certain is level.possible for level in self.levels) and not self._admin_unsure
         possible = certain if exact else self._met(wide=True)
@@ -250,12 +250,12 @@ class FilterChain(Struct):
             possible = [ChainRange(0, END - 1, self.all_sources, ())]
         if possible is certain:
             for piece in certain:
-                yield OpenPlaces(piece.first, piece.last, piece.sources, piece.sources, piece.decisions)
+                yield OpenSpan(piece.first, piece.last, piece.sources, piece.sources, piece.decisions)
             return
         for first, last, one, two in cut_ranges(certain, possible):
             left = one.sources if one else NO_SOURCES
             wide = interned(left | two.sources) if two else left
-            yield OpenPlaces(first, last, left, wide, one.decisions if one else two.decisions if two else ())
+            yield OpenSpan(first, last, left, wide, one.decisions if one else two.decisions if two else ())
 
     @property
     def _admin_unsure(self) -> bool:
@@ -275,12 +275,12 @@ class FilterChain(Struct):
             now = list(added(now, past)) if past else now
         return now
 
-    def _opening(self, protocol: str, start: int, piece: OpenPlaces, known: KnownPort | None = None) -> OpenRange:
+    def _opening(self, protocol: str, start: int, piece: OpenSpan, known: KnownPort | None = None) -> OpenRange:
         steps = [self._step(mark) for mark in piece.decisions]
         if self.route_warning is not None:
             steps.append(replace(self.route_warning, remaining=piece.certain))
         missing = self.missing if piece.certain != piece.possible else ()
-        starts = [place(each) for each in WITH_PORTS] if protocol == "*" else [start]
+        starts = [position(each) for each in WITH_PORTS] if protocol == "*" else [start]
         return OpenRange(
             protocol,
             piece.first - start,
@@ -314,13 +314,13 @@ def filter_chain(fabric: Fabric, target: Destination, entry: EntryKind) -> Filte
     alone = (fields, missing) if admin is not None else missing
     where = (subnet.group, subnet.table, network if admin is not None else "") if subnet is not None else subnet_key
     key = (entry, target.version, where, group_key, aims, alone)
-    found = fabric.memo.get(key)
-    if found is None:
-        found = _made(fabric, target, entry, fields)
+    result = fabric.memo.get(key)
+    if result is None:
+        result = _made(fabric, target, entry, fields)
         if len(fabric.memo) >= MAX_CACHED_CHAINS:
             del fabric.memo[next(iter(fabric.memo))]
-        fabric.memo[key] = found
-    return found
+        fabric.memo[key] = result
+    return result
 
 
 def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: DestinationFields) -> FilterChain:
@@ -360,9 +360,9 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
     missing_rules = None if exempt else fabric.admin_gap(subnet.network if subnet is not None else "")
     if subnet is None and fabric.may_have_admin_rules(target.subnet):
         missing_rules = missing_rules or not_listed(target.subnet or Message("the subnet"))
-    found = FilterChain(side, version, fields, tuple(levels), admin, None, missing_rules)
-    found.route_warning = _route_warning(fabric, target) if side == "outside" else None
-    return found
+    chain = FilterChain(side, version, fields, tuple(levels), admin, None, missing_rules)
+    chain.route_warning = _route_warning(fabric, target) if side == "outside" else None
+    return chain
 
 
 def _level(
@@ -408,7 +408,7 @@ def _route_warning(fabric: Fabric, target: Destination) -> FilterStep | None:
     table = fabric.tables.get(subnet.table)
     if table is not None and not table.default:
         return None
-    widens = bool(filter_chain(fabric, target, "inside").places)
+    widens = bool(filter_chain(fabric, target, "inside").open_spans)
     if table is None:
         warning = Message(
             "check: route table not collected; a default route may extend the tag VirtualNetwork to every address"

@@ -54,9 +54,9 @@ def firewall(
     switch = public_switch(reading, private)
     # Any private endpoint turns an automatic switch; only those of its own groups lead to the endpoint.
     private = private_endpoints(resource, index, row.endpoints, groups) if groups else private
-    own = _own(reading, switch, rules)
+    direct = _direct(reading, switch, rules)
     around = perimeters(resource, index, row.configurations)
-    public = _with_perimeters(reading, switch, own, around)
+    public = _with_perimeters(reading, switch, direct, around)
     hops = (*_switch_hop(row, switch, around, public), *_perimeter_hops(around), *public.hops, *private.hops)
     grants, possible_grants = (
         public.grants + private.grants,
@@ -70,9 +70,9 @@ def firewall(
 
 def _closing(reading: FirewallReading, switch: PublicSwitch, around: Perimeters) -> tuple[Evidence, ...]:
     """Return the evidence that closes a resource without any grant."""
-    enforced = tuple(perimeter.evidence for perimeter in around.found if perimeter.decides)
+    enforced = tuple(perimeter.evidence for perimeter in around.perimeters if perimeter.decides)
     facts = enforced or (*switch.seen, *reading.facts)
-    blind = switch.state != "enabled" and not around.found and not around.complete and reading.index.live
+    blind = switch.state != "enabled" and not around.perimeters and not around.complete and reading.index.live
     return (*facts, Evidence(Message("perimeters outside the scanned scope"), NOT_READ)) if blind else facts
 
 
@@ -110,9 +110,9 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
     read = [(rules, *entries_of(reading, rules)) for rules in row.subnets]
     ids = tuple(text_member(entry, rules.id) for rules, entries, _ in read for entry in entries)
     causes = tuple(
-        entry_cause(reading, rules, entry, place, rules.id)
+        entry_cause(reading, rules, entry, position, rules.id)
         for rules, entries, _ in read
-        for place, entry in enumerate(entries)
+        for position, entry in enumerate(entries)
     )
     missing = next((gap for _, _, gap in read if gap is not None), None)
     malformed = missing is not None and missing.why == not_a_list(path).why
@@ -142,7 +142,7 @@ def _why_rules_not_used(reading: FirewallReading) -> Message:
     sku, lacking, _ = row.sku_without_network_rules
     if sku and any(same(resource.get(sku), each) for each in lacking):
         return Message("this tier does not support virtual network rules")
-    if any(each.decides for each in perimeters(resource, reading.index, row.configurations).found):
+    if any(each.decides for each in perimeters(resource, reading.index, row.configurations).perimeters):
         return Message("its network security perimeter replaces them")
     return NOTHING
 
@@ -178,7 +178,7 @@ def _maybe_injected(resource: Resource, row: Firewall) -> tuple[PossibleGrant, .
     return tuple(possible_grants)
 
 
-def _own(reading: FirewallReading, switch: PublicSwitch, rules: Lock | None) -> Lock:
+def _direct(reading: FirewallReading, switch: PublicSwitch, rules: Lock | None) -> Lock:
     """Return the lock that the switch and the rules of the resource itself set."""
     if switch.state == "secured" and switch.possible is None:
         # private-link/network-security-perimeter-transition: SecuredByPerimeter refuses trusted services too.
@@ -198,16 +198,18 @@ def _own(reading: FirewallReading, switch: PublicSwitch, rules: Lock | None) -> 
     return as_possible(lock, switch.possible) | Lock(possible_grants=unknown)
 
 
-def _with_perimeters(reading: FirewallReading, switch: PublicSwitch, own: Lock, around: Perimeters) -> Lock:
+def _with_perimeters(reading: FirewallReading, switch: PublicSwitch, direct: Lock, around: Perimeters) -> Lock:
     admitted = Lock()
-    for perimeter in around.found:
+    for perimeter in around.perimeters:
         admitted |= perimeter.allowed
-    if any(perimeter.decides for perimeter in around.found):
+    if any(perimeter.decides for perimeter in around.perimeters):
         return Lock(admitted.grants, admitted.possible_grants)
-    not_applied = next((each.not_applied for each in around.found if each.enforced and each.not_applied), None)
+    not_applied = next((each.not_applied for each in around.perimeters if each.enforced and each.not_applied), None)
     if not_applied is not None:
-        own = as_possible(own, not_applied)
-    public = Lock(own.grants + admitted.grants, own.possible_grants + admitted.possible_grants, own.hops, own.admits)
+        direct = as_possible(direct, not_applied)
+    public = Lock(
+        direct.grants + admitted.grants, direct.possible_grants + admitted.possible_grants, direct.hops, direct.admits
+    )
     missing = _unseen(reading, switch, around)
     return public if missing is None else public | Lock(possible_grants=(PossibleGrant(Reach.internet, missing),))
 
@@ -220,7 +222,7 @@ def _unseen(reading: FirewallReading, switch: PublicSwitch, around: Perimeters) 
     """
     refused = around.read_error if around.read_error is not None and around.read_error.gap else None
     outside = switch.state == "secured" or (switch.state == "disabled" and refused is not None)
-    if not outside or around.found or around.complete or not reading.index.live:
+    if not outside or around.perimeters or around.complete or not reading.index.live:
         return around.missing
     why = Message("a perimeter outside the scanned scope is not visible to this scan")
     return refused or around.missing or around.read_error or Unread(CONFIGURATIONS, why)
@@ -230,7 +232,7 @@ def _switch_hop(row: Firewall, switch: PublicSwitch, around: Perimeters, public:
     if not row.public:
         return ()
     detail = switch.detail
-    if around.found and (public.grants or public.possible_grants):
+    if around.perimeters and (public.grants or public.possible_grants):
         return (
             Hop(
                 "switch",
@@ -255,7 +257,7 @@ def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
             perimeter.id,
             allows(perimeter.allowed, otherwise=not perimeter.decides),
         )
-        for perimeter in around.found
+        for perimeter in around.perimeters
     ]
     if around.missing is not None:
         hops.append(Hop("perimeter", Message("Network security perimeter"), around.missing.why, allows=None))

@@ -161,22 +161,22 @@ def listed_grants(reading: FirewallReading) -> Lock:
     row = reading.row
     named: list[tuple[Any, AddressSet]] = []
     sets: list[AddressSet] = []
-    parts: list[tuple[Cause, AddressSet]] = []
+    components: list[tuple[Cause, AddressSet]] = []
     facts: list[Evidence] = []
     lock = Lock(possible_grants=_unknown_lists(reading))
     for rules in row.addresses:
-        found, zero, possible_grants = _addresses(reading, rules)
-        together = union(addresses for _, _, addresses in found)
+        matches, zero, possible_grants = _addresses(reading, rules)
+        together = union(addresses for _, _, addresses in matches)
         sets.append(together)
-        named += ((entry, addresses) for entry, _, addresses in found)
-        parts += ((cause, addresses) for _, cause, addresses in found)
-        if found:
+        named += ((entry, addresses) for entry, _, addresses in matches)
+        components += ((cause, addresses) for _, cause, addresses in matches)
+        if matches:
             facts += [_texts(reading, rules), *private_range_evidence(rules.name, together)]
         lock |= Lock(zero, possible_grants)
     grant = grant_from_addresses(union(sets), reading.index, *facts)
     if grant is None:
         reading.facts += facts
-    lock |= Lock((replace(grant, rules=tuple(named), parts=tuple(parts)),) if grant else ())
+    lock |= Lock((replace(grant, rules=tuple(named), components=tuple(components)),) if grant else ())
     for rules in row.subnets:
         entries, missing = entries_of(reading, rules)
         ids = [text_member(entry, rules.id) for entry in entries]
@@ -194,20 +194,20 @@ def _addresses(
 ) -> tuple[list[tuple[Any, Cause, AddressSet]], tuple[Grant, ...], tuple[PossibleGrant, ...]]:
     """Return the rules of a list with their causes, the grant of 0.0.0.0, and possible grants for unread ones."""
     entries, missing = entries_of(reading, rules)
-    found: list[tuple[Any, Cause, AddressSet]] = []
+    matches: list[tuple[Any, Cause, AddressSet]] = []
     possible_grants = [PossibleGrant(Reach.internet, missing)] if missing is not None else []
     zero: list[Cause] = []
-    for place, entry in enumerate(entries):
+    for position, entry in enumerate(entries):
         if rules.action and same(get_path(entry, rules.action), "Deny"):
             continue
         if reading.row.zero and _is_zero(entry, rules):
-            zero.append(entry_cause(reading, rules, entry, place, rules.address))
+            zero.append(entry_cause(reading, rules, entry, position, rules.address))
             continue
         try:
-            found.append((entry, entry_cause(reading, rules, entry, place, rules.address), _parsed(entry, rules)))
+            matches.append((entry, entry_cause(reading, rules, entry, position, rules.address), _parsed(entry, rules)))
         except BadAddress as bad:
             possible_grants.append(PossibleGrant(Reach.internet, Unread(rules.name, bad.why)))
-    return found, _azure(rules, zero), tuple(possible_grants)
+    return matches, _azure(rules, zero), tuple(possible_grants)
 
 
 def _azure(rules: RuleList, zero: list[Cause]) -> tuple[Grant, ...]:
@@ -216,18 +216,20 @@ def _azure(rules: RuleList, zero: list[Cause]) -> tuple[Grant, ...]:
         return ()
     seen = Evidence(rules.name, ZERO, Message("no rule for 0.0.0.0"))
     return (
-        Grant(Reach.azure, (seen,), Message("any Azure tenant"), parts=tuple((each, NO_ADDRESSES) for each in zero)),
+        Grant(
+            Reach.azure, (seen,), Message("any Azure tenant"), components=tuple((each, NO_ADDRESSES) for each in zero)
+        ),
     )
 
 
-def entry_cause(reading: FirewallReading, rules: RuleList, entry: Any, place: int, member: str) -> Cause:
+def entry_cause(reading: FirewallReading, rules: RuleList, entry: Any, position: int, member: str) -> Cause:
     """Return an entry of a list as the cause of a grant; its text is at `member`."""
     out_of = total_entries(reading) if open_when_empty(reading) else 0
     if rules.child is not None:
         return Cause(text_member(entry, "id"), out_of=out_of)
     text = text_member(entry, member)
     holder = reading.holder or reading.resource
-    return Cause(holder.id, rules.path, entry, command=rules.remove, text=text, place=place, out_of=out_of)
+    return Cause(holder.id, rules.path, entry, command=rules.remove, text=text, position=position, out_of=out_of)
 
 
 def _parsed(entry: Any, rules: RuleList) -> AddressSet:
@@ -323,10 +325,10 @@ def trusted_access(reading: FirewallReading) -> tuple[Message, ...]:
     row, holder = reading.row, reading.holder
     if holder is None:
         return ()
-    found: list[Message] = []
+    messages: list[Message] = []
     if any(is_one(each, row.bypass_trusted) for each in bypass_values(holder, row)):
         value = holder.get(row.bypass)
-        found.append(
+        messages.append(
             Message(
                 "trusted Microsoft services are still allowed ({bypass} is {value})", bypass=row.bypass, value=value
             )
@@ -334,8 +336,8 @@ def trusted_access(reading: FirewallReading) -> tuple[Message, ...]:
     for rules in row.instances:
         entries, _ = entries_of(reading, rules)
         ids = (text_member(entry, rules.id) for entry in entries[:MAX_LISTED])
-        found += [Message("the resource {id}", id=id or Message("without an id")) for id in ids]
-    return tuple(found)
+        messages += [Message("the resource {id}", id=id or Message("without an id")) for id in ids]
+    return tuple(messages)
 
 
 def bypass_values(holder: Resource, row: Firewall) -> list[Any]:

@@ -22,7 +22,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
 from scanner.model.message import NOTHING, Message, joined, listed, more
 from scanner.model.resource import Resource
-from scanner.reach.networks import Nic, key_of, network_of
+from scanner.reach.networks import Nic, id_or_empty, network_of
 from scanner.reach.paths import NetworkPath, configuration_key, port_at
 from scanner.reach.sources import cached
 from scanner.reach.topology import Topology, topology
@@ -75,16 +75,16 @@ class PublisherIndex(Struct):
 
         () where nothing is published.
         """
-        return (key_of(id), *self._keys(nics, paths)) if self.by_target or self.dns_names else ()
+        return (id_or_empty(id), *self._keys(nics, paths)) if self.by_target or self.dns_names else ()
 
     def of_machine(self, id: str, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> dict[str, frozenset[int]]:
         """Return the publishers of a machine with the ports that they call (none: not known), and the DNS names that
         lead to it.
         """
         nics, paths = tuple(nics), tuple(paths)
-        found = self.publishers(self.machine_keys(id, nics, paths))
-        called = self.called_ports(id, nics, paths) if found else {}
-        return {each: called.get(each, frozenset()) for each in found}
+        matches = self.publishers(self.machine_keys(id, nics, paths))
+        called = self.called_ports(id, nics, paths) if matches else {}
+        return {each: called.get(each, frozenset()) for each in matches}
 
     def _keys(self, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> Iterator[str]:
         for nic in nics:
@@ -100,19 +100,19 @@ class PublisherIndex(Struct):
 
     def _published_at(self, address: str) -> tuple[str, ...]:
         if self._published is None:
-            found: dict[str, dict[str, None]] = defaultdict(dict)
+            result: dict[str, dict[str, None]] = defaultdict(dict)
             for each in self.index.of_type(f"{NETWORK}/publicIPAddresses")[0]:
                 for key in self.public(each.id):
                     if key.lower() in self.by_target or key.lower() in self.dns_names:
-                        found[text_at(each.body, "properties.ipAddress")][key] = None
-            self._published = {address: tuple(keys) for address, keys in found.items()}
+                        result[text_at(each.body, "properties.ipAddress")][key] = None
+            self._published = {address: tuple(keys) for address, keys in result.items()}
         return self._published.get(address, ()) if address else ()
 
     def public(self, id: str) -> list[str]:
         """Return the keys of a public address (its id): the id, the address and its DNS name."""
-        body = self.index.resources.get(key_of(id)) if id else None
+        body = self.index.resources.get(id_or_empty(id)) if id else None
         if body is None:
-            return [key_of(id)]
+            return [id_or_empty(id)]
         return [body.key, text_at(body.body, "properties.ipAddress"), text_at(body.body, "properties.dnsSettings.fqdn")]
 
     def read(self) -> None:
@@ -137,25 +137,25 @@ class PublisherIndex(Struct):
         if not key:
             return
         self._chains[key.lower()].update(dict.fromkeys(chains or [(hop,)]))
-        known, place = set(ports), (key.lower(), hop.detail)
+        known, published = set(ports), (key.lower(), hop.detail)
         if hop.detail not in self.by_target[key.lower()]:
             self.by_target[key.lower()].append(hop.detail)
-            self.ports[place] = known
-        elif known and self.ports.get(place):
-            self.ports[place] |= known
+            self.ports[published] = known
+        elif known and self.ports.get(published):
+            self.ports[published] |= known
         else:
-            self.ports[place] = set()
+            self.ports[published] = set()
 
     def called_ports(self, id: str, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> dict[str, frozenset[int]]:
         """Return the ports of a machine that its publishers call, by their text; no ports where these are not known."""
-        found: dict[str, set[int]] = {}
+        result: dict[str, set[int]] = {}
         unknown: set[str] = set()
-        for key in dict.fromkeys(each.lower() for each in (key_of(id), *self._keys(nics, paths)) if each):
+        for key in dict.fromkeys(each.lower() for each in (id_or_empty(id), *self._keys(nics, paths)) if each):
             for text in self.by_target.get(key, ()):
                 ports = self.ports.get((key, text), set())
-                found.setdefault(text, set()).update(ports)
+                result.setdefault(text, set()).update(ports)
                 unknown |= {text} if not ports else set()
-        return {text: frozenset() if text in unknown else frozenset(ports) for text, ports in found.items()}
+        return {text: frozenset() if text in unknown else frozenset(ports) for text, ports in result.items()}
 
     def _manager(self, profile: Resource) -> None:
         """Add the targets of a Traffic Manager profile, and those of the profiles that are nested in it."""
@@ -163,7 +163,7 @@ class PublisherIndex(Struct):
         seen, left = {profile.key}, [profile]
         while left:
             for each in _live_endpoints(left.pop()):
-                target = key_of(text_at(each, "properties.targetResourceId"))
+                target = id_or_empty(text_at(each, "properties.targetResourceId"))
                 inner = self.index.resources.get(target)
                 if inner is not None and same(inner.type, MANAGER):
                     left += [inner] if inner.key not in seen else []
@@ -208,33 +208,35 @@ class PublisherIndex(Struct):
         link = "properties.sharedPrivateLinkResource"
         linked = text_at(origin.body, f"{link}.privateLink.id")
         name, id = self._top(origin)
-        said = Message(
+        message = Message(
             "published through the Front Door {name}{how}{value}",
             name=name,
             how=how,
             value=Message(", by private link") if linked else "",
         )
-        hop = Hop("front-door", name, said, id)
+        hop = Hop("front-door", name, message, id)
         ports = _http_ports(get_path(origin.body, "properties"))
         self._add(text_at(origin.body, "properties.hostName"), hop, ports)
         self._by_id(text_at(origin.body, "properties.azureOrigin.id"), "", hop, ports)
         self._by_id(linked, text_at(origin.body, f"{link}.groupId"), hop, ports)
 
-    def _by_id(self, id: str, part: str, hop: Hop, ports: list[int]) -> None:
-        """Add a target by its id: a slot by `part`; for a private link service what is behind the called ports.
+    def _by_id(self, id: str, kind: str, hop: Hop, ports: list[int]) -> None:
+        """Add a target by its id: a slot by `kind`; for a private link service what is behind the called ports.
 
         Of other parts (a service of a storage account) the host name says which endpoint it is.
         """
-        key = key_of(id)
+        key = id_or_empty(id)
         if not key:
             return
         service = self.index.resources.get(key)
         if service is not None and same(service.type, f"{NETWORK}/privateLinkServices"):
             for front in objects_at(service.body, "properties.loadBalancerFrontendIpConfigurations"):
-                for behind, called in self.topology.load_balancers.called_behind(key_of(text_at(front, "id")), ports):
+                for behind, called in self.topology.load_balancers.called_behind(
+                    id_or_empty(text_at(front, "id")), ports
+                ):
                     self._add(behind, hop, called)
-        slot = part.lower().partition("sites-")[2]
-        if not part or "." in part or part.lower() in ("sites", "managedenvironments", "gateway") or slot:
+        slot = kind.lower().partition("sites-")[2]
+        if not kind or "." in kind or kind.lower() in ("sites", "managedenvironments", "gateway") or slot:
             self._add(f"{key}/slots/{slot}" if slot else key, hop, ports)
 
     def _api_management(self) -> None:
@@ -252,8 +254,8 @@ class PublisherIndex(Struct):
                 host = _host(text_at(each.body, "properties.serviceUrl"))
                 self._add_api(apis, each, host, each.name.partition(";")[0] if open_one else "")
         for ((name, id), key), names in apis.items():
-            said = Message("published through API Management {name}{names}", name=name, names=_keyless(names))
-            self._add(key, Hop("api-management", name, said, id))
+            message = Message("published through API Management {name}{names}", name=name, names=_keyless(names))
+            self._add(key, Hop("api-management", name, message, id))
 
     def _add_api(
         self, apis: dict[tuple[tuple[str, str], str], list[str]], each: Resource, key: str, keyless: str = ""
@@ -285,7 +287,7 @@ class PublisherIndex(Struct):
             for each in objects_at(pool, "properties.backendAddresses"):
                 self._add(text_at(each, "ipAddress") or text_at(each, "fqdn"), hop, ports, chains)
             for each in objects_at(pool, "properties.backendIPConfigurations"):
-                key = key_of(text_at(each, "id"))
+                key = id_or_empty(text_at(each, "id"))
                 self._add(key, hop, ports, chains)
                 if _SCALE_SET in key:
                     before_name, _, name = key.partition(_SCALE_SET)
@@ -304,8 +306,8 @@ class PublisherIndex(Struct):
     def _top(self, below: Resource) -> tuple[str, str]:
         """Return name and id of the top-level resource, spelled as they were read."""
         root = root_of(below.id)
-        found = self.index.resources.get(root)
-        return (found.name, found.id) if found is not None else (name_of(root), root)
+        resource = self.index.resources.get(root)
+        return (resource.name, resource.id) if resource is not None else (name_of(root), root)
 
 
 _SCALE_SET: Final = "/virtualmachinescalesets/"
@@ -316,7 +318,7 @@ def _hop(kind: str, gateway: Resource, text: Message) -> Hop:
 
 
 def _is_public(index: Index, below: Resource) -> bool:
-    service = index.resources.get(key_of(root_of(below.id)))
+    service = index.resources.get(id_or_empty(root_of(below.id)))
     if service is None:
         return True
     inside = same(get_path(service.body, "properties.virtualNetworkType"), "Internal")
@@ -375,7 +377,7 @@ class _FrontDoorRoutes:
             for route in self.routes.get(endpoint.key, ())
             if not same(get_path(route.body, "properties.enabledState"), "Disabled")
         ]
-        if any(key_of(text_at(route.body, "properties.originGroup.id")) == group for route in live):
+        if any(id_or_empty(text_at(route.body, "properties.originGroup.id")) == group for route in live):
             return NOTHING
         rules = any(objects_at(route.body, "properties.ruleSets") for route in live)
         return Message(", if a rule set routes there") if rules else None
@@ -399,8 +401,8 @@ def _classic_pools(front_door: Resource) -> tuple[set[str] | None, bool]:
 
 def _published(gateway: Resource, outer: Sequence[str]) -> Message:
     """Return by which gateway a resource is published, with what leads to the gateway."""
-    said = Message("published through the application gateway {name}", name=gateway.name)
-    return Message("{said} ({outer})", said=said, outer=joined("; ", outer)) if outer else said
+    message = Message("published through the application gateway {name}", name=gateway.name)
+    return Message("{said} ({outer})", said=message, outer=joined("; ", outer)) if outer else message
 
 
 def _gateway_pools(gateway: Resource, fronts: set[str]) -> dict[str, set[int]] | None:
@@ -434,13 +436,13 @@ def _gateway_pools(gateway: Resource, fronts: set[str]) -> dict[str, set[int]] |
 
 def _settings_ports(gateway: Resource) -> dict[str, int]:
     """Return the port of each backend setting (name, lower case)."""
-    found: dict[str, int] = {}
+    result: dict[str, int] = {}
     for name in ("backendHttpSettingsCollection", "backendSettingsCollection"):
         for each in objects_at(gateway.body, f"properties.{name}"):
             port = port_at(each, "properties.port")
             if port:
-                found[_named(each)] = port
-    return found
+                result[_named(each)] = port
+    return result
 
 
 def _led(rule: Any, default: str) -> tuple[str, str]:
@@ -492,13 +494,13 @@ def _host(url: str) -> str:
 
 def _arm(url: str) -> str:
     """Return the key of the resource that the management URL of a back end names."""
-    _, found, rest = url.partition("/subscriptions/")
-    return key_of(f"/subscriptions/{rest}") if found else ""
+    _, value, rest = url.partition("/subscriptions/")
+    return id_or_empty(f"/subscriptions/{rest}") if value else ""
 
 
 def endpoint_keys(id: str, kind: str, address: str) -> tuple[str, str]:
     """Return what publishers name an endpoint by: its address and, for an app, the resource's id."""
-    return address, key_of(id) if kind == "app" else ""
+    return address, id_or_empty(id) if kind == "app" else ""
 
 
 def publishers(index: Index) -> PublisherIndex:
@@ -507,9 +509,9 @@ def publishers(index: Index) -> PublisherIndex:
 
 
 def _made(index: Index) -> PublisherIndex:
-    found = PublisherIndex(index)
-    found.read()
-    return found
+    publisher_index = PublisherIndex(index)
+    publisher_index.read()
+    return publisher_index
 
 
 __all__ = ["PUBLISHER_PREFIXES", "PublisherIndex", "endpoint_keys", "publishers"]

@@ -46,9 +46,13 @@ class InternalFrontEnds:
 
     def _at(self, address: str, area: AnyArea) -> Iterable[InternalFrontEnd]:
         if area is None:
-            return [each for found in self._by_address.get(address, {}).values() for each in found]
-        found = {each for networks in area.sets for each in self._in_set(address, networks)}
-        return [each for each in found if in_area(area, network_of(each.subnet), each.subnet)]
+            return [
+                each
+                for internal_front_ends in self._by_address.get(address, {}).values()
+                for each in internal_front_ends
+            ]
+        internal_front_ends = {each for networks in area.sets for each in self._in_set(address, networks)}
+        return [each for each in internal_front_ends if in_area(area, network_of(each.subnet), each.subnet)]
 
     def _in_set(self, address: str, networks: NetworkSet) -> list[InternalFrontEnd]:
         """Return the front ends at an address in a set of networks, whatever their subnets."""
@@ -63,6 +67,6 @@ class InternalFrontEnds:
         return self._by_address.get(address, {}).get(network, [])
 
 
-def _keys(found: Iterable[InternalFrontEnd]) -> list[str]:
+def _keys(internal_front_ends: Iterable[InternalFrontEnd]) -> list[str]:
     """Return the keys of front ends, in the order of the record."""
-    return [each.key for each in sorted(found)]
+    return [each.key for each in sorted(internal_front_ends)]

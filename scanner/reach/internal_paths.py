@@ -16,7 +16,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Children
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.load_balancers import LOAD_BALANCERS
-from scanner.reach.networks import Destination, Fabric, destination_of, key_of, network_of
+from scanner.reach.networks import Destination, Fabric, destination_of, id_or_empty, network_of
 from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath, configuration_key
 from scanner.reach.peerings import links_of, peerings_known
 from scanner.reach.routes import PASSES, Passage, inside_route, parsed_addresses, system_length
@@ -63,67 +63,67 @@ def private_links(index: Index) -> PrivateLinks:
 
 
 def _private_links(index: Index) -> PrivateLinks:
-    found = PrivateLinks(gap=index.missing.get(LINK_SERVICES.lower()) is not None)
+    links = PrivateLinks(gap=index.missing.get(LINK_SERVICES.lower()) is not None)
     for each in index.of_type(LINK_SERVICES)[0]:
         for front in objects_at(each.body, "properties.loadBalancerFrontendIpConfigurations"):
-            found.front_ends.setdefault(key_of(text_at(front, "id")), []).append(each.id)
+            links.front_ends.setdefault(id_or_empty(text_at(front, "id")), []).append(each.id)
         try:
             address = text_at(each.body, "properties.destinationIPAddress")
         except Unread:
             address = "?"  # an older snapshot did not keep it
         if address:
-            found.addresses.setdefault(address, []).append(each.id)
-    return found
+            links.addresses.setdefault(address, []).append(each.id)
+    return links
 
 
-def internal_paths(found: Topology, nics: Iterable[str]) -> list[NetworkPath]:
+def internal_paths(topology: Topology, nics: Iterable[str]) -> list[NetworkPath]:
     """Return the paths inside virtual networks to these network interfaces (ids): to their own addresses, and over the
     front ends of internal load balancers.
     """
     paths: list[NetworkPath] = []
     for id in nics:
-        nic = found.fabric.nics.get(key_of(id))
+        nic = topology.fabric.nics.get(id_or_empty(id))
         for each in nic.configurations if nic is not None else ():
             assert nic is not None
             key = configuration_key(nic.id, each.name)
             end = destination_of(nic, each)
-            balancers = found.load_balancers
+            balancers = topology.load_balancers
             named = [
                 *balancers.pools_of_configuration.get(key, ()),
                 *balancers.pools_at(network_of(end.subnet), end.address),
             ]
             paths.append(_direct(end, nic.id))
-            paths += _balanced(found, end, (*each.pools, *named), key, nic.id)
+            paths += _balanced(topology, end, (*each.pools, *named), key, nic.id)
     return paths
 
 
-def scale_set_internal_paths(found: Topology, models: Iterable[Any], nics: Children) -> list[NetworkPath]:
+def scale_set_internal_paths(topology: Topology, models: Iterable[Any], nics: Children) -> list[NetworkPath]:
     """Return the same to the instances of a scale set (see `scale_set_paths`). Raises Unread for a malformed model."""
     paths: list[NetworkPath] = []
     for model, body, end in scale_set_ends(models, nics):
         missing = (nics.gap,) if nics.gap is not None else ()
         paths.append(_direct(end, "", missing))
-        paths += _balanced(found, end, pools_of(found, model, body, end), "", "")
+        paths += _balanced(topology, end, pools_of(topology, model, body, end), "", "")
     return list(dict.fromkeys(paths))
 
 
 def _direct(end: Destination, nic: str, missing: tuple[Unread, ...] = ()) -> NetworkPath:
-    network = network_of(key_of(end.subnet))
+    network = network_of(id_or_empty(end.subnet))
     hop = Hop("network", name_of(network), Message("inside the virtual network or its peers"), network)
     front = FrontEnd(end.address, "inside", EVERY_PORT, end.version, (hop,), missing=missing)
     return NetworkPath(front, end, nic)
 
 
 def _balanced(
-    found: Topology, end: Destination, pools: tuple[str, ...], configuration: str, nic: str
+    topology: Topology, end: Destination, pools: tuple[str, ...], configuration: str, nic: str
 ) -> Iterator[NetworkPath]:
     """Yield the paths over internal front ends, which are not evaluated to the end, and one that may exist."""
-    gap = found.index.missing.get(LOAD_BALANCERS.lower())
+    gap = topology.index.missing.get(LOAD_BALANCERS.lower())
     if gap is not None:
         hop = Hop("load-balancer", Message("load balancers"), Message("could not be read"), "", None)
         yield NetworkPath(FrontEnd("", "inside", EVERY_PORT, end.version, (hop,), True, missing=(gap,)), end, nic)
-    linked = private_links(found.index)
-    for key, address, rule in found.load_balancers.inside(pools, configuration):
+    linked = private_links(topology.index)
+    for key, address, rule in topology.load_balancers.inside(pools, configuration):
         hop = Hop("load-balancer", name_of(rule.balancer), rule.detail, rule.balancer, None)
         port = EVERY_PORT if rule.missing is not None else rule.port
         floating = rule.floating is not False
@@ -147,24 +147,24 @@ def why_not_linked(index: Index, sender: str, target: str) -> Unread | None:
 
     Both sides of a peering decide, so that both networks have to be read.
     """
-    own, other = network_of(sender), network_of(target)
-    if not own or not other:
+    sender_network, other = network_of(sender), network_of(target)
+    if not sender_network or not other:
         return Unread(Message("the path inside"), Message("the virtual network of one of its ends is not known"))
-    unread = next((each for each in (own, other) if each not in index.resources), None)
+    unread = next((each for each in (sender_network, other) if each not in index.resources), None)
     if unread is not None:
         return not_listed(unread)
-    if own == other:
+    if sender_network == other:
         return None
-    link = links_of(index).get(own, {}).get(other)
-    if link is None or (link.own is not None and sender not in link.own):
+    link = links_of(index).get(sender_network, {}).get(other)
+    if link is None or (link.local_subnets is not None and sender not in link.local_subnets):
         return BEYOND_PEERING
     if link.other is not None and target not in link.other:
         return BEYOND_PEERING
-    gap = next((each for each in (own, other) if not peerings_known(index, each)), None)
+    gap = next((each for each in (sender_network, other) if not peerings_known(index, each)), None)
     if gap is not None:
         return Unread(Message("the peerings of {gap}", gap=name_of(gap)), Message("Azure did not return them"))
     state = Unread(
-        Message("the peering of {own} and {other}", own=name_of(own), other=name_of(other)),
+        Message("the peering of {own} and {other}", own=name_of(sender_network), other=name_of(other)),
         Message("whether it is connected is not known"),
     )
     return link.uncertain or (None if link.proven else state)
@@ -187,10 +187,10 @@ def return_route(index: Index, fabric: Fabric, target: str, sender: Destination)
         return Passage(
             None, Hop("route", name_of(subnet.table), text, subnet.table, None), Unread(Message("the route back"), text)
         )
-    found = inside_route(index, fabric, subnet, addresses[0], system_length(index, target, addresses[0]), THE_ANSWERS)
-    if found.allows is not False or found.hop is None:
-        return found
-    text = Message("packets arrive, but {detail}", detail=found.hop.detail)
+    passage = inside_route(index, fabric, subnet, addresses[0], system_length(index, target, addresses[0]), THE_ANSWERS)
+    if passage.allows is not False or passage.hop is None:
+        return passage
+    text = Message("packets arrive, but {detail}", detail=passage.hop.detail)
     return Passage(
-        None, Hop("route", found.hop.name, text, found.hop.resource, None), Unread(Message("the route back"), text)
+        None, Hop("route", passage.hop.name, text, passage.hop.resource, None), Unread(Message("the route back"), text)
     )

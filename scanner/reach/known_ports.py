@@ -12,7 +12,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from scanner.model.message import Message
-from scanner.reach.port_ranges import Protocol, place
+from scanner.reach.port_ranges import Protocol, position
 
 PortKind = Literal["admin", "app"]
 PortGroup = Literal["administration", "database", "files", "cluster", "web"]
@@ -29,8 +29,8 @@ class KnownPort(Struct, frozen=True):
     why: Message
 
     @property
-    def place(self) -> int:
-        return place(self.protocol, self.port)
+    def position(self) -> int:
+        return position(self.protocol, self.port)
 
 
 _SHELL = Message("a login allows running commands on the machine")
@@ -92,10 +92,10 @@ def _rows(protocol: Protocol) -> list[KnownPort]:
     ]
 
 
-KNOWN_PORTS: Final = tuple(sorted((*_rows("tcp"), *_rows("udp")), key=lambda known: known.place))
-BY_PLACE: Final[dict[int, KnownPort]] = {known.place: known for known in KNOWN_PORTS}
+KNOWN_PORTS: Final = tuple(sorted((*_rows("tcp"), *_rows("udp")), key=lambda known: known.position))
+BY_POSITION: Final[dict[int, KnownPort]] = {known.position: known for known in KNOWN_PORTS}
 
 
 def known(protocol: Protocol, port: int) -> KnownPort | None:
     """Return the row of a port; None where the table has none."""
-    return BY_PLACE.get(place(protocol, port))
+    return BY_POSITION.get(position(protocol, port))

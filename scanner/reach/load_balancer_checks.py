@@ -17,7 +17,7 @@ from scanner.reach.load_balancer_rules import (
     pools_named,
     translated_ports,
 )
-from scanner.reach.networks import key_of, network_of
+from scanner.reach.networks import id_or_empty, network_of
 from scanner.reach.paths import FrontEnd, lacks_id, port_at, possible_front_end
 from scanner.reach.public_addresses import sku_of
 
@@ -56,15 +56,15 @@ class MalformedLoadBalancer(NamedTuple):
 
 def malformed_load_balancer(balancer: Resource) -> MalformedLoadBalancer | None:
     """Return what a load balancer with a malformed body may lead to; None where the body is as documented."""
-    part = _malformed_part(balancer)
-    if not part:
+    member = _malformed_member(balancer)
+    if not member:
         return None
-    front = possible_front_end(malformed(f"{balancer.name} {part}"), "load-balancer")
+    front = possible_front_end(malformed(f"{balancer.name} {member}"), "load-balancer")
     is_global = same(balancer.get("sku.tier"), "Global")
     return MalformedLoadBalancer(front, balancer.key, balancer.location, is_global, _members(balancer))
 
 
-def _malformed_part(balancer: Resource) -> str:
+def _malformed_member(balancer: Resource) -> str:
     """Return the first member of a load balancer that is malformed; "" where none is."""
     if not isinstance(balancer.get("properties.frontendIPConfigurations"), list):
         return "frontendIPConfigurations"
@@ -94,7 +94,7 @@ def _malformed_ends(balancer: Resource) -> str:
 
 def _malformed_rules(balancer: Resource) -> str:
     fronts, pools = (
-        {key_of(text_at(each, "id")) for each in objects_at(balancer.body, f"properties.{name}")} - {""}
+        {id_or_empty(text_at(each, "id")) for each in objects_at(balancer.body, f"properties.{name}")} - {""}
         for name in ("frontendIPConfigurations", "backendAddressPools")
     )
     for name in RULE_LISTS:
@@ -104,7 +104,7 @@ def _malformed_rules(balancer: Resource) -> str:
                 return name
             if name == "inboundNatRules" and lacks_id(rule, "backendIPConfiguration"):
                 return name
-            if key_of(text_at(rule, "properties.frontendIPConfiguration.id")) not in fronts:
+            if id_or_empty(text_at(rule, "properties.frontendIPConfiguration.id")) not in fronts:
                 return name
             ranged = name == "inboundNatPools" or bool(named)
             port = balanced_ports(rule) if name == "loadBalancingRules" else translated_ports(rule, ranged)
@@ -139,21 +139,21 @@ def _members(balancer: Resource) -> frozenset[str] | None:
     pools, rules = (balancer.get(f"properties.{each}") for each in ("backendAddressPools", "inboundNatRules"))
     if not is_list_of_resources(pools) or not (is_absent(rules) or is_list_of_resources(rules)):
         return None
-    known = {key_of(text_at(each, "id")) for each in pools}
+    known = {id_or_empty(text_at(each, "id")) for each in pools}
     every = ((rule, name) for name in RULE_LISTS for rule in objects_at(balancer.body, f"properties.{name}"))
     if not all(known.issuperset(pools_named(rule, name) or ()) for rule, name in every):
         return None
-    found: list[str] = []
+    matches: list[str] = []
     for pool in objects_at(balancer.body, "properties.backendAddressPools"):
         networks = [each for each in _networks_of(pool) if each]
         if not (text_at(pool, "id") and _has_named_members(pool) and (networks or not _members_by_address(pool))):
             return None
-        found += networks
+        matches += networks
     for rule in objects_at(balancer.body, "properties.inboundNatRules"):
         if lacks_id(rule, "backendIPConfiguration"):
             return None
-        found.append(text_at(rule, "properties.backendIPConfiguration.id"))
-    return frozenset(map(key_of, found)) - {""}
+        matches.append(text_at(rule, "properties.backendIPConfiguration.id"))
+    return frozenset(map(id_or_empty, matches)) - {""}
 
 
 def _networks_of(pool: Any) -> Iterator[str]:
@@ -161,4 +161,4 @@ def _networks_of(pool: Any) -> Iterator[str]:
     yield text_at(pool, "properties.virtualNetwork.id")
     for each in objects_at(pool, "properties.loadBalancerBackendAddresses"):
         yield text_at(each, "properties.virtualNetwork.id")
-        yield network_of(key_of(text_at(each, "properties.subnet.id")))
+        yield network_of(id_or_empty(text_at(each, "properties.subnet.id")))

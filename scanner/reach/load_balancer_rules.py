@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, is_absent, same, text_at
-from scanner.reach.networks import key_of
+from scanner.reach.networks import id_or_empty
 from scanner.reach.paths import EVERY_PORT, PortMapping, lacks_id, port_at
 
 RULE_LISTS: Final = ("loadBalancingRules", "inboundNatRules", "inboundNatPools")
@@ -74,4 +74,4 @@ def pools_named(rule: Any, list_name: str) -> list[str] | None:
         return None
     ids = [text_at(each, "id") for each in several] if isinstance(several, list) else []
     one = text_at(rule, "properties.backendAddressPool.id")
-    return [key_of(each) for each in (*ids, *([one] if one else []))] if all(ids) else None
+    return [id_or_empty(each) for each in (*ids, *([one] if one else []))] if all(ids) else None

@@ -24,7 +24,7 @@ from scanner.reach.filtering import EntryKind
 from scanner.reach.internal_front_ends import InternalFrontEnds
 from scanner.reach.load_balancer_checks import MalformedLoadBalancer, malformed_load_balancer
 from scanner.reach.load_balancer_rules import balanced_ports, is_floating, name_in, translated_ports
-from scanner.reach.networks import key_of, network_of
+from scanner.reach.networks import id_or_empty, network_of
 from scanner.reach.paths import (
     EVERY_PORT,
     FrontEnd,
@@ -101,8 +101,8 @@ class LoadBalancers(Struct):
 
     def pools_at(self, network: str, address: str) -> list[str]:
         """Return the pools that name an address as their member; none where the address is not known ("")."""
-        places = ((where, address) for where in (network, "") if address)
-        return [pool for place in places for pool in self.pools_of_address.get(place, ())]
+        addresses = ((where, address) for where in (network, "") if address)
+        return [pool for end in addresses for pool in self.pools_of_address.get(end, ())]
 
     def to_unknown_address(self, network: str, address: str) -> list[FrontEnd]:
         """Return what may lead to a machine without a known address by pools that name members by address."""
@@ -112,7 +112,7 @@ class LoadBalancers(Struct):
             Message("the private address"), Message("it is not known, and a load balancer rule names single addresses")
         )
         pools = [
-            pool for (where, _), found in self.pools_of_address.items() if where in (network, "") for pool in found
+            pool for (where, _), matches in self.pools_of_address.items() if where in (network, "") for pool in matches
         ]
         fronts = [front for pool in dict.fromkeys(pools) for front in self.front_ends.by_pool.get(pool, ())]
         return [front.without(missing) for front in fronts]
@@ -155,8 +155,8 @@ class LoadBalancers(Struct):
                 if not wanted.isdisjoint(rule.pools) or configuration in rule.configurations:
                     yield key, self._addresses.get(key, ""), rule
 
-    def follow(self, key: str, front: FrontEnd, own: str, depth: int = 0) -> None:
-        """Add what a packet reaches that arrives over `front` at a front end (`key`) whose address is `own`.
+    def follow(self, key: str, front: FrontEnd, address: str, depth: int = 0) -> None:
+        """Add what a packet reaches that arrives over `front` at a front end (`key`) whose address is `address`.
 
         `depth` 0: the load balancer may be a global one, whose members are front ends of regional ones.
         """
@@ -166,7 +166,7 @@ class LoadBalancers(Struct):
                 continue
             hop = Hop("load-balancer", name_of(rule.balancer), rule.detail, rule.balancer)
             # With floating IP over two load balancers, or with a value that is not known, no address is certain.
-            kept_address = own if rule.floating and not front.floating else ""
+            kept_address = address if rule.floating and not front.floating else ""
             floating = front.floating or rule.floating is not False
             reached = replace(front, port=port, hops=(*front.hops, hop), floating=floating, kept_address=kept_address)
             if rule.missing is not None:
@@ -181,11 +181,11 @@ class LoadBalancers(Struct):
 
     def _add(self, balancer: Resource) -> None:
         """Read the members of the pools, the front ends and the rules of a load balancer."""
-        found = malformed_load_balancer(balancer)
-        if found is not None:
-            self.malformed.append(found)
+        matches = malformed_load_balancer(balancer)
+        if matches is not None:
+            self.malformed.append(matches)
         for pool in objects_at(balancer.body, "properties.backendAddressPools"):
-            self._add_members(key_of(text_at(pool, "id")), pool)
+            self._add_members(id_or_empty(text_at(pool, "id")), pool)
         for front in objects_at(balancer.body, "properties.frontendIPConfigurations"):
             self._add_front_end(front)
         for rule in objects_at(balancer.body, "properties.loadBalancingRules"):
@@ -201,10 +201,10 @@ class LoadBalancers(Struct):
             self._add_rule(balancer, rule, translated_ports(rule, ranged=True), [pool])
 
     def _add_front_end(self, front: Any) -> None:
-        key, private = key_of(text_at(front, "id")), text_at(front, "properties.privateIPAddress")
+        key, private = id_or_empty(text_at(front, "id")), text_at(front, "properties.privateIPAddress")
         public = _public_id(front)
         self._addresses[key] = public_address(self.index, public).address if public else private
-        subnet = key_of(text_at(front, "properties.subnet.id"))
+        subnet = id_or_empty(text_at(front, "properties.subnet.id"))
         if subnet or not (public or is_absent(get_path(front, "properties.privateIPAddress"))):
             self._inside.add(key)
             known = "" if parsed_addresses([private])[1] else private
@@ -212,30 +212,32 @@ class LoadBalancers(Struct):
 
     def _add_members(self, pool: str, body: Any) -> None:
         for each in objects_at(body, "properties.backendIPConfigurations"):
-            self.pools_of_configuration[key_of(text_at(each, "id"))].append(pool)
+            self.pools_of_configuration[id_or_empty(text_at(each, "id"))].append(pool)
         for each in objects_at(body, "properties.loadBalancerBackendAddresses"):
             linked = text_at(each, "properties.networkInterfaceIPConfiguration.id")
             front = text_at(each, "properties.loadBalancerFrontendIPConfiguration.id")
             address = text_at(each, "properties.ipAddress")
             if linked or front:
-                self.pools_of_configuration[key_of(linked or front)].append(pool)
+                self.pools_of_configuration[id_or_empty(linked or front)].append(pool)
             elif address:
-                own, whole = (text_at(part, "properties.virtualNetwork.id") for part in (each, body))
-                network = key_of(own or whole) or network_of(key_of(text_at(each, "properties.subnet.id")))
+                member_network, whole = (text_at(body_of, "properties.virtualNetwork.id") for body_of in (each, body))
+                network = id_or_empty(member_network or whole) or network_of(
+                    id_or_empty(text_at(each, "properties.subnet.id"))
+                )
                 self.pools_of_address[network, address].append(pool)
 
     def _add_rule(
         self, balancer: Resource, rule: Any, port: PortMapping | None, pools: Iterable[Any], ones: Iterable[str] = ()
     ) -> None:
         """Add a rule that leads to `pools` and to the IP configurations `ones` (ids)."""
-        front = key_of(text_at(rule, "properties.frontendIPConfiguration.id"))
+        front = id_or_empty(text_at(rule, "properties.frontendIPConfiguration.id"))
         if not front:
             return
         missing = None
         if port is None or port_at(rule, "properties.backendPort") is None:
             missing = malformed(f"{balancer.name} {name_in(rule)}")
-        keys = tuple(dict.fromkeys(key_of(each) for each in pools if isinstance(each, str) and each))
-        configurations = tuple(key_of(each) for each in ones if each)
+        keys = tuple(dict.fromkeys(id_or_empty(each) for each in pools if isinstance(each, str) and each))
+        configurations = tuple(id_or_empty(each) for each in ones if each)
         own = port or EVERY_PORT
         made = LoadBalancerRule(balancer.id, name_in(rule), own, is_floating(rule), keys, configurations, missing)
         self._rules[front].append(made)
@@ -253,7 +255,7 @@ class LoadBalancers(Struct):
             basic = same(get_path(balancer.body, "sku.name"), "Basic")
             entry: EntryKind = "basic" if basic else public.entry
             front = FrontEnd(public.address, entry, version=public.version, hops=hops, sku_unread=public.sku_unread)
-            self.follow(key_of(text_at(body, "id")), front, public.address)
+            self.follow(id_or_empty(text_at(body, "id")), front, public.address)
 
 
 def _public_id(front: Any) -> str:

@@ -14,7 +14,7 @@ from scanner.model.json_paths import get_path, is_absent, objects_at, peek, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.networks import key_of
+from scanner.reach.networks import id_or_empty
 from scanner.reach.owners import managed_by
 from scanner.reach.sources import cached
 
@@ -76,26 +76,26 @@ def links_of(index: Index) -> dict[str, list[ManagedEndpoint]]:
 
 
 def _links(index: Index) -> dict[str, list[ManagedEndpoint]]:
-    found: dict[str, list[ManagedEndpoint]] = defaultdict(list)
+    result: dict[str, list[ManagedEndpoint]] = defaultdict(list)
     for type, service, target, status in _LISTS:
         for each in index.of_type(type)[0]:
             id = peek(each.body, target)
             state = peek(each.body, status) if status else None
             if isinstance(id, str) and id and (is_absent(state) or not any(same(state, no) for no in _REFUSED)):
-                found[key_of(id)].append(_link(each, service))
+                result[id_or_empty(id)].append(_link(each, service))
     for front_door in index.of_type("Microsoft.Network/frontDoors")[0]:
         for pool in objects_at(front_door.body, "properties.backendPools"):
             for each in objects_at(pool, "properties.backends"):
                 if (id := text_at(each, "privateLinkResourceId")) and same(
                     get_path(each, "privateEndpointStatus"), "Approved"
                 ):
-                    found[key_of(id)].append(ManagedEndpoint(f"Front Door {front_door.name}", "Azure Front Door"))
-    return dict(found)
+                    result[id_or_empty(id)].append(ManagedEndpoint(f"Front Door {front_door.name}", "Azure Front Door"))
+    return dict(result)
 
 
 def _link(each: Resource, service: str) -> ManagedEndpoint:
-    owner, own = segments(each.id)[7], each.name.rsplit("/", 1)[-1]
-    endpoint = f"{owner}.{own}".lower() if service == "Data Factory" else ""
+    owner, name = segments(each.id)[7], each.name.rsplit("/", 1)[-1]
+    endpoint = f"{owner}.{name}".lower() if service == "Data Factory" else ""
     return ManagedEndpoint(f"{service} {owner}", service, endpoint)
 
 
@@ -106,7 +106,7 @@ class Attributed(NamedTuple):
     unclear: Unread | None = None
 
 
-def without_own(resource: Resource, index: Index, endpoints: Iterable[str]) -> Attributed:
+def foreign_endpoints(resource: Resource, index: Index, endpoints: Iterable[str]) -> Attributed:
     """Return which private endpoints (ids) that lead to a resource are not kept for our own resources.
 
     One with a name that a service of ours gives is ours; so is one whose id names a service, for each link of ours by
@@ -115,10 +115,10 @@ def without_own(resource: Resource, index: Index, endpoints: Iterable[str]) -> A
     left, links = list(dict.fromkeys(endpoints)), list(links_of(index).get(resource.key, ()))
     for match in (_by_name, _by_service):
         for each in list(left):
-            found = next((link for link in links if match(each, link)), None)
-            if found is not None:
+            managed_endpoint = next((link for link in links if match(each, link)), None)
+            if managed_endpoint is not None:
                 left.remove(each)
-                links.remove(found)
+                links.remove(managed_endpoint)
     others = [each for each in left if not managed_by(each) and not _is_named_after(each, index)]
     named = [each for each in left if _is_named_after(each, index)]
     if named:

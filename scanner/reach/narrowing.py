@@ -30,14 +30,14 @@ def narrowing(open_port: OpenPorts, index: Index, *, remove: bool = False) -> Fi
     steps = _why_not(closing)
     if steps:
         return Fix(steps=steps)
-    found = Fix(narrows=not remove)
+    fix = Fix(narrows=not remove)
     for deployed in closing.admin:
-        found += _admin_rule(deployed, index, remove)
+        fix += _admin_rule(deployed, index, remove)
     for each in closing.dnat:
-        found += _dnat_rule(each, remove)
+        fix += _dnat_rule(each, remove)
     for rule in closing.rules:
-        found += _security_rule(rule, index, remove)
-    return found
+        fix += _security_rule(rule, index, remove)
+    return fix
 
 
 def _why_not(closing: Closing) -> tuple[Message, ...]:
@@ -78,8 +78,8 @@ def _admin_rule(deployed: str, index: Index, remove: bool) -> Fix:
 
     A rule takes effect with the deployment of its configuration, so that no single command changes it.
     """
-    found = index.resources.get(deployed)
-    rule = (found.id if found is not None else deployed).partition("/snapshots/")[0]
+    resource = index.resources.get(deployed)
+    rule = (resource.id if resource is not None else deployed).partition("/snapshots/")[0]
     names = dict(zip(segments(rule)[::2], segments(rule)[1::2], strict=False))
     manager, configuration, collection = (
         next((name for kind, name in names.items() if kind.lower() == wanted), "?")
@@ -126,7 +126,7 @@ def _dnat_rule(rule: DnatRule, remove: bool) -> Fix:
     changes = (Edit(rule.holder, cause.path, REMOVE if remove else narrowed, rule.body),)
     change = Message("remove the rule") if remove else Message("limit the source of the rule to {range}", range=RANGE)
     if not rule.is_of_policy:
-        place = Message(
+        where = Message(
             "In firewall {holder}, NAT rule collection {collection}, rule {name}",
             holder=name_of(rule.holder),
             collection=rule.collection,
@@ -134,13 +134,13 @@ def _dnat_rule(rule: DnatRule, remove: bool) -> Fix:
         )
         return Fix(
             (),
-            (Message("{place}: {change}.", place=place, change=change),),
+            (Message("{place}: {change}.", place=where, change=change),),
             changes,
             (cause,),
             check_first=_show(rule.holder),
         )
     policy, group = name_of(rule.holder.rsplit("/", 2)[0]), name_of(rule.holder)
-    place = Message(
+    where = Message(
         "policy {policy}, rule collection group {group}, rule collection {collection}, rule {name}",
         policy=policy,
         group=group,
@@ -150,7 +150,7 @@ def _dnat_rule(rule: DnatRule, remove: bool) -> Fix:
     if rule.name == "?" or rule.collection in ("", "?") or (not remove and "sourceIpGroups" in narrowed):
         return Fix(
             (),
-            (Message("In {place}: {change}.", place=place, change=change),),
+            (Message("In {place}: {change}.", place=where, change=change),),
             changes,
             (cause,),
             check_first=_show(rule.holder),
@@ -158,7 +158,7 @@ def _dnat_rule(rule: DnatRule, remove: bool) -> Fix:
     command = _rule_command(rule, "remove" if remove else "update") + ("" if remove else f" --source-addresses {RANGE}")
     steps = (
         Message(
-            "The command changes the DNAT rule of {place}. It needs the CLI's extension azure-firewall.", place=place
+            "The command changes the DNAT rule of {place}. It needs the CLI's extension azure-firewall.", place=where
         ),
     )
     return Fix((command,), steps, changes, (cause,), check_first=_show(rule.holder))
@@ -178,7 +178,7 @@ def _rule_command(rule: DnatRule, action: str) -> str:
 
 
 def _dnat_cause(rule: DnatRule) -> Cause:
-    return Cause(rule.holder, f"{rule.path}[].{rule.inner}", rule.body, place=rule.number)
+    return Cause(rule.holder, f"{rule.path}[].{rule.inner}", rule.body, position=rule.number)
 
 
 def _causes(closing: Closing) -> tuple[Cause, ...]:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
-from scanner.model.ids import id_key, name_of, subscription_of
+from scanner.model.ids import name_of, normalized_id, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at, texts_at
 from scanner.model.message import NOTHING, Message
@@ -41,9 +41,9 @@ UNKNOWN_ROUTE_TABLE: Final = "/routetable"
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 
 
-def key_of(identity: str) -> str:
-    """Return the form in which ids compare (see `id_key`); "" for no id."""
-    return id_key(identity) if identity else ""
+def id_or_empty(identity: str) -> str:
+    """Return the form in which ids compare (see `normalized_id`); "" for no id."""
+    return normalized_id(identity) if identity else ""
 
 
 def network_of(subnet: str) -> str:
@@ -144,7 +144,7 @@ class Destination(Struct, frozen=True):
         return _fields_of(self.address, self.version, self.application_groups, self.public)
 
 
-def application_groups(properties: Any, key: Callable[[str], str] = key_of) -> frozenset[str]:
+def application_groups(properties: Any, key: Callable[[str], str] = id_or_empty) -> frozenset[str]:
     """Return the application security groups (keys) of an IP configuration.
 
     UNKNOWN_APPLICATION_GROUP is among them where some could not be read.
@@ -165,12 +165,14 @@ def destination_of(nic: Nic, configuration: IpConfiguration) -> Destination:
 
 def _fields_of(address: str, version: Version, groups: frozenset[str], public: bool) -> DestinationFields:
     try:
-        found = parse(address) if address else None
+        address_set = parse(address) if address else None
     except BadAddress:
-        found = None
-    if found is not None:
-        found = found & (ALL_IPV4 if version == 4 else ALL_IPV6)
-    return DestinationFields(found or None, groups, found is not None and found.size(version) == 1, public)
+        address_set = None
+    if address_set is not None:
+        address_set = address_set & (ALL_IPV4 if version == 4 else ALL_IPV6)
+    return DestinationFields(
+        address_set or None, groups, address_set is not None and address_set.size(version) == 1, public
+    )
 
 
 class Fabric(Struct):
@@ -224,7 +226,7 @@ class Fabric(Struct):
         """Return the key of an id, one object for equal ones; "" for what is no id."""
         if not isinstance(identity, str) or not identity:
             return ""
-        key = key_of(identity)
+        key = id_or_empty(identity)
         return self._keys.setdefault(key, key)
 
     def admin(self, network: str) -> AdminRules | None:
@@ -304,7 +306,7 @@ class Fabric(Struct):
     def _nic(self, resource: Resource) -> None:
         value = resource.get("properties.ipConfigurations")
         configurations = tuple(self._configuration(each) for each in (value if isinstance(value, list) else ()))
-        key = key_of(resource.id)
+        key = id_or_empty(resource.id)
         self.nics[key] = Nic(key, self._group_key(resource.body), configurations, _malformed_member(value))
 
     def _group_key(self, body: Any) -> str:
@@ -344,7 +346,7 @@ class Fabric(Struct):
             6 if six else 4,
             self.key(member(member(properties, "subnet"), "id")),
             application_groups(properties, self.key),
-            key_of(public) if isinstance(public, str) else "",
+            id_or_empty(public) if isinstance(public, str) else "",
             tuple(dict.fromkeys(self._pools(properties))),
             self.key(member(member(properties, "gatewayLoadBalancer"), "id")),
         )
@@ -364,12 +366,12 @@ class Fabric(Struct):
         value = resource.get("properties.routes")
         routes = [_default_route(each) for each in (value if isinstance(value, list) else ())]
         default: DefaultRoute = next((each for each in ("appliance", "none", "gateway") if each in routes), "")
-        found = tuple(_routes(value))
+        matches = tuple(_routes(value))
         unclear = NOTHING if isinstance(value, list) else Message("its routes were not returned")
-        if not unclear and len(found) != len(value):
+        if not unclear and len(matches) != len(value):
             unclear = Message("a route has an undocumented form")
         isolated = same(get_path(resource.body, "properties.disableBgpRoutePropagation"), True)
-        self.tables[self.key(resource.id)] = RouteTable(resource.id, default, found, unclear, isolated)
+        self.tables[self.key(resource.id)] = RouteTable(resource.id, default, matches, unclear, isolated)
 
     def _admin_row(self, resource: Resource) -> None:
         self.security_admin.add(resource)
@@ -416,10 +418,10 @@ def _default_route(route: Any) -> DefaultRoute:
     """Return the next hop of a default route that sends every address somewhere; "" for any other route."""
     prefix = get_path(route, "properties.addressPrefix")
     try:
-        found = parse(prefix) if isinstance(prefix, str) else AddressSet()
+        address_set = parse(prefix) if isinstance(prefix, str) else AddressSet()
     except BadAddress:
         return ""
-    if not (found.covers(ALL_IPV4) or found.covers(ALL_IPV6)):
+    if not (address_set.covers(ALL_IPV4) or address_set.covers(ALL_IPV6)):
         return ""
     hop = get_path(route, "properties.nextHopType")
     if same(hop, "Internet") or same(hop, "VnetLocal"):

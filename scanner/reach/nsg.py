@@ -21,7 +21,7 @@ from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_returned
 from scanner.reach.packed_ranges import keep_recent, pack_ranges, unpack_ranges
-from scanner.reach.port_ranges import ALL_PORTS, Protocol, places, protocols
+from scanner.reach.port_ranges import ALL_PORTS, Protocol, positions, protocols
 from scanner.reach.rule_evaluation import allowed_ranges
 from scanner.reach.rule_fields import PackedRule, RuleFields, packed_admin_rule, packed_rule, unpack_fields
 from scanner.reach.rule_parsing import AFTER_CUSTOM_RULES, BEFORE_ALL_RULES, RulePair, rule_pair
@@ -140,12 +140,12 @@ def security_rules_of(resource: Resource) -> SecurityRules:
             unpacked=_parsed_rules([], [_allow_everything(Message("uncollected rules"), BEFORE_ALL_RULES)], [missing]),
         )
     defaults = resource.get("properties.defaultSecurityRules")
-    own = [row for body in custom if (row := packed_rule(body)) is not None]
+    custom_rules = [row for body in custom if (row := packed_rule(body)) is not None]
     given = [row for body in (defaults if isinstance(defaults, list) else ()) if (row := packed_rule(body)) is not None]
     changed = [row for row in given if row not in _PACKED_DEFAULTS]
     there = {row.priority for row in changed if unpack_fields(row.fields).inbound}
     usual = [rule.priority for rule in DEFAULT_RULES if rule.priority not in there]
-    return SecurityRules(resource.id, _ENCODER.encode((own + changed, usual)))
+    return SecurityRules(resource.id, _ENCODER.encode((custom_rules + changed, usual)))
 
 
 _UNPACKER: Final = msgspec.msgpack.Decoder(tuple[list[PackedRule], list[int]])
@@ -199,13 +199,13 @@ def _in_order(certain: list[SecurityRule], possible: list[SecurityRule], missing
 
 
 def _conditional_rules(rules: tuple[SecurityRule, ...]) -> tuple[ConditionalRule, ...]:
-    found = enumerate(rules)
-    return tuple((bit, rule.allow, rule.destination) for bit, rule in found if rule.destination is not None)
+    result = enumerate(rules)
+    return tuple((bit, rule.allow, rule.destination) for bit, rule in result if rule.destination is not None)
 
 
 def _allow_everything(name: str, priority: int, resource: str = "") -> SecurityRule:
     """Return a rule that allows everything."""
-    return SecurityRule(name, priority, True, places(_EVERY, ALL_PORTS, True), ANY_SOURCE, resource=resource)
+    return SecurityRule(name, priority, True, positions(_EVERY, ALL_PORTS, True), ANY_SOURCE, resource=resource)
 
 
 _EVERY: Final[tuple[Protocol, ...]] = protocols("*")
@@ -217,9 +217,9 @@ def _packed_default(allow: bool, to: str) -> bytes:
 
 DEFAULT_RULES: Final = (
     SecurityRule(
-        "AllowVnetInBound", 65000, True, places(_EVERY, ALL_PORTS, True), RuleSource(NO_ADDRESSES, ALL_ADDRESSES)
+        "AllowVnetInBound", 65000, True, positions(_EVERY, ALL_PORTS, True), RuleSource(NO_ADDRESSES, ALL_ADDRESSES)
     ),
-    SecurityRule("DenyAllInBound", 65500, False, places(_EVERY, ALL_PORTS, False), ANY_SOURCE),
+    SecurityRule("DenyAllInBound", 65500, False, positions(_EVERY, ALL_PORTS, False), ANY_SOURCE),
 )
 """The default inbound rules that decide on a caller. They cannot be removed, and count where a body lacks them.
 
@@ -283,9 +283,9 @@ def _admin_list(
     possible: list[tuple[tuple[int, int], SecurityRule]] = []
     for each in rules:
         sure, maybe, unclear = _admin_pair(each, always)
-        for found, rule in ((certain, sure), (possible, maybe)):
+        for matches, rule in ((certain, sure), (possible, maybe)):
             if rule is not None:
-                found.append(((each.rank, rule.priority if each.ordered else 0), rule))
+                matches.append(((each.rank, rule.priority if each.ordered else 0), rule))
         if unclear and (gap := Unread("rule" if each.body else each.id, unclear)) not in missing:
             missing.append(gap)
     certain.sort(key=lambda one: (one[0], one[1].allow))

@@ -44,7 +44,7 @@ class OpenPorts(Struct, frozen=True):
 
 def open_ports(paths: Iterable[NetworkPath], fabric: Fabric, index: Index) -> list[OpenPorts]:
     """Return what is open on these paths, by address and range; the same range on several paths is one."""
-    found: dict[tuple[str, str], OpenPorts] = {}
+    result: dict[tuple[str, str], OpenPorts] = {}
     for path in paths:
         for opened in path.open_ranges(fabric):
             reach = open_range_lock(
@@ -58,8 +58,8 @@ def open_ports(paths: Iterable[NetworkPath], fabric: Fabric, index: Index) -> li
             close = closing_of(opened, front, index, Reach.selected) if needs_all else NOTHING
             ports = OpenPorts(front.address, opened.label, known_port, _whole(opened), reach, narrow, close)
             key = (ports.address, ports.label)
-            found[key] = _both(found[key], ports) if key in found else ports
-    return list(found.values())
+            result[key] = _both(result[key], ports) if key in result else ports
+    return list(result.values())
 
 
 def _whole(opened: OpenRange) -> bool:
@@ -124,14 +124,14 @@ def closed_path_hops(path: NetworkPath, fabric: Fabric) -> tuple[Hop, ...]:
 
 def chain_hops(steps: Iterable[FilterStep], inside: bool = False) -> tuple[Hop, ...]:
     """Return the hops of the chain, without those where no rule decides; unread ones have `allows` None."""
-    found: list[Hop] = []
+    hops: list[Hop] = []
     for step in steps:
         hop = step.hop(inside=inside)
         if step.kind in ("subnet-nsg", "nic-nsg") and not step.rules and step.detail:
             hop = replace(hop, allows=None)
         if not _nothing(step):
-            found.append(hop)
-    return tuple(found)
+            hops.append(hop)
+    return tuple(hops)
 
 
 def _nothing(step: FilterStep) -> bool:
@@ -143,9 +143,9 @@ def subnet_port_lock(index: Index, subnet: str, port: int, *before: Hop) -> Lock
     """Return the lock of a TCP port of a service that is in a subnet (its id) and has a public address there."""
     chain = filter_chain(fabric_of(index), Destination(subnet), "standard")
     end = Hop("subnet", subnet_name(subnet), Message("inside a virtual network"), subnet)
-    found = [open_range_lock(each, index, before, (end,)) for each in chain.within("tcp", port, port)]
-    if found:
-        return found[0]
+    locks = [open_range_lock(each, index, before, (end,)) for each in chain.within("tcp", port, port)]
+    if locks:
+        return locks[0]
     steps = chain.explain("tcp", port)
     seen = tuple(
         Evidence(_name(step), Message("allows no one: {step}", step=_rules(step)))
@@ -158,14 +158,14 @@ def subnet_port_lock(index: Index, subnet: str, port: int, *before: Hop) -> Lock
 
 def broad_allow_rules(group: SecurityRules, index: Index) -> tuple[Evidence, ...]:
     """Return the rules with which a network security group allows wide ranges and more, wherever it is attached."""
-    found: dict[str, Evidence] = {}
+    result: dict[str, Evidence] = {}
     for version in _VERSIONS:
         for segment in group.allowed(DestinationFields(), "outside", version, wide=True):
             wide = any(grant.level >= Reach.wide for grant in grants_from_sources(segment.sources, index))
             if segment.first >= CONNECTIONS or not wide:
                 continue
             for rule in segment.rules:
-                found.setdefault(
+                result.setdefault(
                     rule.name,
                     Evidence(
                         rule.name,
@@ -176,7 +176,7 @@ def broad_allow_rules(group: SecurityRules, index: Index) -> tuple[Evidence, ...
                         ),
                     ),
                 )
-    return tuple(found.values())
+    return tuple(result.values())
 
 
 _VERSIONS: Final[tuple[Version, ...]] = (4, 6)
@@ -192,12 +192,12 @@ def _rules(step: FilterStep) -> str:
 
 def step_evidence(steps: Iterable[FilterStep]) -> tuple[Evidence, ...]:
     """Return evidence of the rules that allow the packet."""
-    found: list[Evidence] = []
+    evidence: list[Evidence] = []
     for step in steps:
         if _nothing(step):
             continue
         name = _name(step)
-        found += [
+        evidence += [
             Evidence(
                 joined(" ", (name, rule.name)) if isinstance(rule.name, Message) else f"{name} {rule.name}",
                 Message(
@@ -210,8 +210,8 @@ def step_evidence(steps: Iterable[FilterStep]) -> tuple[Evidence, ...]:
             for rule in step.rules
         ]
         if not step.rules:
-            found.append(Evidence(name, step.detail))
-    return tuple(found)
+            evidence.append(Evidence(name, step.detail))
+    return tuple(evidence)
 
 
 __all__ = [

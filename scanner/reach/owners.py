@@ -44,8 +44,8 @@ def managed_by(endpoint: str) -> str:
     """Return the Azure service that manages a private endpoint (its id), "" where the id does not tell."""
     group = group_of(endpoint).lower()
     known = next((service for start, service in MANAGED_GROUPS.items() if group.startswith(start)), "")
-    parts = [each.lower() for each in segments(endpoint)]
-    provider = parts[parts.index("providers") + 1] if "providers" in parts[:-1] else ""
+    pieces = [each.lower() for each in segments(endpoint)]
+    provider = pieces[pieces.index("providers") + 1] if "providers" in pieces[:-1] else ""
     return known or MANAGED_PROVIDERS.get(provider, "")
 
 
@@ -58,10 +58,10 @@ def whereabouts(resource: Resource, index: Index, other: str) -> str:
 
 def by_whereabouts(resource: Resource, index: Index, ids: Iterable[str]) -> dict[str, list[str]]:
     """Return ids by their whereabouts."""
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for each in ids:
-        found.setdefault(whereabouts(resource, index, each), []).append(each)
-    return found
+        result.setdefault(whereabouts(resource, index, each), []).append(each)
+    return result
 
 
 def rated(resource: Resource, index: Index, others: Sequence[str], what: Message) -> tuple[Severity, Message]:

@@ -78,8 +78,8 @@ def unpack_ranges(packed: bytes, side: SourceSide, version: Version) -> AllowedR
 def _unpacked_ranges(packed: bytes, side: SourceSide, version: Version) -> AllowedRanges:
     answer = _ANSWERS.decode(packed)
     whole = all_sources(side, version)
-    found = (SourceSet(tuple(map(_unpacked, terms))) for terms in answer.sources)
-    sources = [whole if each == whole else each for each in found]
+    source_sets = (SourceSet(tuple(map(_unpacked, terms))) for terms in answer.sources)
+    sources = [whole if each == whole else each for each in source_sets]
     refs = [RuleRef(*each) for each in answer.refs]
     rules = [tuple(refs[number] for number in each) for each in answer.rules]
     return tuple(AllowedRange(first, last, sources[group], rules[by]) for first, last, group, by in answer.segments)

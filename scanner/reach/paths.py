@@ -22,7 +22,7 @@ from scanner.model.verdict import Unread
 from scanner.reach.areas import AnyArea, NetworkSet
 from scanner.reach.filtering import EntryKind, FilterStep, OpenRange, filter_chain
 from scanner.reach.known_ports import known
-from scanner.reach.networks import Destination, Fabric, key_of
+from scanner.reach.networks import Destination, Fabric, id_or_empty
 from scanner.reach.port_ranges import LAST_PORT, Protocol, label
 from scanner.reach.source_sets import NO_SOURCES, OUTSIDE_SOURCES, SourceSet
 
@@ -203,12 +203,12 @@ class FrontEnds(Struct):
 
     def _numbers(self, network: str, addresses: tuple[str, ...] | None = None) -> dict[str, list[int]]:
         """Return places in `_published` by private address (None: all of them) for a network, "" for any network."""
-        found: dict[str, set[int]] = {}
+        result: dict[str, set[int]] = {}
         for networks in self._sets_of_network.get(network, ()):
             for address in self._addresses_of_set[networks] if addresses is None else addresses:
-                found.setdefault(address, set()).update(self._at_address.get((networks, address), ()))
+                result.setdefault(address, set()).update(self._at_address.get((networks, address), ()))
         sure: dict[str, list[int]] = {}
-        for address, numbers in found.items():
+        for address, numbers in result.items():
             areas = ((number, self._published[number][1]) for number in sorted(numbers))
             kept = [number for number, area in areas if area is None or network not in area.excluded]
             if kept:
@@ -244,16 +244,16 @@ def gateway_hop(front: str) -> Hop:
 
 def unread_front_ends(load_balancers: Unread | None, firewalls: Unread | None) -> list[FrontEnd]:
     """Return the front ends that load balancers and firewalls may add, where these were not read."""
-    found: list[FrontEnd] = []
+    front_ends: list[FrontEnd] = []
     if load_balancers is not None:
         hop = Hop("load-balancer", Message("load balancers"), Message("could not be read"), allows=None)
-        found.append(
+        front_ends.append(
             FrontEnd("", "standard", hops=(hop,), floating=True, missing=(load_balancers,), sku_unread=load_balancers)
         )
     if firewalls is not None:
         hop = Hop("firewall", "firewalls", Message("their rules could not be read"), allows=None)
-        found.append(FrontEnd("", "inside", hops=(hop,), allowed_sources=OUTSIDE_SOURCES, missing=(firewalls,)))
-    return found
+        front_ends.append(FrontEnd("", "inside", hops=(hop,), allowed_sources=OUTSIDE_SOURCES, missing=(firewalls,)))
+    return front_ends
 
 
 class NetworkPath(Struct, frozen=True):
@@ -274,13 +274,13 @@ class NetworkPath(Struct, frozen=True):
     @property
     def end_hops(self) -> tuple[Hop, ...]:
         """Return the last hop, the network interface and its network; without an interface the subnet alone."""
-        address, place = self.destination.address, subnet_name(self.destination.subnet)
+        address, subnet = self.destination.address, subnet_name(self.destination.subnet)
         if not self.nic:
             return (
-                (Hop("subnet", place, Message("inside a virtual network"), self.destination.subnet),) if place else ()
+                (Hop("subnet", subnet, Message("inside a virtual network"), self.destination.subnet),) if subnet else ()
             )
         shown = address or Message("its private address is not known")
-        detail = Message("{address} in {place}", address=shown, place=place) if place else joined("", (shown,))
+        detail = Message("{address} in {place}", address=shown, place=subnet) if subnet else joined("", (shown,))
         return (Hop("network-interface", name_of(self.nic), detail, self.nic),)
 
     def explain(self, fabric: Fabric) -> tuple[FilterStep, ...]:
@@ -293,20 +293,20 @@ class NetworkPath(Struct, frozen=True):
     def open_ranges(self, fabric: Fabric) -> tuple[OpenRange, ...]:
         """Return what is open on the path, by the ports that callers see."""
         front = self.front_end
-        found = self._passed(fabric, front.entry)
-        if front.sku_unread is not None and not found:
-            found = [_unproven(each, front.sku_unread) for each in self._passed(fabric, "basic")]
+        open_ranges = self._passed(fabric, front.entry)
+        if front.sku_unread is not None and not open_ranges:
+            open_ranges = [_unproven(each, front.sku_unread) for each in self._passed(fabric, "basic")]
         for missing in front.missing:
-            found = [_unproven(each, missing) for each in found]
-        return tuple(front.port.outside(each) for each in found)
+            open_ranges = [_unproven(each, missing) for each in open_ranges]
+        return tuple(front.port.outside(each) for each in open_ranges)
 
     def _passed(self, fabric: Fabric, entry: EntryKind) -> list[OpenRange]:
         port = self.front_end.port
         last = port.backend if port.single_backend else port.backend + port.last - port.first
         chain = filter_chain(fabric, self.effective_destination, entry)
         every = port == EVERY_PORT
-        found = chain.open_ranges if every else chain.within(port.protocol, port.backend, min(last, LAST_PORT))
-        return [each for each in map(self._from_allowed_sources, found) if each.possible]
+        open_ranges = chain.open_ranges if every else chain.within(port.protocol, port.backend, min(last, LAST_PORT))
+        return [each for each in map(self._from_allowed_sources, open_ranges) if each.possible]
 
     def _from_allowed_sources(self, opened: OpenRange) -> OpenRange:
         """Return an open range as callers meet it: a firewall on the path translates and limits its sources."""
@@ -333,7 +333,7 @@ def _unproven(opened: OpenRange, missing: Unread) -> OpenRange:
 
 def configuration_key(nic: str, name: str) -> str:
     """Return the key of an IP configuration of a network interface (its id)."""
-    return f"{key_of(nic)}/ipconfigurations/{name.lower()}"
+    return f"{id_or_empty(nic)}/ipconfigurations/{name.lower()}"
 
 
 def port_at(body: Any, path: str) -> int | None:
@@ -352,10 +352,10 @@ def lacks_id(body: Any, name: str) -> bool:
 
 def parsed_addresses(texts: Iterable[str]) -> tuple[AddressSet, str]:
     """Return the addresses of some texts and ""; no addresses and the text where one of them is no address."""
-    found: list[AddressSet] = []
+    address_sets: list[AddressSet] = []
     for each in texts:
         try:
-            found.append(parse("0.0.0.0/0" if each.strip() == "*" else each))
+            address_sets.append(parse("0.0.0.0/0" if each.strip() == "*" else each))
         except BadAddress:
             return NO_ADDRESSES, each
-    return union(found), ""
+    return union(address_sets), ""

@@ -15,7 +15,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, malformed, not_listed
 from scanner.reach.areas import AnyArea, Area, NetworkSet
-from scanner.reach.networks import key_of, network_of
+from scanner.reach.networks import id_or_empty, network_of
 from scanner.reach.sources import cached
 
 MAY_PUBLISH: Final = Message("may publish this machine")
@@ -39,7 +39,7 @@ class Link(NamedTuple):
     connected.
     """
 
-    own: frozenset[str] | None = None
+    local_subnets: frozenset[str] | None = None
     other: frozenset[str] | None = None
     uncertain: Unread | None = None
     proven: bool = True
@@ -57,11 +57,11 @@ def peers_of(index: Index) -> dict[str, list[str]]:
 
 def _peers(index: Index) -> dict[str, list[str]]:
     links = links_of(index)
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for network, peer in _sides(index):
         if peer in links.get(network, {}):
-            found.setdefault(network, []).append(peer)
-    return found
+            result.setdefault(network, []).append(peer)
+    return result
 
 
 def _sides(index: Index) -> dict[tuple[str, str], Any]:
@@ -74,8 +74,8 @@ def _connected_sides(index: Index) -> dict[tuple[str, str], Any]:
     for network in index.of_type("Microsoft.Network/virtualNetworks")[0]:
         for each in objects_at(network.body, "properties.virtualNetworkPeerings"):
             remote = text_at(each, "properties.remoteVirtualNetwork.id")
-            if remote and (is_connected(each) or (network.key, key_of(remote)) not in every):
-                every[network.key, key_of(remote)] = each
+            if remote and (is_connected(each) or (network.key, id_or_empty(remote)) not in every):
+                every[network.key, id_or_empty(remote)] = each
     live = {pair for pair, each in every.items() if is_connected(each)}
     return {
         (network, peer): every[network, peer]
@@ -87,20 +87,20 @@ def _connected_sides(index: Index) -> dict[tuple[str, str], Any]:
 def is_live(index: Index, network: str, peering: Any) -> bool:
     """Return whether traffic flows over a peering of a network (its key), as far as both sides were read."""
     remote = text_at(peering, "properties.remoteVirtualNetwork.id")
-    return is_connected(peering) and (not remote or (network, key_of(remote)) in _sides(index))
+    return is_connected(peering) and (not remote or (network, id_or_empty(remote)) in _sides(index))
 
 
 def _links(index: Index) -> dict[str, dict[str, Link]]:
     sides = _sides(index)
-    found: dict[str, dict[str, Link]] = {}
+    result: dict[str, dict[str, Link]] = {}
     for (network, peer), body in sides.items():
         link = _link(network, peer, body, sides.get((peer, network)))
         if link is not None and peer not in index.resources and not is_hub_network(peer):
             link = link._replace(uncertain=link.uncertain or not_listed(peer))
         if link is not None:
-            found.setdefault(network, {})[peer] = link
-            found.setdefault(peer, {})[network] = Link(link.other, link.own, link.uncertain, link.proven)
-    return found
+            result.setdefault(network, {})[peer] = link
+            result.setdefault(peer, {})[network] = Link(link.other, link.local_subnets, link.uncertain, link.proven)
+    return result
 
 
 def _link(network: str, peer: str, body: Any, back: Any) -> Link | None:
@@ -116,15 +116,15 @@ def _link(network: str, peer: str, body: Any, back: Any) -> Link | None:
     uncertain = (
         Unread(what, Message("one of its sides does not allow access to the other network")) if any(closed) else None
     )
-    own, other = _peered_subnets(body, network, peer)
+    local_subnets, other = _peered_subnets(body, network, peer)
     if back is not None:
-        back_other, back_own = _peered_subnets(back, peer, network)
-        own, other = _both(own, back_own), _both(other, back_other)
+        back_other, back_local = _peered_subnets(back, peer, network)
+        local_subnets, other = _both(local_subnets, back_local), _both(other, back_other)
     partial = any(same(get_path(each, "properties.peerCompleteVnets"), False) for each in seen)
-    if partial and (own is None or other is None):
+    if partial and (local_subnets is None or other is None):
         uncertain = uncertain or malformed(Message("the subnets of {what}", what=what))
     connected = [same(get_path(each, "properties.peeringState"), "Connected") for each in seen]
-    return Link(own, other, uncertain, len(connected) == 2 and all(connected))
+    return Link(local_subnets, other, uncertain, len(connected) == 2 and all(connected))
 
 
 def _peered_subnets(peering: Any, local: str, remote: str) -> tuple[frozenset[str] | None, frozenset[str] | None]:
@@ -134,8 +134,8 @@ def _peered_subnets(peering: Any, local: str, remote: str) -> tuple[frozenset[st
     """
     if not same(get_path(peering, "properties.peerCompleteVnets"), False):
         return None, None
-    own, other = (texts_at(peering, f"properties.{name}") for name in ("localSubnetNames", "remoteSubnetNames"))
-    return _keys(local, own), _keys(remote, other)
+    local_names, other = (texts_at(peering, f"properties.{name}") for name in ("localSubnetNames", "remoteSubnetNames"))
+    return _keys(local, local_names), _keys(remote, other)
 
 
 def _keys(network: str, names: list[str]) -> frozenset[str] | None:
@@ -148,8 +148,8 @@ def _both(one: frozenset[str] | None, two: frozenset[str] | None) -> frozenset[s
 
 def peerings_known(index: Index, network: str) -> bool:
     """Return whether a network (its key) was read and each of its connected peerings names the other side."""
-    found = index.resources.get(network)
-    peerings = found.get("properties.virtualNetworkPeerings") if found is not None else None
+    resource = index.resources.get(network)
+    peerings = resource.get("properties.virtualNetworkPeerings") if resource is not None else None
     if not isinstance(peerings, list):
         return False
     return all(text_at(each, "properties.remoteVirtualNetwork.id") or not is_connected(each) for each in peerings)
@@ -159,27 +159,27 @@ def areas_of_subnet(index: Index, subnet: str) -> list[tuple[AnyArea, Unread | N
     """Return where a subnet (key) sends to: its network and the peers, each area with why that is not certain."""
     network = network_of(subnet)
     certain: dict[str, frozenset[str] | None] = {network: None}
-    found: list[tuple[AnyArea, Unread | None]] = [(Area((NetworkSet(certain),)), None)]
+    result: list[tuple[AnyArea, Unread | None]] = [(Area((NetworkSet(certain),)), None)]
     for peer, link in links_of(index).get(network, {}).items():
-        if link.own is None or subnet in link.own:
+        if link.local_subnets is None or subnet in link.local_subnets:
             if link.uncertain is None:
                 certain[peer] = link.other
             else:
-                found.append((Area((NetworkSet({peer: link.other}),)), link.uncertain))
+                result.append((Area((NetworkSet({peer: link.other}),)), link.uncertain))
     if not peerings_known(index, network):
-        found.append((None, malformed(Message("the peerings of {network}", network=name_of(network)))))
-    return found
+        result.append((None, malformed(Message("the peerings of {network}", network=name_of(network)))))
+    return result
 
 
 def areas_of_hub(index: Index, hub: str) -> list[tuple[AnyArea, Unread | None]]:
     """Return where a virtual hub (key) sends to: the networks that are connected to it, and those that may be."""
-    found, known = index.resources.get(hub), cached(index, "networks of hubs", HubNetworks)
-    own, others = known.connected_to(hub), known.others(found)
+    resource, known = index.resources.get(hub), cached(index, "networks of hubs", HubNetworks)
+    connected, others = known.connected_to(hub), known.others(resource)
     uncertain = Unread(
         Message("the networks of the virtual hub {hub}", hub=name_of(hub)),
         Message("whether this one is connected is not known"),
     )
-    return [(own, None)] if others.is_empty() else [(own, None), (others, uncertain)]
+    return [(connected, None)] if others.is_empty() else [(connected, None), (others, uncertain)]
 
 
 class HubNetworks:
@@ -215,18 +215,18 @@ class HubNetworks:
 
     def connected_to(self, hub: str) -> Area:
         """Return the networks that are connected to a hub (key)."""
-        found = dict.fromkeys(each for name in self._names_of_hub.get(hub, ()) for each in self._named[name])
-        return Area((NetworkSet(found),))
+        result = dict.fromkeys(each for name in self._names_of_hub.get(hub, ()) for each in self._named[name])
+        return Area((NetworkSet(result),))
 
     def others(self, hub: Resource | None) -> Area:
         """Return the networks that may be connected to a hub, or to one of the same virtual WAN, besides its own."""
-        own = self._names_of_hub.get(hub.key, ()) if hub is not None else ()
+        names = self._names_of_hub.get(hub.key, ()) if hub is not None else ()
         wan = _wan_of(hub) if hub is not None else ""
         known = {
             network
-            for name in own
+            for name in names
             for network in self._named[name]
-            if all(other in own or not self._may_be_of(other, wan) for other in self._names_of_network[network])
+            if all(other in names or not self._may_be_of(other, wan) for other in self._names_of_network[network])
         }
         sets = (self._of_wan.get(wan, NetworkSet({})), self._of_wan[""]) if wan else (self._all,)
         return Area((*sets, self._unknown), frozenset(known - self._unknown.subnets.keys()))
@@ -238,16 +238,16 @@ class HubNetworks:
 
 def _networks_of_managed(index: Index) -> dict[str, list[str]]:
     """Return the networks (keys) by the managed network of the hub that they are connected to."""
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for network, peer in _sides(index):
         if is_hub_network(peer):
-            found.setdefault(name_of(peer), []).append(network)
-    return found
+            result.setdefault(name_of(peer), []).append(network)
+    return result
 
 
 def _wan_of(hub: Resource) -> str:
     """Return the virtual WAN (key) of a hub, "" where the record has none."""
-    return key_of(text_at(hub.body, "properties.virtualWan.id"))
+    return id_or_empty(text_at(hub.body, "properties.virtualWan.id"))
 
 
 def is_hub_network(network: str) -> bool:
@@ -266,13 +266,13 @@ def hubs_named(index: Index, network: str) -> list[Resource]:
 
 
 def _hubs_by_name(index: Index) -> dict[str, list[Resource]]:
-    found: dict[str, list[Resource]] = {}
+    result: dict[str, list[Resource]] = {}
     for each in index.of_type("Microsoft.Network/virtualHubs")[0]:
         name = name_of(each.id).lower()
-        found.setdefault(name, []).append(each)
+        result.setdefault(name, []).append(each)
         if len(name) > _HUB_NAME:
-            found.setdefault(f"{name[:_HUB_NAME]}*", []).append(each)
-    return found
+            result.setdefault(f"{name[:_HUB_NAME]}*", []).append(each)
+    return result
 
 
 _HUB_NETWORK: Final = "hv_"
@@ -282,26 +282,26 @@ _HUB_NAME: Final = 20
 def unseen_peers(index: Index, subnets: Iterable[str]) -> tuple[str, ...]:
     """Return a sentence for each peer of these subnets (keys) that may have a firewall that was not seen."""
     known: dict[tuple[str, frozenset[str]], dict[str, str]] = cached(index, "unseen peers", lambda _: {})
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for network in dict.fromkeys(network_of(each) for each in subnets):
         key = (network, index.partial)
         if key not in known:
             known[key] = _unseen_peers(index, network)
-        found |= known[key]
-    return tuple(found.values())
+        result |= known[key]
+    return tuple(result.values())
 
 
 def _unseen_peers(index: Index, network: str) -> dict[str, str]:
     """Return the sentences about the peers of a network, by peer. All are network keys."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for each in peers_of(index).get(network, ()):
         seen = each in index.resources
         if seen and subscription_of(each) in index.partial:
-            found[each] = Message(
+            result[each] = Message(
                 "part of the subscription of the peered network {each} {not_seen}",
                 each=name_of(each),
                 not_seen=NOT_SEEN,
             )
         elif not seen and not (is_hub_network(each) and hubs_named(index, each)):
-            found[each] = Message("the peered network {each} {not_seen}", each=name_of(each), not_seen=NOT_SEEN)
-    return found
+            result[each] = Message("the peered network {each} {not_seen}", each=name_of(each), not_seen=NOT_SEEN)
+    return result

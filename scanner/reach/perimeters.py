@@ -84,7 +84,7 @@ class Perimeters(Struct, frozen=True):
     that read failed, where it was tried.
     """
 
-    found: tuple[Perimeter, ...] = ()
+    perimeters: tuple[Perimeter, ...] = ()
     missing: Unread | None = None
     complete: bool = False
     read_error: Unread | None = None
@@ -107,12 +107,12 @@ def _perimeters(resource: Resource, index: Index, configurations: Read | None) -
         if resource.key + configurations.key in resource.bundle.reads:
             was_read = gap is None
             if children.items:
-                own = tuple(_either(resource, index, each) for each in children.items)
-                return Perimeters(own, gap, complete=True)
+                associated = tuple(_either(resource, index, each) for each in children.items)
+                return Perimeters(associated, gap, complete=True)
     associations, missing = _associations(index)
-    found = tuple(_associated(resource, index, each) for each in associations.get(resource.key, ()))
-    if found:
-        return Perimeters(found, None)
+    matches = tuple(_associated(resource, index, each) for each in associations.get(resource.key, ()))
+    if matches:
+        return Perimeters(matches, None)
     counts = index.live and (not was_read or "" in associations)
     return Perimeters((), missing if counts else None, complete=was_read, read_error=gap)
 
@@ -155,8 +155,8 @@ def _associated(resource: Resource, index: Index, association: Resource) -> Peri
     profile = _text(association.get("properties.profile.id"))
     seen = Evidence(f"{association.id} properties.accessMode", None if mode is MISSING else mode)
     rules, missing = _profile(index, profile)
-    found = [(rule.body, Cause(rule.id)) for rule in rules]
-    lock = access_rules(resource, index, found, f"{profile}/accessRules", seen)
+    matches = [(rule.body, Cause(rule.id)) for rule in rules]
+    lock = access_rules(resource, index, matches, f"{profile}/accessRules", seen)
     if missing is not None:
         lock |= _unread(missing, seen)
     cause = Cause(association.id, MODE, value="Enforced")
@@ -214,7 +214,7 @@ def access_rules(
     """
     lock = Lock()
     addresses: list[AddressSet] = []
-    parts: list[tuple[Cause, AddressSet]] = []
+    components: list[tuple[Cause, AddressSet]] = []
     subscriptions: list[str] = []
     prefixes: list[str] = []
     for rule, cause in rules:
@@ -222,7 +222,7 @@ def access_rules(
             continue
         texts, wrong = _parsed(rule, path)
         addresses += (each for _, each in texts)
-        parts += _parts(rule, cause, texts)
+        components += _components(rule, cause, texts)
         prefixes += (text for text, _ in texts)
         subscriptions += _ids(rule, "properties.subscriptions") + _ids(rule, "properties.networkSecurityPerimeters")
         lock |= Lock(_tagged(rule, path, seen, cause), wrong + _unknown_members(rule, path))
@@ -230,11 +230,11 @@ def access_rules(
     evidence = (seen, Evidence(f"{path} addressPrefixes", prefixes[:20]), *private_range_evidence(path, together))
     grant = grant_from_addresses(together, index, *evidence)
     grants = grants_from_ids(resource, index, Message("{path} subscriptions", path=path), subscriptions, "resources")
-    own = (replace(grant, parts=tuple(parts)),) if grant else ()
-    return lock | Lock(own + tuple(each.with_evidence((seen,)) for each in grants))
+    of_grant = (replace(grant, components=tuple(components)),) if grant else ()
+    return lock | Lock(of_grant + tuple(each.with_evidence((seen,)) for each in grants))
 
 
-def _parts(rule: Any, cause: Cause, texts: list[tuple[str, AddressSet]]) -> Iterator[tuple[Cause, AddressSet]]:
+def _components(rule: Any, cause: Cause, texts: list[tuple[str, AddressSet]]) -> Iterator[tuple[Cause, AddressSet]]:
     """Yield the address prefixes of a rule, each with its cause; the rule itself where it has one, or is steps."""
     prefixes = tuple(_list(rule, PREFIXES))
     if len(prefixes) < 2 or cause.words:
@@ -247,13 +247,13 @@ def _parts(rule: Any, cause: Cause, texts: list[tuple[str, AddressSet]]) -> Iter
 
 
 def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[PossibleGrant, ...]]:
-    found, wrong = [], []
+    matches, wrong = [], []
     for text in _list(rule, PREFIXES):
         try:
-            found.append((text, parse(text)))
+            matches.append((text, parse(text)))
         except BadAddress as bad:
             wrong.append(PossibleGrant(Reach.internet, Unread(f"{path} addressPrefixes", bad.why)))
-    return found, tuple(wrong)
+    return matches, tuple(wrong)
 
 
 def _tagged(rule: Any, path: str, seen: Evidence, cause: Cause) -> tuple[Grant, ...]:
@@ -279,9 +279,9 @@ def _unknown_members(rule: Any, path: str) -> tuple[PossibleGrant, ...]:
 
 
 def _associations(index: Index) -> tuple[dict[str, list[Resource]], Unread | None]:
-    found = cached(index, ASSOCIATIONS, _by_target)
-    nameless = Unread(ASSOCIATIONS, Message("an association does not name its resource")) if "" in found else None
-    return found, index.of_type(ASSOCIATIONS)[1] or nameless
+    result = cached(index, ASSOCIATIONS, _by_target)
+    nameless = Unread(ASSOCIATIONS, Message("an association does not name its resource")) if "" in result else None
+    return result, index.of_type(ASSOCIATIONS)[1] or nameless
 
 
 def _by_target(index: Index) -> dict[str, list[Resource]]:

@@ -24,9 +24,9 @@ from scanner.reach.answers import (
     can_open,
     cannot_open,
     combined,
+    endpoint_text,
     next_step,
-    part_can_open,
-    place_text,
+    overlap_can_open,
     unread_answer,
     unread_text,
     unseen_text,
@@ -34,7 +34,7 @@ from scanner.reach.answers import (
 from scanner.reach.callers import Caller, Sender
 from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
 from scanner.reach.internal_paths import BALANCED, return_route, why_not_linked
-from scanner.reach.networks import key_of
+from scanner.reach.networks import id_or_empty
 from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath
 from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, label
 from scanner.reach.routes import Passage
@@ -78,8 +78,8 @@ def port_of_endpoint(endpoint: str) -> AskedPort | None:
     """Return the port that represents an endpoint of a machine: the first of a range. None for a name without ports."""
     protocol, _, numbers = endpoint.partition("/")
     first = "0" if numbers == "*" else numbers.partition("-")[0]
-    found = parse_port(f"{'tcp' if protocol == '*' else protocol}/{first}")
-    return None if found is None else replace(found, name=endpoint)
+    asked_port = parse_port(f"{'tcp' if protocol == '*' else protocol}/{first}")
+    return None if asked_port is None else replace(asked_port, name=endpoint)
 
 
 def endpoint_covers(endpoint: str, asked: AskedPort) -> bool:
@@ -97,22 +97,22 @@ def ask_port(
     missing: Sequence[Unread],
     top: Resource,
     caller: Caller,
-    found: Topology,
+    topology: Topology,
     exposures: Iterable[Exposure] = (),
 ) -> ReachAnswer:
     """Return the answer for a port of a machine: the best of its paths, hop by hop."""
-    place = place_text(asked.label, top)
-    best = combined(_without_target(caller, paths), lambda one: _best(asked, paths, missing, top, one, found))
+    endpoint = endpoint_text(asked.label, top)
+    best = combined(_without_target(caller, paths), lambda one: _best(asked, paths, missing, top, one, topology))
     if best.verdict == "yes":
         how = next((authentication_text(each) for each in exposures if endpoint_covers(each.endpoint, asked)), "")
-        place = place_text(asked.label, top, opens=True)
-        return ReachAnswer("yes", can_open(caller, place) + (f"; {how}" if how else ""), best.hops)
+        endpoint = endpoint_text(asked.label, top, opens=True)
+        return ReachAnswer("yes", can_open(caller, endpoint) + (f"; {how}" if how else ""), best.hops)
     if best.verdict == "in part":
-        return ReachAnswer("in part", part_can_open(listed(best.part.describe(3)), caller, place), best.hops)
+        return ReachAnswer("in part", overlap_can_open(listed(best.overlap.describe(3)), caller, endpoint), best.hops)
     if best.missing is not None:
         step = next_step(best.missing, caller)
         return ReachAnswer("not known", unread_text(best.missing, top), best.hops, next_step=step)
-    return ReachAnswer("no", cannot_open(caller, place) + best.more + unseen_text(exposures, caller), best.hops)
+    return ReachAnswer("no", cannot_open(caller, endpoint) + best.more + unseen_text(exposures, caller), best.hops)
 
 
 ITSELF: Final = Unread(
@@ -123,8 +123,10 @@ ITSELF: Final = Unread(
 
 def _without_target(caller: Caller, paths: Sequence[NetworkPath]) -> Caller:
     """Return the caller without the addresses of the machine that is asked for: packets to oneself leave no machine."""
-    own = {path.destination for path in paths if path.nic and is_inside(path.front_end) and path.destination.address}
-    left = tuple(each for each in caller.senders if each.place not in own)
+    targets = {
+        path.destination for path in paths if path.nic and is_inside(path.front_end) and path.destination.address
+    }
+    left = tuple(each for each in caller.senders if each.destination not in targets)
     if len(left) == len(caller.senders):
         return caller
     return replace(caller, senders=left, missing=caller.missing or (() if left else (ITSELF,)))
@@ -136,14 +138,14 @@ def _best(
     missing: Sequence[Unread],
     top: Resource,
     caller: Caller,
-    found: Topology,
+    topology: Topology,
 ) -> SenderAnswer:
     """Return the best of the paths for one sender, an instance of a scale set among them, to any machine but itself."""
-    own = caller.senders[0].place if caller.senders and caller.senders[0].place.address else None
-    if own is not None and paths and all(each.destination == own for each in paths):
+    destination = caller.senders[0].destination if caller.senders and caller.senders[0].destination.address else None
+    if destination is not None and paths and all(each.destination == destination for each in paths):
         return unread_answer(ITSELF)
-    paths = [each for each in paths if own is None or each.destination != own]
-    tried = [each for each in (_along(path, asked, caller, found) for path in paths) if each is not None]
+    paths = [each for each in paths if destination is None or each.destination != destination]
+    tried = [each for each in (_along(path, asked, caller, topology) for path in paths) if each is not None]
     best = min(tried, key=lambda each: ORDER.index(each.verdict), default=None)
     if best is not None and best.verdict != "no":
         return best
@@ -159,14 +161,14 @@ def _best(
     return SenderAnswer("no", (Hop("path", top.name, why, allows=False),))
 
 
-def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> SenderAnswer | None:
+def _along(path: NetworkPath, asked: AskedPort, caller: Caller, topology: Topology) -> SenderAnswer | None:
     """Return the answer on one path for one sender; None where the port does not lead onto it."""
     front, sender = path.front_end, caller.senders[0] if caller.senders else None
     if not asked.within(front.port.protocol, front.port.first, front.port.last):
         return None
     opened = [
         each
-        for each in path.open_ranges(found.fabric)
+        for each in path.open_ranges(topology.fabric)
         if asked.within(each.protocol, each.first, each.last) or _may_lead_anywhere(front)
     ]
     if front.translates:
@@ -175,19 +177,19 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     stopped = _stopped(front, caller)
     if stopped is not None and not any(each.missing for each in opened):
         return SenderAnswer("no", stopped)
-    verdict, missing, part = _through(opened, front, caller, found.index)
+    verdict, missing, overlap = _through(opened, front, caller, topology.index)
     gap = next((each.chain.admin_gap for each in opened if each.chain is not None and each.chain.admin_gap), None)
     if gap is not None and verdict in ("yes", "in part"):
         verdict, missing = "not known", gap
-    if sender is not None and (verdict != "no" or (opened and _may_be_translated(path, sender, found))):
-        sent = _answer_of_sender(path, asked, sender, found)
+    if sender is not None and (verdict != "no" or (opened and _may_be_translated(path, sender, topology))):
+        sent = _answer_of_sender(path, asked, sender, topology)
         if sent is not None:
             return sent
     return SenderAnswer(
         verdict,
-        _hops(path, asked, caller, found, opened, verdict, missing),
+        _hops(path, asked, caller, topology, opened, verdict, missing),
         missing,
-        part,
+        overlap,
         _only(opened, caller) if verdict == "no" else "",
     )
 
@@ -209,7 +211,7 @@ def _hops(
     path: NetworkPath,
     asked: AskedPort,
     caller: Caller,
-    found: Topology,
+    topology: Topology,
     opened: Sequence[OpenRange],
     verdict: ReachVerdict,
     missing: Unread | None,
@@ -218,7 +220,7 @@ def _hops(
     front = path.front_end
     hops = (
         *_before(front),
-        *_steps(path, asked, caller, found),
+        *_steps(path, asked, caller, topology),
         *(path.end_hops if verdict in ("yes", "in part") else ()),
     )
     if verdict == "no" and front.allowed_sources is not None and front.hops and any(each.certain for each in opened):
@@ -231,16 +233,16 @@ def _hops(
     return hops
 
 
-def _answer_of_sender(path: NetworkPath, asked: AskedPort, sender: Sender, found: Topology) -> SenderAnswer | None:
+def _answer_of_sender(path: NetworkPath, asked: AskedPort, sender: Sender, topology: Topology) -> SenderAnswer | None:
     """Return the answer that the rules and routes of a sender give before the target's own; None where they let its
     packets onto the path.
     """
     if sender.missing is not None:
         return unread_answer(sender.missing)
-    sent = _sent(path, asked, sender, found)
+    sent = _sent(path, asked, sender, topology)
     if sent.allows is False and sent.hop is not None:
         return SenderAnswer("no", (sent.hop,))
-    unclear = _unclear(path, sent, sender, found)
+    unclear = _unclear(path, sent, sender, topology)
     if unclear is None:
         return None
     front = path.front_end
@@ -248,31 +250,34 @@ def _answer_of_sender(path: NetworkPath, asked: AskedPort, sender: Sender, found
     return SenderAnswer("not known", hops, unclear.missing)
 
 
-def _unclear(path: NetworkPath, sent: Passage, sender: Sender, found: Topology) -> Passage | None:
+def _unclear(path: NetworkPath, sent: Passage, sender: Sender, topology: Topology) -> Passage | None:
     """Return what of the way of a sender onto a path, and of the answers to it, is not known; None where all is."""
     if is_inside(path.front_end):
-        target, own = found.fabric.key(path.destination.subnet), found.fabric.key(sender.place.subnet)
-        missing = why_not_linked(found.index, own, target)
+        target, sender_subnet = (
+            topology.fabric.key(path.destination.subnet),
+            topology.fabric.key(sender.destination.subnet),
+        )
+        missing = why_not_linked(topology.index, sender_subnet, target)
         if missing is not None:
             return Passage(None, unread_answer(missing).hops[0], missing)
         if sent.allows is None:
             return sent
-        back = return_route(found.index, found.fabric, target, sender.place)
+        back = return_route(topology.index, topology.fabric, target, sender.destination)
         return back if back.allows is not True else None
     return sent if sent.allows is None else None
 
 
-def _may_be_translated(path: NetworkPath, sender: Sender, found: Topology) -> bool:
+def _may_be_translated(path: NetworkPath, sender: Sender, topology: Topology) -> bool:
     """Return whether the target may see another private address than the sender's: what is on the way is not known."""
     front = path.front_end
-    if not is_inside(front) or sender.place.version != front.version:
+    if not is_inside(front) or sender.destination.version != front.version:
         return False
     linked = why_not_linked(
-        found.index, found.fabric.key(sender.place.subnet), found.fabric.key(path.destination.subnet)
+        topology.index, topology.fabric.key(sender.destination.subnet), topology.fabric.key(path.destination.subnet)
     )
-    aim = _target_inside(path, found)
+    aim = _target_inside(path, topology)
     return linked is not None or (
-        aim is not None and routed(found.index, found.fabric, sender.place, aim).allows is None
+        aim is not None and routed(topology.index, topology.fabric, sender.destination, aim).allows is None
     )
 
 
@@ -280,7 +285,7 @@ def _stopped(front: FrontEnd, caller: Caller) -> tuple[Hop, ...] | None:
     """Return the hops up to one before the chain that blocks this caller: another IP version, or a firewall's
     sources.
     """
-    if caller.senders and front.hops and caller.senders[0].place.version != front.version:
+    if caller.senders and front.hops and caller.senders[0].destination.version != front.version:
         what = "IPv6" if front.version == 6 else "IPv4"
         return (replace(front.hops[0], detail=f"{front.address or what}, a different IP version", allows=False),)
     if not front.hops or not caller.addresses:
@@ -306,18 +311,18 @@ def _through(
     opened: Sequence[OpenRange], front: FrontEnd, caller: Caller, index: Index
 ) -> tuple[ReachVerdict, Unread | None, AddressSet]:
     """Return whether a caller passes the chain, why that is not known, and the part of its addresses that does."""
-    own = _own(front, caller)
+    addresses = _caller_addresses(front, caller)
     unsure: Unread | None = None
     for each in opened:
-        if _holds(each.certain, caller, own, index):
+        if _holds(each.certain, caller, addresses, index):
             return "yes", None, NO_ADDRESSES
-        if own and reached_addresses(each.certain, own, caller.application_groups)[0]:
+        if addresses and reached_addresses(each.certain, addresses, caller.application_groups)[0]:
             if not caller.in_network or (caller.is_area and is_inside(front)):
-                reached = (reached_addresses(one.certain, own, caller.application_groups)[0] for one in opened)
+                reached = (reached_addresses(one.certain, addresses, caller.application_groups)[0] for one in opened)
                 return "in part", None, union(reached)
             unsure = Unread(f"the address of {caller.name}", Message("only some of its addresses are allowed"))
         tags = [tag for tag in each.certain.tags if not tag.startswith("/")]
-        if unsure is None and _holds(each.certain, caller, own, index) is None:
+        if unsure is None and _holds(each.certain, caller, addresses, index) is None:
             named = listed([*tags, *(tag for tag in each.certain.without if not tag.startswith("/"))])
             unsure = _why_no_address(front, caller)
             if named:
@@ -325,7 +330,7 @@ def _through(
                     f"whether {caller.name} belongs to {named}",
                     Message("the addresses of a tag are known only to Azure"),
                 )
-        if _holds(each.possible, caller, own, index) is not False and each.certain != each.possible:
+        if _holds(each.possible, caller, addresses, index) is not False and each.certain != each.possible:
             unsure = unsure or next(
                 iter(each.missing), Unread("the private address", Message("a rule names single addresses"))
             )
@@ -345,7 +350,7 @@ def _why_no_address(front: FrontEnd, caller: Caller) -> Unread:
     return Unread(f"the outbound address of {caller.name}", caller.why_no_address or Message("it is not known"))
 
 
-def _own(front: FrontEnd, caller: Caller) -> AddressSet | None:
+def _caller_addresses(front: FrontEnd, caller: Caller) -> AddressSet | None:
     """Return the addresses that the chain meets of a caller; None: all addresses."""
     if is_inside(front):
         return caller.private_addresses if caller.in_network else caller.addresses
@@ -354,14 +359,14 @@ def _own(front: FrontEnd, caller: Caller) -> AddressSet | None:
     return caller.addresses
 
 
-def _holds(sources: SourceSet, caller: Caller, own: AddressSet | None, index: Index) -> bool | None:
+def _holds(sources: SourceSet, caller: Caller, addresses: AddressSet | None, index: Index) -> bool | None:
     """Return whether a set has all these addresses (None of them known: the internet); None where only Azure knows."""
-    if own is None:
+    if addresses is None:
         return any(grant.level == Reach.internet for grant in grants_from_sources(sources, index))
-    if own.is_empty:
+    if addresses.is_empty:
         return None if sources else False
-    certain, possible = reached_addresses(sources, own, caller.application_groups)
-    return True if certain.covers(own) else None if possible - certain else False
+    certain, possible = reached_addresses(sources, addresses, caller.application_groups)
+    return True if certain.covers(addresses) else None if possible - certain else False
 
 
 def _before(front: FrontEnd) -> tuple[Hop, ...]:
@@ -374,15 +379,15 @@ def _before(front: FrontEnd) -> tuple[Hop, ...]:
     )
 
 
-def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> tuple[Hop, ...]:
+def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, topology: Topology) -> tuple[Hop, ...]:
     """Return the chain's hops with the rules that decide on this caller."""
     front = path.front_end
     back = front.port.backend if front.port.single_backend else front.port.backend + asked.number - front.port.first
-    chain = filter_chain(found.fabric, path.effective_destination, front.entry)
-    own = _own(front, caller)
+    chain = filter_chain(topology.fabric, path.effective_destination, front.entry)
+    addresses = _caller_addresses(front, caller)
     senders = (
-        SourceSet((SourceTerm(own, frozenset(each for each in _groups(front, caller) if each.startswith("/"))),))
-        if own
+        SourceSet((SourceTerm(addresses, frozenset(each for each in _groups(front, caller) if each.startswith("/"))),))
+        if addresses
         else None
     )
     if front.allowed_sources is not None:
@@ -393,8 +398,8 @@ def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     for step in steps:
         if step.kind == "admin-rules" and step.allows and not any(ref.resource for ref in step.rules):
             continue
-        hops.append(_hop_with_rules(step, found, chain.destination))
-        if senders is None and step.allows and not _holds(step.remaining, caller, None, found.index):
+        hops.append(_hop_with_rules(step, topology, chain.destination))
+        if senders is None and step.allows and not _holds(step.remaining, caller, None, topology.index):
             only = f"only by {hops[-1].detail}" if step.rules else hops[-1].detail
             hops[-1] = replace(hops[-1], detail=only, allows=False)
             break
@@ -405,10 +410,10 @@ def _groups(front: FrontEnd, caller: Caller) -> frozenset[str]:
     return caller.application_groups if is_inside(front) else frozenset()
 
 
-def _hop_with_rules(step: FilterStep, found: Topology, receiver: DestinationFields) -> Hop:
+def _hop_with_rules(step: FilterStep, topology: Topology, receiver: DestinationFields) -> Hop:
     """Return the hop of a step with its rules: `allow-ssh (300): Internet to tcp/22`."""
     hop = step.hop()
-    group = found.fabric.groups.get(key_of(step.resource)) if step.resource else None
+    group = topology.fabric.groups.get(id_or_empty(step.resource)) if step.resource else None
     if group is None or not step.rules or step.detail:
         return hop
     allowing = (
@@ -432,26 +437,26 @@ def _rule(rule: SecurityRule) -> str:
         sources.insert(0, "VirtualNetwork")
     else:
         sources = [*(source.outside | source.inside).describe(3), *sources]
-    return f"{', '.join(sources) or 'no one'} to {_places(rule)}"
+    return f"{', '.join(sources) or 'no one'} to {_ports(rule)}"
 
 
-def _places(rule: SecurityRule) -> str:
+def _ports(rule: SecurityRule) -> str:
     spans = [each for each in rule.spans if each[0] < CONNECTIONS]
-    found: dict[tuple[int, int], set[str]] = {}
+    result: dict[tuple[int, int], set[str]] = {}
     for protocol, first, last in cut(spans):
         if protocol in ("tcp", "udp"):
-            found.setdefault((first, last), set()).add(protocol)
-    if set(found) == set(ALL_PORTS) and found[ALL_PORTS[0]] == {"tcp", "udp"}:
+            result.setdefault((first, last), set()).add(protocol)
+    if set(result) == set(ALL_PORTS) and result[ALL_PORTS[0]] == {"tcp", "udp"}:
         return "*"
-    texts = [label("*" if len(which) == 2 else min(which), first, last) for (first, last), which in found.items()]
+    texts = [label("*" if len(which) == 2 else min(which), first, last) for (first, last), which in result.items()]
     return ", ".join([*texts[:3], f"and {len(texts) - 3} more"] if len(texts) > 3 else texts) or "no port"
 
 
-def _sent(path: NetworkPath, asked: AskedPort, sender: Sender, found: Topology) -> Passage:
+def _sent(path: NetworkPath, asked: AskedPort, sender: Sender, topology: Topology) -> Passage:
     """Return whether the outbound rules and routes of a sender let its packets onto a path."""
     front = path.front_end
     if is_inside(front):
-        aim = _target_inside(path, found)
+        aim = _target_inside(path, topology)
     else:
         aim = PacketTarget(
             union(parsed_addresses(front.address)) or PUBLIC_ADDRESSES.of_version(front.version), inside=False
@@ -459,15 +464,15 @@ def _sent(path: NetworkPath, asked: AskedPort, sender: Sender, found: Topology) 
     if aim is None:
         missing = Unread("the private address of the target", Message("it is not known"))
         return Passage(None, Hop("path", "not known", missing.why, allows=None), missing)
-    return outbound(found.index, found.fabric, sender.place, aim, asked.protocol, asked.number)
+    return outbound(topology.index, topology.fabric, sender.destination, aim, asked.protocol, asked.number)
 
 
-def _target_inside(path: NetworkPath, found: Topology) -> PacketTarget | None:
+def _target_inside(path: NetworkPath, topology: Topology) -> PacketTarget | None:
     """Return where a packet inside a network goes: an address, or one of its subnet; None where neither is known."""
     front = path.front_end
     target = union(parsed_addresses(front.address))
     if not target:
-        subnet = found.fabric.subnets.get(found.fabric.key(path.destination.subnet))
+        subnet = topology.fabric.subnets.get(topology.fabric.key(path.destination.subnet))
         prefixes = [each for text in (subnet.prefixes if subnet is not None else ()) for each in parsed_addresses(text)]
         target = union(each.of_version(front.version) for each in prefixes)
     groups = path.destination.application_groups if front.hops[0].kind == "network" else frozenset[str]()

@@ -42,14 +42,14 @@ class BadPort(ValueError):
         super().__init__(self.why)
 
 
-def place(protocol: Protocol, port: int = 0) -> int:
+def position(protocol: Protocol, port: int = 0) -> int:
     """Return the place of a port on the line; for a protocol without ports the port does not count."""
     return _STARTS[protocol] + (port if protocol in WITH_PORTS else 0)
 
 
 def span(protocol: Protocol, first: int = 0, last: int = LAST_PORT) -> Span:
     """Return the places of a range of ports."""
-    return place(protocol, first), place(protocol, last)
+    return position(protocol, first), position(protocol, last)
 
 
 def cut(spans: Iterable[Span]) -> Iterator[tuple[Protocol, int, int]]:
@@ -64,13 +64,13 @@ def cut(spans: Iterable[Span]) -> Iterator[tuple[Protocol, int, int]]:
 
 def ports(text: str) -> Spans:
     """Return the ports that a text of a rule names: `*`, `any`, `22`, `20-25`, several with commas. Raises BadPort."""
-    found: list[Span] = []
-    for part in text.split(","):
-        name = part.strip()
+    matches: list[Span] = []
+    for segment in text.split(","):
+        name = segment.strip()
         if name == "*" or name.lower() == "any":
             return ALL_PORTS
-        found.append(_range(name, text))
-    return merged(found)
+        matches.append(_range(name, text))
+    return merged(matches)
 
 
 def _range(name: str, text: str) -> Span:
@@ -100,20 +100,20 @@ def protocols(text: str) -> tuple[Protocol, ...]:
     return (name,)
 
 
-def places(named: tuple[Protocol, ...], numbers: Spans, allow: bool) -> Spans:
+def positions(named: tuple[Protocol, ...], numbers: Spans, allow: bool) -> Spans:
     """Return the places that a rule matches.
 
     A protocol without ports has none to compare, so an Allow ignores the ports that the rule names, and a Deny counts
     only with all of them. This is not verified; it is decided towards open.
     """
-    found: list[Span] = []
+    matches: list[Span] = []
     for each in named:
         start = _STARTS[each]
         if each in WITH_PORTS:
-            found += [(start + low, start + high) for low, high in numbers] if start else numbers
+            matches += [(start + low, start + high) for low, high in numbers] if start else numbers
         elif allow or numbers == ALL_PORTS:
-            found.append((start, start))
-    return merged(found)
+            matches.append((start, start))
+    return merged(matches)
 
 
 def merged(spans: Iterable[Span]) -> Spans:

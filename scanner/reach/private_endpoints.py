@@ -11,7 +11,7 @@ from scanner.model.message import NOTHING, Message, Number, listed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread, absent_at_unknown_version, not_a_list
-from scanner.reach.networks import fabric_of, key_of
+from scanner.reach.networks import fabric_of, id_or_empty
 from scanner.reach.paths import parsed_addresses
 from scanner.reach.peerings import is_live, peers_of
 from scanner.reach.sources import MAX_LISTED, cached, grants_from_ids
@@ -124,13 +124,13 @@ def _leads_to(connection: Any, endpoint: Any, resource: Resource, index: Index, 
 
 def _groups_of(endpoint: str, resource: Resource, index: Index) -> list[str]:
     """Return the sub-resources of a resource that a private endpoint (its id) leads to; [] where they are not known."""
-    found = index.resources.get(key_of(endpoint)) if endpoint else None
-    if found is None:
+    result = index.resources.get(id_or_empty(endpoint)) if endpoint else None
+    if result is None:
         return []
     named: list[str] = []
     for path in ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections"):
-        for each in objects_at(found.body, f"properties.{path}"):
-            if key_of(text_at(each, "properties.privateLinkServiceId")) == resource.key:
+        for each in objects_at(result.body, f"properties.{path}"):
+            if id_or_empty(text_at(each, "properties.privateLinkServiceId")) == resource.key:
                 named += texts_at(each, "properties.groupIds")
     return named
 
@@ -205,8 +205,8 @@ def private_endpoint_scope(index: Index, endpoint: str) -> Message:
 
     "" where its network is not known.
     """
-    found = index.resources.get(key_of(endpoint))
-    subnet = key_of(text_at(found.body, "properties.subnet.id")) if found is not None else ""
+    resource = index.resources.get(id_or_empty(endpoint))
+    subnet = id_or_empty(text_at(resource.body, "properties.subnet.id")) if resource is not None else ""
     network = index.resources.get(subnet.partition("/subnets/")[0])
     if network is None:
         return NOTHING
@@ -215,20 +215,20 @@ def private_endpoint_scope(index: Index, endpoint: str) -> Message:
     prefixes = [
         each for body in (network, *seen) for each in texts_at(body.body, "properties.addressSpace.addressPrefixes")
     ]
-    parts = [network.name]
+    segments = [network.name]
     if peers:
         unseen = Message(" ({value} not visible)", value=len(peers) - len(seen)) if len(seen) < len(peers) else NOTHING
-        parts.append(f"{len(peers)} peer{'s' if len(peers) > 1 else ''}{unseen}")
+        segments.append(f"{len(peers)} peer{'s' if len(peers) > 1 else ''}{unseen}")
     every = objects_at(network.body, "properties.virtualNetworkPeerings")
     live = [each for each in every if is_live(index, network.key, each)]
-    parts += _carried(live)
+    segments += _carried(live)
     if f"{network.key}/subnets/gatewaysubnet" in fabric_of(index).subnets:
-        parts.append(Message("traffic through its gateway"))
+        segments.append(Message("traffic through its gateway"))
     dead = len(every) - len(live)
     rest = f"; {dead} peering{'s are' if dead > 1 else ' is'} not connected" if dead else ""
     return Message(
         "open to {parts}: {value} addresses{rest}",
-        parts=listed(parts),
+        parts=listed(segments),
         value=Number(parsed_addresses(prefixes)[0].size(4)),
         rest=rest,
     )

@@ -15,7 +15,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, absent_at_unknown_version, not_a_list, not_listed, not_returned
 from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.networks import key_of
+from scanner.reach.networks import id_or_empty
 from scanner.reach.private_endpoints import private_endpoints
 
 SCOPES = "Microsoft.Insights/privateLinkScopes"
@@ -28,10 +28,10 @@ def scoped_firewall(resource: Resource, index: Index, row: Firewall, path: str) 
 
     `path`: the list of what ties it to scopes, each with the id of a scope or of an entry in it (`resourceId`).
     """
-    own, scoped = firewall(resource, index, row), scoped_endpoints(resource, index, path)
+    direct, scoped = firewall(resource, index, row), scoped_endpoints(resource, index, path)
     if scoped.grants or scoped.possible_grants:
-        own = replace(own, grants=tuple(each for each in own.grants if each.level))
-    return own | scoped
+        direct = replace(direct, grants=tuple(each for each in direct.grants if each.level))
+    return direct | scoped
 
 
 def scoped_endpoints(resource: Resource, index: Index, path: str) -> Lock:
@@ -51,18 +51,18 @@ def scoped_endpoints(resource: Resource, index: Index, path: str) -> Lock:
 def _scope_of(entry: Any) -> str:
     """Return the key of the scope that an entry names; "" where it names none."""
     id = member(entry, "resourceId")
-    return key_of(id).partition(_BELOW)[0] if isinstance(id, str) and id else ""
+    return id_or_empty(id).partition(_BELOW)[0] if isinstance(id, str) and id else ""
 
 
 def _of_scope(scope: str, resource: Resource, index: Index, path: str) -> Lock:
     if not scope:
         return _maybe(not_returned(f"{path}[].resourceId"))
-    found = index.resources.get(scope)
-    if found is None:
+    result = index.resources.get(scope)
+    if result is None:
         return _maybe(_why_unknown(scope, index))
-    lock = private_endpoints(found, index, CONNECTIONS)
+    lock = private_endpoints(result, index, CONNECTIONS)
     grants = tuple(
-        replace(grant, evidence=tuple(replace(seen, path=f"{found.id} {seen.path}") for seen in grant.evidence))
+        replace(grant, evidence=tuple(replace(seen, path=f"{result.id} {seen.path}") for seen in grant.evidence))
         for grant in lock.grants
     )
     return replace(lock, grants=grants)

@@ -13,7 +13,7 @@ from scanner.model.message import Message, name
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed, unknown_value
 from scanner.reach.filtering import EntryKind
-from scanner.reach.networks import key_of
+from scanner.reach.networks import id_or_empty
 from scanner.reach.sources import cached
 
 ADDRESSES = "Microsoft.Network/publicIPAddresses"
@@ -49,16 +49,16 @@ def public_addresses(index: Index) -> dict[str, PublicAddress]:
 
 def public_address(index: Index, id: str) -> PublicAddress:
     """Return a public IP address or prefix by its id; one that was not read has an unread SKU."""
-    found = public_addresses(index).get(key_of(id))
-    if found is not None:
-        return found
+    address = public_addresses(index).get(id_or_empty(id))
+    if address is not None:
+        return address
     return PublicAddress(id, "", 4, "standard", index.missing_in(ADDRESSES, id) or not_listed(id))
 
 
 def _public_addresses(index: Index) -> dict[str, PublicAddress]:
-    found = [_parsed(each, "properties.ipAddress") for each in index.of_type(ADDRESSES)[0]]
-    found += [_parsed(each, "properties.ipPrefix") for each in index.of_type(PREFIXES)[0]]
-    return {key_of(each.id): each for each in found}
+    addresses = [_parsed(each, "properties.ipAddress") for each in index.of_type(ADDRESSES)[0]]
+    addresses += [_parsed(each, "properties.ipPrefix") for each in index.of_type(PREFIXES)[0]]
+    return {id_or_empty(each.id): each for each in addresses}
 
 
 def sku_of(resource: Resource, known: tuple[str, ...]) -> tuple[str, Unread | None]:

@@ -27,9 +27,9 @@ from scanner.reach.answers import (
     can_open,
     cannot_open,
     combined,
+    endpoint_text,
     next_step,
-    part_can_open,
-    place_text,
+    overlap_can_open,
     unread_text,
     unseen_text,
 )
@@ -51,36 +51,40 @@ def ask_endpoint(
 
     `kind`: its type, which says its port; `asked`: the port of the query, where it names one.
     """
-    place = place_text(exposure.endpoint, top)
+    endpoint = endpoint_text(exposure.endpoint, top)
     if exposure.disabled_reason:
         return ReachAnswer(
-            "no", cannot_open(caller, place), (Hop("off", "disabled", exposure.disabled_reason, allows=False),)
+            "no", cannot_open(caller, endpoint), (Hop("off", "disabled", exposure.disabled_reason, allows=False),)
         )
     if caller.in_network:
         ports = kind.ports_of(exposure) if kind is not None else NO_PORT
         names = frozenset(each.partition("/")[0].lower() for each in kind.endpoint_names) if kind else frozenset[str]()
         service = AskedService(exposure, top, ports, names, asked)
-        found = combined(caller, lambda one: _ask_inside(service, one, index))
+        sender_answer = combined(caller, lambda one: _ask_inside(service, one, index))
     else:
-        found = _ask_outside(exposure, caller)
-    if found.verdict == "yes":
-        place = place_text(exposure.endpoint, top, opens=True)
-        return ReachAnswer("yes", f"{can_open(caller, place)}; {authentication_text(exposure)}", found.hops)
-    if found.verdict == "in part":
-        return ReachAnswer("in part", part_can_open(listed(found.part.describe(3)), caller, place), found.hops)
-    if found.verdict == "not known":
-        assert found.missing is not None
-        step = next_step(found.missing, caller)
-        return ReachAnswer("not known", unread_text(found.missing, top), found.hops, next_step=step)
+        sender_answer = _ask_outside(exposure, caller)
+    if sender_answer.verdict == "yes":
+        endpoint = endpoint_text(exposure.endpoint, top, opens=True)
+        return ReachAnswer("yes", f"{can_open(caller, endpoint)}; {authentication_text(exposure)}", sender_answer.hops)
+    if sender_answer.verdict == "in part":
+        return ReachAnswer(
+            "in part", overlap_can_open(listed(sender_answer.overlap.describe(3)), caller, endpoint), sender_answer.hops
+        )
+    if sender_answer.verdict == "not known":
+        assert sender_answer.missing is not None
+        step = next_step(sender_answer.missing, caller)
+        return ReachAnswer("not known", unread_text(sender_answer.missing, top), sender_answer.hops, next_step=step)
     more = _others(exposure.reach, caller) + unseen_text([exposure], caller)
-    return ReachAnswer("no", cannot_open(caller, place) + more, found.hops)
+    return ReachAnswer("no", cannot_open(caller, endpoint) + more, sender_answer.hops)
 
 
 def _ask_inside(service: AskedService, caller: Caller, index: Index) -> SenderAnswer:
     """Return the answer for one sender in a virtual network."""
-    found, grant = ask_service(service, caller, topology(index))
+    sender_answer, grant = ask_service(service, caller, topology(index))
     lock = service.exposure.reach
-    return found._replace(hops=found.hops or tuple(_hops(lock, found.verdict, grant, found.missing, caller)))
+    return sender_answer._replace(
+        hops=sender_answer.hops or tuple(_hops(lock, sender_answer.verdict, grant, sender_answer.missing, caller))
+    )
 
 
 def _ask_outside(exposure: Exposure, caller: Caller) -> SenderAnswer:
@@ -88,8 +92,8 @@ def _ask_outside(exposure: Exposure, caller: Caller) -> SenderAnswer:
     if verdict == "no" and exposure.further_rules is not None:
         verdict, missing = "not known", exposure.further_rules
     hops = tuple(_hops(exposure.reach, verdict, grant, missing, caller))
-    part = union(_common(each, caller) for each in exposure.reach.grants) if verdict == "in part" else NO_ADDRESSES
-    return SenderAnswer(verdict, hops, missing, part)
+    overlap = union(_common(each, caller) for each in exposure.reach.grants) if verdict == "in part" else NO_ADDRESSES
+    return SenderAnswer(verdict, hops, missing, overlap)
 
 
 def _others(lock: Lock, caller: Caller) -> str:
@@ -97,9 +101,9 @@ def _others(lock: Lock, caller: Caller) -> str:
     if not caller.is_internet:
         return ""
     names = {**REACH_DESCRIPTIONS, Reach.private: "private networks"}
-    found = [each.description or names[Reach(each.level)] for each in lock.grants if each.level > Reach.none]
-    found = ["Azure tenants" if each == TENANTS else each for each in found]
-    return f"; only {listed(list(dict.fromkeys(found)))} can" if found else ""
+    matches = [each.description or names[Reach(each.level)] for each in lock.grants if each.level > Reach.none]
+    matches = ["Azure tenants" if each == TENANTS else each for each in matches]
+    return f"; only {listed(list(dict.fromkeys(matches)))} can" if matches else ""
 
 
 def _decided(lock: Lock, caller: Caller) -> tuple[ReachVerdict, Grant | None, Unread | None]:
@@ -110,10 +114,10 @@ def _decided(lock: Lock, caller: Caller) -> tuple[ReachVerdict, Grant | None, Un
         if fits:
             return "yes", grant, None
         maybe = maybe or (grant if fits is None else None)
-    part = next((each for each in lock.grants if each.addresses and _common(each, caller)), None)
-    if part is not None:
+    partial = next((each for each in lock.grants if each.addresses and _common(each, caller)), None)
+    if partial is not None:
         whole = union(_common(each, caller) for each in lock.grants)
-        return ("yes" if whole.covers(caller.addresses or NO_ADDRESSES) else "in part"), part, None
+        return ("yes" if whole.covers(caller.addresses or NO_ADDRESSES) else "in part"), partial, None
     for possible in lock.possible_grants:
         if _matters(possible, caller):
             return "not known", None, possible.missing

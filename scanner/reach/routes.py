@@ -18,7 +18,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_at
 from scanner.model.message import NOTHING, Message
 from scanner.model.verdict import Unread, not_listed
-from scanner.reach.networks import Fabric, Route, RouteTable, Subnet, key_of, network_of
+from scanner.reach.networks import Fabric, Route, RouteTable, Subnet, id_or_empty, network_of
 from scanner.reach.peerings import is_connected, is_hub_network, links_of
 
 _TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
@@ -72,9 +72,9 @@ def outside_route(index: Index, fabric: Fabric, subnet: Subnet, target: AddressS
         return _unread(subnet.table)
     if table is not None:
         routes = _chosen(table, target, 1 if direct else 0, tags=True)
-        found = _decided(table, routes, "Internet")
-        if found.allows is not True:
-            return found
+        passage = _decided(table, routes, "Internet")
+        if passage.allows is not True:
+            return passage
     why = (
         NOTHING if direct or (table is not None and table.isolated) else why_more_routes(index, fabric, subnet.network)
     )
@@ -100,7 +100,7 @@ def why_more_routes(index: Index, fabric: Fabric, network: str) -> Message:
         remote = text_at(each, "properties.remoteVirtualNetwork.id")
         if not is_connected(each):
             continue
-        if is_hub_network(key_of(remote)):
+        if is_hub_network(id_or_empty(remote)):
             return Message("the virtual hub of {name} may advertise routes", name=body.name)
         if same(get_path(each, "properties.useRemoteGateways"), True):
             return Message(
@@ -134,7 +134,9 @@ def detour(index: Index, fabric: Fabric, subnet: Subnet, version: Version) -> Me
     """
     table = fabric.tables.get(subnet.table) if subnet.table else None
     for each in _chosen(table, PUBLIC_ADDRESSES.of_version(version), 0, tags=True) if table is not None else ():
-        whole = any(found.covers(PUBLIC_ADDRESSES.of_version(version)) for found in parsed_addresses(each.prefix))
+        whole = any(
+            address_set.covers(PUBLIC_ADDRESSES.of_version(version)) for address_set in parsed_addresses(each.prefix)
+        )
         if not whole and _effect(each, "Internet") is None:
             return Message(
                 "the route {prefix} of its subnet leads to {address}",
@@ -154,11 +156,11 @@ def _chosen(table: RouteTable, target: AddressSet, at_least: int, tags: bool = F
     whole = [each for each in fits if each[1].covers(target)]
     best = max(whole, key=lambda each: each[2], default=None)
     least = best[2] if best is not None else at_least
-    found = [route for route, addresses, length in fits if length > least and not addresses.covers(target)]
-    found += _of_tags(table) if tags else ()
+    routes = [route for route, addresses, length in fits if length > least and not addresses.covers(target)]
+    routes += _of_tags(table) if tags else ()
     if best is not None:
-        return [best[0], *found]
-    return [_SYSTEM_ROUTE, *found] if found else []
+        return [best[0], *routes]
+    return [_SYSTEM_ROUTE, *routes] if routes else []
 
 
 _SYSTEM_ROUTE: Final = Route(Message("the system route"), "")
@@ -209,9 +211,9 @@ def _effect(route: Route, direct: str) -> bool | None:
 def _parsed(table: RouteTable) -> Iterator[tuple[Route, AddressSet, int]]:
     """Yield the routes with a prefix of addresses, with these and the length of the prefix."""
     for each in table.routes:
-        found = parsed_addresses(each.prefix)
-        if found:
-            addresses = union(found)
+        address_sets = parsed_addresses(each.prefix)
+        if address_sets:
+            addresses = union(address_sets)
             yield each, addresses, _length(addresses)
 
 

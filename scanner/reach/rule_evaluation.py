@@ -97,10 +97,10 @@ def deciding_rules(
         match = rule.source.of(side, version)
         if not (match[0] or match[1]) or not any(first <= at <= last for first, last in rule.spans):
             continue
-        part = source_set(undecided_terms(state, match, universe)) & asked
-        if part:
-            decided.append((rule, part))
-            allowed = allowed | part if rule.allow else allowed
+        overlap = source_set(undecided_terms(state, match, universe)) & asked
+        if overlap:
+            decided.append((rule, overlap))
+            allowed = allowed | overlap if rule.allow else allowed
         state = _step(state, rule, match, universe)
     return decided, allowed
 

@@ -167,21 +167,21 @@ def _texts(one: Any, many: Any) -> tuple[tuple[str, ...], bool]:
     """Return the texts of a field in both its forms, and whether one of them is no text."""
     if not many and isinstance(one, str) and one:
         return (one,), False
-    found: list[str] = []
+    matches: list[str] = []
     broken = False
     for each in (one, *(many if isinstance(many, list) else (many,))):
         if isinstance(each, str):
             if each.strip():
-                found.append(each)
+                matches.append(each)
         elif each is not None:
             broken = True
-    return tuple(found), broken
+    return tuple(matches), broken
 
 
 def _ids(value: Any) -> tuple[str, ...]:
     """Return the ids of a list of references, in lower case."""
-    found = [member(each, "id") for each in value] if isinstance(value, list) else []
-    return tuple("/" + "/".join(segments(each)) for each in found if isinstance(each, str))
+    matches = [member(each, "id") for each in value] if isinstance(value, list) else []
+    return tuple("/" + "/".join(segments(each)) for each in matches if isinstance(each, str))
 
 
 def _prefixes(value: Any) -> tuple[tuple[str, ...], tuple[str, ...], bool]:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from scanner.model.addresses import ALL_ADDRESSES, PUBLIC_ADDRESSES, AddressSet, BadAddress, parse, union
 from scanner.model.message import NOTHING, Message, joined
-from scanner.reach.port_ranges import ALL_PORTS, BadPort, Spans, merged, places, ports, protocols
+from scanner.reach.port_ranges import ALL_PORTS, BadPort, Spans, merged, ports, positions, protocols
 from scanner.reach.rule_fields import (
     BROKEN_DESTINATIONS,
     BROKEN_PORTS,
@@ -92,16 +92,22 @@ def _rule_effects(packed: bytes) -> _RuleEffects:
     fields = unpack_fields(packed)
     named = _ALL_PROTOCOLS if fields.protocol is None else _protocol(fields.protocol)
     numbers = _numbers(fields.ports, fields.broken & BROKEN_PORTS > 0)
-    own = (
+    sources_of = (
         _ANY_PORT
         if fields.source_ports == ("*",)
         else _numbers(fields.source_ports, fields.broken & BROKEN_SOURCE_PORTS > 0)
     )
     source = _source(fields.sources, fields.source_groups, fields.broken & BROKEN_SOURCES > 0, fields.admin)
     destination = _ANYWHERE if fields.destinations == ("*",) else _destination(fields)
-    values = (named, numbers, own, source, destination)
+    values = (named, numbers, sources_of, source, destination)
     # Whoever calls chooses the source port: it matters to a Deny only.
-    asked = (named.unclear, numbers.unclear, source.unclear, destination.unclear, "" if fields.allow else own.unclear)
+    asked = (
+        named.unclear,
+        numbers.unclear,
+        source.unclear,
+        destination.unclear,
+        "" if fields.allow else sources_of.unclear,
+    )
     unclear = tuple(each for each in asked if each)
     switches = (("access", fields.allow), ("direction", fields.inbound))
     unknown = tuple(Message("its {what} is not known", what=what) for what, value in switches if value is None)
@@ -125,13 +131,13 @@ def _rule_effect(fields: RuleFields, values: tuple[_FieldValue, ...], allow: boo
     """Return the effect by what the fields possibly match (`wide`) or certainly match; None where that is nothing."""
     if not wide and not fields.inbound:
         return None
-    named, numbers, own, origin, target = values
+    named, numbers, sources_of, origin, target = values
     source: Any = origin[wide]
     destination: Any = target[wide]
-    locked = not allow and own[wide] != ALL_PORTS
+    locked = not allow and sources_of[wide] != ALL_PORTS
     if locked or source is MATCHES_NO_SOURCE or destination is MATCHES_NO_DESTINATION:
         return None
-    spans = places(named.possible if wide else named.certain, numbers.possible if wide else numbers.certain, allow)
+    spans = positions(named.possible if wide else named.certain, numbers.possible if wide else numbers.certain, allow)
     return _RuleEffect(allow, spans, source, destination) if spans else None
 
 
@@ -159,14 +165,14 @@ def _protocol(text: str) -> _FieldValue:
 
 
 def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
-    found: list[tuple[int, int]] = []
+    matches: list[tuple[int, int]] = []
     why = Message("a port is not a string") if broken else NOTHING if texts else Message("it has no ports")
     for text in texts:
         try:
-            found += ports(text)
+            matches += ports(text)
         except BadPort as bad:
             why = bad.why
-    numbers = merged(found)
+    numbers = merged(matches)
     return _FieldValue(numbers, ALL_PORTS if why else numbers, why)
 
 
@@ -178,7 +184,7 @@ def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool, admin
     )
     reaches = {tag: service_tag(tag).reach for tag in tags}
     sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _PLATFORM_TAGS)
-    outside = PUBLIC_ADDRESSES if "internet" in reaches.values() else _public_part(addresses)
+    outside = PUBLIC_ADDRESSES if "internet" in reaches.values() else _public_addresses(addresses)
     inside = ALL_ADDRESSES if "vnet" in reaches.values() else addresses
     # The group of an admin rule is one of networks. Who is a member of it is not known; no one outside is.
     network_groups, groups = (groups, ()) if admin else ((), groups)
@@ -194,7 +200,7 @@ def _known_source(source: RuleSource) -> RuleSource:
     return MATCHES_NO_SOURCE if source == MATCHES_NO_SOURCE else ANY_SOURCE if source == ANY_SOURCE else source
 
 
-def _public_part(addresses: AddressSet) -> AddressSet:
+def _public_addresses(addresses: AddressSet) -> AddressSet:
     """Return the public ones of these addresses, as an object that exists already where there is one."""
     if addresses is ALL_ADDRESSES:
         return PUBLIC_ADDRESSES
@@ -241,10 +247,10 @@ def _addresses_and_tags(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ..
     tags: list[str] = []
     why = NOTHING
     for text in texts:
-        for part in text.split(","):
-            word = part.strip()
+        for segment in text.split(","):
+            word = segment.strip()
             try:
-                found = parse(word)
+                address_set = parse(word)
             except BadAddress:
                 if _TAG.fullmatch(word):
                     tags.append(tag_name(word))
@@ -254,6 +260,6 @@ def _addresses_and_tags(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ..
             if word in ("0.0.0.0", "::"):  # noqa: S104
                 why = Message("whether {word} includes every address is not documented", word=word)
             else:
-                sets.append(found)
+                sets.append(address_set)
     addresses = union(sets)
     return ALL_ADDRESSES if addresses == ALL_ADDRESSES else addresses, tuple(dict.fromkeys(tags)), why

@@ -14,17 +14,17 @@ from scanner.reach.scale_sets import pools_of, scale_set_ends
 from scanner.reach.topology import Topology
 
 
-def scale_set_senders(found: Topology, models: Iterable[Any], nics: Children) -> Iterator[Sender]:
+def scale_set_senders(topology: Topology, models: Iterable[Any], nics: Children) -> Iterator[Sender]:
     """Yield a sender for each IP configuration of each instance; of the model where no instance was read.
 
     Raises Unread for a malformed model.
     """
     for model, body, end in scale_set_ends(models, nics):
         missing = nics.gap
-        own = get_path(model, "properties.publicIPAddressConfiguration")
-        if isinstance(own, dict):
+        public_address = get_path(model, "properties.publicIPAddressConfiguration")
+        if isinstance(public_address, dict):
             missing = missing or Unread(
                 Message("the public addresses of the instances"), Message("those of senders are not evaluated")
             )
         public = text_at(body, "properties.publicIPAddress.id")
-        yield sender_at(found, end, public, pooled=bool(pools_of(found, model, body, end)), missing=missing)
+        yield sender_at(topology, end, public, pooled=bool(pools_of(topology, model, body, end)), missing=missing)

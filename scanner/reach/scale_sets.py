@@ -18,13 +18,13 @@ from scanner.model.resource import Children, Resource
 from scanner.model.verdict import malformed
 from scanner.reach.filtering import EntryKind
 from scanner.reach.load_balancer_rules import is_list_of_objects, is_list_of_resources, name_in
-from scanner.reach.networks import UNKNOWN_SECURITY_GROUP, Destination, application_groups, key_of, network_of
+from scanner.reach.networks import UNKNOWN_SECURITY_GROUP, Destination, application_groups, id_or_empty, network_of
 from scanner.reach.paths import FrontEnd, NetworkPath, lacks_id
 from scanner.reach.topology import Topology
 
 _POOLS: Final = "loadBalancerBackendAddressPools"
 _NAT_POOLS: Final = "loadBalancerInboundNatPools"
-_OWN_ADDRESS: Final = "properties.publicIPAddressConfiguration"
+_PUBLIC_ADDRESS: Final = "properties.publicIPAddressConfiguration"
 
 
 def scale_set_paths(topology: Topology, models: Iterable[Any], nics: Children, publics: Children) -> list[NetworkPath]:
@@ -34,15 +34,15 @@ def scale_set_paths(topology: Topology, models: Iterable[Any], nics: Children, p
     which may differ from the model until they are upgraded. Raises Unread for a malformed model.
     """
     addresses = _InstanceAddresses(publics)
-    found: list[NetworkPath] = []
+    network_paths: list[NetworkPath] = []
     for each, body, end in scale_set_ends(models, nics):
-        found += [NetworkPath(front, end) for front in _front_ends(topology, each, body, end, addresses)]
+        network_paths += [NetworkPath(front, end) for front in _front_ends(topology, each, body, end, addresses)]
         if end.address or nics.gap is not None:
-            network = network_of(key_of(end.subnet))
-            fronts = topology.front_ends.at(network, end.address, key_of(end.subnet))
+            network = network_of(id_or_empty(end.subnet))
+            fronts = topology.front_ends.at(network, end.address, id_or_empty(end.subnet))
             fronts += topology.load_balancers.to_unknown_address(network, end.address)
-            found += [NetworkPath(front, end) for front in fronts]
-    return found
+            network_paths += [NetworkPath(front, end) for front in fronts]
+    return network_paths
 
 
 def scale_set_ends(models: Iterable[Any], nics: Children) -> Iterator[tuple[Any, Any, Destination]]:
@@ -59,28 +59,28 @@ def scale_set_ends(models: Iterable[Any], nics: Children) -> Iterator[tuple[Any,
 
 def pools_of(topology: Topology, model: Any, body: Any, end: Destination) -> tuple[str, ...]:
     """Return the pools and NAT rules (keys) of an IP configuration of the `model`, whose instance is `body`."""
-    balancers, network = topology.load_balancers, network_of(key_of(end.subnet))
-    own = key_of(text_at(body, "id"))
-    pools = [text_at(one, "id") for part in (model, body) for one in objects_at(part, f"properties.{_POOLS}")]
+    balancers, network = topology.load_balancers, network_of(id_or_empty(end.subnet))
+    id = id_or_empty(text_at(body, "id"))
+    pools = [text_at(one, "id") for source in (model, body) for one in objects_at(source, f"properties.{_POOLS}")]
     pools += [text_at(one, "id") for one in objects_at(model, f"properties.{_NAT_POOLS}")]
-    named = [*balancers.pools_of_configuration.get(own, ()), *balancers.pools_at(network, end.address)]
-    return tuple(dict.fromkeys((*map(key_of, pools), *named)))
+    named = [*balancers.pools_of_configuration.get(id, ()), *balancers.pools_at(network, end.address)]
+    return tuple(dict.fromkeys((*map(id_or_empty, pools), *named)))
 
 
 def _front_ends(
     topology: Topology, model: Any, body: Any, end: Destination, addresses: _InstanceAddresses
 ) -> Iterator[FrontEnd]:
     """Return what leads to an IP configuration: of the `model`, and of the `body` of an instance."""
-    network, own = network_of(key_of(end.subnet)), key_of(text_at(body, "id"))
+    network, id = network_of(id_or_empty(end.subnet)), id_or_empty(text_at(body, "id"))
     named = pools_of(topology, model, body, end)
-    nat_pools = [key_of(text_at(one, "id")) for one in objects_at(model, f"properties.{_NAT_POOLS}")]
+    nat_pools = [id_or_empty(text_at(one, "id")) for one in objects_at(model, f"properties.{_NAT_POOLS}")]
     for pool in named:
         yield from topology.front_ends.by_pool.get(pool, ())
     for pool in dict.fromkeys(nat_pools):
         yield from topology.front_ends.by_nat_pool.get(pool, ())
     yield from topology.load_balancers.of_unread(each for each in named if each)
     yield from addresses.front_ends(model, text_at(body, "id"))
-    yield from topology.possible_front_ends(end.subnet, network, (own, *named))
+    yield from topology.possible_front_ends(end.subnet, network, (id, *named))
 
 
 class _InstanceAddresses(Struct):
@@ -90,15 +90,17 @@ class _InstanceAddresses(Struct):
 
     def front_ends(self, model: Any, configuration: str) -> Iterator[FrontEnd]:
         """Return one front end for all instances of an IP configuration, because their addresses come and go."""
-        own = get_path(model, _OWN_ADDRESS)
+        public_address = get_path(model, _PUBLIC_ADDRESS)
         version: Version = 6 if same(get_path(model, "properties.privateIPAddressVersion"), "IPv6") else 4
-        own_rows = [row for row in self.rows if self._belongs(row, configuration)]
-        if isinstance(own, dict) or own_rows:
-            sku = text_at(own, "sku.name") or next((text_at(row.body, "sku.name") for row in own_rows), "")
+        configuration_rows = [row for row in self.rows if self._belongs(row, configuration)]
+        if isinstance(public_address, dict) or configuration_rows:
+            sku = text_at(public_address, "sku.name") or next(
+                (text_at(row.body, "sku.name") for row in configuration_rows), ""
+            )
             entry: EntryKind = "standard" if sku.lower().startswith("standard") else "basic"
             known = [address for row in self.rows if (address := text_at(row.body, "properties.ipAddress"))]
             detail = listed(known[:3]) or Message("each instance has its own address")
-            name = text_at(own, "name") or Message("instance addresses")
+            name = text_at(public_address, "name") or Message("instance addresses")
             yield FrontEnd("", entry, version=version, hops=(Hop("public-ip", name, detail),))
         elif self.rows.gap is not None:
             hop = Hop("public-ip", Message("instance addresses"), Message("could not be read"), allows=None)
@@ -107,7 +109,7 @@ class _InstanceAddresses(Struct):
     @staticmethod
     def _belongs(row: Resource, configuration: str) -> bool:
         where = text_at(row.body, "properties.ipConfiguration.id")
-        return not configuration or not where or key_of(where) == key_of(configuration)
+        return not configuration or not where or id_or_empty(where) == id_or_empty(configuration)
 
 
 def _destination(body: Any, group: str) -> Destination:
@@ -115,7 +117,9 @@ def _destination(body: Any, group: str) -> Destination:
     address = text_at(body, "properties.privateIPAddress")
     six = same(get_path(body, "properties.privateIPAddressVersion"), "IPv6") or ":" in address
     groups = application_groups(member(body, "properties"))
-    return Destination(key_of(text_at(body, "properties.subnet.id")), key_of(group), address, 6 if six else 4, groups)
+    return Destination(
+        id_or_empty(text_at(body, "properties.subnet.id")), id_or_empty(group), address, 6 if six else 4, groups
+    )
 
 
 def _instances(nics: Children, nic: str, model: Any) -> Iterator[tuple[Destination, Any]]:
@@ -138,8 +142,8 @@ def _check_model(model: Any) -> None:
     if not configurations or not is_list_of_resources(configurations):
         raise malformed(f"{name_in(model)} ipConfigurations")
     for body in configurations:
-        own = get_path(body, _OWN_ADDRESS)
-        if not is_absent(own) and not isinstance(own, dict):
+        public_address = get_path(body, _PUBLIC_ADDRESS)
+        if not is_absent(public_address) and not isinstance(public_address, dict):
             raise malformed("publicIPAddressConfiguration")
         for name in (_POOLS, _NAT_POOLS):
             value = get_path(body, f"properties.{name}")

@@ -92,15 +92,15 @@ class SecurityAdmin(Struct):
 
         `has_intent_policies`: the network has a service that rules skip by default.
         """
-        found = self._in_force(network, region, has_intent_policies)
-        return None if found is None else admin_rules(network, found)
+        deployed_rules = self._in_force(network, region, has_intent_policies)
+        return None if deployed_rules is None else admin_rules(network, deployed_rules)
 
     def outbound_rules_of(self, network: str, region: str, has_intent_policies: bool) -> AdminRules | None:
         """Return the outbound rules in force in a network as inbound ones of what it sends to; None without any."""
-        found = self._in_force(network, region, has_intent_policies)
-        if found is None:
+        deployed_rules = self._in_force(network, region, has_intent_policies)
+        if deployed_rules is None:
             return None
-        turned = [each if each.body is None else each._replace(body=_turned(each.body)) for each in found]
+        turned = [each if each.body is None else each._replace(body=_turned(each.body)) for each in deployed_rules]
         return admin_rules(network, turned)
 
     def _in_force(self, network: str, region: str, has_intent_policies: bool) -> list[DeployedRule] | None:
@@ -115,10 +115,10 @@ class SecurityAdmin(Struct):
         ]
 
     def _deployed(
-        self, applied: AppliedConfiguration, network: str, region: str, services: str, place: tuple[int, bool]
+        self, applied: AppliedConfiguration, network: str, region: str, services: str, manager_rank: tuple[int, bool]
     ) -> Iterator[DeployedRule]:
         """Yield the rules of a configuration that apply, or may apply, to a network."""
-        rank, ordered = place
+        rank, ordered = manager_rank
         if services == "none":
             return
         known = self._rules.get(applied.configuration, {})
@@ -157,10 +157,10 @@ class SecurityAdmin(Struct):
     def _applies(self, rule: str, applied: AppliedConfiguration, network: str) -> bool | None:
         """Return whether the collection of a rule applies to a network; None where that is not known."""
         groups = self._groups_of_collection.get(_collection(rule), {})
-        own = {each for each in self._memberships.get(network, ()) if each.startswith(f"{applied.manager}/")}
-        if not groups or not own or len(set(groups.values())) > 1:
+        memberships = {each for each in self._memberships.get(network, ()) if each.startswith(f"{applied.manager}/")}
+        if not groups or not memberships or len(set(groups.values())) > 1:
             return None
-        return bool(next(iter(groups.values())) & own)
+        return bool(next(iter(groups.values())) & memberships)
 
     def _services_of(self, applied: AppliedConfiguration) -> str:
         """Return to which rules a configuration sets networks with intent policies: none, allowrulesonly, all, ""."""
@@ -200,8 +200,8 @@ class SecurityAdmin(Struct):
     def returned(self, network: str, bodies: Iterable[tuple[str, Any]]) -> AdminRules:
         """Return the rules that Azure itself returned for a network, from (id, body)."""
         ranks = self._ranks(network, self.applied.get(network, []))
-        places = [(ranks.get(_manager(key_of_row(id)), (0, True)), id, body) for id, body in bodies]
-        return admin_rules(network, [DeployedRule(rank, known, id, body) for (rank, known), id, body in places])
+        ranked = [(ranks.get(_manager(key_of_row(id)), (0, True)), id, body) for id, body in bodies]
+        return admin_rules(network, [DeployedRule(rank, known, id, body) for (rank, known), id, body in ranked])
 
     # Rows
 
@@ -244,8 +244,8 @@ class SecurityAdmin(Struct):
 
     def _member_row(self, resource: Resource) -> None:
         member = text_at(resource.body, "properties.memberId") or text_at(resource.body, "properties.resourceId")
-        group, found, _ = key_of_row(resource.id).partition("/members/")
-        if found and member:
+        group, value, _ = key_of_row(resource.id).partition("/members/")
+        if value and member:
             self._memberships.setdefault(key_of_row(member), set()).add(group)
 
     def _manager_row(self, resource: Resource) -> None:

@@ -16,9 +16,9 @@ from scanner.model.json_paths import get_path, member, objects_at, same, text_at
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed
-from scanner.reach.networks import Destination, Fabric, Route, Subnet, key_of, network_of
+from scanner.reach.networks import Destination, Fabric, Route, Subnet, id_or_empty, network_of
 from scanner.reach.nsg import SecurityRules, security_rules_of
-from scanner.reach.port_ranges import Protocol, place
+from scanner.reach.port_ranges import Protocol, position
 from scanner.reach.public_addresses import public_address
 from scanner.reach.routes import Passage, detour, inside_route, outside_route, parsed_addresses, system_length
 from scanner.reach.rule_evaluation import deciding_rules
@@ -61,8 +61,8 @@ class PacketTarget(NamedTuple):
     def decided(self, rules: tuple[SecurityRule, ...], at: int) -> tuple[str, SourceSet]:
         """Return the rules that decide on it at a port, as text, and the part of it that they allow."""
         side, version = SIDES[self.inside], self.version
-        found, allowed = deciding_rules(rules, side, version, at, sources_from_addresses(self.addresses))
-        return ", ".join(rule.ref.text for rule, _ in found[:3]), allowed
+        matches, allowed = deciding_rules(rules, side, version, at, sources_from_addresses(self.addresses))
+        return ", ".join(rule.ref.text for rule, _ in matches[:3]), allowed
 
     @property
     def version(self) -> Version:
@@ -95,7 +95,7 @@ def outbound(
     index: Index, fabric: Fabric, sender: Destination, target: PacketTarget, protocol: Protocol, port: int
 ) -> Outbound:
     """Return whether a sender may send a packet to a target."""
-    subnet, at = fabric.subnets.get(fabric.key(sender.subnet)), place(protocol, port)
+    subnet, at = fabric.subnets.get(fabric.key(sender.subnet)), position(protocol, port)
     if subnet is not None:
         governed = _by_admin(fabric, subnet, sender, target, at)
     elif fabric.may_have_admin_rules(sender.subnet) or fabric.admin_gap(network_of(fabric.key(sender.subnet))):
@@ -160,7 +160,7 @@ def unread_subnet(subnet: str) -> Outbound:
 def _by_route(index: Index, fabric: Fabric, subnet: Subnet, target: PacketTarget) -> Outbound:
     if not target.inside:
         return outside_route(index, fabric, subnet, target.addresses, direct=target.direct)
-    length = BITS[target.version] if target.direct else system_length(index, key_of(subnet.id), target.addresses)
+    length = BITS[target.version] if target.direct else system_length(index, id_or_empty(subnet.id), target.addresses)
     return inside_route(index, fabric, subnet, target.addresses, length)
 
 
@@ -242,11 +242,11 @@ def _by_group(index: Index, kind: str, key: str, sender: Destination, target: Pa
 
 def mirrored(body: Any) -> Any:
     """Return a group whose inbound rules are the outbound ones of `body`, with source and destination exchanged."""
-    own = [_mirrored_rule(each) for each in objects_at(body, "properties.securityRules")]
+    custom_rules = [_mirrored_rule(each) for each in objects_at(body, "properties.securityRules")]
     known = [each for each in objects_at(body, "properties.defaultSecurityRules") if _is_outbound(each)]
     usual = [] if known else [INTERNET_DEFAULT]
     defaults = [_mirrored_rule(each) for each in (*known, *usual)]
-    properties = {"securityRules": own, "defaultSecurityRules": defaults}
+    properties = {"securityRules": custom_rules, "defaultSecurityRules": defaults}
     return {"id": member(body, "id"), "properties": properties}
 
 
@@ -326,9 +326,9 @@ def _unknown(why: Message) -> Egress:
 
 def _known(ids: list[str], index: Index, whose: str, version: Version) -> Egress:
     """Return the egress over these public addresses (ids); not known where one of them was not read."""
-    found = [parsed_addresses(public_address(index, each).address) for each in ids]
-    if found and all(found):
-        shown = union(addresses for each in found for addresses in each).of_version(version)
+    matches = [parsed_addresses(public_address(index, each).address) for each in ids]
+    if matches and all(matches):
+        shown = union(addresses for each in matches for addresses in each).of_version(version)
         return (
             Egress(shown)
             if shown
@@ -347,29 +347,29 @@ def _hop_of(route: Route) -> str:
 
 def _addresses_of_appliance(index: Index, address: str) -> AddressSet:
     """Return the public addresses of the Azure Firewall at a private address; none where one of them is not known."""
-    found: list[list[AddressSet]] = []
+    matches: list[list[AddressSet]] = []
     for firewall in index.of_type("Microsoft.Network/azureFirewalls")[0] if address else ():
         configurations = objects_at(firewall.body, "properties.ipConfigurations")
-        own = [text_at(each, "properties.privateIPAddress") for each in configurations]
-        if address not in (*own, text_at(firewall.body, "properties.hubIPAddresses.privateIPAddress")):
+        private_addresses = [text_at(each, "properties.privateIPAddress") for each in configurations]
+        if address not in (*private_addresses, text_at(firewall.body, "properties.hubIPAddresses.privateIPAddress")):
             continue
         ids = [text_at(each, "properties.publicIPAddress.id") for each in configurations]
-        found += [parsed_addresses(public_address(index, each).address) for each in ids if each]
+        matches += [parsed_addresses(public_address(index, each).address) for each in ids if each]
         for each in objects_at(firewall.body, "properties.hubIPAddresses.publicIPs.addresses"):
-            found.append(parsed_addresses(text_at(each, "address")))
-    return union(addresses for each in found for addresses in each) if all(found) else NO_ADDRESSES
+            matches.append(parsed_addresses(text_at(each, "address")))
+    return union(addresses for each in matches for addresses in each) if all(matches) else NO_ADDRESSES
 
 
 def _gateways_of(index: Index, subnet: Subnet) -> list[Resource] | Message:
     """Return the NAT gateways of a subnet, or why they are not known."""
-    key = key_of(subnet.id)
+    key = id_or_empty(subnet.id)
     every, _ = index.of_type(NAT_GATEWAYS)
-    found = [each for each in every if subnet.gateway == each.key or key in map(key_of, _ids(each, _SUBNETS))]
-    if subnet.gateway and all(each.key != subnet.gateway for each in found):
+    resources = [each for each in every if subnet.gateway == each.key or key in map(id_or_empty, _ids(each, _SUBNETS))]
+    if subnet.gateway and all(each.key != subnet.gateway for each in resources):
         return Message("its NAT gateway {gateway} was not collected", gateway=name_of(subnet.gateway))
-    if not found and index.missing_in(NAT_GATEWAYS, subnet.id) is not None:
+    if not resources and index.missing_in(NAT_GATEWAYS, subnet.id) is not None:
         return Message("NAT gateways were not collected")
-    return found
+    return resources
 
 
 def _public_ids(gateway: Resource) -> list[str]:

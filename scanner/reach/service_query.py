@@ -27,9 +27,9 @@ from scanner.reach.answers import ORDER, SenderAnswer, unread_answer
 from scanner.reach.callers import Caller, Sender
 from scanner.reach.filtering import filter_chain
 from scanner.reach.internal_paths import return_route, why_not_linked
-from scanner.reach.networks import Destination, destination_of, key_of, network_of
+from scanner.reach.networks import Destination, destination_of, id_or_empty, network_of
 from scanner.reach.port_query import AskedPort, port_of_endpoint
-from scanner.reach.port_ranges import place
+from scanner.reach.port_ranges import position
 from scanner.reach.routes import PASSES, Passage, parsed_addresses
 from scanner.reach.senders import PacketTarget, outbound, routed
 from scanner.reach.source_sets import UNKNOWN_APPLICATION_GROUP, reached_addresses
@@ -79,12 +79,12 @@ class Side(Struct, frozen=True):
     grant: Grant | None = None
 
 
-def ask_service(service: AskedService, caller: Caller, found: Topology) -> tuple[SenderAnswer, Grant | None]:
+def ask_service(service: AskedService, caller: Caller, topology: Topology) -> tuple[SenderAnswer, Grant | None]:
     """Return the answer for one sender, and the grant of the service that allows it."""
     sender = caller.senders[0]
     if sender.missing is not None:
         return unread_answer(sender.missing), None
-    sides = [*_sides(service, sender, caller.name, found), *_sides_inside(service)]
+    sides = [*_sides(service, sender, caller.name, topology), *_sides_inside(service)]
     words = {True: "yes", None: Message("not known"), False: "no"}
     best = min(sides, key=lambda each: ORDER.index(words[each.allows]))
     if best.allows is None:
@@ -92,18 +92,18 @@ def ask_service(service: AskedService, caller: Caller, found: Topology) -> tuple
     return SenderAnswer("yes" if best.allows else "no", best.hops), best.grant
 
 
-def _sides(service: AskedService, sender: Sender, name: str, found: Topology) -> Iterator[Side]:
+def _sides(service: AskedService, sender: Sender, name: str, topology: Topology) -> Iterator[Side]:
     lock = service.exposure.reach
     injected = any(hop.kind == "subnet" for hop in lock.hops)
     public = [each for each in lock.grants if not _is_private(each, injected)]
-    yield _public_side(service, public, lock, sender, name, found)
+    yield _public_side(service, public, lock, sender, name, topology)
     for each in lock.grants:
         if _is_private(each, injected):
             for id in each.ids:
                 if type_of(id).lower() == ENDPOINT:
-                    yield _endpoint_side(service, id, each, sender, found)
+                    yield _endpoint_side(service, id, each, sender, topology)
                 else:
-                    yield _injected_side(service, id, each, sender, found)
+                    yield _injected_side(service, id, each, sender, topology)
     for possible in lock.possible_grants:
         if _may_be_private(possible):
             yield Side(None, (), possible.missing)
@@ -138,13 +138,13 @@ def _may_be_private(possible: PossibleGrant) -> bool:
 
 
 def _public_side(
-    service: AskedService, grants: list[Grant], lock: Lock, sender: Sender, name: str, found: Topology
+    service: AskedService, grants: list[Grant], lock: Lock, sender: Sender, name: str, topology: Topology
 ) -> Side:
-    direct = _has_service_endpoint(service.top, sender, found)
-    allows, grant, missing = _best_grant(grants, lock, sender, name, direct, found)
+    direct = _has_service_endpoint(service.top, sender, topology)
+    allows, grant, missing = _best_grant(grants, lock, sender, name, direct, topology)
     if allows is False and service.exposure.further_rules is not None:
         allows, missing = None, service.exposure.further_rules
-    six = sender.place.version == 6
+    six = sender.destination.version == 6
     if allows and six:
         allows, missing = (
             None,
@@ -154,13 +154,13 @@ def _public_side(
         )
     if allows is False:
         return Side(False)
-    if direct and _has_policies(service.top, sender, found):
+    if direct and _has_policies(service.top, sender, topology):
         missing = Unread(
             Message("the service endpoint policies of its subnet"),
             Message("which storage accounts they allow is not evaluated"),
         )
         return Side(None, (), missing, grant)
-    sent = _sent_outside(service, sender, bool(direct), found)
+    sent = _sent_outside(service, sender, bool(direct), topology)
     hops = (sent.hop,) if sent.hop else ()
     if sent.allows is False:
         return Side(False, hops)
@@ -175,10 +175,12 @@ def _public_side(
 
 
 def _best_grant(
-    grants: list[Grant], lock: Lock, sender: Sender, name: str, direct: bool | None, found: Topology
+    grants: list[Grant], lock: Lock, sender: Sender, name: str, direct: bool | None, topology: Topology
 ) -> tuple[bool | None, Grant | None, Unread | None]:
     """Return whether a grant allows the sender, that grant, and why it is not known."""
-    tried = [(each, *_admits(each, sender, name, direct, found)) for each in sorted(grants, key=lambda one: -one.level)]
+    tried = [
+        (each, *_admits(each, sender, name, direct, topology)) for each in sorted(grants, key=lambda one: -one.level)
+    ]
     for wanted in (True, None):
         for grant, fits, missing in tried:
             if fits is wanted:
@@ -187,11 +189,11 @@ def _best_grant(
     return (False, None, None) if possible is None else (None, None, possible.missing)
 
 
-def _has_service_endpoint(top: Resource, sender: Sender, found: Topology) -> bool | None:
+def _has_service_endpoint(top: Resource, sender: Sender, topology: Topology) -> bool | None:
     """Return whether the subnet of a sender has a service endpoint for a service, in its region; None where that is not
     known.
     """
-    subnet = found.fabric.subnets.get(found.fabric.key(sender.place.subnet))
+    subnet = topology.fabric.subnets.get(topology.fabric.key(sender.destination.subnet))
     if subnet is None or subnet.services is None:
         return None
     wanted, region = _endpoint_services(top), top.location.replace(" ", "").lower()
@@ -201,9 +203,9 @@ def _has_service_endpoint(top: Resource, sender: Sender, found: Topology) -> boo
     return None if regions else False
 
 
-def _has_policies(top: Resource, sender: Sender, found: Topology) -> bool:
+def _has_policies(top: Resource, sender: Sender, topology: Topology) -> bool:
     """Return whether service endpoint policies of the sender's subnet, which are for storage alone, may block it."""
-    subnet = found.fabric.subnets.get(found.fabric.key(sender.place.subnet))
+    subnet = topology.fabric.subnets.get(topology.fabric.key(sender.destination.subnet))
     return subnet is not None and subnet.limited and top.type.lower().startswith("microsoft.storage/")
 
 
@@ -213,7 +215,7 @@ def _endpoint_services(top: Resource) -> tuple[str, ...]:
 
 
 def _admits(
-    grant: Grant, sender: Sender, name: str, direct: bool | None, found: Topology
+    grant: Grant, sender: Sender, name: str, direct: bool | None, topology: Topology
 ) -> tuple[bool | None, Unread | None]:
     """Return whether a grant of the public side allows a sender, and why that is not known.
 
@@ -226,7 +228,7 @@ def _admits(
     if grant.addresses is not None:
         return _admits_address(grant.addresses, sender, name, direct)
     if grant.ids:
-        return _admits_subnet(grant.ids, sender, direct, found)
+        return _admits_subnet(grant.ids, sender, direct, topology)
     if grant.description == TENANTS and sender.egress.addresses and direct is False:
         return True, None
     what = (
@@ -248,31 +250,31 @@ def _admits_address(
         return None, Unread(
             what, Message("the service sees the private address, because the subnet has a service endpoint")
         )
-    own = sender.egress.addresses
-    if not own:
+    sender_addresses = sender.egress.addresses
+    if not sender_addresses:
         return None, Unread(what, sender.egress.why or Message("it is not known"))
-    if not addresses & own:
+    if not addresses & sender_addresses:
         return False, None
     if direct is None:
         return None, Unread(Message("the service endpoints of its subnet"), Message("Azure did not return them"))
     return (
         (True, None)
-        if addresses.covers(own)
+        if addresses.covers(sender_addresses)
         else (None, Unread(what, Message("only some of its addresses are allowed")))
     )
 
 
 def _admits_subnet(
-    ids: Iterable[str], sender: Sender, direct: bool | None, found: Topology
+    ids: Iterable[str], sender: Sender, direct: bool | None, topology: Topology
 ) -> tuple[bool | None, Unread | None]:
-    own = found.fabric.key(sender.place.subnet)
-    keys = [key_of(each) for each in ids]
-    if own in keys:
+    sender_subnet = topology.fabric.key(sender.destination.subnet)
+    keys = [id_or_empty(each) for each in ids]
+    if sender_subnet in keys:
         missing = Unread(
-            Message("the service endpoints of {own}", own=name_of(own)), Message("Azure did not return them")
+            Message("the service endpoints of {own}", own=name_of(sender_subnet)), Message("Azure did not return them")
         )
         return direct, missing if direct is None else None
-    way = routed(found.index, found.fabric, sender.place, _outside(sender, direct=bool(direct)))
+    way = routed(topology.index, topology.fabric, sender.destination, _outside(sender, direct=bool(direct)))
     if way.allows is None:
         return None, way.missing  # an appliance on the way may be in a subnet that the service allows
     if all("/subnets/" in each for each in keys):
@@ -292,53 +294,55 @@ def _may_admit(possible: PossibleGrant, sender: Sender) -> bool:
     return True
 
 
-def _sent_outside(service: AskedService, sender: Sender, direct: bool, found: Topology) -> Passage:
+def _sent_outside(service: AskedService, sender: Sender, direct: bool, topology: Topology) -> Passage:
     """Return whether a sender may send packets to the public address of the service, which is one of all."""
     target = _outside(sender, direct=direct)
     return _any_port(
         service,
         [
-            outbound(found.index, found.fabric, sender.place, target, each.protocol, each.number)
+            outbound(topology.index, topology.fabric, sender.destination, target, each.protocol, each.number)
             for each in service.numbers
         ],
     )
 
 
 def _outside(sender: Sender, *, direct: bool) -> PacketTarget:
-    return PacketTarget(PUBLIC_ADDRESSES.of_version(sender.place.version), False, direct=direct)
+    return PacketTarget(PUBLIC_ADDRESSES.of_version(sender.destination.version), False, direct=direct)
 
 
-def _any_port(service: AskedService, found: list[Passage]) -> Passage:
+def _any_port(service: AskedService, passages: list[Passage]) -> Passage:
     """Return the best of the answers for the ports of a service."""
-    if not found:
+    if not passages:
         why = service.ports.why if isinstance(service.ports, NoPort) else Message("it is not known")
         missing = Unread(Message("the port of {endpoint}", endpoint=service.exposure.endpoint), why)
         return Passage(None, Hop("path", "port", why, allows=None), missing)
-    return min(found, key=lambda each: (True, None, False).index(each.allows))
+    return min(passages, key=lambda each: (True, None, False).index(each.allows))
 
 
 # Private endpoints
 
 
-def _endpoint_side(service: AskedService, id: str, grant: Grant, sender: Sender, found: Topology) -> Side:
-    endpoint = found.index.resources.get(key_of(id))
+def _endpoint_side(service: AskedService, id: str, grant: Grant, sender: Sender, topology: Topology) -> Side:
+    endpoint = topology.index.resources.get(id_or_empty(id))
     hop = Hop("private-endpoint", name_of(id), Message("Approved"), id)
     if endpoint is None:
         return _unknown(hop, not_listed(id), grant)
-    subnet = key_of(text_at(endpoint.body, "properties.subnet.id"))
+    subnet = id_or_empty(text_at(endpoint.body, "properties.subnet.id"))
     other = _is_for_another(service, endpoint)
-    missing = other or why_not_linked(found.index, found.fabric.key(sender.place.subnet), subnet)
+    missing = other or why_not_linked(topology.index, topology.fabric.key(sender.destination.subnet), subnet)
     if missing is not None:
         return _unknown(hop, missing, grant)
-    places = _places_of(endpoint, subnet, found)
-    if not places:
+    destinations = _destinations_of(endpoint, subnet, topology)
+    if not destinations:
         missing = Unread(
             Message("the private address of {name}", name=endpoint.name),
             Message("its network interface was not collected"),
         )
         return _unknown(hop, missing, grant)
     sides = [
-        _at_address(service, each, hop, grant, sender, found) for each in places if each.version == sender.place.version
+        _at_address(service, each, hop, grant, sender, topology)
+        for each in destinations
+        if each.version == sender.destination.version
     ]
     if not sides:
         return Side(
@@ -363,25 +367,27 @@ def _is_for_another(service: AskedService, endpoint: Resource) -> Unread | None:
         if same(get_path(connection, "properties.privateLinkServiceId"), service.top.id)
         for each in texts_at(connection, "properties.groupIds")
     }
-    own = service.exposure.endpoint.partition("/")[0].lower()
-    if own in groups or not groups & service.names:
+    service_name = service.exposure.endpoint.partition("/")[0].lower()
+    if service_name in groups or not groups & service.names:
         return None
     what = Message("the private endpoint {name}", name=endpoint.name)
     return Unread(
         what,
-        Message("it is for {list}; whether it leads to {own} is not known", list=", ".join(sorted(groups)), own=own),
+        Message(
+            "it is for {list}; whether it leads to {own} is not known", list=", ".join(sorted(groups)), own=service_name
+        ),
     )
 
 
-def _places_of(endpoint: Resource, subnet: str, found: Topology) -> list[Destination]:
+def _destinations_of(endpoint: Resource, subnet: str, topology: Topology) -> list[Destination]:
     """Return the addresses of a private endpoint, as destinations."""
-    places: list[Destination] = []
+    destinations: list[Destination] = []
     for each in objects_at(endpoint.body, "properties.networkInterfaces"):
-        nic = found.fabric.nics.get(key_of(text_at(each, "id")))
+        nic = topology.fabric.nics.get(id_or_empty(text_at(each, "id")))
         if nic is not None:
-            places += [destination_of(nic, one) for one in nic.configurations if one.address]
-    if places:
-        return places
+            destinations += [destination_of(nic, one) for one in nic.configurations if one.address]
+    if destinations:
+        return destinations
     texts = [text for each in objects_at(endpoint.body, "properties.customDnsConfigs") for text in _texts(each)]
     texts += [
         text_at(each, "properties.privateIPAddress")
@@ -397,21 +403,21 @@ def _texts(config: object) -> list[str]:
 
 
 def _at_address(
-    service: AskedService, at: Destination, hop: Hop, grant: Grant, sender: Sender, found: Topology
+    service: AskedService, at: Destination, hop: Hop, grant: Grant, sender: Sender, topology: Topology
 ) -> Side:
     """Return the answer at one address of a private endpoint."""
-    subnet = found.fabric.subnets.get(found.fabric.key(at.subnet))
+    subnet = topology.fabric.subnets.get(topology.fabric.key(at.subnet))
     hop = Hop(
         hop.kind,
         hop.name,
         Message("{address}, Approved; whether DNS leads there is not evaluated", address=at.address),
         hop.resource,
     )
-    sent = _sent_to(service, at, sender, found, direct=True)
+    sent = _sent_to(service, at, sender, topology, direct=True)
     policies = subnet.policies if subnet is not None else ""
     if policies not in ("disabled", "networksecuritygroupenabled"):
         # With the policies of the subnet on, routes of the sender's table count that are as long as its network.
-        routed = _sent_to(service, at, sender, found, direct=False)
+        routed = _sent_to(service, at, sender, topology, direct=False)
         if policies in ("enabled", "routetableenabled"):
             sent = routed
         elif routed.allows is not sent.allows:
@@ -419,9 +425,9 @@ def _at_address(
                 Message("the route to the private endpoint"), routed.hop.detail if routed.hop else NOTHING
             )
             sent = Passage(None, routed.hop, missing)
-    entered = _enters(service, at, sender, found, sent)
+    entered = _enters(service, at, sender, topology, sent)
     if policies in ("disabled", "routetableenabled"):
-        governed = subnet is not None and found.fabric.admin_of(subnet) is not None
+        governed = subnet is not None and topology.fabric.admin_of(subnet) is not None
         entered = entered if governed and entered.allows is not True else PASSES
     if entered.allows is False and policies not in ("enabled", "networksecuritygroupenabled"):
         text = Message("whether the network policies of its subnet apply to private endpoints is not known")
@@ -441,33 +447,33 @@ def _side(passages: tuple[Passage, ...], hop: Hop, grant: Grant) -> Side:
     return Side(True, (hop,), None, grant)
 
 
-def _sent_to(service: AskedService, at: Destination, sender: Sender, found: Topology, *, direct: bool) -> Passage:
+def _sent_to(service: AskedService, at: Destination, sender: Sender, topology: Topology, *, direct: bool) -> Passage:
     addresses = union(parsed_addresses(at.address))
     target = PacketTarget(addresses, True, at.application_groups, direct)
     return _any_port(
         service,
         [
-            outbound(found.index, found.fabric, sender.place, target, each.protocol, each.number)
+            outbound(topology.index, topology.fabric, sender.destination, target, each.protocol, each.number)
             for each in service.numbers
         ],
     )
 
 
-def _enters(service: AskedService, at: Destination, sender: Sender, found: Topology, sent: Passage) -> Passage:
+def _enters(service: AskedService, at: Destination, sender: Sender, topology: Topology, sent: Passage) -> Passage:
     """Return whether the inbound rules at a destination allow the sender, or what an appliance on its way (`sent`)
     may show in its place.
     """
-    chain = filter_chain(found.fabric, at, "inside")
+    chain = filter_chain(topology.fabric, at, "inside")
     detour = sent.allows is None and sent.hop is not None and sent.hop.kind in ("route", "subnet")
     results: list[Passage] = []
     for port in service.numbers:
-        line = place(port.protocol, port.number)
-        piece = next((each for each in chain.places if each.first <= line <= each.last), None)
+        line = position(port.protocol, port.number)
+        piece = next((each for each in chain.open_spans if each.first <= line <= each.last), None)
         hop = Hop("subnet-nsg", name_of(at.subnet), Message("its inbound rules block the packet"), at.subnet, False)
         if piece is None:
             results.append(Passage(False, hop))
             continue
-        groups = sender.place.application_groups
+        groups = sender.destination.application_groups
         certain = reached_addresses(piece.certain, sender.addresses, groups)[0]
         possible = reached_addresses(piece.possible, sender.addresses, groups)[1]
         if sender.addresses and certain.covers(sender.addresses) and chain.admin_gap is None:
@@ -487,16 +493,18 @@ def _enters(service: AskedService, at: Destination, sender: Sender, found: Topol
 # Services in a subnet
 
 
-def _injected_side(service: AskedService, id: str, grant: Grant, sender: Sender, found: Topology) -> Side:
-    key = key_of(id)
-    subnet = found.fabric.subnets.get(key)
+def _injected_side(service: AskedService, id: str, grant: Grant, sender: Sender, topology: Topology) -> Side:
+    key = id_or_empty(id)
+    subnet = topology.fabric.subnets.get(key)
     hop = Hop("subnet", name_of(key), Message("inside {key}", key=name_of(network_of(key))), id)
     missing = (
-        not_listed(id) if subnet is None else why_not_linked(found.index, found.fabric.key(sender.place.subnet), key)
+        not_listed(id)
+        if subnet is None
+        else why_not_linked(topology.index, topology.fabric.key(sender.destination.subnet), key)
     )
     if missing is not None or subnet is None:
         return _unknown(hop, missing or not_listed(id), grant)
-    prefixes = [each for each in subnet.prefixes if (":" in each) == (sender.place.version == 6)]
+    prefixes = [each for each in subnet.prefixes if (":" in each) == (sender.destination.version == 6)]
     if not prefixes:
         return _unknown(
             hop,
@@ -505,13 +513,13 @@ def _injected_side(service: AskedService, id: str, grant: Grant, sender: Sender,
         )
     sides = []
     for prefix in prefixes:
-        at = Destination(key, address=prefix, version=sender.place.version)
-        sent = _sent_to(service, at, sender, found, direct=False)
-        entered = _enters(service, at, sender, found, sent)
+        at = Destination(key, address=prefix, version=sender.destination.version)
+        sent = _sent_to(service, at, sender, topology, direct=False)
+        entered = _enters(service, at, sender, topology, sent)
         if entered.allows is False and service.top.type.lower().startswith(_WITHOUT_RULES):
             text = Message("whether the rules of its subnet apply to it is not known")
             entered = Passage(None, entered.hop, Unread(Message("the inbound rules"), text))
-        back = return_route(found.index, found.fabric, key, sender.place)
+        back = return_route(topology.index, topology.fabric, key, sender.destination)
         sides.append(_side((sent, entered, back), hop, grant))
     if len({each.allows for each in sides}) == 1:
         return sides[0]

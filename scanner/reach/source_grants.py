@@ -31,9 +31,9 @@ EVERY_ADDRESS: Final = Message("every address")
 @lru_cache(maxsize=4096)
 def describe_sources(sources: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
     """Return sources as a clause: "every address", "every address except 20.0.0.0/8", "the service tag Storage"."""
-    parts = _addresses(sources.addresses, limit)
-    if parts and sources.without:
-        parts[-1] = Message("{part} except {without}", part=parts[-1], without=_few(sources.without, limit))
+    texts = _addresses(sources.addresses, limit)
+    if texts and sources.without:
+        texts[-1] = Message("{part} except {without}", part=texts[-1], without=_few(sources.without, limit))
     tags = [tag for tag in sources.tags if not tag.startswith("/")]
     groups = [name_of(tag) for tag in sources.tags if tag.startswith("/")]
     shown = _few(tags, limit)
@@ -44,7 +44,7 @@ def describe_sources(sources: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
         else []
     )
     named += [Message("members of {groups}", groups=_few(groups, limit))] if groups else []
-    return listed([*named, *parts] if parts and is_rest(parts[-1]) else [*parts, *named])
+    return listed([*named, *texts] if texts and is_rest(texts[-1]) else [*texts, *named])
 
 
 def _few(names: Sequence[str], limit: int) -> str:
@@ -78,12 +78,12 @@ def grants_from_sources(sources: SourceSet, index: Index, *evidence: Evidence) -
     Grants are kept by sources without the evidence, because the same sources reach many ports.
     """
     memo: dict[SourceSet, tuple[Grant, ...]] = cached(index, "ways", _no_ways)
-    found = memo.get(sources)
-    if found is None:
+    grants = memo.get(sources)
+    if grants is None:
         if len(memo) >= MAX_CACHED_GRANTS:
             memo.clear()
-        found = memo[sources] = _grants_from_sources(sources, index)
-    return tuple(grant.with_evidence(evidence) for grant in found) if evidence else found
+        grants = memo[sources] = _grants_from_sources(sources, index)
+    return tuple(grant.with_evidence(evidence) for grant in grants) if evidence else grants
 
 
 MAX_CACHED_GRANTS: Final = 4096
@@ -94,10 +94,10 @@ def _no_ways(index: Index) -> dict[SourceSet, tuple[Grant, ...]]:
 
 
 def _grants_from_sources(sources: SourceSet, index: Index) -> tuple[Grant, ...]:
-    found: list[Grant] = []
+    grants: list[Grant] = []
     addresses = grant_from_addresses(sources.addresses, index)
     if addresses is not None:
-        found.append(addresses)
+        grants.append(addresses)
     for term in sources.terms:
         open_ways = [grant_from_tag(tag)[0] for tag in sorted(term.tags) if not tag.startswith("/")]
         if not open_ways or None in open_ways:
@@ -105,13 +105,13 @@ def _grants_from_sources(sources: SourceSet, index: Index) -> tuple[Grant, ...]:
         bound = grant_from_addresses(term.addresses, index)
         narrow = min((grant for grant in open_ways if grant is not None), key=lambda grant: grant.level)
         if bound is not None:
-            found.append(bound if bound.level < Reach.azure else narrow)
-    return tuple(dict.fromkeys(found))
+            grants.append(bound if bound.level < Reach.azure else narrow)
+    return tuple(dict.fromkeys(grants))
 
 
 def platform_tags(sources: SourceSet) -> tuple[Message, ...]:
     """Return the tags of Microsoft's own management and probes among the sources, with what they are: shown, never
     reach.
     """
-    found = [service_tag(tag) for tag in sources.tags if not tag.startswith("/")]
-    return tuple(Message("{name}: {why}", name=tag.name, why=tag.why) for tag in found if tag.reach == "none")
+    service_tags = [service_tag(tag) for tag in sources.tags if not tag.startswith("/")]
+    return tuple(Message("{name}: {why}", name=tag.name, why=tag.why) for tag in service_tags if tag.reach == "none")

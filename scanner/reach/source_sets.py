@@ -145,12 +145,12 @@ def source_set(terms: Iterable[SourceTerm]) -> SourceSet:
             groups.setdefault((term.tags, term.without), []).append(term.addresses)
     if not groups:
         return NO_SOURCES
-    found = [
+    source_terms = [
         SourceTerm(union(sets) if len(sets) > 1 else sets[0], tags, without) for (tags, without), sets in groups.items()
     ]
-    if len(found) > 1:
-        found.sort(key=_order)
-    return SourceSet(tuple(found))
+    if len(source_terms) > 1:
+        source_terms.sort(key=_order)
+    return SourceSet(tuple(source_terms))
 
 
 def _order(term: SourceTerm) -> tuple[list[str], list[str]]:
@@ -190,20 +190,20 @@ __all__ = [
 ]
 
 
-def reached_addresses(sources: SourceSet, own: AddressSet, groups: frozenset[str]) -> tuple[AddressSet, AddressSet]:
+def reached_addresses(sources: SourceSet, trusted: AddressSet, groups: frozenset[str]) -> tuple[AddressSet, AddressSet]:
     """Return which of these addresses a set has whatever tags Azure gives them, and which it has with some tags.
 
     With UNKNOWN_APPLICATION_GROUP among the groups they may be in others too: each such group counts as one more tag.
     """
-    own_groups, more = {each.strip("/") for each in groups}, UNKNOWN_APPLICATION_GROUP in groups
+    known_groups, more = {each.strip("/") for each in groups}, UNKNOWN_APPLICATION_GROUP in groups
     terms: list[tuple[AddressSet, frozenset[str], frozenset[str]]] = []
     for term in sources.terms:
         needs, without = ({tag.strip("/") for tag in tags if tag.startswith("/")} for tags in (term.tags, term.without))
-        if (more or needs <= own_groups) and not without & own_groups and term.addresses & own:
+        if (more or needs <= known_groups) and not without & known_groups and term.addresses & trusted:
             named, denied = (frozenset(tag for tag in tags if tag[0] != "/") for tags in (term.tags, term.without))
             if more:
-                named, denied = named | (needs - own_groups), denied | without
-            terms.append((term.addresses & own, named, denied))
+                named, denied = named | (needs - known_groups), denied | without
+            terms.append((term.addresses & trusted, named, denied))
     names = sorted({tag for _, named, denied in terms for tag in (*named, *denied)})
     possible = union(addresses for addresses, _, _ in terms)
     if len(names) > MAX_TAGS:

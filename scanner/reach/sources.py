@@ -51,7 +51,7 @@ def private_range_evidence(path: str, addresses: AddressSet) -> tuple[Evidence, 
     return (Evidence(path, listed((addresses - PUBLIC_ADDRESSES).describe(MAX_NAMED)), NO_EFFECT),)
 
 
-def in_own_tenant(resource: Resource, index: Index, other: str) -> bool:
+def in_same_tenant(resource: Resource, index: Index, other: str) -> bool:
     """Return whether an id names something in a visible subscription of the resource's tenant, or of one that was
     read together with it.
     """
@@ -69,24 +69,24 @@ def grants_from_ids(resource: Resource, index: Index, path: str, ids: Iterable[s
     """Return the grants of subnets, private endpoints or subscriptions: `private` for own ones, `selected` for
     others.
     """
-    own: list[str] = []
+    same_tenant: list[str] = []
     foreign: list[str] = []
     for each in ids:
-        (own if in_own_tenant(resource, index, each) else foreign).append(each)
+        (same_tenant if in_same_tenant(resource, index, each) else foreign).append(each)
     grants: list[Grant] = []
     if foreign:
-        places = by_whereabouts(resource, index, foreign)
+        addresses = by_whereabouts(resource, index, foreign)
         description = joined(
             "; ",
             (
                 Message("{names}, {what} {where}", names=listed(_names(each)), what=what, where=where)
-                for where, each in places.items()
+                for where, each in addresses.items()
             ),
         )
         seen = Evidence(path, foreign[:MAX_LISTED], Message("{what} in a visible subscription", what=what))
         grants.append(Grant(Reach.selected, (seen,), description, ids=tuple(foreign)))
-    if own:
-        grants.append(Grant(Reach.private, (Evidence(path, own[:MAX_LISTED]),), ids=tuple(own)))
+    if same_tenant:
+        grants.append(Grant(Reach.private, (Evidence(path, same_tenant[:MAX_LISTED]),), ids=tuple(same_tenant)))
     return tuple(grants)
 
 
@@ -149,7 +149,7 @@ __all__ = [
     "grant_from_addresses",
     "grant_from_tag",
     "grants_from_ids",
-    "in_own_tenant",
+    "in_same_tenant",
     "private_range_evidence",
     "source_hop",
 ]

@@ -50,14 +50,14 @@ class Topology:
 
     def paths(self, nic: Nic) -> list[NetworkPath]:
         """Return the paths to a network interface, on every address of it."""
-        found = [path for each in nic.configurations for path in self.paths_to(nic, each)]
+        network_paths = [path for each in nic.configurations for path in self.paths_to(nic, each)]
         if nic.malformed:
             front = possible_front_end(
                 Unread(nic.malformed, Message("{id} has an undocumented form", id=name_of(nic.id)))
             )
             ends = [Destination("", nic.group, version=version) for version in _VERSIONS]
-            found += [NetworkPath(front, end, nic.id) for end in ends]
-        return found
+            network_paths += [NetworkPath(front, end, nic.id) for end in ends]
+        return network_paths
 
     def paths_to(self, nic: Nic, configuration: IpConfiguration) -> list[NetworkPath]:
         """Return the paths to one IP configuration of a network interface."""
@@ -81,9 +81,11 @@ class Topology:
 
         `gateway`: the front end (key) of a gateway load balancer that the interface is chained to.
         """
-        found = public_address(self.index, public)
-        hops = (found.hop, gateway_hop(gateway)) if gateway else (found.hop,)
-        return FrontEnd(found.address, found.entry, version=found.version, hops=hops, sku_unread=found.sku_unread)
+        address = public_address(self.index, public)
+        hops = (address.hop, gateway_hop(gateway)) if gateway else (address.hop,)
+        return FrontEnd(
+            address.address, address.entry, version=address.version, hops=hops, sku_unread=address.sku_unread
+        )
 
     def possible_front_ends(self, id: str, network: str, named: Iterable[str] = ()) -> list[FrontEnd]:
         """Return what may lead to an id, because load balancers or firewalls were not read.
@@ -93,35 +95,37 @@ class Topology:
         index, subscription = self.index, subscription_of(id)
         # A pool may name addresses in a network of another subscription, which shows nothing of it.
         firewalls = firewalls_unread(index, subscription, network)
-        found = unread_front_ends(index.missing.get(LOAD_BALANCERS.lower()), firewalls)
+        front_ends = unread_front_ends(index.missing.get(LOAD_BALANCERS.lower()), firewalls)
         if self.load_balancers.malformed:
             keys, known = tuple(named), index.resources.get(network)
             region = known.location if known is not None else ""
-            found += [each.front_end for each in self.load_balancers.malformed if each.reaches(network, region, keys)]
+            front_ends += [
+                each.front_end for each in self.load_balancers.malformed if each.reaches(network, region, keys)
+            ]
         if subscription in index.partial:
             missing = Unread(
                 f"/subscriptions/{subscription}", Message("only part of the subscription is visible to this scan")
             )
-            found += unread_front_ends(missing, missing)
-        return found
+            front_ends += unread_front_ends(missing, missing)
+        return front_ends
 
 
-def groups_on_paths(found: Topology, *, certain: bool = True) -> set[str]:
+def groups_on_paths(result: Topology, *, certain: bool = True) -> set[str]:
     """Return the keys of the network security groups on a path from outside; not `certain`: also on a possible one."""
-    return cached(found.index, f"groups on a path {certain}", lambda _: _groups_on_paths(found, certain))
+    return cached(result.index, f"groups on a path {certain}", lambda _: _groups_on_paths(result, certain))
 
 
 def _groups_on_paths(topology: Topology, certain: bool) -> set[str]:
-    found: set[str] = set()
+    matches: set[str] = set()
     for nic in topology.fabric.nics.values():
         for each in nic.configurations:
             subnet = topology.fabric.subnets.get(each.subnet)
             above = subnet.group if subnet is not None else ""
-            if {nic.group, above} <= found | {""}:
+            if {nic.group, above} <= matches | {""}:
                 continue
             if any(not (certain and path.front_end.missing) for path in topology.paths_to(nic, each)):
-                found |= {nic.group, above}
-    return found - {""}
+                matches |= {nic.group, above}
+    return matches - {""}
 
 
 def topology(index: Index) -> Topology:

@@ -10,9 +10,9 @@ from scanner.report.summary import COLUMNS, MatrixCell, matrix
 from scanner.report.words import Words
 
 
-def before_after(found: DiffDocument, t: Words) -> dict[str, Any] | None:
+def before_after(diff_document: DiffDocument, t: Words) -> dict[str, Any] | None:
     """Return severities, matrix and totals, each before and after; None where the files do not say them."""
-    sides = (found.old, found.newer)
+    sides = (diff_document.old, diff_document.newer)
     if not all(side.endpoints or side.severities for side in sides):
         return None
     before, after = (side.severities for side in sides)
@@ -32,7 +32,7 @@ def before_after(found: DiffDocument, t: Words) -> dict[str, Any] | None:
         "open": (sum(before.values()), sum(after.values())),
         "endpoints": tuple(sum(row.count for row in side.endpoints) for side in sides),
         "columns": COLUMNS,
-        "matrix": _cells(found, t),
+        "matrix": _cells(diff_document, t),
     }
 
 
@@ -40,9 +40,9 @@ def _signed(change: int, t: Words) -> str:
     return f"+{t.number(change)}" if change > 0 else f"\u2212{t.number(-change)}" if change else "0"
 
 
-def _cells(found: DiffDocument, t: Words) -> list[dict[str, Any]]:
+def _cells(diff_document: DiffDocument, t: Words) -> list[dict[str, Any]]:
     """Return the rows of the matrix; a cell has `before`, `after` and the look of the newer one, else of the older."""
-    old, new = matrix(_rows(found.old)), matrix(_rows(found.newer))
+    old, new = matrix(_rows(diff_document.old)), matrix(_rows(diff_document.newer))
     return [
         {"name": t(f"row.{was[0].row}"), "cells": [_cell(*pair) for pair in zip(was, now, strict=True)]}
         for was, now in zip(old, new, strict=True)

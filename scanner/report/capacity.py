@@ -72,15 +72,15 @@ class Capacity(Struct):
 
     def regions(self) -> list[RegionQuotas]:
         """Return the quotas by subscription and region, those with the most that is tight first."""
-        found: dict[tuple[str, str], RegionQuotas] = {}
+        result: dict[tuple[str, str], RegionQuotas] = {}
         for row in self.quotas:
-            group = found.setdefault((row.subscription, row.region), RegionQuotas(row.subscription, row.region))
+            group = result.setdefault((row.subscription, row.region), RegionQuotas(row.subscription, row.region))
             group.counts[row.state] += bool(row.quota)
             if row.why:
                 of = row.name or row.provider
                 group.whys.append(f"{of}: {row.why}" if of else row.why)
         return sorted(
-            found.values(),
+            result.values(),
             key=lambda each: (-each.counts["full"], -each.counts["near"], each.subscription, each.region),
         )
 
@@ -102,17 +102,17 @@ def is_tight(row: CapacityRow) -> bool:
 
 def sentence(document: Document) -> str:
     """Return how many quotas are tight, in how many regions they are not known, and what is reserved."""
-    found = Capacity.of(document.capacity)
-    if not found.rows:
+    capacity = Capacity.of(document.capacity)
+    if not capacity.rows:
         return "This document has nothing on capacity."
-    single = sum(each.single for each in found.spreads)
-    if not found.quotas:
+    single = sum(each.single for each in capacity.spreads)
+    if not capacity.quotas:
         return f"This document has no quotas. {single:,} checks found one zone or region only."
-    counts = found.counts()
-    regions = len({(each.subscription, each.region) for each in found.quotas if each.quota})
-    said = f"{sum(counts.values()):,} quotas in {regions:,} regions: {counts['full']:,} with nothing left"
-    said += f", {counts['near']:,} with little; in {found.unread():,} places they are not known."
-    return f"{said} {single:,} checks found one zone or region only."
+    counts = capacity.counts()
+    regions = len({(each.subscription, each.region) for each in capacity.quotas if each.quota})
+    text = f"{sum(counts.values()):,} quotas in {regions:,} regions: {counts['full']:,} with nothing left"
+    text += f", {counts['near']:,} with little; in {capacity.unread():,} places they are not known."
+    return f"{text} {single:,} checks found one zone or region only."
 
 
 def reservation_name(row: ReservationRow) -> str:

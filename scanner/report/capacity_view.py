@@ -19,36 +19,36 @@ LOOKS: Final = {"full": "medium", "near": "low", "room": "info", "unlimited": "i
 
 def capacity_view(document: Document, words: Words) -> dict[str, Any]:
     """Return the variable `capacity` of the report: None in a document without capacity."""
-    found = Capacity.of(document.capacity)
-    if not found.rows:
+    capacity = Capacity.of(document.capacity)
+    if not capacity.rows:
         return {"capacity": None}
     labels = scope_labels(document.coverage.scopes, document.scan)
-    tight = [row for row in found.quotas if row.state in TIGHT]
-    regions = found.regions()
+    tight = [row for row in capacity.quotas if row.state in TIGHT]
+    regions = capacity.regions()
     return {
         "capacity": {
-            "lead": _lead(found, words),
+            "lead": _lead(capacity, words),
             "regions": [_region(each, labels, words) for each in regions[:SHOWN]],
             "more_regions": max(0, len(regions) - SHOWN),
             "tight": [_quota(row, labels, words) for row in tight[:SHOWN]],
             "more_tight": max(0, len(tight) - SHOWN),
-            "reservations": [_reservation(row, labels, words) for row in found.reservations[:SHOWN]],
-            "more_reservations": max(0, len(found.reservations) - SHOWN),
-            "spreads": [_spread(row, words) for row in found.spreads],
-            "planes": [_plane(row, words) for row in found.control_planes],
+            "reservations": [_reservation(row, labels, words) for row in capacity.reservations[:SHOWN]],
+            "more_reservations": max(0, len(capacity.reservations) - SHOWN),
+            "spreads": [_spread(row, words) for row in capacity.spreads],
+            "planes": [_plane(row, words) for row in capacity.control_planes],
         }
     }
 
 
-def _lead(found: Capacity, words: Words) -> str:
-    if not found.quotas:
+def _lead(capacity: Capacity, words: Words) -> str:
+    if not capacity.quotas:
         return ""
-    counts, unread = found.counts(), found.unread()
-    said = [words("capacity.count.quotas", sum(counts.values()))]
-    said += [words(f"capacity.count.{state}", counts[state]) for state in TIGHT]
+    counts, unread = capacity.counts(), capacity.unread()
+    texts = [words("capacity.count.quotas", sum(counts.values()))]
+    texts += [words(f"capacity.count.{state}", counts[state]) for state in TIGHT]
     if unread:
-        said.append(words("capacity.count.unread", unread))
-    return f"{', '.join(said)}."
+        texts.append(words("capacity.count.unread", unread))
+    return f"{', '.join(texts)}."
 
 
 def _region(group: RegionQuotas, labels: dict[str, str], words: Words) -> dict[str, Any]:
@@ -80,13 +80,13 @@ def _quota(row: QuotaRow, labels: dict[str, str], words: Words) -> dict[str, Any
 
 def _reservation(row: ReservationRow, labels: dict[str, str], words: Words) -> dict[str, Any]:
     is_whole = row.resource.count("/") == len(("", "subscriptions"))
-    own = words("capacity.reservations_of") if is_whole else reservation_name(row)
+    label = words("capacity.reservations_of") if is_whole else reservation_name(row)
     zones = words("capacity.zones", zones=", ".join(row.zones)) if row.zones else ""
     where = ", ".join(filter(None, (row.region, zones, labels.get(row.subscription, row.subscription))))
     return {
         "look": LOOKS[row.state],
         "state": words(f"capacity.state.{row.state}"),
-        "name": plain(own),
+        "name": plain(label),
         "sku": plain(row.sku),
         "where": plain(where),
         "used": row.used,

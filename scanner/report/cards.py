@@ -42,7 +42,7 @@ class ResourceNames:
             "region": row.location if row else "",
         }
 
-    def place(self, resource: str) -> str:
+    def group_path(self, resource: str) -> str:
         """Return subscription and resource group: `prod-innbygger / rg-skjema`."""
         names = self.of(resource)
         return " / ".join(filter(None, (names["sub"], names["group"])))
@@ -95,7 +95,7 @@ def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, tak
         "title": exposure.title or exposure.endpoint,
         "name": names.of(exposure.resource)["path"],
         "endpoint": exposure.endpoint,
-        "place": names.place(exposure.resource),
+        "place": names.group_path(exposure.resource),
         "new": bool(exposure.new),
         "age": first_seen(words, exposure.since, taken, short=True),
         "because": _because(exposure.hops),
@@ -141,17 +141,17 @@ def _because(hops: Sequence[HopRow]) -> list[str]:
 
 def finding_card(finding: FindingRow, names: ResourceNames, words: Words, taken: str) -> dict[str, Any]:
     """Return the variables of the card of a finding; `taken` is the time of the scan."""
-    status, place = finding.status, names.of(finding.resource)
+    status, names_of = finding.status, names.of(finding.resource)
     severity = finding.severity if status == "fail" and finding.severity in SEVERITIES else None
     title = finding.title or finding.rule
-    parts = (", ".join(finding.endpoints), place["sub"], place["group"], place["region"])
+    texts = (", ".join(finding.endpoints), names_of["sub"], names_of["group"], names_of["region"])
     return {
         **fix_of(finding.fix if status == "fail" else None, words),
         "look": severity or status,
         "word": words(f"severity.{severity}" if severity else f"status.{status}"),
-        "title": f"{title if status == 'fail' else words('title.' + status, title=title)} - {place['path']}",
+        "title": f"{title if status == 'fail' else words('title.' + status, title=title)} - {names_of['path']}",
         "rule": finding.rule,
-        "place": " · ".join(filter(None, parts)),
+        "place": " · ".join(filter(None, texts)),
         "evidence": [_evidence(each, words) for each in finding.evidence[:_MOST_EVIDENCE]],
         "new": bool(finding.new),
         "age": first_seen(words, finding.since, taken),

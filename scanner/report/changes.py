@@ -121,9 +121,9 @@ class ChangesView:
             for at, row in enumerate(findings)
             if row.new and row.status == "fail" and row.is_counted and self._findings[row.fingerprint] == at
         ]
-        places = [key[-1] for key in sorted(keys)[:LISTED]]
-        own = len(exposures)
-        return len(keys), [exposures[at] if at < own else findings[at - own] for at in places]
+        positions = [key[-1] for key in sorted(keys)[:LISTED]]
+        count = len(exposures)
+        return len(keys), [exposures[at] if at < count else findings[at - count] for at in positions]
 
     def _current(self, rule: str, fingerprint: str) -> ExposureRow | FindingRow | None:
         """Return the row of a change as it is now, None where it is gone."""
@@ -147,7 +147,7 @@ class ChangesView:
             "resource": row.resource.lower(),
             "name": self._names.of(row.resource)["name"],
             "what": rule or endpoint,
-            "place": self._names.place(row.resource),
+            "place": self._names.group_path(row.resource),
             "remark": self._remark(name, row) if isinstance(row, ChangeRow) else "",
             "age": self._age(name, row) if isinstance(row, ChangeRow) else "",
             "href": "" if current is None else f"#{'findings?f' if rule else 'endpoints?q'}={row.fingerprint}",

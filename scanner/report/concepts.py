@@ -70,16 +70,16 @@ def _severities(t: Words) -> dict[str, list[str]]:
     rows: list[tuple[str, EndpointKind, Auth]] = [(t("row." + auth.name), "data", auth) for auth in reversed(Auth)]
     rows.append((t("row.app_open"), "app", Auth.anonymous))
     rows += [(f"app: {t('row.' + auth.name)}", "app", auth) for auth in (Auth.shared, Auth.identity)]
-    found = {name: [cell(kind, auth, reach) for reach in _REACHES] for name, kind, auth in rows}
-    return {name: ["" if each is None else each.name for each in rated] for name, rated in found.items()}
+    result = {name: [cell(kind, auth, reach) for reach in _REACHES] for name, kind, auth in rows}
+    return {name: ["" if each is None else each.name for each in rated] for name, rated in result.items()}
 
 
 def marked(text: str) -> Markup:
     """Return a text with the marks of Markdown (`code`, *emphasis*, **strong**) as HTML."""
-    parts: list[str | Markup] = []
+    marked_texts: list[str | Markup] = []
     at = 0
     for hit in _MARKS.finditer(text):
         kind = hit.lastindex or 1
-        parts += [text[at : hit.start()], _TAGS[kind - 1].format(hit[kind])]
+        marked_texts += [text[at : hit.start()], _TAGS[kind - 1].format(hit[kind])]
         at = hit.end()
-    return Markup("").join([*parts, text[at:]])
+    return Markup("").join([*marked_texts, text[at:]])

@@ -87,8 +87,8 @@ def rows(document: Document) -> Iterator[Row]:
     yield from finding_rows(document, document.findings)
     yield from gap_rows(document)
     common = _Common(document)
-    if said := limited(document.scan.limited or None, Words()):
-        yield common.of("") | {"record": "limited", "status": "not scanned", "message": said}
+    if text := limited(document.scan.limited or None, Words()):
+        yield common.of("") | {"record": "limited", "status": "not scanned", "message": text}
     for row in document.scan.excluded or []:
         yield common.of(row.scope) | _excluded(row)
 

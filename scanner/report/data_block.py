@@ -75,19 +75,19 @@ class DataBlock:
         for id in self._page.passed:
             self.resources.at(id)
         self._first, self._first_strings = self.resources.so_far(), self.strings.column.so_far()
-        self._place = self._places()
+        self._position = self._positions()
         self.exposures, self._marks_of_exposures = self._columns(exposures, _EXPOSURE, self._exposure)
         self.findings, self._marks_of_findings = self._columns(findings, _FINDING, self._finding)
         self.passed, self.not_applicable = self._passed(), self._not_applicable()
 
-    def _places(self) -> "array[int]":
+    def _positions(self) -> "array[int]":
         """Return the places of resources with rules that passed or do not apply, in the order of their ids."""
-        at, place = self.resources.at, array("i")
+        at, positions = self.resources.at, array("i")
         for number, id in enumerate(_sorted_ids(self.document.passed, self.document.not_applicable)):
             index = at(id)
-            place.frombytes(bytes(4 * max(0, len(self.resources) - len(place))))
-            place[index] = number
-        return place
+            positions.frombytes(bytes(4 * max(0, len(self.resources) - len(positions))))
+            positions[index] = number
+        return positions
 
     def _columns(
         self, rows: Iterable[_Row], names: Sequence[str], indexes: Callable[[_Row], tuple[int, ...]]
@@ -104,8 +104,8 @@ class DataBlock:
                 column.extend(values)
             fingerprints.append("".join([row.fingerprint[:16].ljust(16) for row in batch]))
         length = len(columns[0])
-        found: Columns = dict(zip(names, map(_column, columns), strict=True)) if length else {}
-        return {**found, "length": length}, fingerprints
+        result: Columns = dict(zip(names, map(_column, columns), strict=True)) if length else {}
+        return {**result, "length": length}, fingerprints
 
     def _text(self, text: str | None, resource: int) -> int:
         return self.strings[self.resources.pattern(text, resource)] if text else 0
@@ -124,14 +124,14 @@ class DataBlock:
         return index
 
     def _gap_set(self, urls: Iterable[str]) -> int:
-        found = []
+        matches = []
         for url in urls:
             at = self._gap_at.get(url.lower())
             if at is None:
                 at = self._gap_at[url.lower()] = len(self.gaps)
                 self.gaps.append({"url": url, "status": None, "code": None, "action": None})
-            found.append(at)
-        return self.gap_sets[tuple(found)]
+            matches.append(at)
+        return self.gap_sets[tuple(matches)]
 
     def _exposure(self, row: ExposureRow) -> tuple[int, ...]:
         strings, resource, may = self.strings, self.resources.at(row.resource), row.may
@@ -194,7 +194,8 @@ class DataBlock:
             for rule in rules:
                 by_rule[self.rules[rule]].append(at)
         return [
-            (rule, array("i", sorted(by_rule.pop(rule), key=self._place.__getitem__))) for rule in self._sorted(by_rule)
+            (rule, array("i", sorted(by_rule.pop(rule), key=self._position.__getitem__)))
+            for rule in self._sorted(by_rule)
         ]
 
     def _not_applicable(self) -> list[tuple[int, "array[int]", "array[int]"]]:
@@ -202,15 +203,17 @@ class DataBlock:
         for resource, reasons in self.document.not_applicable.items():
             at = self.resources.at(resource)
             for id, reason in reasons.items():
-                places, texts = by_rule[self.rules[id]]
-                places.append(at)
+                positions, texts = by_rule[self.rules[id]]
+                positions.append(at)
                 texts.append(self._text(reason, at))
-        found = []
+        result = []
         for rule in self._sorted(by_rule):
-            places, texts = by_rule.pop(rule)
-            order = sorted(range(len(places)), key=lambda each: self._place[places[each]])
-            found.append((rule, array("i", map(places.__getitem__, order)), array("i", map(texts.__getitem__, order))))
-        return found
+            positions, texts = by_rule.pop(rule)
+            order = sorted(range(len(positions)), key=lambda each: self._position[positions[each]])
+            result.append(
+                (rule, array("i", map(positions.__getitem__, order)), array("i", map(texts.__getitem__, order)))
+            )
+        return result
 
     def _sorted(self, rules: Iterable[int]) -> list[int]:
         return sorted(rules, key=list(self.rules).__getitem__)
@@ -227,7 +230,7 @@ class DataBlock:
     def first(self, words: Words) -> Columns:
         """Return what a large report draws first: the first rows of both lists, and the counts of all."""
         head, resources, page = self._head(words), self.resources, self._page
-        not_applicable = [(rule, places) for rule, places, _ in self.not_applicable]
+        not_applicable = [(rule, positions) for rule, positions, _ in self.not_applicable]
         counts = RowCounts(self.findings, self.passed, not_applicable, self._tiers)
         return {
             **head,
@@ -276,8 +279,8 @@ class DataBlock:
             "resources": self.resources.so_far(),
             "exposures": self.exposures,
             "findings": self.findings,
-            "passed": [[rule, Differences(places)] for rule, places in self.passed],
-            "notApplicable": [[rule, Differences(places), why] for rule, places, why in self.not_applicable],
+            "passed": [[rule, Differences(positions)] for rule, positions in self.passed],
+            "notApplicable": [[rule, Differences(positions), why] for rule, positions, why in self.not_applicable],
             "strings": self.strings.column.so_far(),
         }
 
@@ -287,11 +290,11 @@ def _column(values: NumberColumn) -> NumberColumn | int:
     return values.least if values.least == values.greatest else values
 
 
-def _sorted_ids(*parts: Mapping[str, Any]) -> Iterator[str]:
+def _sorted_ids(*mappings: Mapping[str, Any]) -> Iterator[str]:
     """Yield the keys of mappings in their order, each once."""
     keys, last = SortedRuns(), b""
-    for part in parts:
-        for id in part:
+    for mapping in mappings:
+        for id in mapping:
             keys.add(id.encode("utf-8", "surrogatepass"))
     for number, key in enumerate(keys.in_order()):
         if key != last or not number:

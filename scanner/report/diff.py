@@ -38,43 +38,45 @@ _STYLES = (
 )  # fmt: skip
 
 
-def sentence(found: DiffDocument, words: Words | None = None) -> str:
+def sentence(diff_document: DiffDocument, words: Words | None = None) -> str:
     """Return `1 new, 1 fixed, 1 changed, 1 no longer visible, 34 unchanged; 2 resources added, 1 removed`."""
     words = words or Words()
-    counted = [words(f"diff.count.{name}", count) for name, count in found.counts.items() if count or name in ALWAYS]
-    return f"{', '.join(counted)}, {_rest(found, words)}"
+    counted = [
+        words(f"diff.count.{name}", count) for name, count in diff_document.counts.items() if count or name in ALWAYS
+    ]
+    return f"{', '.join(counted)}, {_rest(diff_document, words)}"
 
 
-def _headline(found: DiffDocument, words: Words) -> str:
+def _headline(diff_document: DiffDocument, words: Words) -> str:
     """Return `6 new, 1 changed`; `_rest` has the other counts."""
-    counted = [words(f"diff.count.{name}", count) for name, count in found.counts.items() if count]
+    counted = [words(f"diff.count.{name}", count) for name, count in diff_document.counts.items() if count]
     return ", ".join(counted) or words("diff.nothing")
 
 
-def _rest(found: DiffDocument, words: Words) -> str:
+def _rest(diff_document: DiffDocument, words: Words) -> str:
     """Return `34 unchanged; 2 resources added, 1 removed`."""
-    added, removed = len(found.appeared_resources), len(found.vanished_resources)
+    added, removed = len(diff_document.appeared_resources), len(diff_document.vanished_resources)
     resources = f"{words('diff.count.added', added)}, {words('diff.count.removed', removed)}"
-    return f"{words('diff.count.same', found.same)}; {resources}"
+    return f"{words('diff.count.same', diff_document.same)}; {resources}"
 
 
-def rows(found: DiffDocument) -> list[list[str]]:
+def rows(diff_document: DiffDocument) -> list[list[str]]:
     """Return the table for the terminal: list, severity, what changed, fingerprint, remark."""
     table = [
         [WORDS[name], row.severity or "-", _label(row), row.fingerprint, row.why]
         for name in WORDS
-        for row in _changes(found, name)
+        for row in _changes(diff_document, name)
     ]
-    return table + [[word, "-", id, "-", ""] for word, ids in _resources(found).items() for id in ids]
+    return table + [[word, "-", id, "-", ""] for word, ids in _resources(diff_document).items() for id in ids]
 
 
-def _changes(found: DiffDocument, name: str) -> list[ChangeRow]:
-    changes: list[ChangeRow] = getattr(found, name)
+def _changes(diff_document: DiffDocument, name: str) -> list[ChangeRow]:
+    changes: list[ChangeRow] = getattr(diff_document, name)
     return changes
 
 
-def _resources(found: DiffDocument) -> dict[str, list[str]]:
-    return {"added": found.appeared_resources, "removed": found.vanished_resources}
+def _resources(diff_document: DiffDocument) -> dict[str, list[str]]:
+    return {"added": diff_document.appeared_resources, "removed": diff_document.vanished_resources}
 
 
 def _label(row: ChangeRow) -> str:
@@ -82,33 +84,35 @@ def _label(row: ChangeRow) -> str:
     return f"{name_of(row.resource)}: {row.endpoint or row.rule}"
 
 
-def remarks(found: DiffDocument, words: Words) -> list[str]:
+def remarks(diff_document: DiffDocument, words: Words) -> list[str]:
     """Return the notes of a difference, first what the scans were limited to."""
-    limits = [(each.file, limit(each.limited, words)) for each in (found.old, found.newer) if each.limited]
-    said = [words("diff.limited", file=plain(file), what=what) for file, what in limits]
-    return said + [in_words(note, words) for note in found.notes]
+    limits = [
+        (each.file, limit(each.limited, words)) for each in (diff_document.old, diff_document.newer) if each.limited
+    ]
+    texts = [words("diff.limited", file=plain(file), what=what) for file, what in limits]
+    return texts + [in_words(note, words) for note in diff_document.notes]
 
 
-def write_json(found: DiffDocument, out: IO[bytes]) -> None:
+def write_json(diff_document: DiffDocument, out: IO[bytes]) -> None:
     """Write a difference as JSON."""
-    out.write(msgspec.json.format(msgspec.json.encode(found, enc_hook=message_text), indent=2) + b"\n")
+    out.write(msgspec.json.format(msgspec.json.encode(diff_document, enc_hook=message_text), indent=2) + b"\n")
 
 
-def write_markdown(found: DiffDocument, out: IO[bytes], *, language: str = ENGLISH) -> None:
+def write_markdown(diff_document: DiffDocument, out: IO[bytes], *, language: str = ENGLISH) -> None:
     """Write a difference as Markdown, at most `MOST` rows of each list."""
     words = Words(language)
-    lines = [f"# {words('diff.title')}", "", f"{text(sentence(found, words))}.", ""]
-    old, new = (f"{code(each.file)} ({text(each.taken)})" for each in (found.old, found.newer))
+    lines = [f"# {words('diff.title')}", "", f"{text(sentence(diff_document, words))}.", ""]
+    old, new = (f"{code(each.file)} ({text(each.taken)})" for each in (diff_document.old, diff_document.newer))
     lines += [words("diff.from_to", None, old=old, new=new)]
-    lines += [f"\n{text(note)}." for note in remarks(found, words)]
+    lines += [f"\n{text(note)}." for note in remarks(diff_document, words)]
     for name in WORDS:
-        listed = _changes(found, name)
+        listed = _changes(diff_document, name)
         if listed:
             lines += ["", f"## {_word(name, words)}", "", f"{words(f'diff.meaning.{name}')}.", ""]
             lines += [words("diff.head"), "| --- | --- | --- | --- |"]
             lines += [_markdown_row(row, words) for row in listed[:MOST]]
             lines += [f"\n{words('diff.and_more', len(listed) - MOST)}"] if len(listed) > MOST else []
-    for key, ids in _resources(found).items():
+    for key, ids in _resources(diff_document).items():
         if ids:
             lines += ["", f"## {words(f'diff.resources.{key}')}", ""]
             lines += [f"- {code(id)}" for id in ids[:MOST]]
@@ -127,26 +131,26 @@ def _markdown_row(row: ChangeRow, words: Words) -> str:
     return f"| {severity} | {where} | {text(in_words(row.title, words))} | {text(in_words(row.why, words))} |"
 
 
-def write_html(found: DiffDocument, out: IO[bytes], *, language: str = ENGLISH) -> None:
+def write_html(diff_document: DiffDocument, out: IO[bytes], *, language: str = ENGLISH) -> None:
     """Write a difference as a page of HTML without scripts, at most `MOST_SHOWN` rows of each list."""
     words, css = Words(language), joined(_STYLES)
     page = (
         template_environment(content("templates"))
         .get_template("diff.html.j2")
         .render(
-            found=found,
+            found=diff_document,
             t=words,
             n=words.number,
             rating_word=lambda rating: rating_word(words, rating),
-            numbers=before_after(found, words),
+            numbers=before_after(diff_document, words),
             lang=words.language,
-            headline=_headline(found, words),
-            sentence=f"{_rest(found, words)}.",
-            notes=remarks(found, words),
-            lists=[_list(name, found, words) for name in WORDS],
-            resources=[(key, words(f"diff.resources.{key}"), ids) for key, ids in _resources(found).items()],
+            headline=_headline(diff_document, words),
+            sentence=f"{_rest(diff_document, words)}.",
+            notes=remarks(diff_document, words),
+            lists=[_list(name, diff_document, words) for name in WORDS],
+            resources=[(key, words(f"diff.resources.{key}"), ids) for key, ids in _resources(diff_document).items()],
             most=MOST_SHOWN,
-            sides=[(each.file, words.date_and_time(each.taken)) for each in (found.old, found.newer)],
+            sides=[(each.file, words.date_and_time(each.taken)) for each in (diff_document.old, diff_document.newer)],
             css=trusted(css),
             csp=policy(css),
             sprite=trusted(joined(["sprite.svg"])),
@@ -155,8 +159,8 @@ def write_html(found: DiffDocument, out: IO[bytes], *, language: str = ENGLISH) 
     out.write(page.encode("utf-8", "backslashreplace"))
 
 
-def _list(name: str, found: DiffDocument, words: Words) -> dict[str, Any]:
-    listed = _changes(found, name)
+def _list(name: str, diff_document: DiffDocument, words: Words) -> dict[str, Any]:
+    listed = _changes(diff_document, name)
     return {
         "name": name.replace("_", "-"),
         "word": words(f"diff.words.{name}"),
@@ -169,12 +173,12 @@ def _list(name: str, found: DiffDocument, words: Words) -> dict[str, Any]:
 
 def _card(name: str, row: ChangeRow, words: Words) -> dict[str, Any]:
     severity = row.severity if row.severity in SEVERITIES else "info"
-    said = in_words(row.title, words)
+    message = in_words(row.title, words)
     return {
         "look": _LOOKS.get(name, severity),
         "was": _was(name, row, words),
         "badge": _word(name, words) if name in _LOOKS else words(f"severity.{severity}"),
-        "title": words("diff.was", None, title=said) if name in ("fixed", "accepted") else said,
+        "title": words("diff.was", None, title=message) if name in ("fixed", "accepted") else message,
         "name": name_of(row.resource),
         "what": row.endpoint or row.rule,
         "remark": _remark(name, row, words),

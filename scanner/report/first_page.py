@@ -72,9 +72,9 @@ class FirstPage:
 def _first_passed(passed: Mapping[str, Collection[str]], most: int) -> Iterable[str]:
     """Yield the resources of the first passed rows, which stand by rule and resource id."""
     for rule in sorted({rule for rules in passed.values() for rule in rules}) if most > 0 else ():
-        found = sorted(id for id, rules in passed.items() if rule in rules)
-        yield from found[:most]
-        most -= len(found)
+        matches = sorted(id for id, rules in passed.items() if rule in rules)
+        yield from matches[:most]
+        most -= len(matches)
         if most <= 0:
             return
 
@@ -107,23 +107,25 @@ class RowCounts:
         by_status, by_severity = Counter(self._column("status")), Counter(self._column("severity"))
         by_whose = Counter(self._whose(rules))
         for status, lists in self._lists.items():
-            for rule, places in lists:
-                by_type.update(map(types.__getitem__, places))
-                by_subscription.update(map(subscriptions.__getitem__, places))
-                by_rule[rule] += len(places)
-                by_status[status] += len(places)
-                by_severity[-1] += len(places)
-                by_whose[_responsibility(rules[rule])] += len(places)
+            for rule, positions in lists:
+                by_type.update(map(types.__getitem__, positions))
+                by_subscription.update(map(subscriptions.__getitem__, positions))
+                by_rule[rule] += len(positions)
+                by_status[status] += len(positions)
+                by_severity[-1] += len(positions)
+                by_whose[_responsibility(rules[rule])] += len(positions)
         info = Counter(
             types[resource]
             for status, severity, resource in zip(*map(self._column, ("status", "severity", "resource")), strict=True)
             if status == _FAIL and severity == _INFO
         )
-        own, total = self._findings["length"], by_status.total()
+        listed, total = self._findings["length"], by_status.total()
         entries = total - info.total() + len(info)
-        more = islice(((rule, place) for rule, places in self._lists[_PASS] for place in places), len(first.passed))
+        more = islice(
+            ((rule, position) for rule, positions in self._lists[_PASS] for position in positions), len(first.passed)
+        )
         passed = [list(each) for each in more]
-        lines = [*first.lines, *([own + at, 1] for at in range(len(passed)))]
+        lines = [*first.lines, *([listed + at, 1] for at in range(len(passed)))]
         return {
             "rows": total,
             "entries": entries,

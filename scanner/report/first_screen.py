@@ -22,27 +22,27 @@ _EXPOSED = ("critical", "high", "medium", "low")
 def severity_bar(counts: Counts, t: Words) -> dict[str, Any]:
     """Return the stacked bar of what is open: endpoints, and failed findings without one, by severity.
 
-    A part is `severity`, `count`, `href`, `said` (what it counts), `x` and `width` in thousandths of the bar.
+    A part is `severity`, `count`, `href`, `texts` (what it counts), `x` and `width` in thousandths of the bar.
     """
     open_counts = {name: count for name, count in counts.by_severity.items() if count}
     total = sum(open_counts.values())
     room = _WIDTH - len(open_counts) * (_NARROWEST + _GAP) + _GAP
-    parts, x = [], 0
+    bars, x = [], 0
     for severity, count in open_counts.items():
         width = _NARROWEST + room * count // total
         endpoints, others = counts.open[severity], counts.other_failures[severity]
-        said = [t("count.endpoints", endpoints)] if endpoints else []
-        said += [t("bar.others", others)] if others else []
+        texts = [t("count.endpoints", endpoints)] if endpoints else []
+        texts += [t("bar.others", others)] if others else []
         target = (
             f"#endpoints?q=status:open+severity:{severity}"
             if endpoints
             else f"#findings?q=status:fail+severity:{severity}+is:other"
         )
-        parts.append(
-            {"severity": severity, "count": count, "href": target, "said": ", ".join(said), "x": x, "width": width}
+        bars.append(
+            {"severity": severity, "count": count, "href": target, "said": ", ".join(texts), "x": x, "width": width}
         )
         x += width + _GAP
-    return {"total": total, "parts": parts}
+    return {"total": total, "parts": bars}
 
 
 class OpenBySubscription(defaultdict[str, Counter[str]]):
@@ -57,12 +57,17 @@ class OpenBySubscription(defaultdict[str, Counter[str]]):
             self[subscription_of(row.resource)][row.severity] += 1
 
 
-def by_subscription(document: Document, t: Words, found: OpenBySubscription) -> dict[str, Any]:
+def by_subscription(document: Document, t: Words, open_by_subscription: OpenBySubscription) -> dict[str, Any]:
     """Return the open endpoints of each subscription by severity, the most severe subscription first."""
     names = scope_names(document)
     labels = scope_labels(document.coverage.scopes, document.scan)
-    severities = [name for name in SEVERITIES if name in _EXPOSED or any(each[name] for each in found.values())]
-    ordered = sorted(found, key=lambda each: ([-found[each][name] for name in severities], names.get(each, each)))
+    severities = [
+        name for name in SEVERITIES if name in _EXPOSED or any(each[name] for each in open_by_subscription.values())
+    ]
+    ordered = sorted(
+        open_by_subscription,
+        key=lambda each: ([-open_by_subscription[each][name] for name in severities], names.get(each, each)),
+    )
     taken = Counter(name.lower() for name in names.values())
     rows = []
     for id in ordered if len(ordered) <= _SUBSCRIPTIONS else ordered[: _SUBSCRIPTIONS - 1]:
@@ -70,7 +75,7 @@ def by_subscription(document: Document, t: Words, found: OpenBySubscription) -> 
         is_unique = taken[name.lower()] == 1 and '"' not in name
         term = f'sub:"={name}"' if is_unique and set(name) & set(" ,\t") else f"sub:={name if is_unique else id}"
         query = quote(f"status:open {term}", safe=":,/").replace("%20", "+")
-        counts = [found[id][severity] for severity in severities]
+        counts = [open_by_subscription[id][severity] for severity in severities]
         rows.append({"name": labels.get(id, name), "href": f"#endpoints?q={query}", "counts": counts})
     more = len(ordered) - len(rows)
     return {"severities": severities, "rows": rows, "more": t("exposure.more", more) if more > 0 else ""}

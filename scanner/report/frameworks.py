@@ -45,17 +45,17 @@ def framework_totals(document: Document, t: Words) -> list[dict[str, Any]]:
 
 
 def _totals(row: FrameworkRow, t: Words) -> dict[str, Any]:
-    parts, at = [], 0.0
+    bars, at = [], 0.0
     for state in CONTROL_STATES:
         count = row.states.get(state, 0)
         width = _WIDTH * count / row.controls if row.controls else 0
-        parts.append(
+        bars.append(
             {"state": state, "look": LOOKS[state], "count": count, "x": f"{at:.1f}", "width": f"{width:.1f}"}
             | {"word": t(f"frameworks.state.{state.replace('-', '_')}")}
         )
         at += width
-    said = t("frameworks.listed" if row.listed else "frameworks.controls", row.controls)
-    return {"id": row.id, "name": row.name, "title": f"{row.title}, {row.version}", "said": said, "parts": parts}
+    text = t("frameworks.listed" if row.listed else "frameworks.controls", row.controls)
+    return {"id": row.id, "name": row.name, "title": f"{row.title}, {row.version}", "said": text, "parts": bars}
 
 
 def framework_block(document: Document, language: str) -> list[dict[str, Any]]:
@@ -70,7 +70,7 @@ def _block(row: FrameworkRow, language: str) -> dict[str, Any]:
     known = catalogues().get(row.id)
     controls: Mapping[str, Control] = known.controls if known is not None else {}
     sections = _sections(known, language) if known is not None else {}
-    order = {id: place for place, id in enumerate(controls)}
+    order = {id: position for position, id in enumerate(controls)}
     rows = sorted(_controls(row), key=lambda each: order.get(each[0], len(order)))
     named = [_named(each, controls.get(each[0]), language) for each in rows]
     return {"id": row.id, "name": row.name, "sections": sections, "controls": named}
@@ -78,8 +78,8 @@ def _block(row: FrameworkRow, language: str) -> dict[str, Any]:
 
 def _sections(framework: Framework, language: str) -> Mapping[str, str]:
     """Return the titles of the sections in a language, by number."""
-    own = framework.sections_in.get(language)
-    return own or {id: rule_text(language, SECTION, title) for id, title in framework.sections.items()}
+    translated = framework.sections_in.get(language)
+    return translated or {id: rule_text(language, SECTION, title) for id, title in framework.sections.items()}
 
 
 def _controls(row: FrameworkRow) -> Iterator[list[Any]]:

@@ -109,15 +109,15 @@ def scope_names(document: Document) -> dict[str, str]:
 
 def answer(gap: GapRow) -> str:
     """Return the response of Azure to a failed read: `403 AuthorizationFailed`."""
-    return " ".join(str(part) for part in (gap.status, gap.code) if part)
+    return " ".join(str(value) for value in (gap.status, gap.code) if value)
 
 
 def group_gaps(document: Document, words: Words) -> NotAssessed:
     """Return the gaps and inconclusive checks of a findings document, in groups."""
     names = scope_labels(document.coverage.scopes, document.scan)
     groups, by_url = _groups(document.gaps)
-    found = NotAssessed(groups)
-    _count_checks(document.findings, by_url, found)
+    not_assessed = NotAssessed(groups)
+    _count_checks(document.findings, by_url, not_assessed)
     for group in groups:
         group.scope = names.get(group.subscription, group.subscription)
         group.errors = [exactly(each, words) for each in group.errors]
@@ -131,7 +131,7 @@ def group_gaps(document: Document, words: Words) -> NotAssessed:
         group.query = f"status:unknown gap:{_quoted(group.action)}"
         group.query += f" sub:{group.subscription}" if group.subscription else ""
     groups.sort(key=lambda group: (group.accepted, rank(group.worst), -group.checks, group.what, group.action))
-    return found
+    return not_assessed
 
 
 def accepted_by(waiver: WaiverRow | None, words: Words) -> str:
@@ -155,16 +155,18 @@ def _groups(gaps: Iterable[GapRow]) -> tuple[list[GapGroup], dict[str, GapGroup]
     for gap in gaps:
         refused, waiver = misses_permission(gap), waiver_of(gap)
         action = clean(gap.action if refused else gap.code or gap.status or "")
-        place = subscription_of(gap.url)
-        key = (action, place or tenant_of(gap.url), refused, gap.accepted, waiver)
+        subscription = subscription_of(gap.url)
+        key = (action, subscription or tenant_of(gap.url), refused, gap.accepted, waiver)
         if key not in groups:
-            groups[key] = GapGroup(action, place, missing_permission=refused, accepted=gap.accepted, waiver=waiver)
+            groups[key] = GapGroup(
+                action, subscription, missing_permission=refused, accepted=gap.accepted, waiver=waiver
+            )
         groups[key].add(gap)
         by_url[gap.url.lower()] = groups[key]
     return list(groups.values()), by_url
 
 
-def _count_checks(findings: Iterable[FindingRow], by_url: Mapping[str, GapGroup], found: NotAssessed) -> None:
+def _count_checks(findings: Iterable[FindingRow], by_url: Mapping[str, GapGroup], not_assessed: NotAssessed) -> None:
     """Add each inconclusive check to the groups that cause it, else to the accepted or the unexplained ones."""
     accepted: dict[WaiverRow, AcceptedChecks] = {}
     for finding in findings:
@@ -185,9 +187,9 @@ def _count_checks(findings: Iterable[FindingRow], by_url: Mapping[str, GapGroup]
             same.checks.append((finding.rule, finding.resource))
             same.worst = _worse(same.worst, finding.severity)
         else:
-            found.unexplained += 1
-            found.unexplained_worst = _worse(found.unexplained_worst, finding.severity)
-    found.accepted = [accepted[each] for each in sorted(accepted, key=msgspec.structs.astuple)]
+            not_assessed.unexplained += 1
+            not_assessed.unexplained_worst = _worse(not_assessed.unexplained_worst, finding.severity)
+    not_assessed.accepted = [accepted[each] for each in sorted(accepted, key=msgspec.structs.astuple)]
 
 
 def _worse(one: str | None, two: str | None) -> str | None:
@@ -198,13 +200,13 @@ def _quoted(value: str) -> str:
     return f'"{value}"' if re.search(r"[\s,]", value) else value
 
 
-def _parts(url: str) -> tuple[str, str]:
+def _name_and_path(url: str) -> tuple[str, str]:
     """Return (name of the resource, path below it) of a read.
 
     A list of a whole subscription has no resource; the read of a resource itself has no path below it.
     """
-    _, found, tail = url.strip("/").rpartition("/providers/")
-    if not found:
+    _, value, tail = url.strip("/").rpartition("/providers/")
+    if not value:
         return "", ""
     pieces = tail.split("/")
     if len(pieces) == 1:
@@ -216,18 +218,18 @@ def _parts(url: str) -> tuple[str, str]:
 
 def describe(urls: Sequence[str], scope: str, words: Words) -> str:
     """Return the objects of failed reads: `containers of stjournal`, `servers (Microsoft.Sql) in prod-citizen`."""
-    parts = [_parts(url) for url in urls if not _is_scope(url)]
-    lists = sorted({child for owner, child in parts if not owner})
-    owners = sorted({owner for owner, _ in parts if owner})
-    children = sorted({_short(child) for owner, child in parts if owner and child})
-    found = []
-    if len(parts) < len(urls):
-        found.append(words("not_assessed.part_of", scope=scope))
+    targets = [_name_and_path(url) for url in urls if not _is_scope(url)]
+    lists = sorted({child for owner, child in targets if not owner})
+    owners = sorted({owner for owner, _ in targets if owner})
+    children = sorted({_short(child) for owner, child in targets if owner and child})
+    matches = []
+    if len(targets) < len(urls):
+        matches.append(words("not_assessed.part_of", scope=scope))
     if lists:
-        found.append(words("not_assessed.list_of", types=", ".join(lists), scope=scope))
+        matches.append(words("not_assessed.list_of", types=", ".join(lists), scope=scope))
     if owners:
-        found.append(_describe_resources(owners, ", ".join(children), words))
-    return "; ".join(found)
+        matches.append(_describe_resources(owners, ", ".join(children), words))
+    return "; ".join(matches)
 
 
 def _describe_resources(owners: Sequence[str], children: str, words: Words) -> str:
@@ -245,14 +247,14 @@ def _short(child: str) -> str:
     return pieces[-1] if len(pieces) % 2 else "/".join(pieces[-2:])
 
 
-def role_definition(groups: Sequence[GapGroup], own: Collection[str] = ()) -> str:
+def role_definition(groups: Sequence[GapGroup], custom: Collection[str] = ()) -> str:
     """Return a custom role with the missing permissions alone, as `az role definition create` takes it.
 
-    An action that no rule needs was named by an answer or a file. It is shown as text, and is not in the role. `own`:
-    the actions of the user's own rules (lower case), where these are loaded. An action that Azure has not registered is
-    in it as the wildcard that grants it.
+    An action that no rule needs was named by an answer or a file. It is shown as text, and is not in the role.
+    `custom`: the actions of the user's own rules (lower case), where these are loaded. An action that Azure has not
+    registered is in it as the wildcard that grants it.
     """
-    known = {*askable(), *own} if groups else frozenset[str]()
+    known = {*askable(), *custom} if groups else frozenset[str]()
     actions = granted(each.action for each in groups if each.action.isascii() and each.action.lower() in known)
     return json.dumps(
         {

@@ -20,25 +20,25 @@ _NAMED = 6
 
 
 class Headline(Struct, frozen=True):
-    """`missing`: what was not fully assessed, "" where everything was; `explained`: the same with the reasons. `found`:
-    what is open of the rest; `more`: what is open beyond that, "" where `found` says it. `reasons`: how many endpoints
-    were not fully assessed for which reason. Each is a clause without a full stop.
+    """`missing`: what was not fully assessed, "" where everything was; `explained`: the same with the reasons.
+    `findings`: what is open of the rest; `more`: what is open beyond that, "" where `findings` says it. `reasons`: how
+    many endpoints were not fully assessed for which reason. Each is a clause without a full stop.
     """
 
     missing: str
-    found: str
+    findings: str
     more: str = ""
     explained: str = ""
     reasons: str = ""
 
     @property
     def result(self) -> str:
-        """`found` and `more` as one sentence without a full stop."""
-        return capital("; ".join(filter(None, (self.found, self.more))))
+        """`findings` and `more` as one sentence without a full stop."""
+        return capital("; ".join(filter(None, (self.findings, self.more))))
 
     def __str__(self) -> str:
         """Return all but the reasons as one sentence without a full stop."""
-        return capital("; ".join(filter(None, (self.missing, self.found, self.more))))
+        return capital("; ".join(filter(None, (self.missing, self.findings, self.more))))
 
 
 def capital(text: str) -> str:
@@ -56,25 +56,29 @@ def headline(counts: Counts, scopes: Sequence[ScopeRow], words: Words, *, comple
     missing = words(key, what=", ".join(what)) if what else ""
     endpoints = counts.reasons(counts.not_fully_assessed)
     if not endpoints.total:
-        return Headline(missing, *_found(counts, words, whole=not what), missing)
+        return Headline(missing, *_findings(counts, words, whole=not what), missing)
     explained = words(key, what=", ".join([f"{what[0]} ({reasons(endpoints, words)})", *what[1:]]))
-    return Headline(missing, *_found(counts, words, whole=False), explained, endpoint_reasons(counts, words))
+    return Headline(missing, *_findings(counts, words, whole=False), explained, endpoint_reasons(counts, words))
 
 
-def reasons(found: ReasonsRow, words: Words) -> str:
+def reasons(reasons_row: ReasonsRow, words: Words) -> str:
     """Return how many things were not assessed for which reason, "" where there is none."""
     named = (
-        ("reason.missing_permission", found.missing_permission),
-        ("reason.failed_read", found.failed_read),
-        ("reason.no_value", found.no_value),
+        ("reason.missing_permission", reasons_row.missing_permission),
+        ("reason.failed_read", reasons_row.failed_read),
+        ("reason.no_value", reasons_row.no_value),
     )
     return ", ".join(words(name, count) for name, count in named if count)
 
 
 def endpoint_reasons(counts: Counts, words: Words) -> str:
     """Return how many endpoints were not fully assessed for which reason, as one sentence; "" without any."""
-    found = counts.reasons(counts.not_fully_assessed)
-    return words("headline.endpoint_reasons", found.total, said=reasons(found, words)) if found.total else ""
+    reasons_row = counts.reasons(counts.not_fully_assessed)
+    return (
+        words("headline.endpoint_reasons", reasons_row.total, said=reasons(reasons_row, words))
+        if reasons_row.total
+        else ""
+    )
 
 
 def left_out(scan: ScanRow | EvaluationResult, words: Words) -> list[str]:
@@ -94,8 +98,8 @@ def limit(row: LimitRow, words: Words) -> str:
         what = words("headline.limited_groups", len(row.groups), names=_named(row.groups, words))
     if row.resources:
         names = _named(list(map(name_of, row.resources)), words)
-        found = words("headline.limited_resources", len(row.resources), names=names)
-        what = words("headline.limited_in", what=found, groups=what) if row.groups else found
+        value = words("headline.limited_resources", len(row.resources), names=names)
+        what = words("headline.limited_in", what=value, groups=what) if row.groups else value
     if row.tags:
         what = words("headline.limited_tags", len(row.tags), what=what, names=_named(row.tags, words))
     return what
@@ -117,10 +121,10 @@ def inconclusive(counts: Counts, words: Words) -> str:
     total, accepted = counts.statuses["unknown"], counts.accepted_inconclusive
     if not total:
         return ""
-    said = words("headline.inconclusive", total)
-    said += words("headline.inconclusive_accepted", accepted) if accepted else ""
+    text = words("headline.inconclusive", total)
+    text += words("headline.inconclusive_accepted", accepted) if accepted else ""
     why = reasons(counts.reasons(counts.inconclusive), words)
-    return f"{said}: {why}" if why else said
+    return f"{text}: {why}" if why else text
 
 
 def _missing(counts: Counts, scopes: Sequence[ScopeRow], words: Words) -> Iterator[str]:
@@ -152,13 +156,13 @@ def _type(row: TypeRow, words: Words) -> str:
     return words("headline.missing_type", type=row.type, known=known)
 
 
-def _found(counts: Counts, words: Words, *, whole: bool) -> tuple[str, str]:
+def _findings(counts: Counts, words: Words, *, whole: bool) -> tuple[str, str]:
     """Return `found` and `more`. Only where the `whole` scope was assessed they say that no endpoint is open."""
-    said = list(_open(counts, words))
-    if said:
+    texts = list(_open(counts, words))
+    if texts:
         if not counts.public and not counts.nearly_public and counts.public_apps and whole:
-            said.insert(1, words("headline.none_other"))
-        return said[0], "; ".join(said[1:])
+            texts.insert(1, words("headline.none_other"))
+        return texts[0], "; ".join(texts[1:])
     only = words("headline.shared_only", counts.shared_key_only) if counts.shared_key_only else ""
     if whole:
         accepted = counts.accepted_public

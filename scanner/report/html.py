@@ -49,38 +49,38 @@ _SHORT_ACTION = 45
 
 
 def write_html(
-    document: Document, out: IO[bytes] | Path, language: str = "en", *, own_actions: Collection[str] = ()
+    document: Document, out: IO[bytes] | Path, language: str = "en", *, custom_actions: Collection[str] = ()
 ) -> None:
     """Write the report of a findings document as UTF-8. The same document gives the same bytes.
 
-    `own_actions`: those of the user's own rules (lower case) that the role to copy may hold.
+    `custom_actions`: those of the user's own rules (lower case) that the role to copy may hold.
 
     Raises OSError where `out` cannot be written. Nothing is written before the page is made; only its data block is
     packed while it is written.
     """
     with without_cycle_collector():
         words = Words(language)
-        pieces = page_pieces(localized(document, words), words, own_actions)
+        pieces = page_pieces(localized(document, words), words, custom_actions)
         first = next(pieces)
         with out.open("wb") if isinstance(out, Path) else nullcontext(out) as file:
             file.writelines(chain((first,), pieces))
 
 
-def render(document: Document, words: Words, own_actions: Collection[str] = ()) -> str:
+def render(document: Document, words: Words, custom_actions: Collection[str] = ()) -> str:
     """Return the page as text."""
-    return b"".join(page_pieces(document, words, own_actions)).decode()
+    return b"".join(page_pieces(document, words, custom_actions)).decode()
 
 
-def page_pieces(document: Document, words: Words, own_actions: Collection[str] = ()) -> Iterator[bytes]:
+def page_pieces(document: Document, words: Words, custom_actions: Collection[str] = ()) -> Iterator[bytes]:
     """Yield the page in pieces: what stands before the data block, the data block as it is packed, the rest.
 
     The data block is two: the script between them starts on the first while the browser still reads the second. The
     first is everything but fingerprints; of a large report it is what the first pages need.
     """
-    found = first_pass(document)
-    variables = context(document, words, found, own_actions)
+    result = first_pass(document)
+    variables = context(document, words, result, custom_actions)
     page = _without_data(words, variables).encode("utf-8", "backslashreplace")
-    block = DataBlock(document, found.exposures, found.findings)
+    block = DataBlock(document, result.exposures, result.findings)
     first, more = (block.first, block.rest) if block.is_large else (block.export, block.fingerprints)
     exported = first(words)
     head, island, rest = page.rpartition(_ISLAND)
@@ -198,7 +198,7 @@ def command_words(text: str) -> Markup:
 def _word(word: str) -> Markup | str:
     if "/subscriptions/" in word:
         # The short tag, because a page has thousands of segments.
-        return Markup("").join(Markup("<i>{}</i>").format(part) for part in re.split(r"(?<=\w/)(?=\w)", word))
+        return Markup("").join(Markup("<i>{}</i>").format(segment) for segment in re.split(r"(?<=\w/)(?=\w)", word))
     return Markup('<span class="word">{}</span>').format(word) if re.search(r"[^\w\s]", word, re.ASCII) else word
 
 

@@ -7,7 +7,7 @@ from scanner.report.stored_columns import BlockStore, TextColumn
 
 _BITS = 32
 """Of a hash, and of a number, in a slot."""
-_PART = (1 << _BITS) - 1
+_MASK = (1 << _BITS) - 1
 _SLOTS = 1 << 10
 _RECENT = 6 << 20
 """The bytes of texts that are kept as they are, because they may come again soon."""
@@ -48,13 +48,13 @@ class HashedNumbers:
 
     def find(self, hash: int) -> list[int]:
         """Return the numbers whose hashes are equal in part."""
-        slots, mask, part = self._slots, len(self._slots) - 1, hash & _PART
-        at, found = part & mask, []
+        slots, mask, low_bits = self._slots, len(self._slots) - 1, hash & _MASK
+        at, result = low_bits & mask, []
         while entry := slots[at]:
-            if entry >> _BITS == part:
-                found.append((entry & _PART) - 1)
+            if entry >> _BITS == low_bits:
+                result.append((entry & _MASK) - 1)
             at = at + 1 & mask
-        return found
+        return result
 
     def add(self, hash: int, number: int) -> None:
         """Add a number with a hash."""
@@ -63,7 +63,7 @@ class HashedNumbers:
             entries, self._slots = self._slots, array("Q", bytes(2 * 8 * len(self._slots)))
             for entry in filter(None, entries):
                 self._put(entry)
-        self._put((hash & _PART) << _BITS | number + 1)
+        self._put((hash & _MASK) << _BITS | number + 1)
 
     def _put(self, entry: int) -> None:
         slots, mask = self._slots, len(self._slots) - 1

@@ -82,8 +82,8 @@ class _Suites:
                 self._add(subscription_of(resource), _Test(rule, resource))
         for gap in document.gaps:
             self._add(subscription_of(gap.url), _gap_test(gap))
-        if said := limited(document.scan.limited or None, Words()):
-            self._add("", _Test(LIMITED, "", "skipped", message=said))
+        if text := limited(document.scan.limited or None, Words()):
+            self._add("", _Test(LIMITED, "", "skipped", message=text))
         for row in document.scan.excluded or []:
             message = "excluded (--exclude): nothing in it was scanned"
             self._add(subscription_of(row.scope), _Test(EXCLUDED, row.scope, "skipped", message=message))
@@ -92,9 +92,9 @@ class _Suites:
         self.counts[subscription][test.outcome] += 1
         lines = ("\n".join(_test_case(test, self._rules)) + "\n").encode()
         # Two tests of one place stay in their order.
-        place = _sort_key(subscription, test.resource.lower(), test.rule, f"{self._added:015}")
+        sort_key = _sort_key(subscription, test.resource.lower(), test.rule, f"{self._added:015}")
         self._added += 1
-        self._tests.add(place + lines + len(lines).to_bytes(_LENGTH))
+        self._tests.add(sort_key + lines + len(lines).to_bytes(_LENGTH))
 
     def in_order(self) -> Iterator[bytes]:
         """Yield all tests, by subscription, resource and rule."""
@@ -180,11 +180,11 @@ def _counts(outcomes: Mapping[str, int]) -> str:
 
 def _test_case(test: _Test, rules: Mapping[str, RuleRow]) -> Iterator[str]:
     # CI systems group tests by class, so the class is the resource: group, type and name.
-    parts = test.resource.strip("/").split("/")
-    place = "/".join(parts[2:]) if parts[0].lower() == "subscriptions" and len(parts) > 2 else test.resource
+    segments = test.resource.strip("/").split("/")
+    path = "/".join(segments[2:]) if segments[0].lower() == "subscriptions" and len(segments) > 2 else test.resource
     title = rules[test.rule].title if test.rule in rules else ""
     name = f"{test.rule}: {title}" if title else test.rule
-    head = f'<testcase{_attribute("classname", place)}{_attribute("name", name)} time="0"'
+    head = f'<testcase{_attribute("classname", path)}{_attribute("name", name)} time="0"'
     if not test.outcome:
         yield head + "/>"
         return

@@ -51,13 +51,13 @@ def worst(row: KeyRow) -> str:
 
 def ordered(rows: Sequence[KeyRow]) -> list[KeyRow]:
     """Return the keys: those of customers with the worst risks first, the unknown ones, those of Microsoft by type."""
-    return sorted(rows, key=place)
+    return sorted(rows, key=sort_key)
 
 
-_RANK = {each: place for place, each in enumerate(SEVERITIES)}
+_RANK = {each: position for position, each in enumerate(SEVERITIES)}
 
 
-def place(row: KeyRow) -> tuple[bool, int, int, str]:
+def sort_key(row: KeyRow) -> tuple[bool, int, int, str]:
     """Return the key that keys are sorted by."""
     return (
         row.holder == "platform",
@@ -75,9 +75,9 @@ def sentence(document: Document) -> str:
     counts = {
         each: len({id.lower() for row in rows if row.holder == each for id in resources(row)}) for each in HOLDERS
     }
-    keys = sum(row.holder == "customer" for row in rows)
-    own = f"{counts['customer']:,} resources depend on {keys:,} keys of yours, {counts['platform']:,} use keys of"
-    return f"{own} Microsoft, and of {counts['unknown']:,} it is not known."
+    key_count = sum(row.holder == "customer" for row in rows)
+    text = f"{counts['customer']:,} resources depend on {key_count:,} keys of yours, {counts['platform']:,} use keys of"
+    return f"{text} Microsoft, and of {counts['unknown']:,} it is not known."
 
 
 def name(row: KeyRow) -> str:
@@ -89,12 +89,12 @@ def name(row: KeyRow) -> str:
 
 def risks(row: KeyRow) -> str:
     """Return the risks of a key in words, those that are not assessed last."""
-    said = [RISKS[each.id] if each.severity != "unknown" else f"{RISKS[each.id]}?" for each in row.risks]
-    return ", ".join(dict.fromkeys(said))
+    texts = [RISKS[each.id] if each.severity != "unknown" else f"{RISKS[each.id]}?" for each in row.risks]
+    return ", ".join(dict.fromkeys(texts))
 
 
 def names(row: KeyRow, most: int = 4) -> str:
     """Return the names of the resources behind a key, the first ones where there are many."""
-    own = sorted(name_of(id) for id in resources(row))
-    more = f" and {len(own) - most} more" if len(own) > most else ""
-    return ", ".join(own[:most]) + more
+    resource_names = sorted(name_of(id) for id in resources(row))
+    more = f" and {len(resource_names) - most} more" if len(resource_names) > most else ""
+    return ", ".join(resource_names[:most]) + more

@@ -9,7 +9,7 @@ from scanner.document.key_rows import KeyRiskRow, KeyRow
 from scanner.document.schema import Document
 from scanner.model.type_names import type_name
 from scanner.report.cards import ResourceNames
-from scanner.report.keys import HOLDERS, name, place, resources, types, worst
+from scanner.report.keys import HOLDERS, name, resources, sort_key, types, worst
 from scanner.report.messages import exactly
 from scanner.report.naming import product_names
 from scanner.report.summary import Ordered
@@ -39,15 +39,15 @@ def keys_view(document: Document, words: Words, names: ResourceNames) -> dict[st
     """Return the variable `encryption_keys` of the report: None in a document without keys."""
     if not len(document.keys):
         return {"encryption_keys": None}
-    found = _Keys(document.keys)
-    own = found.own
+    result = _Keys(document.keys)
+    customer = result.customer
     return {
         "encryption_keys": {
-            "lead": _lead(found, words),
-            "drawing": _drawing(found, words, product_names(document.coverage)),
-            "rows": [_line(row, words, names) for row in own[:SHOWN]],
-            "more": max(0, len(own) - SHOWN),
-            "platform": [{"type": plain(type), "resources": count} for type, count in found.platform],
+            "lead": _lead(result, words),
+            "drawing": _drawing(result, words, product_names(document.coverage)),
+            "rows": [_line(row, words, names) for row in customer[:SHOWN]],
+            "more": max(0, len(customer) - SHOWN),
+            "platform": [{"type": plain(type), "resources": count} for type, count in result.platform],
             "links": [{"url": url, "word": words(f"encryption_keys.link.{each}")} for each, url in LINKS],
         }
     }
@@ -58,31 +58,31 @@ class _Keys:
 
     def __init__(self, rows: Sequence[KeyRow]) -> None:
         behind: dict[str, set[int]] = {each: set() for each in HOLDERS}
-        places, others, customers = [], [], set[int]()
+        ranked, others, customers = [], [], set[int]()
         for number, row in enumerate(rows):
             ids = resources(row)
             behind.get(row.holder, set()).update(hash(id.lower()) for id in ids)
             if row.holder == "platform":
-                others.append((place(row), row.type, len(ids)))
+                others.append((sort_key(row), row.type, len(ids)))
                 continue
-            places.append((place(row), number))
+            ranked.append((sort_key(row), number))
             if row.holder == "customer":
                 customers.add(number)
-        order = array("i", (number for _, number in sorted(places)))
+        order = array("i", (number for _, number in sorted(ranked)))
         self.platform = [(type, count) for _, type, count in sorted(others, key=itemgetter(0))]
         """The types of resources with keys of Microsoft, and how many resources have one."""
-        self.own = Ordered(rows, order)
+        self.customer = Ordered(rows, order)
         self.customers = Ordered(rows, array("i", filter(customers.__contains__, order)))
         self.counts = {each: len(hashes) for each, hashes in behind.items()}
         """The resources by the holder of their keys."""
 
 
-def _lead(found: _Keys, words: Words) -> str:
-    counts = found.counts
-    keys = words("encryption_keys.count.keys", len(found.customers))
-    said = [words("encryption_keys.count.customer", counts["customer"], keys=keys)]
-    said += [words(f"encryption_keys.count.{each}", counts[each]) for each in ("platform", "unknown") if counts[each]]
-    return f"{', '.join(said)}."
+def _lead(result: _Keys, words: Words) -> str:
+    counts = result.counts
+    keys = words("encryption_keys.count.keys", len(result.customers))
+    texts = [words("encryption_keys.count.customer", counts["customer"], keys=keys)]
+    texts += [words(f"encryption_keys.count.{each}", counts[each]) for each in ("platform", "unknown") if counts[each]]
+    return f"{', '.join(texts)}."
 
 
 def _line(row: KeyRow, words: Words, names: ResourceNames) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _line(row: KeyRow, words: Words, names: ResourceNames) -> dict[str, Any]:
         "why": plain(row.why or next((each.why for each in row.stores if each.why), "")),
         "risks": [_risk(each, words) for each in row.risks],
         "needed": words("encryption_keys.needed", len(ids)),
-        "resources": [{"name": names.of(id)["path"], "at": names.place(id)} for id in ids[:MOST_NAMES]],
+        "resources": [{"name": names.of(id)["path"], "at": names.group_path(id)} for id in ids[:MOST_NAMES]],
         "more": max(0, len(ids) - MOST_NAMES),
     }
 
@@ -122,33 +122,31 @@ def _risk(risk: KeyRiskRow, words: Words) -> dict[str, str]:
 # The drawing
 
 
-def _drawing(found: _Keys, words: Words, products: Mapping[str, str]) -> dict[str, Any]:
+def _drawing(result: _Keys, words: Words, products: Mapping[str, str]) -> dict[str, Any]:
     """Return nodes and edges: resources, their keys, and the vaults of these; the keys of Microsoft are one node."""
-    drawn = found.customers[:MOST_KEYS]
+    drawn = result.customers[:MOST_KEYS]
     first: dict[str, int] = {}
     for at, row in enumerate(drawn):
         first.setdefault(row.host, at)
     drawn.sort(key=lambda row: first[row.host])
     nodes: list[dict[str, Any]] = []
     edges: list[dict[str, Any]] = []
-    places: dict[str, list[float]] = {}
+    positions: dict[str, list[float]] = {}
     for at, row in enumerate(drawn):
         y = 34.0 + at * STEP
         nodes += [_resources_node(row, y, words, products), _key_node(row, y, words)]
         edges.append(_edge(0, y, 1, y, len(resources(row)), worst(row) or "info"))
-        places.setdefault(row.host, []).append(y)
-    for host, ys in places.items():
+        positions.setdefault(row.host, []).append(y)
+    for host, ys in positions.items():
         row = next(each for each in drawn if each.host == host)
         y = sum(ys) / len(ys)
         look = "info" if row.vault else "unknown"
-        own_vault = _vault(row, words)
+        vault = _vault(row, words)
         where = words(f"encryption_keys.lives.{row.lives.replace('-', '_')}") if row.vault else ""
-        nodes.append(
-            _node(2, y, look, own_vault, where or words("encryption_keys.no_vault"), f"{own_vault}: {len(ys)}")
-        )
+        nodes.append(_node(2, y, look, vault, where or words("encryption_keys.no_vault"), f"{vault}: {len(ys)}"))
         edges += [_edge(1, each, 2, y, 1, "info") for each in ys]
     height = 34.0 + len(drawn) * STEP
-    others = sum(count for _, count in found.platform)
+    others = sum(count for _, count in result.platform)
     if others:
         count, microsoft = words("count.resources", others), words("encryption_keys.lives.microsoft")
         platform = words("encryption_keys.platform_keys")
@@ -168,33 +166,33 @@ def _drawing(found: _Keys, words: Words, products: Mapping[str, str]) -> dict[st
         "heads": [
             {"x": x, "word": words(f"encryption_keys.{each}")} for (x, _), each in zip(COLUMNS, heads, strict=True)
         ],
-        "more": max(0, len(found.customers) - len(drawn)),
+        "more": max(0, len(result.customers) - len(drawn)),
     }
 
 
 def _resources_node(row: KeyRow, y: float, words: Words, products: Mapping[str, str]) -> dict[str, Any]:
     count = words("count.resources", len(resources(row)))
-    said = [f"{plain(exactly(type_name(type, products), words))} {n:,}" for type, n in types(row)]
-    shown = list(said)
+    texts = [f"{plain(exactly(type_name(type, products), words))} {n:,}" for type, n in types(row)]
+    shown = list(texts)
     while len(", ".join(shown)) > MOST_LETTERS and len(shown) > 1:
         shown = [*shown[: -2 if shown[-1] == "…" else -1], "…"]
-    return _node(0, y, "info", count, ", ".join(shown), f"{count}: {', '.join(said)}")
+    return _node(0, y, "info", count, ", ".join(shown), f"{count}: {', '.join(texts)}")
 
 
 def _key_node(row: KeyRow, y: float, words: Words) -> dict[str, Any]:
     proven = [each for each in row.risks if each.severity not in ("unknown", "info")]
-    said = words(f"encryption_keys.risk.{proven[0].id.replace('-', '_')}") if proven else ""
-    state = said or words(f"encryption_keys.state.{row.state}")
+    text = words(f"encryption_keys.risk.{proven[0].id.replace('-', '_')}") if proven else ""
+    state = text or words(f"encryption_keys.state.{row.state}")
     key = plain(row.key.rpartition("/")[2])
     needed = words("encryption_keys.needed", len(resources(row)))
     return _node(1, y, worst(row) or "info", key, state, f"{key}: {state}. {needed}")
 
 
-def _node(column: int, y: float, look: str, title: str, text: str, says: str) -> dict[str, Any]:
+def _node(column: int, y: float, look: str, title: str, text: str, message: str) -> dict[str, Any]:
     x, width = COLUMNS[column]
     most = width // 8 - 4
     title = title if len(title) <= most else f"{title[: most - 1]}…"
-    return {"x": x, "y": round(y), "width": width, "look": look, "name": title, "text": text, "says": says}
+    return {"x": x, "y": round(y), "width": width, "look": look, "name": title, "text": text, "says": message}
 
 
 def _edge(first: int, y: float, second: int, other: float, count: int, look: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def localized(document: Document, words: Words) -> Document:
         rules={id: texts.rule(row) for id, row in document.rules.items()},
         findings=RowView(document.findings, texts.row),
         exposures=RowView(document.exposures, texts.row),
-        not_applicable=ReasonsSaid(document, texts.text),
+        not_applicable=TranslatedReasons(document, texts.text),
         places=tuple(map(texts.row, document.places)),
         keys=tuple(map(texts.key, document.keys)),
         capacity=tuple(map(texts.capacity, document.capacity)),
@@ -40,11 +40,11 @@ def localized(document: Document, words: Words) -> Document:
     )
 
 
-class ReasonsSaid(Mapping[str, dict[str, str]]):
+class TranslatedReasons(Mapping[str, dict[str, str]]):
     """Reasons by resource and rule in a language, made when they are used."""
 
-    def __init__(self, document: Document, say: Callable[[Data, str], str]) -> None:
-        self._english, self._data, self._say = document.not_applicable, document.reasons, say
+    def __init__(self, document: Document, translate: Callable[[Data, str], str]) -> None:
+        self._english, self._data, self._translate = document.not_applicable, document.reasons, translate
 
     def __len__(self) -> int:
         return len(self._english)
@@ -55,7 +55,7 @@ class ReasonsSaid(Mapping[str, dict[str, str]]):
     def __getitem__(self, resource: str) -> dict[str, str]:
         data = self._data.get(resource, {})
         return {
-            rule: self._say(data[rule], reason) if rule in data else reason
+            rule: self._translate(data[rule], reason) if rule in data else reason
             for rule, reason in self._english[resource].items()
         }
 
@@ -73,19 +73,19 @@ class Texts:
 
     def rule(self, row: RuleRow) -> RuleRow:
         language = self._words.language
-        found = {name: rule_text(language, name, getattr(row, name)) for name in ("title", "pass_title", "why")}
+        result = {name: rule_text(language, name, getattr(row, name)) for name in ("title", "pass_title", "why")}
         breaks = rule_text(language, IMPACT, row.remediation.breaks)
         return msgspec.structs.replace(
-            row, **found, remediation=msgspec.structs.replace(row.remediation, breaks=breaks)
+            row, **result, remediation=msgspec.structs.replace(row.remediation, breaks=breaks)
         )
 
     def row(self, row: _Row) -> _Row:
         """Return a row with its texts in the language."""
-        found: dict[str, Data] | msgspec.UnsetType = getattr(row, FIELD_OF_TEXTS)
-        if not found:
+        result: dict[str, Data] | msgspec.UnsetType = getattr(row, FIELD_OF_TEXTS)
+        if not result:
             return row
         tree: dict[str, Any] = {}
-        for position, data in found.items():
+        for position, data in result.items():
             *above, last = position.split(".")
             at = tree
             for each in above:
@@ -97,17 +97,17 @@ class Texts:
                 at[last] = data
         return self._within(row, tree)  # type: ignore[no-any-return]
 
-    def _within(self, value: Any, found: Any) -> Any:
-        """Return a value of a row with its texts in the language. `found`: what these are made of, by position."""
-        if isinstance(found, list):
-            return self._text(found, value) if isinstance(value, str) else value
+    def _within(self, value: Any, item: Any) -> Any:
+        """Return a value of a row with its texts in the language. `item`: what these are made of, by position."""
+        if isinstance(item, list):
+            return self._text(item, value) if isinstance(value, str) else value
         if isinstance(value, list):
-            return [self._within(each, found.get(str(at))) if found else each for at, each in enumerate(value)]
-        if not isinstance(value, msgspec.Struct) or not found:
+            return [self._within(each, item.get(str(at))) if item else each for at, each in enumerate(value)]
+        if not isinstance(value, msgspec.Struct) or not item:
             return value
-        names = TEXTS.intersection(value.__struct_fields__).intersection(found)
+        names = TEXTS.intersection(value.__struct_fields__).intersection(item)
         return msgspec.structs.replace(
-            value, **{name: self._within(getattr(value, name), found[name]) for name in names}
+            value, **{name: self._within(getattr(value, name), item[name]) for name in names}
         )
 
     def key(self, row: Any) -> Any:
@@ -134,6 +134,6 @@ class Texts:
         ]
         return msgspec.structs.replace(made, types=types, notes=notes)
 
-    def changes(self, found: ChangesRow) -> ChangesRow:
-        lists = {name: list(map(self.row, getattr(found, name))) for name in CHANGE_LISTS}
-        return msgspec.structs.replace(self.row(found), **lists)
+    def changes(self, changes_row: ChangesRow) -> ChangesRow:
+        lists = {name: list(map(self.row, getattr(changes_row, name))) for name in CHANGE_LISTS}
+        return msgspec.structs.replace(self.row(changes_row), **lists)

@@ -35,29 +35,29 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]()<>+\-.!|~:&$])")
 def write_markdown(document: Document, out: IO[bytes], language: str = ENGLISH) -> None:
     """Write a summary of a findings document. The same document gives the same bytes."""
     words = Words(language)
-    parts: list[str] = []
+    sections: list[str] = []
     room = MOST_BYTES
-    for part in _parts(localized(document, words), words):
-        room -= len(part.encode()) + 1
+    for section in _sections(localized(document, words), words):
+        room -= len(section.encode()) + 1
         if room < 0:
-            parts.append(f"{words('summary.cut')}\n")
+            sections.append(f"{words('summary.cut')}\n")
             break
-        parts.append(part)
-    out.write("\n".join(parts).encode())
+        sections.append(section)
+    out.write("\n".join(sections).encode())
 
 
 def code(text: object) -> str:
     """Return foreign text as a code span: nothing in it is markup, and invisible characters show as `[U+202E]`."""
-    found = shortened(text, _LONGEST)
-    fence = "`" * (max((len(run) for run in _TICKS.findall(found)), default=0) + 1)
-    pad = " " if found.startswith(("`", " ")) or found.endswith(("`", " ")) or not found else ""
-    return f"{fence}{pad}{found}{pad}{fence}"
+    value = shortened(text, _LONGEST)
+    fence = "`" * (max((len(run) for run in _TICKS.findall(value)), default=0) + 1)
+    pad = " " if value.startswith(("`", " ")) or value.endswith(("`", " ")) or not value else ""
+    return f"{fence}{pad}{value}{pad}{fence}"
 
 
 def text(sentence: object) -> str:
     """Return a sentence with its markup escaped. `@` and `#` become code spans: GitHub links them even if escaped."""
-    found = _MARKUP.sub(r"\\\1", shortened(sentence, _LONGEST))
-    return re.sub("[@#]", lambda hit: f"`{hit[0]}`", found)
+    value = _MARKUP.sub(r"\\\1", shortened(sentence, _LONGEST))
+    return re.sub("[@#]", lambda hit: f"`{hit[0]}`", value)
 
 
 def block(command: str) -> str:
@@ -66,7 +66,7 @@ def block(command: str) -> str:
     return f"  {fence}sh\n  {command}\n  {fence}"
 
 
-def _parts(document: Document, words: Words) -> Iterator[str]:
+def _sections(document: Document, words: Words) -> Iterator[str]:
     summary = summarize(document)
     yield _headline(document, summary, words)
     yield _scope(document, words)
@@ -85,9 +85,9 @@ def _headline(document: Document, summary: ReportSummary, words: Words) -> str:
     """Return the headline of the result of a scan."""
     if not document.exposures and not summary.counts.checks and summary.complete:
         return f"# {words('summary.title', text=words('headline.empty'))}\n"
-    found = headline(summary.counts, document.coverage.scopes, words, complete=summary.complete)
-    why = f"\n{text(found.reasons)}.\n" if found.reasons else ""
-    return f"# {words('summary.title', text=text(found))}\n{why}"
+    result = headline(summary.counts, document.coverage.scopes, words, complete=summary.complete)
+    why = f"\n{text(result.reasons)}.\n" if result.reasons else ""
+    return f"# {words('summary.title', text=text(result))}\n{why}"
 
 
 def _scope(document: Document, words: Words) -> str:
@@ -245,8 +245,8 @@ def _not_assessed(document: Document, counts: Counts, words: Words) -> Iterator[
     for name, count in (("may_be_open", counts.not_assessed), ("may_be_worse", counts.in_part)):
         if count:
             yield f"{words(f'summary.{name}', count)}\n"
-    if said := inconclusive(counts, words):
-        yield f"{text(said)}.\n"
+    if message := inconclusive(counts, words):
+        yield f"{text(message)}.\n"
     yield from (_gap(group, words) for group in missing.groups[:GAPS])
     if len(missing.groups) > GAPS:
         yield f"- {words('summary.and_more', len(missing.groups) - GAPS)}"

@@ -43,10 +43,10 @@ class Messages:
     def text(self, data: Data, english: str) -> str:
         """Return a text in the language. `data`: what it is made of; `english`: itself."""
         try:
-            made, said = self._said(data, len(english), 0)
+            made, text = self._said(data, len(english), 0)
         except _Other:
             return english
-        return said if made == english else english
+        return text if made == english else english
 
     def _said(self, data: Any, longest: int, depth: int) -> tuple[str, str]:
         """Return a message in English and in the language. Raises _Other for one that is not known, or is longer than
@@ -57,15 +57,15 @@ class Messages:
         id, *values = data
         parts = [self._value(each, longest, depth) for each in values]
         if id == "":
-            made = "".join(english for english, _, _ in parts), "".join(said for _, said, _ in parts)
+            made = "".join(english for english, _, _ in parts), "".join(text for _, text, _ in parts)
         else:
             known = self._known.get(id) if isinstance(id, str) else None
             names = fields_of(known.english) if known is not None else ()
             if known is None or len(names) != len(values):
                 raise _Other
             english = {name: (each[0], each[2]) for name, each in zip(names, parts, strict=True)}
-            said = {name: each[1:] for name, each in zip(names, parts, strict=True)}
-            made = _filled(known.english, english), _filled(known.translated, said, "p")
+            stated = {name: each[1:] for name, each in zip(names, parts, strict=True)}
+            made = _filled(known.english, english), _filled(known.translated, stated, "p")
         if len(made[0]) > longest:
             raise _Other
         return made
@@ -76,8 +76,8 @@ class Messages:
             return value, value, False
         if isinstance(value, int) and not isinstance(value, bool):
             return f"{value:,}", self._words.number(value), False
-        english, said = self._said(value, longest, depth + 1)
-        return english, said, True
+        english, text = self._said(value, longest, depth + 1)
+        return english, text, True
 
 
 def _filled(template: str, values: Mapping[str, tuple[str, bool]], not_asked: str = "") -> str:
@@ -88,10 +88,10 @@ def _filled(template: str, values: Mapping[str, tuple[str, bool]], not_asked: st
     for text, field, case in pieces(template):
         if field is None:
             made.append(text)
-        elif (found := values.get(field)) is None:
+        elif (matches := values.get(field)) is None:
             raise _Other
         else:
-            value, is_message = found
+            value, is_message = matches
             made.append(cased(value, case) if is_message and case != not_asked else value)
     return "".join(made)
 

@@ -66,8 +66,8 @@ def _events(document: Document) -> Iterator[Event]:
     made = _Events(document)
     yield from map(made.of_finding, document.findings)
     yield from map(made.of_gap, document.gaps)
-    if said := limited(document.scan.limited or None, Words()):
-        yield made.of_limit(said)
+    if text := limited(document.scan.limited or None, Words()):
+        yield made.of_limit(text)
     yield from map(made.of_excluded, document.scan.excluded or ())
 
 
@@ -98,49 +98,49 @@ class _Events:
         """Return the event of a finding. One that is inconclusive did not pass, and nothing is proven."""
         rule = self._rules.get(row.rule)
         is_proven = row.status in ("fail", "waived")
-        found = self._event(row.rule, row.resource, SEVERITIES.get(row.severity or "", _UNKNOWN), row.waiver)
-        found["activity_id"] = 2 if row.new is False else 1
-        found["message"] = shortened(row.message, _LONGEST)
-        found["finding_info"] |= {"uid": row.fingerprint, "title": plain(row.title), "types": [row.category]}
+        result = self._event(row.rule, row.resource, SEVERITIES.get(row.severity or "", _UNKNOWN), row.waiver)
+        result["activity_id"] = 2 if row.new is False else 1
+        result["message"] = shortened(row.message, _LONGEST)
+        result["finding_info"] |= {"uid": row.fingerprint, "title": plain(row.title), "types": [row.category]}
         if rule and rule.why:
-            found["finding_info"]["desc"] = plain(rule.why)
+            result["finding_info"]["desc"] = plain(rule.why)
         if isinstance(row.since, str):
-            found["finding_info"]["first_seen_time"] = milliseconds(row.since)
-        found["compliance"] |= _status(_FAIL if is_proven else _INCONCLUSIVE) | _controls(rule)
-        found["compliance"]["status_details"] = [found["message"], *(plain(url) for url in row.gaps)]
+            result["finding_info"]["first_seen_time"] = milliseconds(row.since)
+        result["compliance"] |= _status(_FAIL if is_proven else _INCONCLUSIVE) | _controls(rule)
+        result["compliance"]["status_details"] = [result["message"], *(plain(url) for url in row.gaps)]
         if row.endpoints:
-            found["resources"][0]["labels"] = [f"endpoint {plain(name)}" for name in row.endpoints]
+            result["resources"][0]["labels"] = [f"endpoint {plain(name)}" for name in row.endpoints]
         if row.evidence:
-            found["evidences"] = [_evidence(each) for each in row.evidence]
-        return _complete(found | _remediation(row.fix, rule))
+            result["evidences"] = [_evidence(each) for each in row.evidence]
+        return _complete(result | _remediation(row.fix, rule))
 
     def of_gap(self, gap: GapRow) -> Event:
         """Return the event of a failed read."""
-        found = self._event(READ, gap.url, _UNKNOWN, waiver_of(gap))
+        result = self._event(READ, gap.url, _UNKNOWN, waiver_of(gap))
         text = answer(gap) + (f", missing permission {gap.action}" if gap.action else "")
-        found["message"] = shortened(f"Not assessed: {text}", _LONGEST)
-        found["finding_info"] |= {"uid": plain(gap.url), "title": "A read failed", "types": ["not-assessed"]}
-        found["compliance"] |= _status(_NOT_ASSESSED)
-        found["compliance"]["status_details"] = [found["message"], *gap.rules]
-        return _complete(found)
+        result["message"] = shortened(f"Not assessed: {text}", _LONGEST)
+        result["finding_info"] |= {"uid": plain(gap.url), "title": "A read failed", "types": ["not-assessed"]}
+        result["compliance"] |= _status(_NOT_ASSESSED)
+        result["compliance"]["status_details"] = [result["message"], *gap.rules]
+        return _complete(result)
 
-    def of_limit(self, said: str) -> Event:
+    def of_limit(self, text: str) -> Event:
         """Return the event of what the scan was limited to: without it, what was not scanned looks clean."""
-        found = self._unscanned("", "limited", "The scan was limited", said)
-        del found["resources"]
-        return found
+        result = self._unscanned("", "limited", "The scan was limited", text)
+        del result["resources"]
+        return result
 
     def of_excluded(self, row: ExcludedRow) -> Event:
         """Return the event of a scope that `--exclude` left out."""
         title = "A scope was excluded"
         return self._unscanned(row.scope, f"excluded:{row.scope}", title, f"{row.name}: left out by --exclude")
 
-    def _unscanned(self, id: str, uid: str, title: str, said: str) -> Event:
-        found = self._event(SCANNED, id, _INFORMATIONAL, None)
-        found["message"] = shortened(said, _LONGEST)
-        found["finding_info"] |= {"uid": plain(uid), "title": title, "types": ["not-scanned"]}
-        found["compliance"] |= _status(_NOT_ASSESSED) | {"status_details": [found["message"]]}
-        return _complete(found)
+    def _unscanned(self, id: str, uid: str, title: str, text: str) -> Event:
+        result = self._event(SCANNED, id, _INFORMATIONAL, None)
+        result["message"] = shortened(text, _LONGEST)
+        result["finding_info"] |= {"uid": plain(uid), "title": title, "types": ["not-scanned"]}
+        result["compliance"] |= _status(_NOT_ASSESSED) | {"status_details": [result["message"]]}
+        return _complete(result)
 
     def _event(self, control: str, id: str, severity: tuple[int, str], waiver: WaiverRow | None) -> Event:
         row = self._resources.get(id)
@@ -170,33 +170,33 @@ class _Events:
     def _cloud_of(self, subscription: str, row: ResourceRow | None) -> Event:
         scope = self._scopes.get(subscription.lower())
         account = {"uid": subscription, "type_id": _SUBSCRIPTION, "type": "Azure Subscription"}
-        found: Event = {"provider": "Azure", "cloud_partition": self._cloud}
+        result: Event = {"provider": "Azure", "cloud_partition": self._cloud}
         if subscription:
-            found["account"] = account | ({"name": plain(scope.name)} if scope else {})
+            result["account"] = account | ({"name": plain(scope.name)} if scope else {})
         if scope and scope.tenant:
-            found["org"] = {"uid": scope.tenant}
-        return found | ({"region": row.location} if row and row.location else {})
+            result["org"] = {"uid": scope.tenant}
+        return result | ({"region": row.location} if row and row.location else {})
 
     def _resource(self, id: str, row: ResourceRow | None) -> Event:
-        found: Event = {"uid": plain(id), "name": plain((row.name if row else "") or name_of(id)), "role_id": _TARGET}
+        result: Event = {"uid": plain(id), "name": plain((row.name if row else "") or name_of(id)), "role_id": _TARGET}
         if row is None:
-            return found
-        found |= {"type": row.type, "cloud_partition": self._cloud}
-        found |= {"region": row.location} if row.location else {}
-        found |= {"group": {"name": plain(row.resource_group)}} if row.resource_group else {}
+            return result
+        result |= {"type": row.type, "cloud_partition": self._cloud}
+        result |= {"region": row.location} if row.location else {}
+        result |= {"group": {"name": plain(row.resource_group)}} if row.resource_group else {}
         if row.tags:
-            found["tags"] = [{"name": plain(name), "value": plain(value)} for name, value in sorted(row.tags.items())]
+            result["tags"] = [{"name": plain(name), "value": plain(value)} for name, value in sorted(row.tags.items())]
         owner = _owner(row.tags, self._owner_tag)
-        return found | ({"owner": {"name": plain(owner)}} if owner else {})
+        return result | ({"owner": {"name": plain(owner)}} if owner else {})
 
 
 def milliseconds(time: str) -> int:
     """Return an ISO 8601 time as OCSF writes it: milliseconds since 1970 in UTC; 0 for a text that is no time."""
     try:
-        found = datetime.fromisoformat(time)
+        result = datetime.fromisoformat(time)
     except ValueError:
         return 0
-    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
+    return round((result if result.tzinfo else result.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _owner(tags: Mapping[str, str], tag: str) -> str:
@@ -210,9 +210,9 @@ def _status(status: tuple[int, str]) -> Event:
 def _controls(rule: RuleRow | None) -> Event:
     """Return the frameworks of a rule, and its controls in them."""
     controls = sorted(rule.controls.items()) if rule else []
-    found: Event = {"standards": [name for name, _ in controls]} if controls else {}
+    result: Event = {"standards": [name for name, _ in controls]} if controls else {}
     requirements = [f"{name}: {each}" for name, ids in controls for each in ids]
-    return found | ({"requirements": requirements} if requirements else {})
+    return result | ({"requirements": requirements} if requirements else {})
 
 
 def _evidence(row: EvidenceRow) -> Event:
@@ -231,8 +231,8 @@ def _remediation(fix: FixRow | None, rule: RuleRow | None) -> Event:
 
 
 def _acceptance(waiver: WaiverRow) -> str:
-    parts = (f"accepted by {waiver.owner}", waiver.expires and f"until {waiver.expires}", waiver.ticket)
-    return shortened(f"{waiver.reason} ({', '.join(part for part in parts if part)})", _LONGEST)
+    texts = (f"accepted by {waiver.owner}", waiver.expires and f"until {waiver.expires}", waiver.ticket)
+    return shortened(f"{waiver.reason} ({', '.join(segment for segment in texts if segment)})", _LONGEST)
 
 
 def _complete(event: Event) -> Event:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from scanner.model.message import Message, message_text
-from scanner.report.stored_columns import BlockStore, ByteColumn, LongText, NumberColumn, TextPart
+from scanner.report.stored_columns import BlockStore, ByteColumn, FirstTexts, LongText, NumberColumn
 
 Columns = dict[str, Any]
 Numbers: TypeAlias = "NumberColumn | array[int]"
@@ -48,7 +48,7 @@ class Packer:
         self._size = 0
         self._short = ByteColumn(BlockStore())
         """The columns that were in memory."""
-        self._encoder = msgspec.json.Encoder(order="sorted", enc_hook=self._place)
+        self._encoder = msgspec.json.Encoder(order="sorted", enc_hook=self._store)
 
     def pack(self) -> Iterator[bytes]:
         """Yield the packed block in pieces. The same block gives the same text."""
@@ -72,30 +72,30 @@ class Packer:
         try:
             return self._encoder.encode(value)
         except UnicodeEncodeError:
-            return json.dumps(msgspec.to_builtins(value, enc_hook=self._place), sort_keys=True).encode()
+            return json.dumps(msgspec.to_builtins(value, enc_hook=self._store), sort_keys=True).encode()
 
-    def _place(self, column: "Numbers | Differences | TextPart | LongText | Message") -> Any:
+    def _store(self, column: "Numbers | Differences | FirstTexts | LongText | Message") -> Any:
         """Keep a column for the end of the block, and return what stands for it in the JSON."""
         if isinstance(column, Message):
             return str(column)
-        if isinstance(column, TextPart):
-            return list(column.texts()) if column.is_odd else self._place_texts(column)
+        if isinstance(column, FirstTexts):
+            return list(column.texts()) if column.is_odd else self._store_texts(column)
         if isinstance(column, LongText):
-            return [column.text()] if column.is_odd else self._place_text(column)
+            return [column.text()] if column.is_odd else self._store_text(column)
         if isinstance(column, Differences):
-            return {**self._place_numbers(column.numbers()), "differences": True}
-        return self._place_numbers(column)
+            return {**self._store_numbers(column.numbers()), "differences": True}
+        return self._store_numbers(column)
 
-    def _place_texts(self, column: TextPart) -> dict[str, Any]:
+    def _store_texts(self, column: FirstTexts) -> dict[str, Any]:
         at = self._keep(column.size, column.pieces)
-        return {"at": at, "length": column.size, "ends": self._place_numbers(column.lengths())}
+        return {"at": at, "length": column.size, "ends": self._store_numbers(column.lengths())}
 
-    def _place_text(self, column: LongText) -> dict[str, Any]:
+    def _store_text(self, column: LongText) -> dict[str, Any]:
         size = len(column.bytes)
         at = self._keep(size, column.bytes.pieces)
-        return {"at": at, "length": size, "ends": self._place_numbers(array("i", [column.units]))}
+        return {"at": at, "length": size, "ends": self._store_numbers(array("i", [column.units]))}
 
-    def _place_numbers(self, column: "Numbers") -> dict[str, int]:
+    def _store_numbers(self, column: "Numbers") -> dict[str, int]:
         code = _narrowest(column)
         length, width = len(column), array(code).itemsize
         pieces = partial(_packed, column, code)

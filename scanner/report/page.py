@@ -55,9 +55,9 @@ def first_pass(document: Document) -> FirstPass:
     )
 
 
-def context(document: Document, t: Words, found: FirstPass, own: Collection[str] = ()) -> dict[str, Any]:
-    """Return the variables of `report.html.j2`, but for styles and scripts. `own`: see `not_assessed`."""
-    summary, exposures, findings = found.summary, found.exposures, found.findings
+def context(document: Document, t: Words, result: FirstPass, custom_actions: Collection[str] = ()) -> dict[str, Any]:
+    """Return the variables of `report.html.j2`, but for styles and scripts. `custom_actions`: see `not_assessed`."""
+    summary, exposures, findings = result.summary, result.exposures, result.findings
     names, taken = ResourceNames(document), document.scan.taken
     changes = ChangesView(document, document.changes, t, names).context() if document.changes else None
     return {
@@ -69,10 +69,10 @@ def context(document: Document, t: Words, found: FirstPass, own: Collection[str]
         "compared": changes["compared"] if changes else "",
         "scope_line": _scope_line(document, t),
         "left_out": left_out(document.scan, t),
-        "matrix": _matrix(found.cells),
+        "matrix": _matrix(result.cells),
         "columns": COLUMNS,
         "severity_bar": severity_bar(summary.counts, t),
-        "by_subscription": by_subscription(document, t, found.opened),
+        "by_subscription": by_subscription(document, t, result.opened),
         "sparkline": sparkline(document.changes, t),
         "legend": concepts(t),
         "exposures": [exposure_card(each, names, t, taken) for each in exposures[:_EXPOSURES]],
@@ -80,11 +80,11 @@ def context(document: Document, t: Words, found: FirstPass, own: Collection[str]
         "findings": [finding_card(each, names, t, taken) for each in findings[:_FINDINGS]],
         "chips": _chips(summary, with_history=changes is not None),
         "frameworks": framework_totals(document, t),
-        "responsibilities": found.whose.rows(),
+        "responsibilities": result.whose.rows(),
         **_headings(document, summary, t),
         **print_pages(document, exposures, names, t),
         **_without_scripts(len(findings), t),
-        **not_assessed(document, summary, t, own),
+        **not_assessed(document, summary, t, custom_actions),
         **coverage(document.coverage, t),
         **places_view(document, t, names),
         **keys_view(document, t, names),
@@ -95,14 +95,14 @@ def context(document: Document, t: Words, found: FirstPass, own: Collection[str]
 def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str, Any]:
     counts = summary.counts
     empty = not document.exposures and not counts.checks and not document.resources and summary.complete
-    found = headline(counts, document.coverage.scopes, t, complete=summary.complete)
-    text = t("headline.empty") if empty else str(found)
+    result = headline(counts, document.coverage.scopes, t, complete=summary.complete)
+    text = t("headline.empty") if empty else str(result)
     limit = plain(limited(document.scan.limited or None, t))
     return {
         "empty": empty,
-        "missing": "" if empty else plain(found.missing),
-        "headline": text if empty else found.found if found.missing else capital(found.found),
-        "lead": "" if empty else plain(f"{capital(found.more)}." if found.more else ""),
+        "missing": "" if empty else plain(result.missing),
+        "headline": text if empty else result.findings if result.missing else capital(result.findings),
+        "lead": "" if empty else plain(f"{capital(result.more)}." if result.more else ""),
         "states": [(state, n) for state, n in counts.by_state.items() if n],
         "page_title": " · ".join(
             filter(None, (f"{t('brand')}: {plain(text)}", limit, plain(t.date(document.scan.taken))))

@@ -17,39 +17,41 @@ _GROUPS, _NAMED_CHECKS = 100, 20
 """Groups that are shown whole, the rest is a folded list by permission; the most checks of an accepted group."""
 
 
-def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Collection[str] = ()) -> dict[str, Any]:
+def not_assessed(
+    document: Document, summary: ReportSummary, t: Words, custom_actions: Collection[str] = ()
+) -> dict[str, Any]:
     """Return the variables of the template about what was not assessed, and how to resolve it.
 
-    `own`: the actions of the user's own rules that the role may hold.
+    `custom_actions`: the actions of the user's own rules that the role may hold.
     """
-    found = gaps.group_gaps(document, t)
-    complete = not (found.groups or found.unexplained or found.accepted) and summary.complete
+    assessed = gaps.group_gaps(document, t)
+    complete = not (assessed.groups or assessed.unexplained or assessed.accepted) and summary.complete
     return {
-        "gaps": found.groups[:_GROUPS],
-        "gaps_rest": _by_need(found.groups[_GROUPS:]),
-        "gaps_total": len(found.groups),
-        "unexplained": found.unexplained,
-        "unexplained_worst": found.unexplained_worst,
-        "accepted": [_accepted(each, t) for each in found.accepted[:_GROUPS]],
-        "accepted_rest": [_accepted(each, t) for each in found.accepted[_GROUPS:]],
-        "accepted_total": len(found.accepted),
-        "missing_permission": found.missing_permission,
-        "other_errors": found.other_errors,
-        "role": gaps.role_definition(found.missing_permission, own),
-        "role_commands": gaps.role_commands(found.missing_permission),
-        "rescan": gaps.rescan_command(found.other_errors),
+        "gaps": assessed.groups[:_GROUPS],
+        "gaps_rest": _by_need(assessed.groups[_GROUPS:]),
+        "gaps_total": len(assessed.groups),
+        "unexplained": assessed.unexplained,
+        "unexplained_worst": assessed.unexplained_worst,
+        "accepted": [_accepted(each, t) for each in assessed.accepted[:_GROUPS]],
+        "accepted_rest": [_accepted(each, t) for each in assessed.accepted[_GROUPS:]],
+        "accepted_total": len(assessed.accepted),
+        "missing_permission": assessed.missing_permission,
+        "other_errors": assessed.other_errors,
+        "role": gaps.role_definition(assessed.missing_permission, custom_actions),
+        "role_commands": gaps.role_commands(assessed.missing_permission),
+        "rescan": gaps.rescan_command(assessed.other_errors),
         "all_read": complete,
         **_headings(summary, t),
         **_partial_scopes(document, t),
     }
 
 
-def _by_need(found: Sequence[GapGroup]) -> list[list[GapGroup]]:
+def _by_need(gap_groups: Sequence[GapGroup]) -> list[list[GapGroup]]:
     """Return the groups that one permission, or one answer, explains in the same words, in lists: large estates have
     one for each subscription.
     """
     same: dict[tuple[object, ...], list[GapGroup]] = {}
-    for each in found:
+    for each in gap_groups:
         need = (each.missing_permission, each.action, *each.errors, each.accepted_by, each.is_partial_visibility)
         same.setdefault(need, []).append(each)
     return list(same.values())
@@ -99,9 +101,9 @@ def _partial_scopes(document: Document, t: Words) -> dict[str, Any]:
     return {"partial": lines}
 
 
-def coverage(found: Coverage, t: Words) -> dict[str, Any]:
+def coverage(result: Coverage, t: Words) -> dict[str, Any]:
     """Return the variables of the template about types that no rule covers, rules that are off, and notes."""
-    left = (each for each in found.types if not each.judged and each.complete)
+    left = (each for each in result.types if not each.judged and each.complete)
     uncovered = sorted(left, key=lambda each: each.type.lower())
     resources = sum(each.resources for each in uncovered)
     types = t("not_assessed.uncovered_types", len(uncovered))
@@ -109,6 +111,6 @@ def coverage(found: Coverage, t: Words) -> dict[str, Any]:
     return {
         "uncovered": uncovered,
         "uncovered_line": line if uncovered else "",
-        "rules_off": sorted(found.rules_off),
-        "notes": found.notes,
+        "rules_off": sorted(result.rules_off),
+        "notes": result.notes,
     }

@@ -129,7 +129,7 @@ def _identifier(name: str) -> str:
 
 def _fault(error: duckdb.Error) -> OSError:
     """Return the error of a file that cannot be written."""
-    said = str(error).partition("\n")[0]
+    text = str(error).partition("\n")[0]
     if isinstance(error, duckdb.OutOfMemoryException):
-        return OSError(errno.ENOMEM, f"DuckDB: {said}")
-    return OSError(errno.ENOSPC if "No space left" in said else errno.EIO, f"DuckDB: {said}")
+        return OSError(errno.ENOMEM, f"DuckDB: {text}")
+    return OSError(errno.ENOSPC if "No space left" in text else errno.EIO, f"DuckDB: {text}")

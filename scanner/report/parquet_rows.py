@@ -13,7 +13,7 @@ import msgspec
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
 from scanner.document.tenants import tenant_names, tenant_of
-from scanner.evaluate.counts import is_in_part, misses_permission
+from scanner.evaluate.counts import may_be_worse, misses_permission
 from scanner.history.baseline import endpoint_types
 from scanner.history.observation import bundle_of
 from scanner.history.uncertain import Uncertain, is_uncertain_exposure
@@ -159,9 +159,9 @@ class _Maker:
         row = self._resources.get(id) if self._owner_tag else None
         if row is None:
             return ""
-        found = next((value for name, value in row.tags.items() if name.casefold() == self._owner_tag), "").strip()
+        value = next((value for name, value in row.tags.items() if name.casefold() == self._owner_tag), "").strip()
         # A parent is shorter, so that this ends whatever a file says.
-        return found or (self._owner(row.parent) if row.parent and len(row.parent) < len(id) else "")
+        return value or (self._owner(row.parent) if row.parent and len(row.parent) < len(id) else "")
 
     def exposure(self, row: ExposureRow) -> Row:
         is_closed = row.severity is None or row.state in ("closed", "unknown")
@@ -177,7 +177,7 @@ class _Maker:
             "status": row.state,
             "severity": row.severity,
             "worst": row.worst,
-            "cause": self._cause(gaps) if row.state == "unknown" or is_in_part(row) else None,
+            "cause": self._cause(gaps) if row.state == "unknown" or may_be_worse(row) else None,
             "title": row.title,
             "endpoint": row.endpoint,
             "kind": row.kind,

@@ -58,31 +58,31 @@ class PlaceGroup(Struct):
 
 def groups(rows: Iterable[DataPlaceRow]) -> list[PlaceGroup]:
     """Return the places, those from which data may leave first, then by the number of resources."""
-    found: dict[tuple[str, str], PlaceGroup] = {}
+    result: dict[tuple[str, str], PlaceGroup] = {}
     for number, row in enumerate(rows):
-        group = found.get((row.region, row.area))
+        group = result.get((row.region, row.area))
         if group is None:
-            group = found[row.region, row.area] = PlaceGroup(row.region, row.place, row.geography, row.area)
+            group = result[row.region, row.area] = PlaceGroup(row.region, row.place, row.geography, row.area)
         group.rows[row.waiver is not None, row.verdict].append(number)
         group.roots.add(hash(root_of(row.resource) or row.resource.lower()))
         if row.waiver is not None:
             group.accepted += 1
         else:
             group.counts[row.verdict] += 1
-    return sorted(found.values(), key=lambda each: (VERDICTS.index(each.verdict), -each.resources, each.region))
+    return sorted(result.values(), key=lambda each: (VERDICTS.index(each.verdict), -each.resources, each.region))
 
 
 def sentence(document: Document) -> str:
     """Return how many places stay by configuration, may leave, and are unknown."""
     if not len(document.places):
         return "No rule on residency evaluated a resource."
-    found = groups(document.places)
-    counts = {each: sum(group.counts[each] for group in found) for each in VERDICTS}
-    accepted = sum(group.accepted for group in found)
-    said = [f"{counts['stays']:,} stay by configuration", f"{counts['may-leave']:,} may leave"]
-    said += [f"{counts['unknown']:,} are unknown"]
-    said += [f"{accepted:,} are accepted"] if accepted else []
-    return f"{len(document.places):,} places: {', '.join(said[:-1])} and {said[-1]}."
+    matches = groups(document.places)
+    counts = {each: sum(group.counts[each] for group in matches) for each in VERDICTS}
+    accepted = sum(group.accepted for group in matches)
+    texts = [f"{counts['stays']:,} stay by configuration", f"{counts['may-leave']:,} may leave"]
+    texts += [f"{counts['unknown']:,} are unknown"]
+    texts += [f"{accepted:,} are accepted"] if accepted else []
+    return f"{len(document.places):,} places: {', '.join(texts[:-1])} and {texts[-1]}."
 
 
 def where(row: DataPlaceRow) -> str:

@@ -47,34 +47,34 @@ def places_view(document: Document, words: Words, names: ResourceNames) -> dict[
     rows = document.places
     if not len(rows):
         return {"places": None}
-    found = groups(rows)
+    matches = groups(rows)
     leaving = [
         group.rows[is_accepted, verdict]
         for is_accepted in (False, True)
         for verdict in VERDICTS
         if verdict != "stays"
-        for group in found
+        for group in matches
     ]
     first = islice(chain.from_iterable(leaving), SHOWN)
     return {
         "places": {
-            "lead": _lead(found, words),
+            "lead": _lead(matches, words),
             "sources": _sources(rows),
-            "drawing": _drawing(document, found, words),
-            "rows": [_line(group, words) for group in found],
-            "accepted": sum(group.accepted for group in found),
+            "drawing": _drawing(document, matches, words),
+            "rows": [_line(group, words) for group in matches],
+            "accepted": sum(group.accepted for group in matches),
             "leaving": [_leaving(rows[number], document, words, names) for number in first],
             "more": max(0, sum(map(len, leaving)) - SHOWN),
-            "count": sum(group.counts["may-leave"] for group in found),
+            "count": sum(group.counts["may-leave"] for group in matches),
         }
     }
 
 
-def _lead(found: Sequence[PlaceGroup], words: Words) -> str:
-    counts = {each: sum(group.counts[each] for group in found) for each in VERDICTS}
-    counts["accepted"] = sum(group.accepted for group in found)
-    said = [words(f"places.count.{each.replace('-', '_')}", counts[each]) for each in counts if counts[each]]
-    return f"{', '.join(said)}."
+def _lead(matches: Sequence[PlaceGroup], words: Words) -> str:
+    counts = {each: sum(group.counts[each] for group in matches) for each in VERDICTS}
+    counts["accepted"] = sum(group.accepted for group in matches)
+    texts = [words(f"places.count.{each.replace('-', '_')}", counts[each]) for each in counts if counts[each]]
+    return f"{', '.join(texts)}."
 
 
 def _sources(rows: Iterable[DataPlaceRow]) -> list[str]:
@@ -92,8 +92,8 @@ def name_of_place(group: PlaceGroup, words: Words) -> str:
 def _where(group: PlaceGroup, words: Words) -> str:
     """Return the place and the legal area of a region: `Netherlands, EEA`."""
     area = words(f"places.area.{group.area}")
-    parts = dict.fromkeys(plain(each) for each in (group.place, group.geography) if each)
-    return ", ".join([*parts, area] if parts else [area] if group.area != "unknown" else [])
+    names = dict.fromkeys(plain(each) for each in (group.place, group.geography) if each)
+    return ", ".join([*names, area] if names else [area] if group.area != "unknown" else [])
 
 
 def _counts(group: PlaceGroup, words: Words) -> str:
@@ -122,7 +122,7 @@ def _leaving(row: DataPlaceRow, document: Document, words: Words, names: Resourc
             "places.accepted" if row.waiver is not None else f"places.verdict.{row.verdict.replace('-', '_')}"
         ),
         "name": names.of(row.resource)["path"],
-        "at": names.place(row.resource),
+        "at": names.group_path(row.resource),
         "place": name_of_place(group, words),
         "where": where,
         "title": rule.title if rule is not None else row.rule,
@@ -134,9 +134,9 @@ def _leaving(row: DataPlaceRow, document: Document, words: Words, names: Resourc
 # The drawing
 
 
-def _drawing(document: Document, found: Sequence[PlaceGroup], words: Words) -> dict[str, Any]:
+def _drawing(document: Document, matches: Sequence[PlaceGroup], words: Words) -> dict[str, Any]:
     """Return the nodes and edges of the drawing. Regions without coordinates, and other places, are at the side."""
-    drawn = list(found[:MOST_PLACES])
+    drawn = list(matches[:MOST_PLACES])
     at = {group.region: at for group in drawn if (at := _degrees(group)) is not None}
     nodes: list[PlaceNode] = []
     for group in sorted(
@@ -197,16 +197,16 @@ def _node(node: PlaceNode, words: Words) -> dict[str, Any]:
 def _edges(document: Document, nodes: Sequence[PlaceNode]) -> list[dict[str, Any]]:
     """Return a line from the region of resources to each other place from which their data may leave."""
     at = {(node.group.region, node.group.area): node for node in nodes}
-    own = {node.group.region: node for node in nodes}
+    nodes_by_region = {node.group.region: node for node in nodes}
     find = without_case(document.resources)
     counts: Counter[tuple[str, tuple[str, str]]] = Counter()
     for node in nodes:
         for row in map(document.places.__getitem__, node.group.rows_of("may-leave")):
-            found = find(root_of(row.resource))
-            source = found[1].location if found is not None else ""
-            if source != row.region and source in own:
+            matches = find(root_of(row.resource))
+            source = matches[1].location if matches is not None else ""
+            if source != row.region and source in nodes_by_region:
                 counts[source, (row.region, row.area)] += 1
-    return [_edge(own[source], at[target], count) for (source, target), count in sorted(counts.items())]
+    return [_edge(nodes_by_region[source], at[target], count) for (source, target), count in sorted(counts.items())]
 
 
 def _edge(source: PlaceNode, target: PlaceNode, count: int) -> dict[str, Any]:

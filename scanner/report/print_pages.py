@@ -35,7 +35,7 @@ def print_pages(document: Document, exposures: Sequence[ExposureRow], names: Res
                     "word": rating_word(t, rating(each)),
                     "title": each.title or each.endpoint,
                     "name": names.of(each.resource)["path"],
-                    "place": names.place(each.resource),
+                    "place": names.group_path(each.resource),
                     "owner": owners.of(each.resource) or t("print.no_owner"),
                 }
                 for each, _ in zip(open_ones, range(_WORST), strict=False)

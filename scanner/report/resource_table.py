@@ -79,45 +79,45 @@ class ResourceTable:
         return self._last_id[1]
 
     def _add(self, resource: str) -> int:
-        own, row = self._known(resource)
+        id, row = self._known(resource)
         parent = (row.parent if row else "") or ""
-        above = self.at(parent) if parent and own.lower().startswith(parent.lower() + "/") else -1
+        above = self.at(parent) if parent and id.lower().startswith(parent.lower() + "/") else -1
         known = self._find(parent) if parent else None
         parent = known[0] if known is not None else parent
-        head, slash, last = own.rpartition("/")
+        head, slash, last = id.rpartition("/")
         name = (row.name if row else "") or last
-        path = path_name(own, parent, name) if above >= 0 else name
+        path = path_name(id, parent, name) if above >= 0 else name
         values = (
             self.prefixes[head + slash],
-            self.subscriptions[((row.subscription if row else "") or subscription_of(own)).lower()],
-            self.groups[(row.resource_group if row else "") or group_of(own)],
-            self.types[(row.type if row else "") or type_of(own)],
+            self.subscriptions[((row.subscription if row else "") or subscription_of(id)).lower()],
+            self.groups[(row.resource_group if row else "") or group_of(id)],
+            self.types[(row.type if row else "") or type_of(id)],
             self.regions[row.location if row else ""],
             above,
             self.owners[self._tagged(row) or self._tagged(known[1] if known is not None else None)],
         )
         for column, value in zip(self.columns.values(), values, strict=True):
             column.append(value)
-        self._ids.append(own)
+        self._ids.append(id)
         self.last.append(last)
         self.name.append("" if name == last else name)
         self.path.append("" if path == name else path)
         return len(self.last) - 1
 
     def _marks_of(self, index: int) -> list[tuple[str, str]]:
-        found = self._marks.get(index)
-        if found is None:
+        result = self._marks.get(index)
+        if result is None:
             if len(self._marks) >= _RECENT:
                 self._marks.clear()
-            found = self._marks[index] = self._new_marks(index)
-        return found
+            result = self._marks[index] = self._new_marks(index)
+        return result
 
     def _new_marks(self, index: int) -> list[tuple[str, str]]:
         columns = self.columns
-        own, above = self._id(index), columns["parent"][index]
+        id, above = self._id(index), columns["parent"][index]
         letters: list[tuple[str, str]] = [
-            (own, "i"),
-            (own.rpartition("/")[2], "n"),
+            (id, "i"),
+            (id.rpartition("/")[2], "n"),
             (self.groups.texts[columns["group"][index]], "g"),
             (self.subscriptions.texts[columns["sub"][index]], "s"),
         ]
@@ -126,11 +126,11 @@ class ResourceTable:
             letters += [(parent, "q"), (parent.rpartition("/")[2], "p")]
         letters.sort(key=lambda each: -len(each[0]))
         # A part of a plain text is plain too, if it is long enough.
-        is_plain = _PLAIN.fullmatch(own)
+        is_plain = _PLAIN.fullmatch(id)
         return [
             (text, MARK + letter)
             for text, letter in letters
-            if (len(text) > _SHORT if is_plain and text in own else _PLAIN.fullmatch(text))
+            if (len(text) > _SHORT if is_plain and text in id else _PLAIN.fullmatch(text))
         ]
 
     def _known(self, resource: str) -> tuple[str, ResourceRow | None]:
@@ -139,8 +139,8 @@ class ResourceTable:
 
     def type_of(self, resource: str) -> str:
         """Return the type of a resource, which need not be in the table."""
-        own, row = self._known(resource)
-        return (row.type if row else "") or type_of(own)
+        id, row = self._known(resource)
+        return (row.type if row else "") or type_of(id)
 
     def _tagged(self, row: ResourceRow | None) -> str:
         """Return the value of the owner tag, "" without one; the names of tags are compared without case."""

@@ -108,8 +108,8 @@ def _descriptor_id(row: FindingRow, rules: Mapping[str, RuleRow]) -> str:
         return f"{row.rule}.undecided"
     if row.status == "waived":
         return f"{row.rule}.waived"
-    own = rules[row.rule].severity if row.rule in rules else None
-    return row.rule if own == row.severity else f"{row.rule}.{row.severity}"
+    severity = rules[row.rule].severity if row.rule in rules else None
+    return row.rule if severity == row.severity else f"{row.rule}.{row.severity}"
 
 
 def _descriptor(key: str, rule: RuleRow | None) -> dict[str, Any]:
@@ -180,11 +180,11 @@ def _labelled(name: str, text: str) -> str:
 
 def _help_markdown(rule: RuleRow) -> str:
     fix = rule.remediation
-    parts = [rule.why, *_code_blocks(fix)]
-    parts += [f"**Portal:** {fix.portal}"] if fix.portal else []
-    parts += [f"**Impact:** {fix.breaks}"] if fix.breaks else []
-    parts += [f"<{url}>" for url in rule.references if _is_https(url)]
-    return "\n\n".join(part for part in parts if part)
+    texts = [rule.why, *_code_blocks(fix)]
+    texts += [f"**Portal:** {fix.portal}"] if fix.portal else []
+    texts += [f"**Impact:** {fix.breaks}"] if fix.breaks else []
+    texts += [f"<{url}>" for url in rule.references if _is_https(url)]
+    return "\n\n".join(segment for segment in texts if segment)
 
 
 def _code_blocks(fix: Remediation) -> Iterator[str]:
@@ -229,13 +229,13 @@ def _message(row: FindingRow) -> str:
 
 
 def _result_properties(row: FindingRow, tenants: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {"severity": row.severity or "", "status": row.status, "rule": row.rule}
+    result: dict[str, Any] = {"severity": row.severity or "", "status": row.status, "rule": row.rule}
     tenant = tenants.get(subscription_of(row.resource))
-    found |= {"tenant": plain(tenant)} if tenant else {}
-    found |= {"fix": plain("; ".join(row.fix.commands or row.fix.steps))} if row.fix else {}
-    found |= {"gaps": [plain(url) for url in row.gaps]} if row.gaps else {}
+    result |= {"tenant": plain(tenant)} if tenant else {}
+    result |= {"fix": plain("; ".join(row.fix.commands or row.fix.steps))} if row.fix else {}
+    result |= {"gaps": [plain(url) for url in row.gaps]} if row.gaps else {}
     history = {"new": row.new, "since": row.since}
-    return found | {name: value for name, value in history.items() if value is not msgspec.UNSET}
+    return result | {name: value for name, value in history.items() if value is not msgspec.UNSET}
 
 
 class _BaselineStates:
@@ -265,9 +265,9 @@ class _BaselineStates:
 
     def _endpoint_changed(self, row: FindingRow) -> bool:
         """Return whether an endpoint of the finding changed, on its resource or on one above it."""
-        own = row.resource.lower() + "/"
+        prefix = row.resource.lower() + "/"
         resources = (each for name in row.endpoints for each in self._resources.get(name.lower(), ()))
-        return any(own.startswith(resource + "/") for resource in resources)
+        return any(prefix.startswith(resource + "/") for resource in resources)
 
 
 def _location(resource: str) -> dict[str, Any]:
@@ -308,11 +308,11 @@ def _invocation(document: Document, omitted: Counter[str]) -> dict[str, Any]:
     """Return what happened. `omitted`: the findings that are no results, by severity."""
     scan = document.scan
     crashed = any(row.status == "error" for row in document.findings)
-    found = list(_notifications(document))
+    matches = list(_notifications(document))
     notifications = [_notification(_omitted(omitted), "error")] if omitted.total() else []
-    notifications += found[:NOTES]
-    if len(found) > NOTES:
-        notifications.append(_notification(f"And {len(found) - NOTES:,} more were not assessed; the JSON has all."))
+    notifications += matches[:NOTES]
+    if len(matches) > NOTES:
+        notifications.append(_notification(f"And {len(matches) - NOTES:,} more were not assessed; the JSON has all."))
     return {
         # A run with failed reads is not successful either.
         "executionSuccessful": scan.complete and not crashed,

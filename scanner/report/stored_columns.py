@@ -37,15 +37,15 @@ class BlockStore:
         self._end += len(block)
         return self._end - len(block)
 
-    def get(self, place: bytes | int, start: int, size: int) -> bytes:
-        """Return bytes of a block. `place`: what `put` returned for it."""
-        if isinstance(place, bytes):
-            return place[start : start + size]
+    def get(self, offset: bytes | int, start: int, size: int) -> bytes:
+        """Return bytes of a block. `offset`: what `put` returned for it."""
+        if isinstance(offset, bytes):
+            return offset[start : start + size]
         assert self._file is not None
         if not self._is_flushed:
             self._file.flush()
             self._is_flushed = True
-        return read_at(self._file, place + start, size)
+        return read_at(self._file, offset + start, size)
 
 
 class ByteColumn:
@@ -119,9 +119,9 @@ class NumberColumn(Sequence[int]):
 
 
 def _numbers(data: bytes) -> "array[int]":
-    found = array("i")
-    found.frombytes(data)
-    return found
+    result = array("i")
+    result.frombytes(data)
+    return result
 
 
 class TextColumn:
@@ -170,13 +170,13 @@ class TextColumn:
         assert self._starts is not None
         return self.bytes.read(self._starts[at], self._starts[at + 1]).decode("utf-8", "surrogatepass")
 
-    def so_far(self) -> "TextPart":
+    def so_far(self) -> "FirstTexts":
         """Return the texts that are in the column now."""
         self._store()
-        return TextPart(self, len(self), len(self.bytes), is_odd=self._is_odd)
+        return FirstTexts(self, len(self), len(self.bytes), is_odd=self._is_odd)
 
 
-class TextPart:
+class FirstTexts:
     """The first texts of a column. `size`: their bytes. `is_odd`: UTF-8 cannot write one of them."""
 
     def __init__(self, column: TextColumn, length: int, size: int, *, is_odd: bool) -> None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.document.sorted_runs import SortedRuns
-from scanner.evaluate.counts import CHECKS, Counts, count, is_in_part, rank
+from scanner.evaluate.counts import CHECKS, Counts, count, may_be_worse, rank
 
 STATUSES = CHECKS
 """fail, unknown, error, waived, pass and not-applicable."""
@@ -38,9 +38,9 @@ def rating(exposure: ExposureRow) -> str:
 
 def _order(exposure: ExposureRow) -> int:
     """Return the place of an endpoint in lists: one that may be high or critical is beside those not assessed."""
-    place = RATINGS.index(rating(exposure))
-    may_be_high = exposure.state == "open" and is_in_part(exposure) and rank(exposure.worst) <= rank("high")
-    return min(place, RATINGS.index("unknown")) if may_be_high else place
+    position = RATINGS.index(rating(exposure))
+    may_be_high = exposure.state == "open" and may_be_worse(exposure) and rank(exposure.worst) <= rank("high")
+    return min(position, RATINGS.index("unknown")) if may_be_high else position
 
 
 def matrix_row(exposure: ExposureRow) -> str:
@@ -77,7 +77,7 @@ class MatrixCell(Struct):
         """Count an endpoint."""
         self.count += 1
         self.open += exposure.state == "open"
-        self.worse += exposure.state == "unknown" or is_in_part(exposure)
+        self.worse += exposure.state == "unknown" or may_be_worse(exposure)
         if (rated := rating(exposure)) != self.rating:
             self.rating = min(self.rating, rated, key=RATINGS.index)
 
@@ -103,10 +103,10 @@ class Matrix:
 
 def matrix(exposures: Iterable[ExposureRow]) -> list[list[MatrixCell]]:
     """Return the cells by ROWS and COLUMNS."""
-    found = Matrix()
+    result = Matrix()
     for exposure in exposures:
-        found.add(exposure)
-    return found.rows()
+        result.add(exposure)
+    return result.rows()
 
 
 class ReportSummary(Struct, frozen=True):
@@ -211,7 +211,7 @@ class Ordered(Sequence[_Row]):
 def exposure_keys() -> SortKeys[ExposureRow]:
     """Return the keys that order endpoints by RATINGS, then by resource id, endpoint and address."""
     return SortKeys(
-        lambda each: chr(_order(each)) + _parts(each.resource.lower(), each.endpoint, each.address),
+        lambda each: chr(_order(each)) + _joined(each.resource.lower(), each.endpoint, each.address),
     )
 
 
@@ -222,15 +222,15 @@ def finding_keys() -> SortKeys[FindingRow]:
         lambda each: (
             status.get(each.status, chr(1))
             + chr(rank(each.severity))
-            + _parts(each.rule, each.resource.lower())
+            + _joined(each.rule, each.resource.lower())
             # What begins a further endpoint is greater than the end of the list.
-            + "".join(["\1" + _parts(endpoint) for endpoint in each.endpoints])
+            + "".join(["\1" + _joined(endpoint) for endpoint in each.endpoints])
             + "\0"
         )
     )
 
 
-def _parts(*texts: str) -> str:
+def _joined(*texts: str) -> str:
     """Return a text that sorts as the texts one after the other do."""
     joined = "\0\0".join((*texts, ""))
     if joined.count("\0") == 2 * len(texts):

@@ -40,8 +40,8 @@ def plain(text: object) -> str:
 
 def shortened(text: object, longest: int) -> str:
     """Return `plain` text of at most so many characters; ` [cut]` follows what was cut."""
-    found = plain(text)
-    return found if len(found) <= longest else found[:longest] + " [cut]"
+    value = plain(text)
+    return value if len(value) <= longest else value[:longest] + " [cut]"
 
 
 def escaped(text: object) -> Markup:
@@ -76,16 +76,16 @@ def effect(fix: FixRow | None, words: Words, endpoint: str = "") -> str:
     also, here = fix.others, endpoint in fix.closes
     if not endpoint:
         more, left = also, len(fix.leaves)
-        parts = [words("fix.closes", len(fix.closes))]
+        texts = [words("fix.closes", len(fix.closes))]
     else:
         more, left = len(fix.closes) - here + also, len(fix.leaves) - (not here)
-        parts = [words("fix.closes_this" if here else "fix.closes_lock")]
+        texts = [words("fix.closes_this" if here else "fix.closes_lock")]
     if more > 0:
         listed = f" {words('fix.listed', len(fix.also_closes))}" if also > len(fix.also_closes) else ""
-        parts.append(words("fix.also", more) + listed)
+        texts.append(words("fix.also", more) + listed)
     if left > 0:
-        parts.append(words("fix.leaves_others" if endpoint else "fix.leaves", left))
-    return f"{'; '.join(parts)}."
+        texts.append(words("fix.leaves_others" if endpoint else "fix.leaves", left))
+    return f"{'; '.join(texts)}."
 
 
 def first_step_label(command: str) -> str:

@@ -27,9 +27,9 @@ def translations(language: str, catalogue: str) -> Mapping[tuple[str, str], tupl
     from babel.messages.pofile import read_po
 
     with (content("locale") / language / "LC_MESSAGES" / f"{catalogue}.po").open("rb") as file:
-        found = read_po(file, locale=language)
+        catalog = read_po(file, locale=language)
     made: dict[tuple[str, str], tuple[str, ...]] = {}
-    for message in found:
+    for message in catalog:
         singular = message.id if isinstance(message.id, str) else message.id[0]
         text = message.string or ""
         forms = (text,) if isinstance(text, str) else tuple(text)
@@ -61,10 +61,10 @@ def plural_categories(language: str) -> Mapping[str, int]:
     from babel.messages.plurals import get_plural
 
     position, category = c2py(get_plural(language).plural_expr), Locale.parse(language).plural_form
-    found: dict[str, int] = {}
+    result: dict[str, int] = {}
     for count in range(200):
-        found.setdefault(category(count), position(count))
-    return found
+        result.setdefault(category(count), position(count))
+    return result
 
 
 def rule_text(language: str, field: str, text: str) -> str:

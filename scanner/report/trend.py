@@ -131,7 +131,7 @@ def _table(scans: Sequence[Scan], words: Words) -> dict[str, Any]:
     return {
         "names": [(name, _word(name, words)) for name in names],
         "table": [
-            [f"{time:%Y-%m-%d %H:%M}", *(_said(getattr(row, name), words) for name in names)]
+            [f"{time:%Y-%m-%d %H:%M}", *(_labels(getattr(row, name), words) for name in names)]
             for time, row in reversed(scans)
         ],
     }
@@ -150,7 +150,7 @@ def _word(name: str, words: Words) -> str:
     return words(f"severity.{name}" if name in SEVERITIES else f"trend.{name}")
 
 
-def _said(value: int | None, words: Words) -> str:
+def _labels(value: int | None, words: Words) -> str:
     """Return a number as text; a dash where a scan did not count it."""
     return "-" if value is None else words.number(value)
 
@@ -186,10 +186,10 @@ def pauses(times: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
 
 
 def _draw_pauses(gaps: Sequence[tuple[datetime, datetime]], times: Sequence[datetime], width: float) -> str:
-    return "".join(_pause(start, end, width) for start, end in _places(gaps, times))
+    return "".join(_pause(start, end, width) for start, end in _spans(gaps, times))
 
 
-def _places(gaps: Sequence[tuple[datetime, datetime]], times: Sequence[datetime]) -> Iterator[tuple[float, float]]:
+def _spans(gaps: Sequence[tuple[datetime, datetime]], times: Sequence[datetime]) -> Iterator[tuple[float, float]]:
     first, whole = min(times), max(times) - min(times)
     for gap in gaps:
         start, end = (_EDGE + (time - first) / whole * (WIDTH - 2 * _EDGE) for time in gap)

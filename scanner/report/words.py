@@ -38,8 +38,8 @@ class Words:
 
     def __call__(self, key: str, count: int | None = None, **values: object) -> str:
         entry: Any = self._texts
-        for part in key.split("."):
-            entry = entry[part]
+        for segment in key.split("."):
+            entry = entry[segment]
         if isinstance(entry, dict):
             entry = entry.get(self._category(count), entry["other"])
         if count is not None:
@@ -82,8 +82,8 @@ class Words:
 
 def scanned(words: Words, taken: str, evaluated: str) -> str:
     """Return when a scan read Azure, and beside it when that was evaluated, "" where both are one run."""
-    said = words.date_and_time(taken)
-    return words("evaluated", taken=said, evaluated=words.date_and_time(evaluated)) if evaluated else said
+    text = words.date_and_time(taken)
+    return words("evaluated", taken=text, evaluated=words.date_and_time(evaluated)) if evaluated else text
 
 
 @lru_cache

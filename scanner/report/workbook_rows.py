@@ -32,9 +32,9 @@ def control_rows(document: Document) -> Iterator[_Row]:
 
 
 def _controls(row: FrameworkRow, known: Framework | None) -> Iterator[_Row]:
-    found: dict[str, _Row] = {}
+    result: dict[str, _Row] = {}
     for id, tested in row.tested.items():
-        found[id] = {
+        result[id] = {
             "state": tested.state,
             "why": _WHY.get(tested.why, ""),
             "part": "in part" if tested.in_part else "wholly",
@@ -44,15 +44,15 @@ def _controls(row: FrameworkRow, known: Framework | None) -> Iterator[_Row]:
             "passed": tested.passed,
         }
     for reason, ids in row.not_testable.items():
-        found |= {id: {"state": "not-testable", "why": NOT_TESTABLE.get(reason, reason)} for id in ids}
-    found |= {id: {"state": "not-covered", "why": "no rule tests it yet"} for id in row.not_covered}
-    order = {id: place for place, id in enumerate(known.controls)} if known else {}
-    for id in sorted(found, key=lambda each: order.get(each, len(order))):
+        result |= {id: {"state": "not-testable", "why": NOT_TESTABLE.get(reason, reason)} for id in ids}
+    result |= {id: {"state": "not-covered", "why": "no rule tests it yet"} for id in row.not_covered}
+    order = {id: position for position, id in enumerate(known.controls)} if known else {}
+    for id in sorted(result, key=lambda each: order.get(each, len(order))):
         control = known.controls.get(id) if known else None
         titles = (
             {"title": control.title, "section": known.sections.get(control.section, "")} if known and control else {}
         )
-        yield {"framework": row.name, "control": id, **titles, **found[id]}
+        yield {"framework": row.name, "control": id, **titles, **result[id]}
 
 
 def place_rows(document: Document) -> Iterator[_Row]:
@@ -87,11 +87,11 @@ def key_rows(document: Document) -> Iterator[_Row]:
     """Yield a row for each key and each resource that it encrypts, the keys with the worst risks first."""
     labels = scope_labels(document.coverage.scopes, document.scan)
     for row in keys.ordered(list(document.keys)):
-        own = _key(row)
+        fields = _key(row)
         for store in row.stores:
             subscription = subscription_of(store.resource)
             yield {
-                **own,
+                **fields,
                 "name": name_of(store.resource),
                 "type": type_of(store.resource),
                 "resource_group": group_of(store.resource),
@@ -108,7 +108,7 @@ def key_rows(document: Document) -> Iterator[_Row]:
                 "resource": store.resource,
             }
         if not row.stores:
-            yield own
+            yield fields
 
 
 def _key(row: KeyRow) -> _Row:
@@ -135,10 +135,10 @@ def capacity_rows(document: Document) -> Iterator[_Row]:
     """Yield a row for each quota, reservation, rule on zones or regions and global control plane, in this order."""
     labels = scope_labels(document.coverage.scopes, document.scan)
     for row in Capacity.of(document.capacity).rows:
-        found = _capacity(row)
+        result = _capacity(row)
         if isinstance(row, QuotaRow | ReservationRow):
-            found["subscription_name"] = labels.get(row.subscription, row.subscription)
-        yield found
+            result["subscription_name"] = labels.get(row.subscription, row.subscription)
+        yield result
 
 
 def _capacity(row: CapacityRow) -> _Row:

@@ -264,12 +264,12 @@ class _Formats:
 
 def _write_sheet(book: Workbook, formats: _Formats, sheet: Sheet, rows: Iterable[Row]) -> None:
     """Write a sheet; `NAME 2` and more where it has more rows than a spreadsheet takes."""
-    part, page, line = 1, _new_sheet(book, formats, sheet, sheet.name), 0
+    page_number, page, line = 1, _new_sheet(book, formats, sheet, sheet.name), 0
     for row in rows:
         if line == MOST_ROWS:
             _finish(page, sheet, line)
-            part, line = part + 1, 0
-            page = _new_sheet(book, formats, sheet, f"{sheet.name} {part}")
+            page_number, line = page_number + 1, 0
+            page = _new_sheet(book, formats, sheet, f"{sheet.name} {page_number}")
         line += 1
         for at, column in enumerate(sheet.columns):
             _write_cell(page, line, at, column.cell, row.get(column.cell), formats)
@@ -311,8 +311,8 @@ def _write_cell(page: Worksheet, line: int, at: int, cell: str, value: object, f
 
 def _cell(text: str) -> str:
     """Return a text that a cell takes: its lines stay apart, other invisible characters are written out."""
-    found = "\n".join(plain(line) for line in text.split("\n"))
-    return found if len(found) <= LONGEST else f"{found[:LONGEST]} [cut]"
+    value = "\n".join(plain(line) for line in text.split("\n"))
+    return value if len(value) <= LONGEST else f"{value[:LONGEST]} [cut]"
 
 
 def _date(text: str) -> datetime | None:
@@ -346,8 +346,8 @@ Line = tuple[str, Any, Format]
 def _summary(document: Document, formats: _Formats) -> Iterator[Line]:
     """Return the lines of the summary: a name, a value, the format of the name."""
     counts, scan, words = count(document), document.scan, Words()
-    said = headline(counts, document.coverage.scopes, words, complete=scan.complete)
-    yield f"{said}.", "", formats.title
+    stated = headline(counts, document.coverage.scopes, words, complete=scan.complete)
+    yield f"{stated}.", "", formats.title
     for name, value in (
         ("Scanned", scan.taken),
         ("Evaluated", scan.evaluated),
@@ -384,7 +384,7 @@ def _summary(document: Document, formats: _Formats) -> Iterator[Line]:
         (
             "Checks",
             [
-                *((f"Status: {name}", found) for name, found in numbers.checks.items()),
+                *((f"Status: {name}", result) for name, result in numbers.checks.items()),
                 ("Inconclusive", inconclusive.total),
                 ("Failed reads", numbers.gaps),
             ],
@@ -392,5 +392,5 @@ def _summary(document: Document, formats: _Formats) -> Iterator[Line]:
     ):
         yield "", "", formats.text
         yield head, "", formats.head
-        for name, found in lines:
-            yield name, found, formats.text
+        for name, result in lines:
+            yield name, result, formats.text

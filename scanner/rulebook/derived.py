@@ -41,18 +41,18 @@ def plain(type: str) -> Case:
 
 def safe(rules: Iterable[Rule]) -> dict[str, str]:
     """Return the rules whose absent value passes, and their paths ("rule:path"), with the source of the row."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for rule in rules:
         check = rule.row.check if rule.row is not None else None
         if isinstance(check, KeyCheck):
-            found |= {rule.id: rule.source, **{f"{rule.id}:{path}": rule.source for path in check.key.paths}}
+            result |= {rule.id: rule.source, **{f"{rule.id}:{path}": rule.source for path in check.key.paths}}
             continue
         if isinstance(check, PlaceCheck) and (check.absent is not UNSET or not check.path):
-            found |= {rule.id: rule.source or LOCATED, f"{rule.id}:{check.path}": rule.source or LOCATED}
+            result |= {rule.id: rule.source or LOCATED, f"{rule.id}:{check.path}": rule.source or LOCATED}
             continue
         if isinstance(check, ValueCheck | LeastCheck | PlaceCheck) and _passes_absent(check):
-            found |= {rule.id: rule.source, f"{rule.id}:{check.path}": rule.source}
-    return found
+            result |= {rule.id: rule.source, f"{rule.id}:{check.path}": rule.source}
+    return result
 
 
 def _passes_absent(check: ValueCheck | LeastCheck | PlaceCheck) -> bool:
@@ -175,8 +175,8 @@ def _placed(base: Case, rule: Rule, check: PlaceCheck, region: str) -> Iterator[
         entries = [{inner: INSIDE}, {inner: region}]
         yield replace(with_value(base, rule, check.of, listed, entries), name="a region of the list is ")
     elif check.place == "listed":
-        place = [region] if check.path.endswith("[]") else region
-        yield replace(with_value(base, rule, check.of, check.path.removesuffix("[]"), place), name="the region is ")
+        location = [region] if check.path.endswith("[]") else region
+        yield replace(with_value(base, rule, check.of, check.path.removesuffix("[]"), location), name="the region is ")
     elif check.place == "pair" and check.path:
         for value in check.bad_values:
             switched = with_value(base, rule, check.of, check.path, value)
@@ -244,11 +244,11 @@ def with_value(case: Case, rule: Rule, of: str, path: str, value: Any) -> Case:
     if not path or path == "name":
         return case
     single = next((read for read in rule.reads if read.one), None) if of else None
-    place = _place(case, single or rule.subject)
-    if not place:
+    subject_path = _subject_path(case, single or rule.subject)
+    if not subject_path:
         return replace(case, body=written(case.body, path, value))
-    child = written(case.children.get(place) or _some({}), path, value)
-    return replace(case, children={**case.children, place: child})
+    child = written(case.children.get(subject_path) or _some({}), path, value)
+    return replace(case, children={**case.children, subject_path: child})
 
 
 def _some(body: dict[str, Any]) -> dict[str, Any]:
@@ -256,11 +256,11 @@ def _some(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "properties": {"provisioningState": "Succeeded", **body.get("properties", {})}}
 
 
-def _place(case: Case, read: Read | None) -> str:
+def _subject_path(case: Case, read: Read | None) -> str:
     """Return the path of a resource of the read below the example's, "" for the example's own."""
     if read is None:
         return ""
-    above = _place(case, read.parent) if isinstance(read.parent, Read) else ""
+    above = _subject_path(case, read.parent) if isinstance(read.parent, Read) else ""
     path = f"{above}/{read.path}".lstrip("/")
     if read.one:
         return path

@@ -19,23 +19,23 @@ def digest_of_code(folders: Sequence[Path] = (), *, packages: bool = True) -> st
     `folders`: those of `--rules` and `--rules-code`. `packages`: installed rule packages count too. The version of
     Python counts, because its tables of characters decide what lower case is.
     """
-    found = blake2b(sys.version.split()[0].encode(), digest_size=16)
-    places = [(PACKAGE, PACKAGE.rglob("*.py")), (content("rules"), _files(content("rules")))]
+    result = blake2b(sys.version.split()[0].encode(), digest_size=16)
+    sources = [(PACKAGE, PACKAGE.rglob("*.py")), (content("rules"), _files(content("rules")))]
     if packages:
-        owns = [Path(str(each.entry.load().__file__)).parent for each in installed()]
-        places += [(folder, _files(folder)) for folder in owns]
-    places += [(folder, _files(folder)) for folder in folders]
-    for folder, files in places:
-        found.update(b"\0\0")
+        extensions = [Path(str(each.entry.load().__file__)).parent for each in installed()]
+        sources += [(folder, _files(folder)) for folder in extensions]
+    sources += [(folder, _files(folder)) for folder in folders]
+    for folder, files in sources:
+        result.update(b"\0\0")
         for file in sorted(files):
             text = file.read_bytes()
-            found.update(b"%s\0%d\0%s" % (file.relative_to(folder).as_posix().encode(), len(text), text))
-    return found.hexdigest()
+            result.update(b"%s\0%d\0%s" % (file.relative_to(folder).as_posix().encode(), len(text), text))
+    return result.hexdigest()
 
 
 def _files(folder: Path) -> Iterator[Path]:
     """Yield the files of a rules folder that decide what its rules are."""
-    parts: Iterable[Path] = (folder, folder / TABLES, folder / FOLDER)
-    for part in parts:
-        if part.is_dir():
-            yield from (each for each in part.iterdir() if each.suffix in _SUFFIXES and each.is_file())
+    paths: Iterable[Path] = (folder, folder / TABLES, folder / FOLDER)
+    for directory in paths:
+        if directory.is_dir():
+            yield from (each for each in directory.iterdir() if each.suffix in _SUFFIXES and each.is_file())

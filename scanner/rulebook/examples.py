@@ -106,14 +106,14 @@ def with_rules(file: CaseFile, rules: Mapping[str, Rule]) -> CaseFile:
 
 
 def _expected(case: Case, rules: Mapping[str, Rule]) -> dict[str, str]:
-    found = dict(case.expect)
+    result = dict(case.expect)
     for pattern, status in case.expect.items():
         meant = [rule for rule in rules.values() if "*" in pattern and _is_named(rule, pattern)]
         of_type = [rule.id for rule in meant if case.type.lower() in map(str.lower, rule.resource_type.types)]
         if of_type:
-            del found[pattern]
-            found = {**dict.fromkeys(of_type, status), **found}
-    return found
+            del result[pattern]
+            result = {**dict.fromkeys(of_type, status), **result}
+    return result
 
 
 def _is_named(rule: Rule, pattern: str) -> bool:
@@ -130,9 +130,9 @@ def _file(stem: str, parsed: dict[str, Any]) -> CaseFile:
     for name in parsed.keys() - set(_TABLES):
         near = nearest(name, _TABLES, 1)
         raise ValueError(f'unknown table "{name}"' + (f" (nearest: {near[0]})" if near else ""))
-    parts = {part["name"]: part["body"] for part in parsed.get("part", [])}
+    bodies = {entry["name"]: entry["body"] for entry in parsed.get("part", [])}
     for raw in (*parsed.get("base", []), *parsed.get("case", [])):
-        raw["also"] = [*(parts[name] for name in raw.pop("parts", [])), *raw.get("also", [])]
+        raw["also"] = [*(bodies[name] for name in raw.pop("parts", [])), *raw.get("also", [])]
     bases = {base["type"].lower(): base for base in parsed.get("base", [])}
     types = [base["type"] for base in bases.values()]
     only = {"type": types[0]} if len(types) == 1 else {}
@@ -194,9 +194,9 @@ def resource_id(type: str, name: str) -> str:
     """Return the id of a resource of a type, in the resource group of the examples."""
     if type == SUBSCRIPTION_TYPE:
         return f"/subscriptions/{SUBSCRIPTION}"
-    namespace, *parts = type.split("/")
-    names = [*(f"{name}-{part.lower()}" for part in parts[:-1]), name]
-    path = "/".join(f"{part}/{each}" for part, each in zip(parts, names, strict=True))
+    namespace, *segments = type.split("/")
+    names = [*(f"{name}-{segment.lower()}" for segment in segments[:-1]), name]
+    path = "/".join(f"{segment}/{each}" for segment, each in zip(segments, names, strict=True))
     return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-example/providers/{namespace}/{path}"
 
 
@@ -206,8 +206,8 @@ def bundle(case: Case, kinds: Iterable[ResourceType]) -> Bundle:
     id = resource_id(case.type, name)
     made = Bundle(bundle_of(id))
     top = {"id": id, "name": name, "type": case.type, "location": "norwayeast", **case.body}
-    for own in (each for each in case.also if str(each.get("id")).lower() == id.lower()):
-        top = merged(top, own)
+    for extra in (each for each in case.also if str(each.get("id")).lower() == id.lower()):
+        top = merged(top, extra)
     made.add(Resource(top, api="", by=case.by, bundle=made))  # type: ignore[arg-type]
     for path, body in sorted(case.children.items()):
         child = {"id": f"{id}/{path}", "name": path.rsplit("/", 1)[-1], **body}
@@ -241,9 +241,9 @@ def add_reads(made: Bundle, id: str, kinds: Iterable[ResourceType]) -> None:
 def _parents_of(child: Read, made: Bundle, id: str) -> list[str]:
     if isinstance(child.parent, ResourceType):
         return [id]
-    found = []
+    result = []
     for grand in _parents_of(child.parent, made, id):
         url = f"{grand}/{child.parent.path}".lower()
         single = [url] if url in made.resources else []
-        found += single if child.parent.one else [each.id for each in made.below.get(url, ())]
-    return found
+        result += single if child.parent.one else [each.id for each in made.below.get(url, ())]
+    return result

@@ -33,23 +33,23 @@ CONTAINERS = (
 QUOTAS = tuple(f"properties.quotas[].{each}" for each in ("name", "label", "used", "limit"))
 """What is kept of the quotas of a region, on which there are no rules."""
 BUILT_IN = "scanner.rules."
-_PARTS = ("properties", "sku", "identity", "tags", "plan", "extendedLocation")
+_MEMBERS = ("properties", "sku", "identity", "tags", "plan", "extendedLocation")
 """The members of a resource with which a text in Python code must begin to count as a path."""
 
 
 def kept_paths(rules: RuleSet, tags: tuple[str, ...] = ()) -> KeptPaths:
     """Return what a scan with these rules keeps. `tags`: the names of the tags to keep
     beside those that a rule names (`tags.NAME`)."""
-    found: dict[str, set[str]] = defaultdict(set)
+    result: dict[str, set[str]] = defaultdict(set)
     for type, paths in built_in().items():
-        found[type.lower()].update(paths)
+        result[type.lower()].update(paths)
     for type, path in (*_of_rows(rules), *_declared(rules), *_of_code(rules)):
-        found[type.lower()].add(path)
-    found[""].update(CONTAINERS)
+        result[type.lower()].add(path)
+    result[""].update(CONTAINERS)
     for type in QUOTA_TYPES:
-        found[type.lower()].update(QUOTAS)
-    own = {steps(path)[1] for paths in found.values() for path in paths if path.lower().startswith("tags.")}
-    return KeptPaths(dict(found), (*tags, *own))
+        result[type.lower()].update(QUOTAS)
+    tag_names = {steps(path)[1] for paths in result.values() for path in paths if path.lower().startswith("tags.")}
+    return KeptPaths(dict(result), (*tags, *tag_names))
 
 
 def built_in() -> dict[str, list[str]]:
@@ -91,7 +91,7 @@ def _named(module: ModuleType) -> list[str]:
     """Return the texts of a Python file that are paths: `properties.x`."""
     tree = ast.parse(Path(str(module.__file__)).read_bytes())
     texts = {each.value for each in ast.walk(tree) if isinstance(each, ast.Constant) and isinstance(each.value, str)}
-    return sorted(text for text in texts if text.partition(".")[0] in _PARTS and "." in text and " " not in text)
+    return sorted(text for text in texts if text.partition(".")[0] in _MEMBERS and "." in text and " " not in text)
 
 
 def _types(module: ModuleType) -> set[str]:

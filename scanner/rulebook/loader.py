@@ -228,23 +228,23 @@ class RuleSet(Struct):
 
     def all_named(self, id: str) -> list[Rule]:
         """Return the rules of an id, or of an old one: several where it asks many types."""
-        found = self.rules.get(id)
-        if found is not None:
-            return [found]
+        rule = self.rules.get(id)
+        if rule is not None:
+            return [rule]
         tables = self._tables()
         return list(tables.by_id.get(id) or tables.by_old_id.get(id) or ())
 
     def named(self, id: str, resource: str = "") -> Rule | None:
         """Return the rule of an id, or of an old one: of several the one for the type of this resource."""
-        found = self.all_named(id)
+        rules = self.all_named(id)
         type = (resource_type_of(bundle_of(resource)) or resource_type_of(resource)).lower()
-        fitting = (rule for rule in found if type in map(str.lower, rule.resource_type.types))
-        return next(fitting, found[0] if found else None)
+        fitting = (rule for rule in rules if type in map(str.lower, rule.resource_type.types))
+        return next(fitting, rules[0] if rules else None)
 
     def of_type(self, id: str, type: str) -> Rule | None:
         """Return the rule of ID:TYPE: of an id that asks many types the one for this type."""
-        found = (rule for rule in self.all_named(id) if rule.of_many is not None)
-        return next((rule for rule in found if type.lower() in map(str.lower, rule.resource_type.types)), None)
+        rules = (rule for rule in self.all_named(id) if rule.of_many is not None)
+        return next((rule for rule in rules if type.lower() in map(str.lower, rule.resource_type.types)), None)
 
     def check(self, pattern: str, option: str = "--only/--skip") -> None:
         """Raise InputError with the nearest names where a pattern matches no rule, or names no category or severity."""
@@ -305,11 +305,11 @@ def match_whole(rule: Rule, patterns: Sequence[str], type: str = "") -> bool:
     """
     if any(_matches(rule, each, rule.aliases) for each in patterns):
         return True
-    parts = parts_of(rule, type)
-    return bool(parts) and all(any(names_part(part, each) for each in patterns) for part in parts)
+    merged = merged_rows(rule, type)
+    return bool(merged) and all(any(names_merged_row(row, each) for each in patterns) for row in merged)
 
 
-def parts_of(rule: Rule, type: str = "") -> list[MergedRow]:
+def merged_rows(rule: Rule, type: str = "") -> list[MergedRow]:
     """Return the rules that became one in a rule; those that were about a type, where some of them were."""
     if not type:
         return list(rule.merged)
@@ -317,9 +317,9 @@ def parts_of(rule: Rule, type: str = "") -> list[MergedRow]:
     return [each for each in rule.merged if not each.types or wanted in map(str.lower, each.types)]
 
 
-def names_part(part: MergedRow, pattern: str) -> bool:
+def names_merged_row(row: MergedRow, pattern: str) -> bool:
     """Return whether a pattern means a rule that became a part of another one."""
-    return _is_named(part.ids, pattern.lower())
+    return _is_named(row.ids, pattern.lower())
 
 
 def _is_named(ids: Iterable[str], pattern: str) -> bool:
@@ -347,7 +347,7 @@ def _matches(rule: Rule, pattern: str, old: tuple[str, ...]) -> bool:
             fnmatchcase(each.lower(), value) for each in rule.resource_type.types
         )
     if key == "control":
-        ids = [f"{framework} {id}" for framework, found in rule.controls.items() for id in found]
+        ids = [f"{framework} {id}" for framework, items in rule.controls.items() for id in items]
         return any(
             fnmatchcase(each.lower(), value) or fnmatchcase(each.rsplit(" ", 1)[-1].lower(), value) for each in ids
         )
@@ -384,21 +384,21 @@ def load(
     ones. A rule or file that does not load stands in `broken`. Raise InputError for an id that stands twice, and for a
     Python file in a folder of rows.
     """
-    found, files = _built_in(content("rules"), _stamps(content("rules"))) if built_in else _none()
-    found, files = _copied(found, files)
+    rule_set, files = _built_in(content("rules"), _stamps(content("rules"))) if built_in else _none()
+    rule_set, files = _copied(rule_set, files)
     if packages:
-        for place, each in enumerate(installed()):
+        for position, each in enumerate(installed()):
             module = each.entry.load()
-            _folder(found, files, Path(str(module.__file__)).parent, f"scanner.rules_package_{place}")
+            _folder(rule_set, files, Path(str(module.__file__)).parent, f"scanner.rules_package_{position}")
     for folder in rows:
         _check_folder(folder, "--rules")
         _only_rows(folder)
-        _rows_folder(found, files, folder.resolve())
-    for place, folder in enumerate(code):
+        _rows_folder(rule_set, files, folder.resolve())
+    for position, folder in enumerate(code):
         _check_folder(folder, "--rules-code")
-        _folder(found, files, folder.resolve(), f"scanner.rules_user_{place}")
-    found.select()
-    return found
+        _folder(rule_set, files, folder.resolve(), f"scanner.rules_user_{position}")
+    rule_set.select()
+    return rule_set
 
 
 def forget(*, built_in: bool = True) -> None:
@@ -418,34 +418,34 @@ def _none() -> tuple[RuleSet, RuleFiles]:
     return _shared(RuleSet(), RuleFiles())
 
 
-def _shared(found: RuleSet, files: RuleFiles) -> tuple[RuleSet, RuleFiles]:
+def _shared(rule_set: RuleSet, files: RuleFiles) -> tuple[RuleSet, RuleFiles]:
     """Make a set and its files share what both add to."""
-    files.modules, files.broken = found.modules, found.broken
-    files.catalogues, files.topics = found.frameworks, found.topics
-    return found, files
+    files.modules, files.broken = rule_set.modules, rule_set.broken
+    files.catalogues, files.topics = rule_set.frameworks, rule_set.topics
+    return rule_set, files
 
 
 @lru_cache(maxsize=1)
 def _built_in(folder: Path, stamps: tuple[object, ...]) -> tuple[RuleSet, RuleFiles]:
     """Return the rules of the built-in folder, loaded again where a file changed. They are not to be changed."""
-    found, files = _none()
+    rule_set, files = _none()
     with long_lived_objects():
-        _folder(found, files, folder, "scanner.rules")
-    return found, files
+        _folder(rule_set, files, folder, "scanner.rules")
+    return rule_set, files
 
 
 def _stamps(folder: Path) -> tuple[object, ...]:
     """Return the name, time and size of each file of rules in a folder."""
-    found: list[tuple[str, int, int]] = []
+    items: list[tuple[str, int, int]] = []
     with os.scandir(folder) as entries:
         below = [each for each in entries if each.is_dir() or each.name.endswith((".toml", ".py"))]
     for each in below:
         if each.is_dir():
             with os.scandir(each) as entries:
-                found += [_stamp(one) for one in entries if one.name.endswith((".toml", ".py"))]
+                items += [_stamp(one) for one in entries if one.name.endswith((".toml", ".py"))]
         else:
-            found.append(_stamp(each))
-    return tuple(sorted(found))
+            items.append(_stamp(each))
+    return tuple(sorted(items))
 
 
 def _stamp(file: "os.DirEntry[str]") -> tuple[str, int, int]:
@@ -453,12 +453,12 @@ def _stamp(file: "os.DirEntry[str]") -> tuple[str, int, int]:
     return file.path, known.st_mtime_ns, known.st_size
 
 
-def _copied(found: RuleSet, files: RuleFiles) -> tuple[RuleSet, RuleFiles]:
+def _copied(rule_set: RuleSet, files: RuleFiles) -> tuple[RuleSet, RuleFiles]:
     """Return copies to which rules can be added."""
-    rules = replace(found, **{each.name: copy(getattr(found, each.name)) for each in fields(found)})
-    own = replace(files, **{each.name: copy(getattr(files, each.name)) for each in fields(files)})
-    own.tested = {name: {key: [*ids] for key, ids in by.items()} for name, by in files.tested.items()}
-    return _shared(rules, own)
+    rules = replace(rule_set, **{each.name: copy(getattr(rule_set, each.name)) for each in fields(rule_set)})
+    rule_files = replace(files, **{each.name: copy(getattr(files, each.name)) for each in fields(files)})
+    rule_files.tested = {name: {key: [*ids] for key, ids in by.items()} for name, by in files.tested.items()}
+    return _shared(rules, rule_files)
 
 
 def _check_folder(folder: Path, option: str) -> None:
@@ -468,7 +468,12 @@ def _check_folder(folder: Path, option: str) -> None:
 
 def python_files(folder: Path) -> list[Path]:
     """Return the Python files that loading a folder runs."""
-    return [file for part in (folder, folder / TABLES) for file in sorted(part.glob("*.py")) if _is_rule_file(file)]
+    return [
+        file
+        for directory in (folder, folder / TABLES)
+        for file in sorted(directory.glob("*.py"))
+        if _is_rule_file(file)
+    ]
 
 
 def _is_rule_file(file: Path) -> bool:
@@ -476,19 +481,19 @@ def _is_rule_file(file: Path) -> bool:
 
 
 def _only_rows(folder: Path) -> None:
-    if found := python_files(folder):
+    if paths := python_files(folder):
         raise InputError(
-            f"{found[0]} is Python, which --rules does not run",
+            f"{paths[0]} is Python, which --rules does not run",
             at=f"--rules {folder}",
             do=f"if you trust this folder: --rules-code {folder}",
         )
 
 
-def _rows_folder(found: RuleSet, files: RuleFiles, folder: Path) -> None:
+def _rows_folder(rule_set: RuleSet, files: RuleFiles, folder: Path) -> None:
     """Load a folder of rows: its controls and its rows, which name variables of files that were loaded before."""
     _read_controls(folder, files)
-    for part in (folder, folder / TABLES):
-        _row_files(found, files, part, "")
+    for directory in (folder, folder / TABLES):
+        _row_files(rule_set, files, directory, "")
 
 
 def _read_controls(folder: Path, files: RuleFiles) -> None:
@@ -497,14 +502,14 @@ def _read_controls(folder: Path, files: RuleFiles) -> None:
         read_controls(folder / CONTROLS, files)
 
 
-def _folder(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
+def _folder(rule_set: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
     """Load a folder: its controls, its Python files, and then the rows, which name variables of these."""
     _read_controls(folder, files)
-    for part, package in ((folder, name), (folder / TABLES, f"{name}.{TABLES}")):
-        if part.is_dir():
-            _namespace(part, package)
-            _modules(found, files, part, package)
-            _row_files(found, files, part, package)
+    for directory, package in ((folder, name), (folder / TABLES, f"{name}.{TABLES}")):
+        if directory.is_dir():
+            _namespace(directory, package)
+            _modules(rule_set, files, directory, package)
+            _row_files(rule_set, files, directory, package)
 
 
 def _namespace(folder: Path, name: str) -> None:
@@ -518,44 +523,44 @@ def _namespace(folder: Path, name: str) -> None:
         sys.modules[name] = package
 
 
-def _modules(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
+def _modules(rule_set: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
     for file in sorted(folder.glob("*.py")):
         if not _is_rule_file(file):
             continue
         try:
             module = importlib.import_module(f"{name}.{file.stem}")
         except Exception as error:  # noqa: BLE001 - a rule file may raise anything while it is imported
-            found.broken.append(_broken(file, error))
+            rule_set.broken.append(_broken(file, error))
             files.failed.add(file.stem)
             continue
         files.modules[file.stem] = module
-        found.kinds += [kind for kind in types_of(module) if kind not in found.kinds]
+        rule_set.kinds += [kind for kind in types_of(module) if kind not in rule_set.kinds]
         for each in dict.fromkeys(each for each in vars(module).values() if isinstance(each, Rule)):
-            _python_rule(found, files, each, file)
+            _python_rule(rule_set, files, each, file)
 
 
-def _python_rule(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
+def _python_rule(rule_set: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
     if files.taken.get(rule.id) is rule:
         return  # a file that imports another one has its rules among its variables
     try:
         made = with_controls(rule, files)
     except BadRow as fault:
-        found.broken.append(Broken(str(file), _line_of_id(file, rule.id, rule.id), f"{rule.id}: {fault.what}"))
+        rule_set.broken.append(Broken(str(file), _line_of_id(file, rule.id, rule.id), f"{rule.id}: {fault.what}"))
         return
-    _add(found, files, made, file)
+    _add(rule_set, files, made, file)
     files.taken[rule.id] = rule
 
 
-def _row_files(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
+def _row_files(rule_set: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
     """Load the rows of a folder. `name`: the namespace of the Python files beside them, "" without any."""
     for file in sorted(folder.glob("*.toml")):
         if file.name not in (CONTROLS, PATHS):
             beside = sys.modules.get(f"{name}.{file.stem}") if name else None
             for rule in read_rows(file, files, beside):
-                _add(found, files, rule, file)
+                _add(rule_set, files, rule, file)
 
 
-def _add(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
+def _add(rule_set: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
     for id in (rule.id, *rule.old_ids):
         if (other := files.taken.get(id)) is not None and not _are_one(other, rule, id):
             old = f": it was an id of {other.id}" if id != other.id else ""
@@ -563,8 +568,8 @@ def _add(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
             line = _line_of_id(file, rule.id, id, is_old=other is rule)
             raise InputError(what, at=f"{file}:{line}", do="ids are unique and never reused")
         files.taken[id] = rule
-    found.rules[rule.key] = rule
-    found.files[rule.key] = _code_of(rule) or str(file)
+    rule_set.rules[rule.key] = rule
+    rule_set.files[rule.key] = _code_of(rule) or str(file)
 
 
 def _are_one(other: Rule, rule: Rule, id: str) -> bool:

@@ -38,7 +38,7 @@ from scanner.model.resource_type import ResourceType
 '''
 
 
-class RulePlace(Struct, frozen=True):
+class RuleTarget(Struct, frozen=True):
     """What a rule reads: the Python variable `name` of `module` (`storage`), whose file is `file`."""
 
     of: ResourceType | Read
@@ -94,7 +94,7 @@ def loaded(folder: Path, *, built_in: bool) -> RuleSet:
     return load(code=[] if built_in else [folder], packages=False)
 
 
-def find(type: str, rules: RuleSet) -> RulePlace | None:
+def find(type: str, rules: RuleSet) -> RuleTarget | None:
     """Return the variable of a type or read (`Microsoft.Web/sites/config/web`), None for an unknown one."""
     named: dict[ResourceType | Read, None] = {}
     for kind in rules.kinds:
@@ -113,16 +113,16 @@ def _type_of(of: ResourceType | Read) -> ResourceType:
     return of if isinstance(of, ResourceType) else of.resource_type
 
 
-def _target(of: ResourceType | Read, rules: RuleSet) -> RulePlace:
+def _target(of: ResourceType | Read, rules: RuleSet) -> RuleTarget:
     for stem, module in rules.modules.items():
         file = Path(str(module.__file__))
         for name, value in vars(module).items():
             if value is of and re.search(rf"^{name}\b.*=", file.read_text("utf-8"), re.MULTILINE):
-                return RulePlace(of, stem, name, file)
+                return RuleTarget(of, stem, name, file)
     raise InputError(f"{of} is no variable of a rule file", do="write the row by hand")
 
 
-def add_type(files: Files, rules: RuleSet, id: str, type: str, api: str) -> RulePlace:
+def add_type(files: Files, rules: RuleSet, id: str, type: str, api: str) -> RuleTarget:
     """Add the Python file of a type that no rule file names. Raise InputError."""
     stem = id.partition("-")[0]
     path = files.folder / f"{stem}.py"
@@ -134,7 +134,7 @@ def add_type(files: Files, rules: RuleSet, id: str, type: str, api: str) -> Rule
         )
     files.text(path)
     files.after[path] = TYPE.format(type=type, variable=variable(type), api=api)
-    return RulePlace(ResourceType(type, api=api), stem, variable(type), path)
+    return RuleTarget(ResourceType(type, api=api), stem, variable(type), path)
 
 
 def variable(type: str) -> str:
@@ -143,14 +143,14 @@ def variable(type: str) -> str:
     return re.sub(r"IES$", "Y", words) if words.endswith("IES") else words.removesuffix("S")
 
 
-def add_function(files: Files, target: RulePlace, id: str) -> str:
+def add_function(files: Files, target: RuleTarget, id: str) -> str:
     """Add a function to the Python file of the service, and return its name as the row gives it."""
     name = id.partition("-")[2].replace("-", "_")
-    own = target.file.parent == files.folder
-    path = target.file if own else files.folder / f"{target.module}_checks.py"
+    is_same_folder = target.file.parent == files.folder
+    path = target.file if is_same_folder else files.folder / f"{target.module}_checks.py"
     text = files.text(path) or f'"""Checks of {target.module} that a row cannot express."""\n'
     files.after[path] = _with_imports(text).rstrip("\n") + "\n" + STUB.format(name=name)
-    return name if own else f"{path.stem}.{name}"
+    return name if is_same_folder else f"{path.stem}.{name}"
 
 
 def _with_imports(text: str) -> str:
@@ -169,7 +169,7 @@ def _with_imports(text: str) -> str:
     return "\n".join([*lines[:at], *gap, *missing, *lines[at:]])
 
 
-def add_row(files: Files, target: RulePlace, id: str, row: Mapping[str, Any]) -> Path:
+def add_row(files: Files, target: RuleTarget, id: str, row: Mapping[str, Any]) -> Path:
     """Add the row to the TOML file of the service, and return its path. All that the file had stays as it was."""
     path = files.folder / f"{target.module}.toml"
     before = files.text(path)
@@ -179,7 +179,7 @@ def add_row(files: Files, target: RulePlace, id: str, row: Mapping[str, Any]) ->
     return path
 
 
-def named_in(files: Files, target: RulePlace, rules: RuleSet) -> str:
+def named_in(files: Files, target: RuleTarget, rules: RuleSet) -> str:
     """Return the variable as a row of the folder names it, "" for the only type of the Python file beside."""
     if target.file.parent != files.folder:
         return f"{target.module}.{target.name}"

@@ -100,15 +100,15 @@ def looks(rule: Rule) -> frozenset[str]:
 
     Rather too many than too few: of a type with endpoints, the lock rules and all of the category network look there.
     """
-    kind, own = rule.resource_type, frozenset(f"{each}/read" for each in _looked_up(rule))
+    kind, read_actions = rule.resource_type, frozenset(f"{each}/read" for each in _looked_up(rule))
     if not (rule.lock or rule.category == "network"):
-        return own
+        return read_actions
     more = _MORE.get(kind.type.lower(), ())
     types = {*more, *(_PERIMETERS if kind.endpoint_function is not None and more is not _CHAIN else ())}
     extended: list[str] = []
     if {each.lower() for each in types} & EXTENSIONS:
         extended = [GRAPH, f"{_NETWORK}/virtualNetworks/read", *(f"{each}/read" for each in _ADMIN_RULES)]
-    return own | {*extended, *(f"{each}/read" for each in types if each.lower() not in EXTENSIONS)}
+    return read_actions | {*extended, *(f"{each}/read" for each in types if each.lower() not in EXTENSIONS)}
 
 
 def _looked_up(rule: Rule) -> Iterator[str]:
@@ -122,8 +122,8 @@ def _looked_up(rule: Rule) -> Iterator[str]:
 @lru_cache(maxsize=1)
 def _key_users() -> tuple[str, ...]:
     """Return the types whose rows find keys."""
-    found = [type for rule in load(packages=False).rules.values() if rule.keys for type in rule.resource_type.types]
-    return tuple(dict.fromkeys(found))
+    matches = [type for rule in load(packages=False).rules.values() if rule.keys for type in rule.resource_type.types]
+    return tuple(dict.fromkeys(matches))
 
 
 def looks_at_all(rule: Rule) -> bool:
@@ -175,14 +175,14 @@ def askable() -> frozenset[str]:
     return frozenset(each.lower() for each in (*actions(rules, effective=True), *listed(rules)))
 
 
-def of_own_rules(rules: RuleSet) -> frozenset[str]:
+def of_custom_rules(rules: RuleSet) -> frozenset[str]:
     """The actions (lower case) of rules that the user loaded, which a role to copy may hold too: reads of one type.
 
     They follow from the types and reads that the rules declare, never from an answer of Azure or a file of findings.
     """
     built_in = str(content("rules"))
-    own = [rule for id, rule in rules.rules.items() if not rules.files[id].startswith(built_in)]
-    return frozenset(each.lower() for rule in own for each in needs(rule) if is_safe(each))
+    custom = [rule for id, rule in rules.rules.items() if not rules.files[id].startswith(built_in)]
+    return frozenset(each.lower() for rule in custom for each in needs(rule) if is_safe(each))
 
 
 def is_safe(action: str) -> bool:
@@ -224,16 +224,16 @@ def role(needed: Sequence[str], scopes: Iterable[str] = (), format: str = "json"
             at=f"--scope {groups[1]}",
             do="create one role for each, or use their parent group",
         )
-    found = granted(needed)
-    return {"json": _json, "bicep": _bicep, "terraform": _terraform}[format](found, without(found), where)
+    matches = granted(needed)
+    return {"json": _json, "bicep": _bicep, "terraform": _terraform}[format](matches, without(matches), where)
 
 
-def _json(found: Sequence[str], excluded: Sequence[str], scopes: list[str]) -> str:
+def _json(matches: Sequence[str], excluded: Sequence[str], scopes: list[str]) -> str:
     definition = {
         "Name": NAME,
         "IsCustom": True,
         "Description": DESCRIPTION,
-        "Actions": list(found),
+        "Actions": list(matches),
         "NotActions": list(excluded),
         "DataActions": [],
         "NotDataActions": [],
@@ -242,7 +242,7 @@ def _json(found: Sequence[str], excluded: Sequence[str], scopes: list[str]) -> s
     return json.dumps(definition, indent=2)
 
 
-def _bicep(found: Sequence[str], excluded: Sequence[str], scopes: list[str]) -> str:
+def _bicep(matches: Sequence[str], excluded: Sequence[str], scopes: list[str]) -> str:
     other = f"""        notActions: [
 {_rows(excluded, 10, _single, "")}
         ]
@@ -259,7 +259,7 @@ resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {{
     permissions: [
       {{
         actions: [
-{_rows(found, 10, _single, "")}
+{_rows(matches, 10, _single, "")}
         ]
 {other if excluded else ""}      }}
     ]
@@ -270,7 +270,7 @@ resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {{
 }}"""
 
 
-def _terraform(found: Sequence[str], excluded: Sequence[str], scopes: list[str]) -> str:
+def _terraform(matches: Sequence[str], excluded: Sequence[str], scopes: list[str]) -> str:
     other = f"""    not_actions = [
 {_rows(excluded, 6, json.dumps, ",")}
     ]
@@ -282,7 +282,7 @@ def _terraform(found: Sequence[str], excluded: Sequence[str], scopes: list[str])
 
   permissions {{
     actions = [
-{_rows(found, 6, json.dumps, ",")}
+{_rows(matches, 6, json.dumps, ",")}
     ]
 {other if excluded else ""}  }}
 

@@ -29,16 +29,16 @@ def read_pins(path: Path) -> Pins:
     if not path.is_file():
         return {}
     try:
-        found = toml_tables(text_of(path))
+        result = toml_tables(text_of(path))
     except (OSError, ValueError) as error:
         raise InputError(f"the pinned paths were not loaded: {error}", at=str(path), do="fix it") from None
-    for name, entry in found.items():
+    for name, entry in result.items():
         lacking = [key for key in ("api", "source", "paths") if not isinstance(entry, dict) or not entry.get(key)]
         if lacking:
             raise InputError(
                 f'"{name}" has no {" and no ".join(lacking)}', at=str(path), do="give each type api, source and paths"
             )
-    return found
+    return result
 
 
 def row_paths(rule: Rule) -> Iterator[tuple[str, str, str]]:
@@ -86,7 +86,7 @@ def pattern(path: str) -> re.Pattern[str]:
     """Return what a listed path stands for: itself, and the objects and lists on the way to it. `**` is all below."""
     steps = re.split(r"(\.|\[\])", path)
     text = ""
-    for place in range(len(steps) - 1, -1, -1):
-        own = {"*": "[^.]+", "**": ".+"}.get(steps[place]) or re.escape(steps[place])
-        text = f"{own}(?:{text})?" if text else own
+    for position in range(len(steps) - 1, -1, -1):
+        expression = {"*": "[^.]+", "**": ".+"}.get(steps[position]) or re.escape(steps[position])
+        text = f"{expression}(?:{text})?" if text else expression
     return re.compile(text.replace("[^.]+", r"(?:\*|[^.]+?)"))

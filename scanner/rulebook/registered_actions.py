@@ -74,14 +74,14 @@ def wildcard_of(action: str) -> Wildcard | None:
 
 def granted(needed: Iterable[str]) -> list[str]:
     """Return the actions of a role that allows what is needed, sorted: each that a wildcard grants as that wildcard."""
-    found = {found.action if (found := wildcard_of(each)) else each for each in needed}
-    return sorted(found, key=str.lower)
+    matches = {matches.action if (matches := wildcard_of(each)) else each for each in needed}
+    return sorted(matches, key=str.lower)
 
 
 def without(actions: Iterable[str]) -> list[str]:
     """Return the NotActions of a role with these actions, sorted."""
-    found = {each.action: each.without for each in wildcards()}
-    return sorted(other for action in actions for other in found.get(action, ()))
+    result = {each.action: each.without for each in wildcards()}
+    return sorted(other for action in actions for other in result.get(action, ()))
 
 
 def unverified(needed: Iterable[str]) -> list[str]:

@@ -42,7 +42,7 @@ LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "loca
 _NONE: AbstractSet[str] = frozenset()
 
 _WORD = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
-_PLACE = re.compile(r"\(at (?:line (\d+), column \d+|end of document)\)")
+_POSITION = re.compile(r"\(at (?:line (\d+), column \d+|end of document)\)")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`")
 _AT = re.compile(r" - at `\$(.*?)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
@@ -93,9 +93,9 @@ def _not_toml(file: Path, why: str) -> Broken:
         toml_tables(text_of(file))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         why = str(error)
-    found = _PLACE.search(why)
-    line = int(found[1]) if found and found[1] else 1
-    return Broken(str(file), line, f"the file is not TOML: {_PLACE.sub('', why).strip()}")
+    match = _POSITION.search(why)
+    line = int(match[1]) if match and match[1] else 1
+    return Broken(str(file), line, f"the file is not TOML: {_POSITION.sub('', why).strip()}")
 
 
 def read_controls(file: Path, files: RuleFiles) -> None:
@@ -111,7 +111,7 @@ def read_controls(file: Path, files: RuleFiles) -> None:
             return
         known.update(table)
     for name, ids in tables.items():
-        if not _all_are(ids, list) or not all(isinstance(each, str) for found in ids.values() for each in found):
+        if not _all_are(ids, list) or not all(isinstance(each, str) for value in ids.values() for each in value):
             fault = BadRow("a set must be lists of ids by framework", *_other(ids, list))
             files.broken.append(broken(file, text, (name,), fault))
             continue
@@ -120,13 +120,13 @@ def read_controls(file: Path, files: RuleFiles) -> None:
             fault = BadRow(f'unknown framework "{unknown[0]}"', unknown[0], word=unknown[0], known=files.frameworks)
             files.broken.append(broken(file, text, (name,), fault))
             continue
-        files.controls[name] = {files.frameworks[short]: tuple(found) for short, found in ids.items()}
+        files.controls[name] = {files.frameworks[short]: tuple(value) for short, value in ids.items()}
 
 
 def _other(table: Any, type: type, *above: str) -> Key:
     """Return the key of the first value of a table that is of another type."""
-    found = [name for name, each in table.items() if not isinstance(each, type)] if isinstance(table, dict) else []
-    return (*above, *found[:1])
+    matches = [name for name, each in table.items() if not isinstance(each, type)] if isinstance(table, dict) else []
+    return (*above, *matches[:1])
 
 
 def _all_are(table: Any, type: type) -> bool:
@@ -170,18 +170,18 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
 def _of_types(id: str, data: dict[str, Any], lookup: Lookup, controls: ControlsOf) -> list[Rule]:
     """Return a rule for each type of a row that asks many."""
     given = data["types"]
-    own = msgspec.convert({"types": given}, _Types).types
-    facts = list(own.items()) if isinstance(own, dict) else [(name, TypeOverlay()) for name in own]
+    overlays = msgspec.convert({"types": given}, _Types).types
+    facts = list(overlays.items()) if isinstance(overlays, dict) else [(name, TypeOverlay()) for name in overlays]
     shared = {key: value for key, value in data.items() if key != "types"}
     if PRODUCT in str({key: value for key, value in shared.items() if key != "title"}):
         raise BadRow("only the title names the type: {product}")
     general = str(shared.get("title", "")).replace(PRODUCT, GENERAL)
     made: list[tuple[Rule, TypeOverlay]] = []
-    for place, (name, one) in enumerate(facts):
+    for position, (name, one) in enumerate(facts):
         try:
             rule = rule_of(id, row_of(_of_type(shared, general, name, one)), lookup, _no_type, controls)
         except BadRow as fault:
-            at = name if isinstance(given, dict) else place
+            at = name if isinstance(given, dict) else position
             raise BadRow(fault.what, "types", at, word=fault.word, known=fault.known) from None
         made.append((rule, one))
     types = [type.lower() for rule, _ in made for type in rule.resource_type.types]
@@ -199,11 +199,11 @@ _WHOLE = ("unless", "reads", "examples", "source", "costly")
 """What of a type stands in place of what its rule says."""
 
 
-def _of_type(shared: dict[str, Any], title: str, name: str, own: TypeOverlay) -> dict[str, Any]:
+def _of_type(shared: dict[str, Any], title: str, name: str, type_overlay: TypeOverlay) -> dict[str, Any]:
     """Return a row as it is for one of its types, which is the variable of that name."""
     asked = "lock" if "lock" in shared else "check"
-    above: dict[str, Any] = {"title": title, asked: {**own.check, "of": name}, "fix": own.fix}
-    above |= {key: value for key in _WHOLE if (value := getattr(own, key)) is not None}
+    above: dict[str, Any] = {"title": title, asked: {**type_overlay.check, "of": name}, "fix": type_overlay.fix}
+    above |= {key: value for key in _WHOLE if (value := getattr(type_overlay, key)) is not None}
     return {**shared, **{key: _merged(shared.get(key), value) for key, value in above.items()}}
 
 
@@ -211,17 +211,17 @@ def _no_type() -> ResourceType:
     raise BadRow("the key of is missing")
 
 
-def _one_of_many(rule: Rule, own: TypeOverlay, title: str, general: str, fix: FixTemplate) -> Rule:
+def _one_of_many(rule: Rule, type_overlay: TypeOverlay, title: str, general: str, fix: FixTemplate) -> Rule:
     """Return the rule for one type with its titles, its key, and the ids that it had."""
     kind = rule.resource_type
     products = {type.lower(): name for type, name in kind.product_names().items()}
-    names = {type.lower(): own.product or type_name(type, products) for type in kind.types}
+    names = {type.lower(): type_overlay.product or type_name(type, products) for type in kind.types}
     titles = {type: Message(title, product=Message(name)) for type, name in names.items()}
-    key = own.was[0] if own.was else f"{rule.first_id}:{kind.type.lower()}"
+    key = type_overlay.was[0] if type_overlay.was else f"{rule.first_id}:{kind.type.lower()}"
     return replace(
         rule,
         title=general if len(set(titles.values())) > 1 else titles[kind.type.lower()],
-        aliases=(*own.was, *rule.aliases),
+        aliases=(*type_overlay.was, *rule.aliases),
         of_many=OfMany(
             key=key,
             titles=titles,
@@ -229,7 +229,7 @@ def _one_of_many(rule: Rule, own: TypeOverlay, title: str, general: str, fix: Fi
             products=tuple(names.values()),
             title=general,
             fix=fix,
-            was=own.was,
+            was=type_overlay.was,
         ),
     )
 
@@ -241,22 +241,22 @@ def with_controls(rule: Rule, files: RuleFiles) -> Rule:
     return replace(rule, controls=_controls(files, rule.controls, rule.control_sets, (rule.id, *rule.old_ids)))
 
 
-def _controls(files: RuleFiles, own: Controls, sets: tuple[str, ...], ids: tuple[str, ...]) -> Controls:
+def _controls(files: RuleFiles, controls: Controls, sets: tuple[str, ...], ids: tuple[str, ...]) -> Controls:
     """Return the control ids of a rule by framework: its own, those of its topics and sets, and those that name it."""
-    for place, name in enumerate(sets):
+    for position, name in enumerate(sets):
         if name not in files.controls and name not in files.topics:
             known = (*files.topics, *files.controls)
-            raise BadRow(f'unknown control set "{name}"', "controls", place, word=name, known=known)
-    found: dict[str, tuple[str, ...]] = dict(own)
+            raise BadRow(f'unknown control set "{name}"', "controls", position, word=name, known=known)
+    result: dict[str, tuple[str, ...]] = dict(controls)
     for name in (*sets, *ids):
         for by in (files.controls.get(name), files.tested.get(name)):
             for framework, more in by.items() if by else ():
-                before = found.get(framework)
-                found[framework] = tuple(dict.fromkeys((*before, *more) if before else more))
-    if len(found) < 2:
-        return found
-    order = dict.fromkeys((*files.frameworks.values(), *found))
-    return {framework: found[framework] for framework in order if framework in found}
+                before = result.get(framework)
+                result[framework] = tuple(dict.fromkeys((*before, *more) if before else more))
+    if len(result) < 2:
+        return result
+    order = dict.fromkeys((*files.frameworks.values(), *result))
+    return {framework: result[framework] for framework in order if framework in result}
 
 
 class _SetControls:
@@ -311,16 +311,16 @@ def _filled(template: dict[str, Any], row: dict[str, Any], shared: Mapping[str, 
     for name, value in template.items():
         if name == "rows":
             continue
-        is_own = name in row and name not in words
-        whole = _merged(value, row[name]) if is_own else value
-        found = _words(whole) if is_own else shared[name]
-        wanted |= found
-        filled[name] = _fill(whole, words) if found else whole
+        is_of_row = name in row and name not in words
+        whole = _merged(value, row[name]) if is_of_row else value
+        result = _words(whole) if is_of_row else shared[name]
+        wanted |= result
+        filled[name] = _fill(whole, words) if result else whole
     for name, value in row.items():
         if name not in words and name not in template:
-            found = _words(value)
-            wanted |= found
-            filled[name] = _fill(value, words) if found else value
+            result = _words(value)
+            wanted |= result
+            filled[name] = _fill(value, words) if result else value
     for name in words.keys() - wanted:
         raise BadRow(f'unknown key "{name}"', name, word=name, known=(*FIELDS, *wanted))
     for name in wanted - words.keys():
@@ -347,13 +347,13 @@ def _add_texts(value: Any, texts: list[str]) -> None:
         if "{" in value:
             texts.append(value)
     elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            _add_texts(part, texts)
+        for item in value.values() if isinstance(value, dict) else value:
+            _add_texts(item, texts)
 
 
 def _fill(value: Any, words: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        return _WORD.sub(lambda found: words.get(found[1], found[0]), value) if "{" in value else value
+        return _WORD.sub(lambda match: words.get(match[1], match[0]), value) if "{" in value else value
     if isinstance(value, dict):
         return {key: _fill(each, words) for key, each in value.items()}
     return [_fill(each, words) for each in value] if isinstance(value, list) else value
@@ -366,14 +366,16 @@ class _NotLoaded(Exception):
     """A row needs a Python file that did not load."""
 
 
-def _lookup(files: RuleFiles, own: str, beside: ModuleType | None) -> Callable[[str], object]:
+def _lookup(files: RuleFiles, module_name: str, beside: ModuleType | None) -> Callable[[str], object]:
     def lookup(name: str) -> object:
         file, _, variable = name.rpartition(".")
         module = files.modules.get(file) if file else beside
-        if (file or own) in files.failed:
+        if (file or module_name) in files.failed:
             raise _NotLoaded
         if module is None:
-            raise BadRow(f'"{name}": {file or own}.py does not exist', word=file or own, known=files.modules)
+            raise BadRow(
+                f'"{name}": {file or module_name}.py does not exist', word=file or module_name, known=files.modules
+            )
         if variable.startswith("__") or not hasattr(module, variable):
             raise BadRow(f'"{name}" is not a variable of its .py file', word=variable, known=vars(module))
         return getattr(module, variable)
@@ -381,13 +383,13 @@ def _lookup(files: RuleFiles, own: str, beside: ModuleType | None) -> Callable[[
     return lookup
 
 
-def _only_type(files: RuleFiles, own: str, beside: ModuleType | None) -> ResourceType:
-    if own in files.failed:
+def _only_type(files: RuleFiles, module: str, beside: ModuleType | None) -> ResourceType:
+    if module in files.failed:
         raise _NotLoaded
-    found = types_of(beside) if beside is not None else []
-    if len(found) != 1:
-        raise BadRow(f"the key of is missing: the .py file of the same name has {len(found)} types")
-    return found[0]
+    resource_types = types_of(beside) if beside is not None else []
+    if len(resource_types) != 1:
+        raise BadRow(f"the key of is missing: the .py file of the same name has {len(resource_types)} types")
+    return resource_types[0]
 
 
 def types_of(module: ModuleType) -> list[ResourceType]:
@@ -403,7 +405,7 @@ def unfit(error: msgspec.ValidationError) -> BadRow:
     text = str(error)
     at = _AT.search(text)
     steps = _STEP.findall(at[1]) if at else []
-    key: Key = tuple(int(place) if place else name for name, place in steps)
+    key: Key = tuple(int(position) if position else name for name, position in steps)
     text = _AT.sub("", text)
     unknown = _UNKNOWN.match(text)
     if unknown:
@@ -426,8 +428,8 @@ def _fields(key: Key) -> Iterable[str]:
     names = tuple(each for each in key if isinstance(each, str))
     if names == ("check",):
         return CHECK_FIELDS
-    found = _STRUCTS.get(names)
-    return found.__struct_encode_fields__ if found is not None else FIELDS
+    result = _STRUCTS.get(names)
+    return result.__struct_encode_fields__ if result is not None else FIELDS
 
 
 def broken(file: Path, text: str, key: Key, fault: BadRow) -> Broken:
@@ -444,8 +446,8 @@ def broken(file: Path, text: str, key: Key, fault: BadRow) -> Broken:
 def _line_in_table(text: str, key: Key, below: Key) -> int:
     """Return the line of a fault in what the rows of a table share, 0 where the row itself has more of its key."""
     lines = _lines_of(text)
-    own, shared = (_known(lines, above, below) for above in (key, key[:2]))
-    return lines[(*key[:2], *shared)] if len(shared) > len(own) else 0
+    exact, shared = (_known(lines, above, below) for above in (key, key[:2]))
+    return lines[(*key[:2], *shared)] if len(shared) > len(exact) else 0
 
 
 def _known(lines: Mapping[Key, int], above: Key, below: Key) -> Key:

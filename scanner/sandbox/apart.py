@@ -56,10 +56,10 @@ def serve_sample() -> Iterator[ServedSample]:
 
 def _received(pipe: Connection) -> Environment:
     try:
-        found: Environment = pipe.recv()
+        result: Environment = pipe.recv()
     except EOFError:
         raise RuntimeError("the sandbox did not start") from None
-    return found
+    return result
 
 
 @contextmanager

@@ -144,10 +144,10 @@ class SandboxArm:
     def read(self, path: str, query: str, base: str, tenant: str) -> HttpAnswer:
         """Return the answer to GET `path?query`. `base`: the address of the server (`https://host:port`)."""
         key = f"{base}|{tenant}|{path}?{query}"
-        found = self.kept.get(key)
-        if found is None:
-            found = self.kept[key] = self._answer(path, query, base, tenant)
-        return found
+        http_answer = self.kept.get(key)
+        if http_answer is None:
+            http_answer = self.kept[key] = self._answer(path, query, base, tenant)
+        return http_answer
 
     def _answer(self, path: str, query: str, base: str, tenant: str) -> HttpAnswer:
         at = parse_path(path)
@@ -165,10 +165,10 @@ class SandboxArm:
         served = self.api_versions.get(kind.lower())
         if served is not None and version not in served:
             return errors.unserved_version(self.version_refusal, kind, version, served)
-        found = VERSION.match(version)
-        if found is None:
+        match = VERSION.match(version)
+        if match is None:
             return errors.invalid_api_version(version)
-        if not 2014 <= int(found[1]) <= 2026:
+        if not 2014 <= int(match[1]) <= 2026:
             return errors.no_registered_provider(kind.partition("/")[2], version, "2025-08-01, 2024-01-01")
         return None
 
@@ -245,9 +245,9 @@ class SandboxArm:
     def _subscriptions(self, request: ArmRequest) -> HttpAnswer:
         at, estate = request.at, self.estate
         if at.name:
-            found = estate.subscriptions[at.subscription]
+            result = estate.subscriptions[at.subscription]
             if estate.enters(at.subscription) and not estate.refused(at.action, at.scope, at.path):
-                return answer(found)
+                return answer(result)
             return errors.forbidden(estate.principal, at.action, at.scope)
         if estate.refused(at.action, at.scope, at.path):
             return errors.forbidden(estate.principal, at.action, at.scope)
@@ -287,10 +287,10 @@ class SandboxArm:
             more = {name: value for name, value in view.json.items() if name != "id"} if view is not None else None
             return {**shown, "properties": {**given, "instanceView": more}}
         if request.query.get("$expand") == ADMINISTRATORS and isinstance(given, dict) and "administrators" not in given:
-            found = self.estate.nodes.get(f"{node.id}/administrators/activedirectory")
+            served_resource = self.estate.nodes.get(f"{node.id}/administrators/activedirectory")
             only = self.estate.nodes.get(f"{node.id}/azureadonlyauthentications/default")
-            if found is not None:
-                more = {**found.json["properties"], **(only.json["properties"] if only is not None else {})}
+            if served_resource is not None:
+                more = {**served_resource.json["properties"], **(only.json["properties"] if only is not None else {})}
                 return {**shown, "properties": {**given, "administrators": more}}
         return shown
 
@@ -407,7 +407,7 @@ def _zones(name: str) -> list[Json]:
     return [{"logicalZone": each, "physicalZone": f"{name}-az{each}"} for each in ("1", "2", "3")]
 
 
-def region_json(subscription: str, name: str, display: str, group: str, place: str, paired: str) -> Json:
+def region_json(subscription: str, name: str, display: str, group: str, physical_location: str, paired: str) -> Json:
     """Return a region as the list of locations has it."""
     base = f"/subscriptions/{subscription}/locations"
     metadata = {
@@ -415,7 +415,7 @@ def region_json(subscription: str, name: str, display: str, group: str, place: s
         "regionCategory": "Recommended",
         "geography": TABLE[name].geography,
         "geographyGroup": group,
-        "physicalLocation": place,
+        "physicalLocation": physical_location,
         "pairedRegion": [{"name": paired, "id": f"{base}/{paired}"}],
     }
     shown = f"({group}) {display}"

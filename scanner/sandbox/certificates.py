@@ -16,7 +16,7 @@ def make(folder: Path, *hosts: str) -> Path:
 
     Return the path of `ca.pem`.
     """
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_key, private_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer, subject = _name("Twolocks sandbox CA"), _name("localhost")
     ca = _builder(issuer, issuer, ca_key.public_key())
     ca = ca.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -27,7 +27,7 @@ def make(folder: Path, *hosts: str) -> Path:
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         x509.IPAddress(ipaddress.ip_address("::1")),
     ]
-    leaf = _builder(subject, issuer, key.public_key())
+    leaf = _builder(subject, issuer, private_key.public_key())
     leaf = leaf.add_extension(x509.SubjectAlternativeName(names), critical=False)
     leaf = leaf.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     leaf = leaf.add_extension(_usage(signs=False), critical=True)
@@ -35,7 +35,7 @@ def make(folder: Path, *hosts: str) -> Path:
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     signed = leaf.add_extension(authority, critical=False).sign(ca_key, hashes.SHA256())
     pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    secret = private_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     server = folder / "server.pem"
     server.touch(mode=0o600)
     server.write_bytes(secret + signed.public_bytes(pem))
@@ -54,12 +54,12 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
-    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(public_key)
     builder = builder.serial_number(x509.random_serial_number())
     builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=90))
-    return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
 
 
 def _usage(signs: bool) -> x509.KeyUsage:

@@ -23,19 +23,19 @@ def copies(estate: Estate, times: int) -> Estate:
     first = {name: _plain(getattr(estate, name)) for name in ("resources", "refusals", "grants", "overrides")}
     text = msgspec.json.encode(first).decode()
     more = (renamed(text, number) for number in range(2, times + 1))
-    parts = [first, *map(msgspec.json.decode, more)]
+    documents = [first, *map(msgspec.json.decode, more)]
     overrides: Json = {}
-    for part in parts:
-        for name, value in (part["overrides"] or {}).items():
+    for document in documents:
+        for name, value in (document["overrides"] or {}).items():
             overrides[name] = (
                 {**overrides.get(name, {}), **value} if isinstance(value, dict) else [*overrides.get(name, []), *value]
             )
     return Estate(
         tenant=estate.tenant,
         subscriptions=list(estate.subscriptions),
-        resources=[one for part in parts for one in part["resources"]],
-        refusals=[one for part in parts for one in part["refusals"]],
-        grants=[one for part in parts for one in part["grants"]],
+        resources=[one for document in documents for one in document["resources"]],
+        refusals=[one for document in documents for one in document["refusals"]],
+        grants=[one for document in documents for one in document["grants"]],
         overrides=overrides,
     )
 

@@ -49,9 +49,9 @@ class SandboxEffectiveRules:
 
     def result(self, path: str) -> HttpAnswer:
         """Return the answer at a Location."""
-        found = RESULT.fullmatch(path)
+        match = RESULT.fullmatch(path)
         missing = errors.arm_error(404, "NotFound", "The operation was not found.")
-        return self._results.get(int(found[1]), missing) if found else missing
+        return self._results.get(int(match[1]), missing) if match else missing
 
     def answer(self, path: str, base: str, body: bytes = b"") -> HttpAnswer:
         """Return the answer to a POST: a refusal, the Location of the groups, or a page of admin rules.
@@ -103,14 +103,14 @@ class SandboxEffectiveRules:
 
     def _groups(self, nic: Json) -> Iterator[Json]:
         inverted = self._inverted(nic.get("name"))
-        own = _text(nic, "properties", "networkSecurityGroup", "id")
+        id = _text(nic, "properties", "networkSecurityGroup", "id")
         subnets = {_text(each, "properties", "subnet", "id") for each in _list(nic, "properties", "ipConfigurations")}
         for subnet in sorted(subnets - {""}):
             group = self._group_of_subnet(subnet)
             if group:
                 yield self._group(group, {"subnet": {"id": subnet}}, inverted)
-        if own:
-            yield self._group(own, {"networkInterface": {"id": nic["id"]}}, inverted)
+        if id:
+            yield self._group(id, {"networkInterface": {"id": nic["id"]}}, inverted)
 
     def _group_of_subnet(self, subnet: str) -> str:
         network = self.estate.nodes.get(subnet.lower().split("/subnets/")[0])
@@ -136,27 +136,29 @@ class SandboxEffectiveRules:
         }
 
     def _rule(self, rule: Json, kind: str) -> Json:
-        said = {key.lower(): value for key, value in (rule.get("properties") or {}).items()}
-        protocol = str(said.get("protocol", "*"))
+        declared = {key.lower(): value for key, value in (rule.get("properties") or {}).items()}
+        protocol = str(declared.get("protocol", "*"))
         return {
             "name": f"{kind}/{rule.get('name')}",
             "protocol": "All" if protocol == "*" else protocol.capitalize(),
-            "priority": said.get("priority"),
-            "access": said.get("access"),
-            "direction": said.get("direction"),
+            "priority": declared.get("priority"),
+            "access": declared.get("access"),
+            "direction": declared.get("direction"),
             "sourcePortRange": "0-65535",
             "sourcePortRanges": ["0-65535"],
-            "destinationPortRanges": [_port(each) for each in _both(said, "destinationportrange")],
-            "sourceAddressPrefixes": self._addresses(said, "source"),
-            "destinationAddressPrefixes": self._addresses(said, "destination"),
+            "destinationPortRanges": [_port(each) for each in _both(declared, "destinationportrange")],
+            "sourceAddressPrefixes": self._addresses(declared, "source"),
+            "destinationAddressPrefixes": self._addresses(declared, "destination"),
             "expandedSourceAddressPrefix": None,
             "expandedDestinationAddressPrefix": None,
         }
 
-    def _addresses(self, said: Json, side: str) -> list[str]:
-        found = ["0.0.0.0/0" if each in ("*", "Any", "any") else each for each in _both(said, f"{side}addressprefix")]
-        groups = {str(each.get("id")).lower() for each in said.get(f"{side}applicationsecuritygroups") or ()}
-        return found + self._members(groups) if groups else found
+    def _addresses(self, declared: Json, side: str) -> list[str]:
+        matches = [
+            "0.0.0.0/0" if each in ("*", "Any", "any") else each for each in _both(declared, f"{side}addressprefix")
+        ]
+        groups = {str(each.get("id")).lower() for each in declared.get(f"{side}applicationsecuritygroups") or ()}
+        return matches + self._members(groups) if groups else matches
 
     def _members(self, groups: set[str]) -> list[str]:
         """Return the addresses of the network interfaces in application security groups."""
@@ -170,14 +172,14 @@ class SandboxEffectiveRules:
 
     def _admin(self, network: Json) -> list[Json]:
         """Return the rules of the last commit that apply to the network, of every configuration in force there."""
-        own = str(network["id"]).lower()
-        effective = self.estate.nodes.get(f"{own}/providers/microsoft.network/effectivesecurityadminrules/default")
+        group_id = str(network["id"]).lower()
+        effective = self.estate.nodes.get(f"{group_id}/providers/microsoft.network/effectivesecurityadminrules/default")
         rows: list[Json] = []
         for each in _list(effective.json if effective else {}, "properties", "effectiveSecurityAdminConfigurations"):
             snapshot = _text(each, "id").lower()
             for id in self._committed(snapshot):
                 rule, collection = self.estate.nodes[id], id.split("/rules/")[0]
-                if self._applies(collection, own):
+                if self._applies(collection, group_id):
                     name = str(rule.json["id"]).split("/snapshots/")[0]
                     rows.append({"id": name, "kind": "Custom", "properties": dict(rule.json["properties"])})
         if self._inverted(network.get("name")) and rows:
@@ -215,10 +217,10 @@ _CONFIGURATIONS = "securityAdminConfigurations"
 def _token(body: bytes) -> int:
     """Return the row that the `skipToken` of a request names; 0 without one."""
     try:
-        said = msgspec.json.decode(body or b"{}")
+        declared = msgspec.json.decode(body or b"{}")
     except msgspec.DecodeError:
         return 0
-    token = said.get("skipToken") if isinstance(said, dict) else None
+    token = declared.get("skipToken") if isinstance(declared, dict) else None
     return int(token) if isinstance(token, str) and token.isdecimal() else 0
 
 
@@ -234,9 +236,9 @@ def _text(body: Any, *path: str) -> str:
     return body if isinstance(body, str) else ""
 
 
-def _both(said: Json, one: str) -> list[str]:
-    many = said.get(f"{one}s" if not one.endswith("prefix") else f"{one}es") or []
-    return [*([said[one]] if said.get(one) else []), *many]
+def _both(declared: Json, one: str) -> list[str]:
+    many = declared.get(f"{one}s" if not one.endswith("prefix") else f"{one}es") or []
+    return [*([declared[one]] if declared.get(one) else []), *many]
 
 
 def _port(text: str) -> str:

@@ -51,9 +51,9 @@ class SandboxEntra:
 
     def serves(self, path: str) -> bool:
         """Return whether a path belongs to Microsoft Entra ID or a token issuer."""
-        parts = path.strip("/").split("/")
+        segments = path.strip("/").split("/")
         known = path.startswith(("/common/discovery/", "/oidc/", "/identity"))
-        return known or "/oauth2/" in path or parts[-1] == "openid-configuration"
+        return known or "/oauth2/" in path or segments[-1] == "openid-configuration"
 
     def answer(self, method: str, url: str, body: bytes, base: str, secret: str) -> HttpAnswer:
         """Return the answer to a request. `secret`: the one in its headers, for a token issuer."""

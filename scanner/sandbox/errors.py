@@ -167,10 +167,10 @@ def unauthenticated(tenant: str, authority: str, code: str, message: str, status
 
 
 def throttled(code: str, message: str, retry_after: int, **headers: str) -> HttpAnswer:
-    found = arm_error(429, code, message)
-    found.headers["Retry-After"] = str(retry_after)
-    found.headers.update({name.replace("_", "-"): text for name, text in headers.items()})
-    return found
+    http_answer = arm_error(429, code, message)
+    http_answer.headers["Retry-After"] = str(retry_after)
+    http_answer.headers.update({name.replace("_", "-"): text for name, text in headers.items()})
+    return http_answer
 
 
 def graph_error(status: int, code: str, detail: str, message: str) -> HttpAnswer:

@@ -36,8 +36,8 @@ from scanner.sandbox.served_estate import Json, Refusal, ResponseOverrides, Role
 
 FOLDER = Path(__file__).parent / "sample"
 SPACE = uuid.UUID("3f0c7a52-9d1e-4b60-8c2f-5e7d1a904b36")
-OWN = {"names", "name", "type", "group", "children", "drop", "null", "id_case", "bare", "to", "group_id", "status"}
-OWN |= {"foreign_endpoints", "why"}
+KEYWORDS = {"names", "name", "type", "group", "children", "drop", "null", "id_case", "bare", "to", "group_id", "status"}
+KEYWORDS |= {"foreign_endpoints", "why"}
 _DAYS = re.compile(r"\{days:(-?\d+)\}")
 DAY = 86400
 PERIMETER = "Microsoft.Network/networkSecurityPerimeters"
@@ -137,17 +137,17 @@ class _Builder:
         if group is None:
             raise ValueError(f"{entry['name']}: no resource group {entry['group']} in the estate")
         sub = self.frame["subscriptions"][group["subscription"]]["id"]
-        parts, names = entry["type"].split("/"), entry["name"].split("/")
-        below = "/".join(f"{kind}/{name}" for kind, name in zip(parts[1:], names, strict=True))
+        types, names = entry["type"].split("/"), entry["name"].split("/")
+        below = "/".join(f"{kind}/{name}" for kind, name in zip(types[1:], names, strict=True))
         if entry.get("id_case") == "odd":
-            return f"/subscriptions/{sub}/resourcegroups/{entry['group'].upper()}/providers/{parts[0].lower()}/{below}"
-        return f"/subscriptions/{sub}/resourceGroups/{entry['group']}/providers/{parts[0]}/{below}"
+            return f"/subscriptions/{sub}/resourcegroups/{entry['group'].upper()}/providers/{types[0].lower()}/{below}"
+        return f"/subscriptions/{sub}/resourceGroups/{entry['group']}/providers/{types[0]}/{below}"
 
     def _bodies(self, entry: Json) -> Iterator[Json]:
         base = self.bases.get(entry["type"], {})
         resource_id = self.ids[entry["name"]]
         words = {"name": entry["name"].replace("/", "-"), "guid": str(uuid.uuid5(SPACE, resource_id.lower()))}
-        body = _merge(_cut(_own(base), base), _own(entry))
+        body = _merge(_cut(_body_fields(base), base), _body_fields(entry))
         body = {"id": resource_id, "name": entry["name"], "type": entry["type"]} | body
         body.setdefault("location", self.frame["groups"][entry["group"]].get("location", "norwayeast"))
         if entry.get("bare"):
@@ -161,15 +161,15 @@ class _Builder:
             yield self._child(entry, resource_id, path, child, words)
 
     def _child(self, entry: Json, parent: str, path: str, child: Json, words: Json) -> Json:
-        parts = path.split("/")
-        kind = "/".join([entry["type"], *parts[0::2]])
+        segments = path.split("/")
+        kind = "/".join([entry["type"], *segments[0::2]])
         child_id = f"{parent}/{path}"
-        if "providers" in parts:
+        if "providers" in segments:
             kind = type_of(child_id)
         base = self.bases.get(kind, {})
-        merged = _merge(_cut(_own(base), base), _own(child))
-        more = words | {"child": parts[-1], "guid": str(uuid.uuid5(SPACE, child_id.lower()))}
-        body = {"id": child_id, "name": parts[-1], "type": kind} | merged
+        merged = _merge(_cut(_body_fields(base), base), _body_fields(child))
+        more = words | {"child": segments[-1], "guid": str(uuid.uuid5(SPACE, child_id.lower()))}
+        body = {"id": child_id, "name": segments[-1], "type": kind} | merged
         return _cut(self._fill(body, more, f"{entry['name']}/{path}"), child)
 
     def _fill(self, value: Any, words: Json, where: str) -> Any:
@@ -180,8 +180,8 @@ class _Builder:
                 return [self._fill(each, words, where) for each in value]
             case str() if value.startswith("@"):
                 return self._reference(value[1:], where)
-            case str() if found := _DAYS.fullmatch(value):
-                return (int(time.time()) // DAY + int(found[1])) * DAY
+            case str() if match := _DAYS.fullmatch(value):
+                return (int(time.time()) // DAY + int(match[1])) * DAY
             case str():
                 for word, text in words.items():
                     value = value.replace("{" + word + "}", text)
@@ -302,8 +302,10 @@ class _Builder:
         """Yield what is set on a subscription or a resource group: locks, budgets, Defender plans."""
         for on, entry in _single(self.scoped):
             id = f"{self._scope_id(on)}/{entry['path']}"
-            own = {key: value for key, value in entry.items() if key not in ("on", "path")}
-            yield self._fill({"id": id, "name": name_of(id), "type": type_of(id)} | own, {}, f"{on}/{entry['path']}")
+            properties = {key: value for key, value in entry.items() if key not in ("on", "path")}
+            yield self._fill(
+                {"id": id, "name": name_of(id), "type": type_of(id)} | properties, {}, f"{on}/{entry['path']}"
+            )
 
     def _scope_id(self, name: str) -> str:
         """Return the id of a subscription, resource group or resource. Raises ValueError for a name of neither."""
@@ -365,12 +367,12 @@ def _read(file: Path) -> Json:
 
 
 def _state(status: str) -> Json:
-    said = {"Approved": "Auto-Approved", "Pending": "Please approve my connection", "Rejected": "Not known to us"}
-    return {"status": status, "description": said.get(status, ""), "actionsRequired": "None"}
+    stated = {"Approved": "Auto-Approved", "Pending": "Please approve my connection", "Rejected": "Not known to us"}
+    return {"status": status, "description": stated.get(status, ""), "actionsRequired": "None"}
 
 
-def _own(entry: Json) -> Json:
-    return {key: _copied(value) for key, value in entry.items() if key not in OWN}
+def _body_fields(entry: Json) -> Json:
+    return {key: _copied(value) for key, value in entry.items() if key not in KEYWORDS}
 
 
 def _merge(base: Json, over: Json) -> Json:
@@ -390,7 +392,7 @@ def _copied(value: Any) -> Any:
 
 def _settled(child: Json) -> Json:
     """Return the child of a base with its `drop` and `null` applied, so that entries may set those paths again."""
-    return _cut(_own(child), child)
+    return _cut(_body_fields(child), child)
 
 
 def _cut(body: Json, entry: Json) -> Json:

@@ -36,9 +36,9 @@ class RecordedAnswers:
 
     def _learn(self, url: str, body: Any) -> None:
         """Keep the subscription, and the resources of the body: of each id the one with the most text."""
-        found = SUBSCRIPTION.match(url.partition("?")[0].lower())
-        if found and found[1] not in self.subscriptions:
-            self.subscriptions.append(found[1])
+        match = SUBSCRIPTION.match(url.partition("?")[0].lower())
+        if match and match[1] not in self.subscriptions:
+            self.subscriptions.append(match[1])
         rows = body.get("value", [body]) if isinstance(body, dict) else body
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict) and isinstance(row.get("id"), str):
@@ -79,5 +79,5 @@ def played(exchange: Mapping[str, Any], base: str) -> HttpAnswer:
 
 def _key(method: str, url: str) -> str:
     path, _, query = url.partition("?")
-    parts = sorted(part.lower() for part in query.replace("%24", "$").split("&") if part)
-    return f"{method.upper()} {path.rstrip('/').lower()}?{'&'.join(parts)}"
+    segments = sorted(segment.lower() for segment in query.replace("%24", "$").split("&") if segment)
+    return f"{method.upper()} {path.rstrip('/').lower()}?{'&'.join(segments)}"

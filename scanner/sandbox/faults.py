@@ -73,33 +73,33 @@ def instead(fault: Fault, path: str, principal: str) -> HttpAnswer | None:
     """Return the answer that replaces the true one; None where a fault changes only how that is sent."""
     match fault.kind:
         case "status" if fault.body is not None:
-            found = HttpAnswer(fault.status, fault.body.encode(), {}, fault.content_type)
+            http_answer = HttpAnswer(fault.status, fault.body.encode(), {}, fault.content_type)
         case "status":
-            found = errors.arm_error(fault.status, fault.code, fault.message, "service")
+            http_answer = errors.arm_error(fault.status, fault.code, fault.message, "service")
         case "html":
             page = b"<html>\r\n<head><title>Service Unavailable</title></head>\r\n<body>Try later.</body>\r\n</html>"
-            found = HttpAnswer(fault.status, page, {}, "text/html")
+            http_answer = HttpAnswer(fault.status, page, {}, "text/html")
         case "empty":
-            found = HttpAnswer(fault.status)
+            http_answer = HttpAnswer(fault.status)
         case "throttle":
-            found = errors.throttled("TooManyRequests", "The request is being throttled.", 0)
-            del found.headers["Retry-After"]
+            http_answer = errors.throttled("TooManyRequests", "The request is being throttled.", 0)
+            del http_answer.headers["Retry-After"]
         case "refuse":
             at = parse_path(path) or ArmPath(path, "Microsoft.Resources/subscriptions", "", path, "", "", ())
             return errors.forbidden(principal, at.action, at.scope)
         case _:
             return None
     if fault.retry_after is not None:
-        found.headers["Retry-After"] = f"{fault.retry_after:g}"
-    found.headers.update(fault.headers)
-    return found
+        http_answer.headers["Retry-After"] = f"{fault.retry_after:g}"
+    http_answer.headers.update(fault.headers)
+    return http_answer
 
 
-def changed(fault: Fault, found: HttpAnswer, url: str, base: str) -> HttpAnswer:
+def changed(fault: Fault, http_answer: HttpAnswer, url: str, base: str) -> HttpAnswer:
     """Return the true answer to a list, changed where the fault is about its nextLink."""
-    if found.status != 200 or fault.kind not in ("empty-page", "endless", "foreign-link"):
-        return found
-    body = msgspec.json.decode(found.body)
+    if http_answer.status != 200 or fault.kind not in ("empty-page", "endless", "foreign-link"):
+        return http_answer
+    body = msgspec.json.decode(http_answer.body)
     if fault.kind == "endless":
         return errors.answer({**body, "nextLink": f"{base}{url}"})
     if fault.kind == "foreign-link":
@@ -107,5 +107,5 @@ def changed(fault: Fault, found: HttpAnswer, url: str, base: str) -> HttpAnswer:
             {**body, "nextLink": "https://management.example.org/subscriptions?api-version=2022-12-01"}
         )
     if "skiptoken" in url.lower():
-        return found
+        return http_answer
     return errors.answer({"value": [], "nextLink": f"{base}{url}&%24skiptoken=cm93OjA%3D"})

@@ -119,21 +119,21 @@ class SandboxGraph:
         body["resultTruncated"] = "true" if more and not resumable else "false"
         if resumable:
             body["$skipToken"] = packed(query, skip + len(page))
-        found = answer(body)
-        if len(found.body) > self.payload:
+        http_answer = answer(body)
+        if len(http_answer.body) > self.payload:
             text = (
-                f"Response payload size is {len(found.body)}, and has exceeded the limit of {self.payload}. "
+                f"Response payload size is {len(http_answer.body)}, and has exceeded the limit of {self.payload}. "
                 "Please consider querying less data at a time and make paginated call if needed."
             )
             return graph_error(400, "BadRequest", "ResponsePayloadTooLarge", text)
-        return found
+        return http_answer
 
     def _scoped(self, name: str, request: Json, tenant: str) -> list[kusto.Row]:
         """Return the rows of a table in the subscriptions of the request that the caller's tenant may read."""
-        own = {key for key, each in self.estate.subscriptions.items() if self.estate.serves(each, tenant)}
+        visible = {key for key, each in self.estate.subscriptions.items() if self.estate.serves(each, tenant)}
         if request.get("subscriptions"):
-            own &= {str(s).lower() for s in request["subscriptions"]}
-        return [row for row in self._table(name) if str(row["subscriptionId"]).lower() in own]
+            visible &= {str(s).lower() for s in request["subscriptions"]}
+        return [row for row in self._table(name) if str(row["subscriptionId"]).lower() in visible]
 
     def _table(self, name: str) -> list[kusto.Row]:
         if name == CHANGES:
@@ -208,7 +208,7 @@ def packed(query: str, row: int) -> str:
 def unpacked(token: str, query: str) -> int:
     """Return the row where the page starts, or -1 where the token is not of this query."""
     try:
-        found = msgspec.json.decode(base64.urlsafe_b64decode(token), type=dict[str, int])
+        result = msgspec.json.decode(base64.urlsafe_b64decode(token), type=dict[str, int])
     except (ValueError, msgspec.DecodeError):
         return -1
-    return found["row"] if found.get("query") == hash(query) else -1
+    return result["row"] if result.get("query") == hash(query) else -1

@@ -91,9 +91,9 @@ def _condition(text: str) -> Callable[[Row], bool]:
 
 def _groups_by_type(rows: list[Row]) -> list[Row]:
     """Return one row for each type and subscription: the number of rows, and their distinct resource groups."""
-    found: dict[tuple[Any, Any], list[Row]] = {}
+    result: dict[tuple[Any, Any], list[Row]] = {}
     for row in rows:
-        found.setdefault((row["type"], row["subscriptionId"]), []).append(row)
+        result.setdefault((row["type"], row["subscriptionId"]), []).append(row)
     return [
         {
             "type": type,
@@ -101,7 +101,7 @@ def _groups_by_type(rows: list[Row]) -> list[Row]:
             "count_": len(members),
             "groups": list(dict.fromkeys(row["resourceGroup"] for row in members)),
         }
-        for (type, subscription), members in found.items()
+        for (type, subscription), members in result.items()
     ]
 
 
@@ -111,10 +111,10 @@ def _time(row: Row) -> datetime:
 
 def _last_changes(rows: list[Row]) -> list[Row]:
     """Return one row for each resource that changed, with the time of its last change."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for row in sorted(rows, key=_time):
-        found[row["properties"]["targetResourceId"]] = row["properties"]["changeAttributes"]["timestamp"]
-    return [{"id": id, "changed": at} for id, at in found.items()]
+        result[row["properties"]["targetResourceId"]] = row["properties"]["changeAttributes"]["timestamp"]
+    return [{"id": id, "changed": at} for id, at in result.items()]
 
 
 def _folded(value: Any) -> str:

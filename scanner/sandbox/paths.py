@@ -44,33 +44,33 @@ SINGLE = frozenset({"instanceview"})
 
 def parse_path(path: str) -> ArmPath | None:
     """Return the path of a read taken apart, or None where it is no ARM path."""
-    path = "/" + "/".join(part for part in unquote(path).split("/") if part)
+    path = "/" + "/".join(segment for segment in unquote(path).split("/") if segment)
     lower = path.lower()
-    found = SUBSCRIPTION.match(lower)
-    subscription = found[1] if found else ""
-    found = GROUP.match(lower)
-    group = path[found.start(1) : found.end(1)] if found else ""
+    match = SUBSCRIPTION.match(lower)
+    subscription = match[1] if match else ""
+    match = GROUP.match(lower)
+    group = path[match.start(1) : match.end(1)] if match else ""
     cut = lower.rfind("/providers/")
     if cut < 0 or cut + len("/providers/") == len(lower):
         return _container(path, subscription, group)
-    parts = path[cut + len("/providers/") :].split("/")
-    if len(parts) < 2:
+    segments = path[cut + len("/providers/") :].split("/")
+    if len(segments) < 2:
         return ArmPath(
-            path, "Microsoft.Resources/subscriptions/providers", parts[0], path[:cut], subscription, group, ()
+            path, "Microsoft.Resources/subscriptions/providers", segments[0], path[:cut], subscription, group, ()
         )
-    types, names = parts[1::2], parts[2::2]
+    types, names = segments[1::2], segments[2::2]
     if types[-1].lower() in SINGLE and len(types) > len(names):
-        return ArmPath(path, "/".join([parts[0], *types]), types[-1], path, subscription, group, tuple(names))
+        return ArmPath(path, "/".join([segments[0], *types]), types[-1], path, subscription, group, tuple(names))
     listed = len(types) > len(names)
-    kind = "/".join([parts[0], *types])
-    scope = (path.rsplit("/", 1)[0] if len(parts) > 2 else path[:cut]) if listed else path
+    kind = "/".join([segments[0], *types])
+    scope = (path.rsplit("/", 1)[0] if len(segments) > 2 else path[:cut]) if listed else path
     name = "" if listed else names[-1]
     return ArmPath(path, kind, name, scope or "/", subscription, group, tuple(names if listed else names[:-1]))
 
 
 def _container(path: str, subscription: str, group: str) -> ArmPath | None:
-    parts = path.strip("/").split("/")
-    match [parts[0].lower(), *parts[1:]]:
+    segments = path.strip("/").split("/")
+    match [segments[0].lower(), *segments[1:]]:
         case ["subscriptions"]:
             return ArmPath(path, "Microsoft.Resources/subscriptions", "", "/", "", "", ())
         case ["tenants"]:

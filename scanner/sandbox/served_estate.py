@@ -165,14 +165,14 @@ class ServedEstate:
                 self.nodes[node.id] = node
 
     def _subscriptions(self, given: Iterable[Json | str]) -> dict[str, Json]:
-        found: dict[str, Json] = {}
+        result: dict[str, Json] = {}
         for one in given:
             subscription = subscription_json(one, self.tenant)
-            found[subscription["subscriptionId"].lower()] = subscription
+            result[subscription["subscriptionId"].lower()] = subscription
         for node in self.nodes.values():
-            if node.subscription and node.subscription not in found:
-                found[node.subscription] = subscription_json(node.subscription, self.tenant)
-        return found
+            if node.subscription and node.subscription not in result:
+                result[node.subscription] = subscription_json(node.subscription, self.tenant)
+        return result
 
     def _groups(self) -> None:
         """Add the resource groups of resources that the estate does not list."""

@@ -206,18 +206,18 @@ class Sandbox:
             await asyncio.sleep(self.latency)
         if fault and fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
-        found = instead(fault, path, self.estate.principal) if fault else None
+        http_answer = instead(fault, path, self.estate.principal) if fault else None
         headers: dict[str, str] = {}
-        if found is None:
-            found, headers = self._answer(request, path, query, body, fault)
+        if http_answer is None:
+            http_answer, headers = self._answer(request, path, query, body, fault)
         kept = body.decode("utf-8", "replace") if path.lower() == GRAPH_PATH else ""
         gone = fault is not None and fault.kind in ("reset", "cut")
-        status = 0 if gone else found.status
+        status = 0 if gone else http_answer.status
         token = self.entra.check(request.headers.get("Authorization"))
         tenant = token.tenant if isinstance(token, IssuedToken) else ""
         took = (time.perf_counter() - began) * 1000
         self.requests.append(RecordedRequest(request.method, url, status, took, kept, tenant))
-        return await _send(request, found, headers, fault)
+        return await _send(request, http_answer, headers, fault)
 
     def _answer(
         self, request: web.BaseRequest, path: str, query: str, body: bytes, fault: Fault | None
@@ -249,10 +249,10 @@ class Sandbox:
         at = parse_path(path)
         if self.whole and (path.lower() == GRAPH_PATH or (at and at.kind.startswith("Microsoft.Resources/"))):
             return None
-        found = recorded.answer(method, path, query, base)
-        if found is None and not self.whole:
+        http_answer = recorded.answer(method, path, query, base)
+        if http_answer is None and not self.whole:
             return errors.arm_error(404, "ResourceNotFound", f"{method} {path} was not recorded.")
-        return found
+        return http_answer
 
     def _read(
         self, path: str, query: str, base: str, token: IssuedToken, fault: Fault | None
@@ -261,8 +261,8 @@ class Sandbox:
         over, headers = self.throttle.read(at, self.estate.region(at) if at else "")
         if over:
             return over, headers
-        found = self.arm.read(path, query, base, token.tenant)
-        return (changed(fault, found, f"{path}?{query}", base) if fault else found), headers
+        http_answer = self.arm.read(path, query, base, token.tenant)
+        return (changed(fault, http_answer, f"{path}?{query}", base) if fault else http_answer), headers
 
     def _graph(self, method: str, query: str, body: bytes, token: IssuedToken) -> tuple[HttpAnswer, dict[str, str]]:
         if method != "POST":
@@ -291,27 +291,27 @@ UNAUTHENTICATED = {
 
 
 async def _send(
-    request: web.BaseRequest, found: HttpAnswer, headers: Mapping[str, str], fault: Fault | None
+    request: web.BaseRequest, http_answer: HttpAnswer, headers: Mapping[str, str], fault: Fault | None
 ) -> web.StreamResponse:
     kind = fault.kind if fault else ""
     if kind == "reset":
         return _abort(request, web.Response())
-    body = found.body
-    sent = {"Content-Type": found.content_type, "Cache-Control": "no-cache", **found.headers, **headers}
+    body = http_answer.body
+    sent = {"Content-Type": http_answer.content_type, "Cache-Control": "no-cache", **http_answer.headers, **headers}
     if kind == "truncate":
         body = body[: len(body) // 2]
     elif kind != "cut" and len(body) > GZIP_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
-        if found.packed is None:
-            found.packed = gzip.compress(body, 1)
-        body, sent["Content-Encoding"] = found.packed, "gzip"
+        if http_answer.packed is None:
+            http_answer.packed = gzip.compress(body, 1)
+        body, sent["Content-Encoding"] = http_answer.packed, "gzip"
     if request.method == "HEAD":
-        return web.Response(status=204 if found.status == 200 else found.status)
+        return web.Response(status=204 if http_answer.status == 200 else http_answer.status)
     if kind == "cut":
-        response = web.StreamResponse(status=found.status, headers={**sent, "Content-Length": str(len(body))})
+        response = web.StreamResponse(status=http_answer.status, headers={**sent, "Content-Length": str(len(body))})
         await response.prepare(request)
         await response.write(body[: len(body) // 2])
         return _abort(request, response)
-    return web.Response(status=found.status, body=body, headers=sent)
+    return web.Response(status=http_answer.status, body=body, headers=sent)
 
 
 def _abort(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
@@ -401,13 +401,15 @@ def exports(box: Sandbox) -> str:
     return "\n".join(f"export {name}={value}" for name, value in box.environment().items())
 
 
-def run_forever(estate: Estate | Iterable[Json], say: Callable[[str], None], *, port: int = 0, **options: Any) -> None:
-    """Serve until interrupted. `say` is called with the address and the exports. Raises KeyboardInterrupt."""
+def run_forever(
+    estate: Estate | Iterable[Json], write: Callable[[str], None], *, port: int = 0, **options: Any
+) -> None:
+    """Serve until interrupted. `write` is called with the address and the exports. Raises KeyboardInterrupt."""
 
     async def main() -> None:
         async with sandbox(estate, port=port, **options) as box:
-            say(f"# The sandbox answers at {box.url} (Ctrl-C ends it)")
-            say(exports(box))
+            write(f"# The sandbox answers at {box.url} (Ctrl-C ends it)")
+            write(exports(box))
             await asyncio.Event().wait()
 
     asyncio.run(main())

@@ -15,7 +15,7 @@ from scanner.terminal.text import many, odd
 
 INDENT = 2
 _COLUMN = 14
-_NO_PART = ("out", "snapshot", "quiet", "verbose", "format", "severity", "resume")
+_NOT_SHOWN = ("out", "snapshot", "quiet", "verbose", "format", "severity", "resume")
 """The options of `scan` that the next command leaves out."""
 NOT_RESUMED = ("resume", "no-journal", "deadline", "quiet", "verbose")
 """Those that the command leaves out with which an interrupted scan goes on."""
@@ -55,9 +55,9 @@ def worst_lines(counts: Counts, count: int, commands: int, least: str = "") -> I
     yield Line()
     listed = sum(len(group.endpoints) for group in shown)
     yield Line(f"Worst {listed:,} of {many(counts.endpoints, 'endpoint')}", column=0)
-    for place, group in enumerate(shown):
+    for position, group in enumerate(shown):
         yield from _entry(group)
-        if place < commands:
+        if position < commands:
             yield from closing(group.fix)
 
 
@@ -91,17 +91,17 @@ def closing(fix: rows.FixRow | None) -> Iterator[Line]:
         yield Line(each, column=INDENT)
 
 
-def again(settings: Settings, without: Sequence[str] = _NO_PART) -> list[str]:
+def again(settings: Settings, without: Sequence[str] = _NOT_SHOWN) -> list[str]:
     """Return the words of the same scan, without its outputs or the named options."""
     words = ["twolocks", "scan"]
     for option in SCAN:
-        found = settings.options[option.name]
-        if option.name in without or not found.source.startswith("--"):
+        value = settings.options[option.name]
+        if option.name in without or not value.source.startswith("--"):
             continue
         if option.flag:
             words.append(f"--{option.name}")
             continue
-        values = found.value if isinstance(found.value, tuple) else (found.value,)
+        values = value.value if isinstance(value.value, tuple) else (value.value,)
         words += [word for each in values for word in (f"--{option.name}", str(each))]
     return words
 
@@ -114,19 +114,19 @@ def next_lines(counts: Counts, wrote: Sequence[str], words: Sequence[str]) -> It
     groups = counts.fix_groups()
     findings = next((each for each in wrote if each.endswith(".json")), "")
     if not any(each.endswith(".html") for each in wrote):
-        said, command = "to write a report with all findings and fixes:", [*words, "--out", "report.html"]
+        text, command = "to write a report with all findings and fixes:", [*words, "--out", "report.html"]
         if findings:
             command = ["twolocks", "report", findings, "--out", "report.html"]
     elif not groups:
         return
     elif findings:
-        said = "to accept the worst one, with your reason, name and date:"
+        text = "to accept the worst one, with your reason, name and date:"
         given = ("--reason", "TEXT", "--owner", "NAME", "--expires", "YYYY-MM-DD")
         command = ["twolocks", "waive", groups[0].fingerprint, "--in", findings, *given]
     else:
-        said = "after a fix, to check that resource alone:"
+        text = "after a fix, to check that resource alone:"
         command = ["twolocks", "scan", "--resource", groups[0].resource]
     if any(map(odd, command)):
         return
-    yield Line(said, "Next")
+    yield Line(text, "Next")
     yield Line(shlex.join(command), command=True)

@@ -32,8 +32,8 @@ class ChangeLines(Struct, frozen=True):
     changes: dict[ChangeKind, list[Change]]
 
     @classmethod
-    def of(cls, row: rows.ChangesRow, found: Changes) -> "ChangeLines":
-        return cls(row, {name: found.counted(name) for name in _LABELS})
+    def of(cls, row: rows.ChangesRow, changes: Changes) -> "ChangeLines":
+        return cls(row, {name: changes.counted(name) for name in _LABELS})
 
     def head(self) -> str:
         if self.row.baseline:
@@ -44,17 +44,17 @@ class ChangeLines(Struct, frozen=True):
         """Yield the block of the last screen, at most `count` changes of a kind."""
         yield Line()
         yield Line(self.head(), column=0)
-        for name, found in self.changes.items():
-            for change in found[:count]:
+        for name, changes in self.changes.items():
+            for change in changes[:count]:
                 colour = "fixed" if name == "fixed" else change.item.severity
                 yield Line(f"{change.item.severity:<9} {sentence(name, change)}", _LABELS[name], 10, colour)
-            if len(found) > count:
-                yield Line(f"and {len(found) - count:,} more {_LABELS[name]}", column=10)
+            if len(changes) > count:
+                yield Line(f"and {len(changes) - count:,} more {_LABELS[name]}", column=10)
         if not self.row.baseline and not any(self.changes.values()):
             yield Line("none", column=10)
         if looked := self.row.counts["first_looked"]:
-            said = "evaluated for the first time; not counted as new" if not self.row.baseline else "in the baseline"
-            yield Line(f"{looked:,} {said}", column=10)
+            text = "evaluated for the first time; not counted as new" if not self.row.baseline else "in the baseline"
+            yield Line(f"{looked:,} {text}", column=10)
         for note in self.row.notes:
             yield Line(note, "Note", 10)
 
@@ -64,17 +64,17 @@ class ChangeLines(Struct, frozen=True):
         counts = self.row.counts
         if self.row.baseline:
             return f"first scan: baseline, {counts['open']:,} open; nothing in it counts as new"
-        said = [f"{counts['new']:,} new"]
-        said += [f"{counts[name]:,} {word}" for name, word in _ALERTS[1:] if counts[name]]
-        said += [f"{counts['fixed']:,} fixed"]
-        said += [f"{counts['unseen']:,} no longer visible"] if counts["unseen"] else []
-        said += [f"{counts['first_looked']:,} evaluated for the first time"] if counts["first_looked"] else []
-        said += [f"{counts['open']:,} open"]
-        return f"since {(self.row.since or '')[:10]}: {', '.join(said)}"
+        texts = [f"{counts['new']:,} new"]
+        texts += [f"{counts[name]:,} {word}" for name, word in _ALERTS[1:] if counts[name]]
+        texts += [f"{counts['fixed']:,} fixed"]
+        texts += [f"{counts['unseen']:,} no longer visible"] if counts["unseen"] else []
+        texts += [f"{counts['first_looked']:,} evaluated for the first time"] if counts["first_looked"] else []
+        texts += [f"{counts['open']:,} open"]
+        return f"since {(self.row.since or '')[:10]}: {', '.join(texts)}"
 
     def log_lines(self) -> Iterator[str]:
-        for name, found in self.changes.items():
-            for change in found:
+        for name, changes in self.changes.items():
+            for change in changes:
                 item = change.item
                 endpoint = f" {item.endpoint}" if item.endpoint else f" {item.rule}"
                 yield f"{_LABELS[name]} {item.severity} {name_of(item.resource)}{endpoint} {item.fingerprint}"
@@ -101,7 +101,7 @@ def date_of(time: str | None) -> str:
     if not time:
         return "the previous scan"
     try:
-        found = datetime.fromisoformat(time)
+        result = datetime.fromisoformat(time)
     except ValueError:
         return time
-    return f"{found.day} {found:%B %Y, %H:%M} UTC"
+    return f"{result.day} {result:%B %Y, %H:%M} UTC"

@@ -34,16 +34,16 @@ def named_elsewhere(rules: RuleSet, *stores: Store, excludes: bool = False) -> N
     paths = naming_paths(rules)
     if not paths:
         return NamedResources()
-    found, taken = _Named(), of_store(stores[0])
+    named, taken = _Named(), of_store(stores[0])
     for body in _naming(stores[-1].lines(), paths):
         for path in paths.get(type_of(str(body.get("id"))).lower(), ()):
             for value in _values(body, path):
-                found.add(value)
-    found.ids = {each for each in found.ids if excludes or _may_be_elsewhere(each, taken)}
-    if found.accounts or found.customers or any(subscription_of(each) in _subscriptions(taken) for each in found.ids):
+                named.add(value)
+    named.ids = {each for each in named.ids if excludes or _may_be_elsewhere(each, taken)}
+    if named.accounts or named.customers or any(subscription_of(each) in _subscriptions(taken) for each in named.ids):
         for store in stores:
-            found.leave_out(store)
-    return NamedResources(*(tuple(sorted(each)) for each in (found.ids, found.accounts, found.customers)))
+            named.leave_out(store)
+    return NamedResources(*(tuple(sorted(each)) for each in (named.ids, named.accounts, named.customers)))
 
 
 class _Named(Struct):
@@ -75,16 +75,16 @@ class _Named(Struct):
 
 def naming_paths(rules: RuleSet) -> NamingPaths:
     """Return the paths at which resources of a type (lower case) name others that enabled rules look up."""
-    found: NamingPaths = {}
+    result: NamingPaths = {}
     declarations: list[ResourceType | Read] = [*rules.read(), *rules.reads()]
     for declared in declarations:
         for type in declared.types if declared.names else ():
-            found.setdefault(type.lower(), set()).update(declared.names)
+            result.setdefault(type.lower(), set()).update(declared.names)
     for rule in rules.enabled.values():
         if rule.finder is not None and rule.finder.kind == "target":
             for type in _types(rule):
-                found.setdefault(type.lower(), set()).update((rule.finder.path, *rule.finder.also))
-    return found
+                result.setdefault(type.lower(), set()).update((rule.finder.path, *rule.finder.also))
+    return result
 
 
 def _types(rule: Rule) -> tuple[str, ...]:

@@ -74,9 +74,9 @@ class ReadLog:
         above, _, below = path.rpartition("/providers/")
         type = type_of(path)
         if not type:
-            parts = segments(path)
-            is_id = parts[:1] == ("subscriptions",)
-            return "/" + "/".join("{id}" if is_id and at == 1 else each for at, each in enumerate(parts))
+            pieces = segments(path)
+            is_id = pieces[:1] == ("subscriptions",)
+            return "/" + "/".join("{id}" if is_id and at == 1 else each for at, each in enumerate(pieces))
         parent = type_of(above) or (SUBSCRIPTION if is_subscription(above) and type.lower() in OF_SUBSCRIPTION else "")
         name = f"{parent}: {type}" if parent else type
         known = self._names.get(name.lower(), ())
@@ -101,14 +101,14 @@ def _labels(read: Read) -> Iterator[tuple[str, str]]:
 
 def _names(rules: RuleSet) -> dict[str, list[tuple[str, str]]]:
     """Return the ends of paths and names of reads by type in lower case."""
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    result: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for read in _all_reads(rules):
         for type, name in _labels(read):
-            found[type.lower()].append((read.key, name))
+            result[type.lower()].append((read.key, name))
     for kind in rules.kinds:
         for type in kind.types:
-            found[type.lower()].append(("", type))
-    return found
+            result[type.lower()].append(("", type))
+    return result
 
 
 def _all_reads(rules: RuleSet) -> Iterable[Read]:
@@ -138,39 +138,39 @@ def why_alone(read: Read) -> str:
 
 def reads_by_name(rules: RuleSet) -> dict[str, Read]:
     """Return each read below a resource by its name."""
-    found: dict[str, Read] = {}
+    result: dict[str, Read] = {}
     for read in _all_reads(rules):
         for _, name in _labels(read):
-            found.setdefault(name, read)
-    return found
+            result.setdefault(name, read)
+    return result
 
 
 def uses(rules: RuleSet) -> dict[str, ReadUse]:
     """Return the users of each read by its name, among the enabled rules and the types that are read."""
-    found: dict[str, ReadUse] = defaultdict(ReadUse)
+    result: dict[str, ReadUse] = defaultdict(ReadUse)
     for rule in rules.enabled.values():
         for type in rule.resource_type.types:
-            found[type].rules.append(rule.id)
+            result[type].rules.append(rule.id)
         for name in {name for read in reads_of(rule) for _, name in _labels(read)}:
-            found[name].rules.append(rule.id)
+            result[name].rules.append(rule.id)
     evaluated = {rule.resource_type for rule in rules.enabled.values()}
     for kind in rules.read():
-        _add_endpoints(found, kind)
+        _add_endpoints(result, kind)
         if kind not in evaluated:
             for type in kind.types:
-                found[type].looked_up = True
+                result[type].looked_up = True
     for read in rules.looked_up():
         for _, name in _labels(read):
-            found[name].looked_up = True
-    return found
+            result[name].looked_up = True
+    return result
 
 
-def _add_endpoints(found: dict[str, ReadUse], kind: ResourceType) -> None:
+def _add_endpoints(result: dict[str, ReadUse], kind: ResourceType) -> None:
     for type in kind.types:
-        found[type].endpoints += kind.endpoint_names
+        result[type].endpoints += kind.endpoint_names
     for read in kind.endpoint_reads:
         for _, name in _labels(read):
-            found[name].endpoints += [each for each in kind.endpoint_names if each not in found[name].endpoints]
+            result[name].endpoints += [each for each in kind.endpoint_names if each not in result[name].endpoints]
 
 
 def explained(log: ReadLog, rules: RuleSet) -> Iterator[Line]:

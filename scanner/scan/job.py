@@ -17,8 +17,8 @@ from scanner.evaluate.policy import NoWaivers, Policy, Waivers
 from scanner.model.residency import ResidencyPolicy
 from scanner.model.rule import Rule
 from scanner.model.severity import Severity
-from scanner.output.part_files import certain_names, need_files
-from scanner.output.parts import SplitBy, parse_split
+from scanner.output.owner_documents import SplitBy, parse_split
+from scanner.output.owner_files import certain_names, need_files
 from scanner.output.redact import key_for
 from scanner.output.storage import is_blob, is_remote, refuse_other_urls
 from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets, refuse_inputs
@@ -28,7 +28,7 @@ from scanner.rulebook.loader import RuleSet, load, match_whole
 from scanner.scan import sources
 from scanner.scan.answer_lines import NOT_RESUMED, again
 from scanner.scan.explain import ReadLog
-from scanner.scan.parted import PartedRun, check_parts
+from scanner.scan.parted import PartedRun, check_sharding
 from scanner.scan.resuming import ScanJournal
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
@@ -51,7 +51,7 @@ class Job(Struct, frozen=True):
     policy: Policy
     outs: tuple[OutputTarget, ...]
     tool: str = field(default_factory=lambda: f"twolocks {version()}")
-    key: bytes | None = None
+    redaction_key: bytes | None = None
     """The key of the pseudonyms, where the outputs are redacted."""
     by: SplitBy | None = None
     """What reports are split by."""
@@ -72,8 +72,8 @@ class Job(Struct, frozen=True):
         """Return the blobs and streams to write, each with the option or setting that names it."""
         at = self.settings.at
         names = [(out.name, at("out", out.name)) for out in self.outs]
-        parts = certain_names(self.outs, self.by, is_redacted=self.key is not None)
-        names += [(name, at("out", out)) for name, out in parts.items()]
+        names_by_owner = certain_names(self.outs, self.by, is_redacted=self.redaction_key is not None)
+        names += [(name, at("out", out)) for name, out in names_by_owner.items()]
         names += [(name, at("snapshot", self.settings["snapshot"])) for name in snapshot_names(self.settings)]
         return [(name, given) for name, given in names if is_remote(name)]
 
@@ -110,7 +110,7 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         check_target(name, settings.at("snapshot", name))
     if settings["record"]:
         _record(settings["record"], settings.at("record", settings["record"]))
-    check_parts(settings)
+    check_sharding(settings)
     _refuse_inputs(settings)
     _keys_need_a_snapshot(settings)
     _tags(settings)
@@ -133,11 +133,11 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         rules,
         policy,
         outs,
-        key=key,
+        redaction_key=key,
         by=by,
         whom=whom,
         signer=signer,
-        verifier=key_of(settings),
+        verifier=redaction_key_of(settings),
         exclusions=exclusions(settings),
         read_log=_read_log(settings, rules),
         journal=_journal(settings, screen),
@@ -182,7 +182,7 @@ def _signer(settings: Settings) -> Signer | None:
     return signer(settings["sign"], settings.at("sign", settings["sign"]), os.environ)
 
 
-def key_of(settings: Settings) -> Verifier | None:
+def redaction_key_of(settings: Settings) -> Verifier | None:
     """Return the public key that a snapshot to read must be signed for; None where any may be read."""
     if not settings["verify"] or not settings["from"]:
         return None
@@ -258,7 +258,7 @@ def _severities(settings: Settings, rules: RuleSet) -> dict[str, Severity]:
     Raise InputError for an unknown rule, and for one that two entries name.
     """
     names: dict[str, str] = {}
-    parts: dict[str, list[str]] = {}
+    merged: dict[str, list[str]] = {}
     many: dict[str, Severity] = {}
     for name in settings.severities:
         at = settings.sources.get(f"severity.{name}", settings.file)
@@ -271,17 +271,17 @@ def _severities(settings: Settings, rules: RuleSet) -> dict[str, Severity]:
                 do=(f"nearest: {near[0]}; " if near else "") + "all: twolocks rules list",
             )
         if any(name in each.ids for each in rule.merged):
-            parts.setdefault(rule.id, []).append(name)
+            merged.setdefault(rule.id, []).append(name)
         elif rule.of_many is not None and name not in rule.of_many.was and not colon:
             many |= {each.key: settings.severities[name] for each in rules.all_named(name)}
         elif (other := names.setdefault(rule.key, name)) != name:
             what = f'severity.{name} and severity.{other} are the same rule, now "{rule.id}"'
             raise InputError(what, at=at, do="remove one of them")
-    found = {id: settings.severities[name] for id, name in names.items()}
-    return {**{id: _of_parts(rules.rules[id], old, settings) for id, old in parts.items()}, **many, **found}
+    result = {id: settings.severities[name] for id, name in names.items()}
+    return {**{id: _of_merged_rows(rules.rules[id], old, settings) for id, old in merged.items()}, **many, **result}
 
 
-def _of_parts(rule: Rule, old: Sequence[str], settings: Settings) -> Severity:
+def _of_merged_rows(rule: Rule, old: Sequence[str], settings: Settings) -> Severity:
     """Return the severity of a merged rule whose parts the settings name by old ids: never less than any part's.
 
     Raise InputError where they name some of the parts, and endpoints rate the others.

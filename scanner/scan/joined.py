@@ -63,8 +63,8 @@ def _parents(index: Index) -> Iterator[tuple[Resource, Resource]]:
     vaults = [each for each in index.keys.vaults_in_use(index) if each.type.lower() == VAULTS.lower()]
     vaults = [each for each in vaults if same(peek(each.body, _RBAC), True)]
     for id in dict.fromkeys(f"/subscriptions/{each.subscription}" for each in vaults):
-        if (found := index.resources.get(id)) is not None:
-            yield found, found
+        if (resource := index.resources.get(id)) is not None:
+            yield resource, resource
 
 
 def _naming_keys(taken: list[Snapshot]) -> Iterator[Resource]:
@@ -75,12 +75,12 @@ def _naming_keys(taken: list[Snapshot]) -> Iterator[Resource]:
 
 def _add_vaults(index: Index, taken: Snapshot) -> set[str]:
     """Add subscriptions, vaults, keys and disk encryption sets of a collection to an index. Return their keys."""
-    found: set[str] = set()
+    result: set[str] = set()
     for bundle in taken.remaining:
         type = resource_type_of(bundle.id)
         if not is_indexed(type):
             break
         for resource in bundle.resources.values() if type.lower() in _TYPES else ():
             index.add(resource)
-            found.add(resource.key)
-    return found
+            result.add(resource.key)
+    return result

@@ -114,12 +114,12 @@ class LastScreen(Struct, frozen=True):
             (self.counts.checks, "check"),
             (len(self.rules.enabled_questions()), "rule"),
         )
-        said = ", ".join(many(count, word) for count, word in known)
+        text = ", ".join(many(count, word) for count, word in known)
         if rest:
             are = "is" if resources == 1 else "are"
-            said += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {are} not covered by any rule: "
-            said += uncovered_types(rest, Words())
-        return said
+            text += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {are} not covered by any rule: "
+            text += uncovered_types(rest, Words())
+        return text
 
     def info(self, count: int) -> Iterator[Line]:
         """Yield the findings of severity info, one line a type."""
@@ -149,18 +149,18 @@ class LastScreen(Struct, frozen=True):
         if not counts.endpoints and not counts.statuses and evaluation.complete:
             where = ", ".join(scope.name for scope in evaluation.scopes[:3]) or "the input"
             return [f"No resource of a supported type was found in {where}", *outside]
-        found = headline(counts, evaluation.scopes, Words(), complete=evaluation.complete)
-        said = [found.explained, found.result] if found.missing else [str(found)]
-        said += outside
+        result = headline(counts, evaluation.scopes, Words(), complete=evaluation.complete)
+        texts = [result.explained, result.result] if result.missing else [str(result)]
+        texts += outside
         if checks := inconclusive(counts, Words()):
             failed = f"; {many(counts.gaps, 'read')} failed" if counts.gaps else ""
-            said.append(f"{checks}{failed}. None of them counts as passed")
+            texts.append(f"{checks}{failed}. None of them counts as passed")
         if evaluation.complete and self.not_assessed.accepted():
             what = "inconclusive checks" if counts.unaccepted_gaps == counts.gaps else "gaps"
-            said.append(f"The {what} are accepted, not resolved")
-        elif evaluation.complete and not found.missing and self.took is not None:
-            said.append(f"Everything in scope was read: {counts.reads:,} of {many(counts.reads, 'read')}")
-        return said
+            texts.append(f"The {what} are accepted, not resolved")
+        elif evaluation.complete and not result.missing and self.took is not None:
+            texts.append(f"Everything in scope was read: {counts.reads:,} of {many(counts.reads, 'read')}")
+        return texts
 
     def files(self) -> list[Line]:
         return [Line(_listed(self.wrote), "Wrote", whole=True)] if self.wrote else []
@@ -172,16 +172,16 @@ class LastScreen(Struct, frozen=True):
         1 not assessed, 26 closed; other findings: 2 medium`. Each endpoint is counted once.
         """
         counts = self.counts
-        said = [f"{counts.open[name]:,} {name}" for name in SEVERITIES if counts.open[name]]
+        texts = [f"{counts.open[name]:,} {name}" for name in SEVERITIES if counts.open[name]]
         rest = [state for state in STATES if state != "open" and counts.states[state]]
-        said += [f"{counts.states[name]:,} {state_word(name)}" for name in rest]
+        texts += [f"{counts.states[name]:,} {state_word(name)}" for name in rest]
         more = [f"{counts.in_part:,} open or accepted may be more severe"] if counts.in_part else []
         others = [f"{counts.other_failures[name]:,} {name}" for name in SEVERITIES if counts.other_failures[name]]
         more += [f"other findings: {', '.join(others)}"] if others else []
         more += [f"{many(counts.accepted_gaps, 'gap')} accepted"] if counts.accepted_gaps else []
         accepted = counts.accepted_inconclusive
         more += [f"{many(accepted, 'inconclusive check')} accepted"] if accepted else []
-        return "; ".join([", ".join(said) or "no endpoint", *more])
+        return "; ".join([", ".join(texts) or "no endpoint", *more])
 
     def found_lines(self) -> list[str]:
         """Return the exposed endpoints at or above `--fail-on` (never: high), the worst first."""

@@ -52,10 +52,10 @@ class Narrowing(Struct):
 
     def _exclude(self, taken: Snapshot, exclusion: Exclusion) -> None:
         head = taken.header
-        found = [each.subscription for each in taken.scopes if exclusion.names(each.subscription, each.name)]
-        if exclusion.subscription and not found and exclusion.is_required:
+        matches = [each.subscription for each in taken.scopes if exclusion.names(each.subscription, each.name)]
+        if exclusion.subscription and not matches and exclusion.is_required:
             _subscription(taken, exclusion.subscription, exclusion.at)
-        paths = [f"/subscriptions/{id}" for id in found]
+        paths = [f"/subscriptions/{id}" for id in matches]
         if exclusion.group:
             paths = self._groups[exclusion] = [f"{path}/resourceGroups/{exclusion.group}" for path in paths]
         known = {path.lower() for path in head.excluded}
@@ -70,7 +70,7 @@ class Narrowing(Struct):
         names = {name.lower() for name in groups.values()}
         for word in (each for each in self._given("resource-group") if each.lower() not in names):
             raise _absent("resource group", word, f"--resource-group {word}", groups.values())
-        for id in (each for each in self._given("resource") if root_of(each) not in selection.found):
+        for id in (each for each in self._given("resource") if root_of(each) not in selection.selected):
             raise InputError(f"the snapshot does not hold {id}", at="--resource", do="az resource show ... --query id")
         if tags and not selection.tagged:
             raise InputError(f"no resource of the snapshot has the tag {' and '.join(tags)}", at=f"--tag {tags[0]}")

@@ -45,7 +45,7 @@ class ShownGap(Struct, frozen=True):
         checks = f"{many(self.checks, 'check')}: " if self.checks else ""
         if self.is_scope:
             return f"{checks}{self.what} {self._scope()}"
-        answer = " ".join(str(part) for part in (self.gap.status, self.gap.code) if part)
+        answer = " ".join(str(value) for value in (self.gap.status, self.gap.code) if value)
         cure = "" if self.action else "; no role resolves this"
         count = self.gap.resources
         unread = f"; {many(count, 'resource')} not read" if isinstance(count, int) and count else ""
@@ -66,8 +66,8 @@ class NotAssessedLines(Struct, frozen=True):
         if gaps or inconclusive or accepted:
             yield Line()
         if gaps or inconclusive:
-            said = self._inconclusive(len(gaps), inconclusive)
-            yield Line(f"Not assessed: {said}; none of them counts as passed", column=0)
+            text = self._inconclusive(len(gaps), inconclusive)
+            yield Line(f"Not assessed: {text}; none of them counts as passed", column=0)
         for gap in gaps[:count]:
             yield Line(gap.sentence(), gap.label, 10, "not assessed")
             if gap.action:
@@ -93,16 +93,16 @@ class NotAssessedLines(Struct, frozen=True):
         other = self.evaluation.counts.inconclusive_by_gap[""] if gaps else 0
         if not gaps:
             return f"{many(checks, 'check')} inconclusive"
-        said = f"{many(gaps, 'gap')} {'leaves' if gaps == 1 else 'leave'} {many(checks - other, 'check')} inconclusive"
-        return f"{said}, {other:,} more for other reasons" if other else said
+        text = f"{many(gaps, 'gap')} {'leaves' if gaps == 1 else 'leave'} {many(checks - other, 'check')} inconclusive"
+        return f"{text}, {other:,} more for other reasons" if other else text
 
     def _more(self, more: int, gaps: Sequence[ShownGap]) -> Iterator[Line]:
         cured = sum(bool(gap.action) for gap in gaps)
         which = "it" if len(gaps) == 1 else "all" if cured == len(gaps) else f"{cured:,} of the {len(gaps):,}"
         role = f"To create a role that resolves {which}:" if cured else ""
         if more > 0 or role:
-            said = [f"and {many(more, 'more gap')}"] if more > 0 else []
-            yield Line(". ".join([*said, role] if role else said), column=0)
+            texts = [f"and {many(more, 'more gap')}"] if more > 0 else []
+            yield Line(". ".join([*texts, role] if role else texts), column=0)
         if role:
             yield Line(self.role, column=INDENT, whole=True)
 
@@ -110,7 +110,7 @@ class NotAssessedLines(Struct, frozen=True):
         """Return the gaps that were not accepted, the worst first."""
         counts = self.evaluation.counts
         names = {scope.subscription.lower(): scope.name for scope in self.evaluation.scopes} | self.evaluation.tenants
-        found = [
+        shown_gaps = [
             ShownGap(
                 named(gap.url, names),
                 gap,
@@ -121,4 +121,6 @@ class NotAssessedLines(Struct, frozen=True):
             for gap in self.evaluation.gaps
             if not gap.accepted
         ]
-        return sorted(found, key=lambda gap: (-(gap.worst if gap.worst is not None else -1), -gap.checks, gap.what))
+        return sorted(
+            shown_gaps, key=lambda gap: (-(gap.worst if gap.worst is not None else -1), -gap.checks, gap.what)
+        )

@@ -25,7 +25,7 @@ def notify(
     scan: ScanRow,
     end: Exit,
     wrote: Sequence[str],
-    parts: Mapping[str, Sequence[str]],
+    owner_files: Mapping[str, Sequence[str]],
     screen: Screen,
 ) -> list[UserError]:
     """Send the notifications that `--notify` names. Return the errors of those that were not delivered."""
@@ -44,7 +44,9 @@ def notify(
         history_errors=[error.what for error in session.errors],
         files=wrote,
         language=job.settings.report_language,
-        parts=parts if job.by is not None and job.by.tag.casefold() == job.settings.owner_tag.casefold() else {},
+        owner_files=owner_files
+        if job.by is not None and job.by.tag.casefold() == job.settings.owner_tag.casefold()
+        else {},
     )
     return after_scan.notify(job.whom, facts, HistoryReportLog(session), screen)
 
@@ -81,7 +83,7 @@ class HistoryReportLog:
         """Record that a notification has reported these items. Raises HistoryError."""
         self._mark(name, items, in_part=False)
 
-    def mark_in_part(self, name: str, items: "Sequence[NoticeItem]") -> None:
+    def mark_partial(self, name: str, items: "Sequence[NoticeItem]") -> None:
         """Record that a notification has reported these items and not others. Raises HistoryError."""
         self._mark(name, items, in_part=True)
 

@@ -35,7 +35,7 @@ def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str]
     asked = [*(out.name for out in job.outs if out.format != STDOUT), job.settings["snapshot"]]
     before = [name for name in asked if name and name not in wrote and (is_blob(name) or Path(name).exists())]
     progress = left or ("not everything was written" if wrote else "nothing was evaluated")
-    said = f"{when}; {progress}" + (
+    text = f"{when}; {progress}" + (
         f". {', '.join(before)} {'is' if len(before) == 1 else 'are'} unchanged" if before else ""
     )
     kept = [
@@ -44,9 +44,9 @@ def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str]
     ]
     rest = f"kept: {', '.join(kept)}" if kept else "nothing was written"
     more = job.journal.kept() if job.journal is not None else ""
-    lines = [Line(said, "Stopped"), *([Line(more, "Resume", whole=True)] if more else []), Line(rest, f"Exit {code}")]
+    lines = [Line(text, "Stopped"), *([Line(more, "Resume", whole=True)] if more else []), Line(rest, f"Exit {code}")]
     also = f"; to go on: {more}" if more else ""
-    screen.write(lines, "done", f"exit {code}: stopped {said}; {rest}{also}")
+    screen.write(lines, "done", f"exit {code}: stopped {text}; {rest}{also}")
 
 
 def broken_rules(job: Job) -> list[UserError]:
@@ -64,15 +64,15 @@ def broken_rules(job: Job) -> list[UserError]:
 
 def crashed_rules(rules: RuleSet, result: EvaluationResult) -> list[UserError]:
     """Return an error for each rule that raised an exception, at most five."""
-    found: dict[str, list[Crash]] = {}
+    matches: dict[str, list[Crash]] = {}
     for crash in result.crashes:
-        found.setdefault(crash.rule, []).append(crash)
-    return [_crashed(crashes, _file_of(rules, rule)) for rule, crashes in list(found.items())[:5]]
+        matches.setdefault(crash.rule, []).append(crash)
+    return [_crashed(crashes, _file_of(rules, rule)) for rule, crashes in list(matches.items())[:5]]
 
 
 def _file_of(rules: RuleSet, id: str) -> str:
-    found = rules.named(id)
-    return rules.files.get(found.key, "") if found is not None else ""
+    rule = rules.named(id)
+    return rules.files.get(rule.key, "") if rule is not None else ""
 
 
 def _crashed(crashes: Sequence[Crash], file: str) -> UserError:
@@ -85,13 +85,13 @@ def _crashed(crashes: Sequence[Crash], file: str) -> UserError:
     )
 
 
-def disagreeing(found: Sequence[str]) -> list[UserError]:
+def disagreeing(matches: Sequence[str]) -> list[UserError]:
     """Return errors for the first places where Azure's effective rules differ from ours."""
-    more = f"; {len(found) - SHOWN:,} more in the report" if len(found) > SHOWN else ""
+    more = f"; {len(matches) - SHOWN:,} more in the report" if len(matches) > SHOWN else ""
     do = "report this defect with this output; for these paths trust Azure, not this scan"
     return [
-        UserError(f"{DISAGREES}: {said}", do=do + (more if place == SHOWN - 1 else ""), code=DEFECT)
-        for place, said in enumerate(found[:SHOWN])
+        UserError(f"{DISAGREES}: {text}", do=do + (more if position == SHOWN - 1 else ""), code=DEFECT)
+        for position, text in enumerate(matches[:SHOWN])
     ]
 
 

@@ -24,11 +24,11 @@ from scanner.document.writer import Writer, fill
 from scanner.errors import UserError
 from scanner.evaluate.counts import count
 from scanner.output.formats import LOG_ROWS
-from scanner.output.parts import SplitBy
+from scanner.output.owner_documents import SplitBy
 from scanner.output.storage import Storage, is_blob
 from scanner.output.targets import STDOUT, OutputTarget, write_error
 from scanner.rulebook.loader import RuleSet
-from scanner.rulebook.permissions import of_own_rules
+from scanner.rulebook.permissions import of_custom_rules
 from scanner.snapshot.signature import SUFFIX, HashedFile, Signer
 from scanner.snapshot.store import Store
 from scanner.terminal.streams import OutputLost, discard, json_output, lost_output
@@ -61,9 +61,9 @@ class Outputs(Struct):
     wrote: list[str] = field(default_factory=list)
     unwritten: list[str] = field(default_factory=list)
     errors: list[UserError] = field(default_factory=list)
-    parts: dict[str, list[str]] = field(default_factory=dict)
+    owner_files: dict[str, list[str]] = field(default_factory=dict)
     """The files of each owner that were written, by the key of its part."""
-    key: bytes | None = None
+    redaction_key: bytes | None = None
     """The key of the pseudonyms, where the outputs are redacted."""
     unheard: bool = False
     """Whether standard output was closed before everything was written."""
@@ -103,13 +103,13 @@ class Outputs(Struct):
         self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections, by: SplitBy | None = None
     ) -> None:
         """Write every output of a document, those that need no decoding first; last a report an owner."""
-        if self.key is None:
+        if self.redaction_key is None:
             self._write_all(outs, writer, sections, by)
             return
         # No output takes anything of the whole document, but parts, which are redacted one by one.
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as file, closing(Writer()) as other:
             whole = _decoded(writer, sections, file)
-            self._write_all(outs, other, _redacted(whole, other, self.key), by, whole)
+            self._write_all(outs, other, _redacted(whole, other, self.redaction_key), by, whole)
 
     def _write_all(
         self,
@@ -139,17 +139,17 @@ class Outputs(Struct):
                 else:
                     self.wrote += [out.name] if out.format != STDOUT else []
             if by is not None:
-                self._write_parts(outs, to_split or document or _decoded(writer, sections, whole), by)
+                self._write_owner_files(outs, to_split or document or _decoded(writer, sections, whole), by)
 
-    def _write_parts(self, outs: Sequence[OutputTarget], document: Document, by: SplitBy) -> None:
-        from scanner.output.part_files import PartFiles
+    def _write_owner_files(self, outs: Sequence[OutputTarget], document: Document, by: SplitBy) -> None:
+        from scanner.output.owner_files import OwnerFiles
         from scanner.output.writers import write
 
-        def report(suffix: str, part: Document, file: IO[bytes]) -> None:
-            own = of_own_rules(self.rules) if self.key is None else ()
-            write(suffix, part, file, own, language=self.language)
+        def report(suffix: str, owned: Document, file: IO[bytes]) -> None:
+            custom_actions = of_custom_rules(self.rules) if self.redaction_key is None else ()
+            write(suffix, owned, file, custom_actions, language=self.language)
 
-        files = PartFiles(self.storage, by, report, self.key)
+        files = OwnerFiles(self.storage, by, report, self.redaction_key)
         names: list[str] = []
         try:
             for name in files.files(document, outs):
@@ -157,14 +157,16 @@ class Outputs(Struct):
         except OSError as error:
             self._failed(names.pop(), error)
         self.wrote += names
-        self.parts = {key: [name for name in own if name in names] for key, own in files.of_owners.items()}
+        self.owner_files = {
+            key: [name for name in of_owner if name in names] for key, of_owner in files.of_owners.items()
+        }
 
     def _write_report(self, out: OutputTarget, document: Document) -> None:
         from scanner.output.writers import write
 
         with self.storage.writing(out.name) as file:
-            own = of_own_rules(self.rules) if self.key is None else ()
-            write(out.format, document, file, own, language=self.language)
+            custom_actions = of_custom_rules(self.rules) if self.redaction_key is None else ()
+            write(out.format, document, file, custom_actions, language=self.language)
 
     def _lost(self, error: OutputLost) -> None:
         discard()

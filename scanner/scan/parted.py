@@ -9,7 +9,7 @@ from scanner.config.durations import seconds_of
 from scanner.config.settings import Settings
 from scanner.errors import InputError
 
-NOT_IN_PARTS = ("resource", "resource-group", "tag", "effective", "explain-reads", "record", "from")
+NOT_SHARDED = ("resource", "resource-group", "tag", "effective", "explain-reads", "record", "from")
 """The options of a scan that a scan in parts does not have."""
 
 
@@ -37,7 +37,7 @@ class PartedRun(Struct):
         """Do nothing: parts stay where they are."""
 
 
-def check_parts(settings: Settings) -> None:
+def check_sharding(settings: Settings) -> None:
     """Raise InputError for options that a scan in parts does not have, and for `--broker` without `--parts`."""
     given = settings["parts"]
     if not given:
@@ -49,7 +49,7 @@ def check_parts(settings: Settings) -> None:
             )
         return
     at = settings.at("parts", given)
-    for name in NOT_IN_PARTS:
+    for name in NOT_SHARDED:
         if settings[name]:
             raise InputError(f"--parts reads subscriptions as wholes, so it excludes --{name}", at=at, do="use one")
     if any(each.lower().startswith("group:") for each in settings["exclude"]):

@@ -61,23 +61,28 @@ def wanted(rules: RuleSet, effective: bool = False) -> dict[str, bool]:
     return {each: each in lists for each in permissions.actions(rules, effective) if not each.startswith(_GROUPS)}
 
 
-def assess(rules: RuleSet, found: Sequence[SubscriptionPermissions], effective: bool = False) -> list[ScopeAccess]:
+def assess(
+    rules: RuleSet, subscription_permissions: Sequence[SubscriptionPermissions], effective: bool = False
+) -> list[ScopeAccess]:
     """Return the access in each scope. An action for lookups is required in all scopes."""
     asked = wanted(rules, effective)
-    said = [{each.lower(): right.allows(each, listed=listed) for each, listed in asked.items()} for right in found]
-    seen = [each for each, right in zip(said, found, strict=True) if right.view != "none"]
+    stated = [
+        {each.lower(): right.allows(each, listed=listed) for each, listed in asked.items()}
+        for right in subscription_permissions
+    ]
+    seen = [each for each, right in zip(stated, subscription_permissions, strict=True) if right.view != "none"]
     everywhere = {each.lower(): _least(answers[each.lower()] for answers in seen) for each in asked}
     wanted_by = [_RuleActions.of(rule) for rule in rules.enabled.values()]
-    is_hidden = any(right.view == "partial" for right in found)
+    is_hidden = any(right.view == "partial" for right in subscription_permissions)
     return [
         _scope_access(wanted_by, right, answers, everywhere, is_hidden=is_hidden)
-        for right, answers in zip(found, said, strict=True)
+        for right, answers in zip(subscription_permissions, stated, strict=True)
     ]
 
 
 def _least(answers: Iterable[bool | None]) -> bool | None:
-    said = list(answers)
-    return False if False in said else None if None in said else True
+    stated = list(answers)
+    return False if False in stated else None if None in stated else True
 
 
 Answers = Mapping[str, bool | None]
@@ -101,14 +106,14 @@ class _RuleActions(Struct, frozen=True):
         """Return the actions of a rule."""
         asked = (permissions.needs(rule), permissions.looks(rule), permissions.of_subscription(rule))
         needed, looked, whole = (frozenset(map(str.lower, each)) for each in asked)
-        is_own = rule.resource_type.type == SUBSCRIPTION
-        return cls(rule.id, needed, looked, whole, permissions.looks_at_all(rule), is_own)
+        is_of_subscription = rule.resource_type.type == SUBSCRIPTION
+        return cls(rule.id, needed, looked, whole, permissions.looks_at_all(rule), is_of_subscription)
 
 
 def _scope_access(
     rules: Sequence[_RuleActions],
     right: SubscriptionPermissions,
-    said: Answers,
+    stated: Answers,
     everywhere: Answers,
     *,
     is_hidden: bool,
@@ -118,14 +123,14 @@ def _scope_access(
         return ScopeAccess(right, unknown=frozenset(each.id for each in rules))
     lacking: dict[str, frozenset[str]] = {}
     unknown: set[str] = set()
-    denied = {each for each, answer in said.items() if answer is False}
+    denied = {each for each, answer in stated.items() if answer is False}
     for rule in rules:
         if right.named and rule.is_of_subscription:
             continue  # A scan of groups does not evaluate the subscription.
         answers = {
             each: right.allows_on_whole(each)
             if each in rule.whole
-            else (everywhere if each in rule.looked else said)[each]
+            else (everywhere if each in rule.looked else stated)[each]
             for each in rule.needed
         }
         denied |= {each for each in rule.whole & permissions.SET_ON_SUBSCRIPTION if answers[each] is False}

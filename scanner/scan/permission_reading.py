@@ -45,7 +45,7 @@ class AskedPermissions(Struct, frozen=True):
     what of the scope could not be listed.
     """
 
-    found: list[SubscriptionPermissions]
+    permissions: list[SubscriptionPermissions]
     refused: dict[str, str]
     unread: list[str] = field(default_factory=list)
 
@@ -71,13 +71,13 @@ async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> AskedPermi
         seen = await view_subscriptions(reader, scope, Plan(rules.read(), ()), store, progress)
         screen.counts(0, 0, 0, 0)
         granted = {each.id.lower(): each.roles for each in seen}
-        found = [
+        subscription_permissions = [
             SubscriptionPermissions(id, name, view, named, granted.get(id.lower()))
             for id, name, view in screen.scopes
             for named in groups.get(id.lower(), [()])
         ]
-        await read_group_roles(reader, found, wanted(rules, settings["effective"]))
-    return AskedPermissions(found, progress.refused, [screen.named(url) for url in progress.unread])
+        await read_group_roles(reader, subscription_permissions, wanted(rules, settings["effective"]))
+    return AskedPermissions(subscription_permissions, progress.refused, [screen.named(url) for url in progress.unread])
 
 
 def _scope_of(settings: Settings) -> tuple[Scope, dict[str, list[tuple[str, ...]]]]:

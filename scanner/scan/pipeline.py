@@ -22,7 +22,7 @@ from scanner.evaluate.processes import can_fork, usable_cores
 from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
-from scanner.output.part_files import INDEX
+from scanner.output.owner_files import INDEX
 from scanner.output.storage import Storage, is_blob
 from scanner.scan.answer_lines import again
 from scanner.scan.change_lines import ChangeLines
@@ -32,8 +32,8 @@ from scanner.scan.last_screen import LastScreen
 from scanner.scan.narrowing import Narrowing
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
 from scanner.scan.outputs import Outputs, Sections
-from scanner.scan.part_collection import collect_in_parts, spread_evaluation
 from scanner.scan.resuming import ScanJournal
+from scanner.scan.shard_collection import collect_shards, spread_evaluation
 from scanner.scan.sources import show_logins
 from scanner.scan.verifying import read_verified
 from scanner.snapshot.bundles import Snapshot, of_store
@@ -100,7 +100,7 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
     try:
         storage.check(job.blobs())
         with storage.reading(source, job.settings.at("from", source)) as path:
-            outputs = Outputs(storage, job.rules, job.settings.report_language, key=job.key)
+            outputs = Outputs(storage, job.rules, job.settings.report_language, redaction_key=job.redaction_key)
             history = _history(job, screen)
             deadline = job.settings["deadline"]
             ends = monotonic() + seconds_of(deadline, "--deadline") if deadline else None
@@ -144,18 +144,18 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
     narrowing = _narrowed(context, taken) if store is None else None
     _show_expired(job.policy.waivers, screen)
     try:
-        found = _evaluate_and_reverify(context, taken, store, narrowing, fleet)
+        evaluated = _evaluate_and_reverify(context, taken, store, narrowing, fleet)
         if fleet is not None:
             fleet.end()
         # Its lines are not needed any more, and the documents that are written now take memory.
         store = None
-        with closing(found.writer):
-            scan = _write(context, found, started)
+        with closing(evaluated.writer):
+            scan = _write(context, evaluated, started)
     except Stopped as error:
         screen.finish()
         stopped(job, screen, stop.code, "during evaluation", outputs.wrote)
         raise _StopShown(error.code) from None
-    return _outcome(context, found.evaluation, scan, took, disagreements)
+    return _outcome(context, evaluated.evaluation, scan, took, disagreements)
 
 
 def _narrowed(context: _Context, taken: Snapshot) -> Narrowing:
@@ -178,7 +178,7 @@ def _collect(context: _Context, limits: bool) -> _Collected:
     """Read Azure, with progress."""
     job, screen, stop = context.job, context.screen, context.stop
     if job.settings["parts"]:
-        return _collect_in_parts(context, limits)
+        return _collect_shards(context, limits)
     store = Store(job.header())
     for note in store.header.notes:
         screen.write([Line(note, "Note")], "found", note)
@@ -200,11 +200,11 @@ def _collect(context: _Context, limits: bool) -> _Collected:
     return _Collected(store, disagreements=disagreements)
 
 
-def _collect_in_parts(context: _Context, limits: bool) -> _Collected:
+def _collect_shards(context: _Context, limits: bool) -> _Collected:
     job, screen, stop = context.job, context.screen, context.stop
     signed_in = partial(_sign_in, context)
     try:
-        store, run = collect_in_parts(job, context.storage, screen, stop, signed_in, ends=context.ends, limits=limits)
+        store, run = collect_shards(job, context.storage, screen, stop, signed_in, ends=context.ends, limits=limits)
         return _Collected(store, run)
     except Stopped as error:
         screen.finish()
@@ -279,9 +279,9 @@ async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
             return []
         from scanner.collect.effective import differences
 
-        found = await differences(reader, store, screen)
-        store.header.note(*(masked(f"{DISAGREES}: {each}") for each in found))
-        return found
+        result = await differences(reader, store, screen)
+        store.header.note(*(masked(f"{DISAGREES}: {each}") for each in result))
+        return result
 
 
 # Step 3
@@ -296,14 +296,14 @@ def _evaluate_and_reverify(
 ) -> _Evaluated:
     """Evaluate a snapshot; with a history, evaluate again after re-verification of changes."""
     job, _, session, outputs, screen, stop, ends = context
-    found = _evaluate(context, taken, narrowing, fleet)
+    evaluated = _evaluate(context, taken, narrowing, fleet)
     if session is None or store is None:
-        return found
+        return evaluated
     session.ends = ends
-    both = session.reverify(store, taken, found.writer, screen, stop)
+    both = session.reverify(store, taken, evaluated.writer, screen, stop)
     if both is None:
-        return found
-    found.writer.close()
+        return evaluated
+    evaluated.writer.close()
     outputs.write_snapshot(both, job.settings["snapshot"], job.signer)
     return _evaluate(context, of_store(both), None, fleet)
 
@@ -353,8 +353,8 @@ def _start_processes(context: _Context, evaluation: Evaluation, writer: Writer, 
     if jobs < 2:
         return
     if given and not can_fork():
-        said = f"--jobs {jobs} has no effect here: one process evaluates, because it cannot be forked"
-        screen.write([Line(said, "Note")], "found", said)
+        text = f"--jobs {jobs} has no effect here: one process evaluates, because it cannot be forked"
+        screen.write([Line(text, "Note")], "found", text)
     evaluation.start(writer, jobs, least=1 if given else LEAST)
 
 
@@ -362,17 +362,17 @@ def _show_lost(count: int, screen: Screen) -> None:
     """Show that processes were killed, or crashed."""
     if count:
         had = "process ended" if count == 1 else "processes ended"
-        said = f"{count} {had} during the evaluation; what was lost was evaluated again"
-        screen.write([Line(said, "Note")], "found", said)
+        text = f"{count} {had} during the evaluation; what was lost was evaluated again"
+        screen.write([Line(text, "Note")], "found", text)
 
 
 # Step 4
 
 
-def _write(context: _Context, found: _Evaluated, started: str) -> ScanRow:
+def _write(context: _Context, evaluated: _Evaluated, started: str) -> ScanRow:
     """Compare with the history, write every output, then the history."""
     job, session, outputs, screen = context.job, context.session, context.outputs, context.screen
-    taken, evaluation, writer = found
+    taken, evaluation, writer = evaluated
     result = evaluation.result
     for note in evaluation.older_notes():
         screen.write([Line(note, "Note")], "found", note)
@@ -411,7 +411,7 @@ def _outcome(
         unwritten=[*outputs.unwritten, *(["the history"] if session is not None and session.errors else [])],
         unheard=outputs.unheard,
         defects=len(disagreements),
-        found=session.changes if session is not None else None,
+        changes=session.changes if session is not None else None,
     )
     asked = (*(out.name for out in job.outs), *snapshot_names(job.settings))
     wrote = [name for name in asked if name in outputs.wrote]
@@ -451,7 +451,7 @@ def _notify(
 
     job, screen, stop = context.job, context.screen, context.stop
     try:
-        return notify(job, session, result, scan, end, wrote, context.outputs.parts, screen)
+        return notify(job, session, result, scan, end, wrote, context.outputs.owner_files, screen)
     except Stopped as error:
         screen.finish()
         stopped(job, screen, stop.code, "while sending notices", wrote, left="everything was written")
@@ -473,8 +473,8 @@ def _show_source(taken: Snapshot, screen: Screen, verifier: Verifier | None) -> 
     text = f"{head.principal}, as of {head.taken}" if head.principal else f"as of {head.taken}"
     screen.write([Line(text, "Account" if head.principal else "Taken", whole=True)], "account", text)
     if verifier is not None:
-        said = f"valid for {verifier.name}"
-        screen.write([Line(said, "Signature", whole=True)], "account", f"signature {said}")
+        message = f"valid for {verifier.name}"
+        screen.write([Line(message, "Signature", whole=True)], "account", f"signature {message}")
     screen.tenants.update(head.tenants)
     for scope in taken.evaluated_scopes:
         tenant = head.tenants.get(scope.tenant.lower())
@@ -488,8 +488,8 @@ def _show_expired(accepted: Waivers, screen: Screen) -> None:
     count = accepted.expired if isinstance(accepted, waivers.WaiverFile) else 0
     if count:
         have = "waiver has" if count == 1 else "waivers have"
-        said = f"{count:,} {have} expired; the findings and gaps that they accepted count again"
-        screen.write([Line(said, "Waivers")], "found", said)
+        text = f"{count:,} {have} expired; the findings and gaps that they accepted count again"
+        screen.write([Line(text, "Waivers")], "found", text)
 
 
 def _show_notes(notes: Sequence[str], screen: Screen) -> None:
@@ -499,4 +499,4 @@ def _show_notes(notes: Sequence[str], screen: Screen) -> None:
     if screen.mode == "live" and notes:
         more = len(notes) - SHOWN
         lines = [*notes[:SHOWN], *([f"and {more:,} more; the findings list all of them"] if more > 0 else [])]
-        screen.write([Line(line, "" if place else "Waivers") for place, line in enumerate(lines)])
+        screen.write([Line(line, "" if position else "Waivers") for position, line in enumerate(lines)])

@@ -106,8 +106,8 @@ class _IdFinder:
         rows = [each for each in named if not evaluated or type_of(each).lower() in evaluated]
         if not rows and (label := host_of(word).partition(".")[0].removesuffix("-secondary")):
             # Most hosts begin with the name of their resource. Whether it has the host is known once it is read.
-            own = await self._query(f"resources | where name =~ '{label}' | project id | order by id asc")
-            rows = [each for each in own if type_of(each).lower() in evaluated]
+            ids = await self._query(f"resources | where name =~ '{label}' | project id | order by id asc")
+            rows = [each for each in ids if type_of(each).lower() in evaluated]
         if len(rows) == 1:
             return rows[0]
         if rows:

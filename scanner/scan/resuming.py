@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from scanner.config.places import cache_folder
 from scanner.config.settings import Settings
+from scanner.config.settings_location import cache_folder
 from scanner.document import locks
 from scanner.errors import InputError
 from scanner.model.ids import subscription_of
@@ -69,7 +69,7 @@ class ScanJournal(Struct):
 
         Sets when a resumed scan began in `header`. Raises InputError for a journal that does not fit.
         """
-        own = JournalHeader(
+        current = JournalHeader(
             taken=header.taken,
             tool=header.tool,
             settings=deciding(self.settings),
@@ -78,51 +78,51 @@ class ScanJournal(Struct):
         )
         shape = AnswerShape(header.kept_paths(), rules.reads())
         if self.settings["resume"]:
-            self.journal = self._resumed(own, shape)
+            self.journal = self._resumed(current, shape)
             header.taken = self.journal.header.taken
         elif not self.settings["no-journal"]:
-            self.journal = self._new(own, shape)
+            self.journal = self._new(current, shape)
         return self.journal
 
-    def _resumed(self, own: JournalHeader, shape: AnswerShape) -> Journal:
+    def _resumed(self, current: JournalHeader, shape: AnswerShape) -> Journal:
         name = self.settings["resume"]
         at, path = self.settings.at("resume", name), Path(name)
         try:
             _check_owner(path, at)
-            found = Journal.resume(path, own, shape)
+            journal = Journal.resume(path, current, shape)
         except OSError as error:
             raise InputError(f"{name} cannot be opened: {error.strerror}", at=at, do="give a journal") from None
-        if _age(found.header.taken) > RESUMED_WITHIN:
-            found.close(delete=False)
+        if _age(journal.header.taken) > RESUMED_WITHIN:
+            journal.close(delete=False)
             raise InputError(
-                f"the interrupted scan began {found.header.taken}, more than {_hours()} hours ago",
+                f"the interrupted scan began {journal.header.taken}, more than {_hours()} hours ago",
                 at=at,
                 do="scan again without --resume",
             )
-        return found
+        return journal
 
-    def _new(self, own: JournalHeader, shape: AnswerShape) -> Journal | None:
+    def _new(self, current: JournalHeader, shape: AnswerShape) -> Journal | None:
         """Return a new journal in the user's cache folder, and offer an interrupted scan of the same scope."""
         folder = cache_folder(os.environ, sys.platform)
         if folder is None:
             return None
         try:
-            place = _private(Path(folder) / "journals")
-            clean(place)
-            self._offer(place, own)
-            name = f"{own.taken.replace(':', '')}-{fingerprint(own.settings)}-{secrets.token_hex(4)}{SUFFIX}"
-            return Journal.create(place / name, own, shape)
+            path = _private(Path(folder) / "journals")
+            clean(path)
+            self._offer(path, current)
+            name = f"{current.taken.replace(':', '')}-{fingerprint(current.settings)}-{secrets.token_hex(4)}{SUFFIX}"
+            return Journal.create(path / name, current, shape)
         except OSError as error:
-            said = f"no journal is kept, so this scan cannot go on after an interruption: {error.strerror or error}"
-            self.screen.write([Line(said, "Note")], "start", said)
+            text = f"no journal is kept, so this scan cannot go on after an interruption: {error.strerror or error}"
+            self.screen.write([Line(text, "Note")], "start", text)
             return None
 
-    def _offer(self, folder: Path, own: JournalHeader) -> None:
+    def _offer(self, folder: Path, current: JournalHeader) -> None:
         """Print how the newest interrupted scan of the same scope goes on."""
-        found = next((path for path in _same_scan(folder, own) if _has_answers(path)), None)
-        if found is not None:
-            said = f"an interrupted scan of the same scope can go on: {self._command(found)}"
-            self.screen.write([Line(said, "Resume", whole=True)], "start", said)
+        path = next((path for path in _same_scan(folder, current) if _has_answers(path)), None)
+        if path is not None:
+            text = f"an interrupted scan of the same scope can go on: {self._command(path)}"
+            self.screen.write([Line(text, "Resume", whole=True)], "start", text)
 
     def _command(self, path: Path) -> str:
         words = [*self.words, "--resume", str(path)]
@@ -149,8 +149,8 @@ class ScanJournal(Struct):
                 changed = changes.forget_changed(journal, rows)
                 what = f"{many(changed, 'resource')} changed since" if changed else "nothing changed since"
         began = journal.header.taken.replace("T", " ").removesuffix("Z")
-        said = f"{many(journal.earlier, 'read')} of the scan of {began} UTC count; {what}"
-        self.screen.write([Line(said, "Resumed")], "start", f"resumed: {said}")
+        text = f"{many(journal.earlier, 'read')} of the scan of {began} UTC count; {what}"
+        self.screen.write([Line(text, "Resumed")], "start", f"resumed: {text}")
 
     def pause(self) -> None:
         """End the thread of the journal, because no process can be forked beside it."""
@@ -179,9 +179,9 @@ class ScanJournal(Struct):
         if self.journal is None:
             return
         path = self.journal.path
-        own = path.suffix == SUFFIX
-        self.journal.close(delete=own and (self.is_over or not self.kept()))
-        for each in _same_scan(path.parent, self.journal.header) if own and self.is_over else ():
+        is_journal = path.suffix == SUFFIX
+        self.journal.close(delete=is_journal and (self.is_over or not self.kept()))
+        for each in _same_scan(path.parent, self.journal.header) if is_journal and self.is_over else ():
             with suppress(OSError):
                 locks.remove_if_free(each, folder=False)
 
@@ -200,10 +200,10 @@ def fingerprint(settings: Mapping[str, Any]) -> str:
 
 def clean(folder: Path) -> None:
     """Delete journals that are old, and the oldest where there are many. One that a scan holds stays."""
-    found = sorted(_journals(folder), reverse=True)
+    matches = sorted(_journals(folder), reverse=True)
     limit = datetime.now(UTC).timestamp() - OLDEST.total_seconds()
-    for place, (at, path) in enumerate(found):
-        if place >= MOST or at < limit:
+    for position, (at, path) in enumerate(matches):
+        if position >= MOST or at < limit:
             with suppress(OSError):
                 locks.remove_if_free(path, folder=False)
 
@@ -213,14 +213,14 @@ def _journals(folder: Path) -> Iterable[tuple[float, Path]]:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):
-                found = entry.stat(follow_symlinks=False)
-                if entry.name.endswith(SUFFIX) and locks.is_own(found, folder=False):
-                    yield found.st_mtime, Path(entry.path)
+                stat_result = entry.stat(follow_symlinks=False)
+                if entry.name.endswith(SUFFIX) and locks.belongs_to_user(stat_result, folder=False):
+                    yield stat_result.st_mtime, Path(entry.path)
 
 
-def _same_scan(folder: Path, own: JournalHeader) -> Iterable[Path]:
+def _same_scan(folder: Path, current: JournalHeader) -> Iterable[Path]:
     """Yield the journals of interrupted scans of the same scope, the newest first."""
-    name = f"-{fingerprint(own.settings)}-"
+    name = f"-{fingerprint(current.settings)}-"
     for _, path in sorted(_journals(folder), reverse=True):
         if name in path.name:
             yield path
@@ -244,27 +244,29 @@ def _private(folder: Path) -> Path:
     """Make a folder for this user alone. Raises OSError for one of another user."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.mkdir(exist_ok=True, mode=0o700)
-    found = os.lstat(folder)
-    if not S_ISDIR(found.st_mode) or not locks.is_own(found, folder=True):
+    stat_result = os.lstat(folder)
+    if not S_ISDIR(stat_result.st_mode) or not locks.belongs_to_user(stat_result, folder=True):
         raise PermissionError(1, f"{folder} belongs to another user")
-    if os.name == "posix" and S_IMODE(found.st_mode) != 0o700:
+    if os.name == "posix" and S_IMODE(stat_result.st_mode) != 0o700:
         folder.chmod(0o700)
     return folder
 
 
 def _check_owner(path: Path, at: str) -> None:
     """Raise InputError for a journal that another user wrote or can write. Raises OSError."""
-    found = os.lstat(path)
-    if not locks.is_own(found, folder=False) or (os.name == "posix" and S_IMODE(found.st_mode) & 0o022):
+    stat_result = os.lstat(path)
+    if not locks.belongs_to_user(stat_result, folder=False) or (
+        os.name == "posix" and S_IMODE(stat_result.st_mode) & 0o022
+    ):
         raise InputError(f"others can write {path}, so its reads are not used", at=at, do="scan again without --resume")
 
 
 def deciding(settings: Settings) -> dict[str, Any]:
     """Return the settings that decide what is read."""
-    found: dict[str, Any] = {name: settings[name] for name in DECIDING}
-    found = {name: sorted(each) if isinstance(each, tuple) else each for name, each in found.items()}
+    result: dict[str, Any] = {name: settings[name] for name in DECIDING}
+    result = {name: sorted(each) if isinstance(each, tuple) else each for name, each in result.items()}
     tenants = [[each.id, sorted(each.subscriptions), sorted(each.management_groups)] for each in settings.tenants]
-    return {name: each for name, each in {**found, "tenant": tenants}.items() if each}
+    return {name: each for name, each in {**result, "tenant": tenants}.items() if each}
 
 
 def _age(taken: str) -> timedelta:

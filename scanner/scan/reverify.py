@@ -30,8 +30,8 @@ from scanner.terminal.signals import Stop
 def wanted(rules: RuleSet, baseline: Baseline, taken: Snapshot, writer: HistoryWriter) -> list[str]:
     """Return the ids of the resources to re-verify, the worst first."""
     at = baselines.coverage(taken, rules, baseline)
-    found = compare(baseline.known, writer.observation, at, baseline.evaluated_before)
-    return reverify.resources_to_verify(found, writer.observation, at.subscriptions)
+    changes = compare(baseline.known, writer.observation, at, baseline.evaluated_before)
+    return reverify.resources_to_verify(changes, writer.observation, at.subscriptions)
 
 
 class Reverifier(Struct, frozen=True):
@@ -59,8 +59,8 @@ class Reverifier(Struct, frozen=True):
             try:
                 gone = self.stop.run(self._read(asked, store, second))
             except UserError as error:
-                said = f"re-verification failed: {error.what}"
-                self.screen.write([Line(said, "Note")], "scope", said)
+                text = f"re-verification failed: {error.what}"
+                self.screen.write([Line(text, "Note")], "scope", text)
                 return store, Reverification(all_unconfirmed=True, gaps=(Gap("/subscriptions", 0, "NoSecondLook"),))
             finally:
                 self.screen.finish()

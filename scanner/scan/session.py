@@ -74,8 +74,8 @@ class HistorySession(Struct):
                     screen.write([Line(note, "History")], "scope", f"history: {note}")
         except HistoryError as error:
             self._lost(error)
-            said = f"{error.what}; the scan continues without the history"
-            screen.write([Line(said, "History")], "error", f"history: {said}")
+            text = f"{error.what}; the scan continues without the history"
+            screen.write([Line(text, "History")], "error", f"history: {text}")
 
     def _lost(self, error: HistoryError) -> None:
         self.errors.append(error)
@@ -87,10 +87,10 @@ class HistorySession(Struct):
         """Return whether an earlier scan saw a resource at or below an id (lower case)."""
         try:
             with self.open() as history:
-                found = history.known({subscription_of(id)})
+                result = history.known({subscription_of(id)})
         except HistoryError:
             return False
-        return any(f"{item.resource.lower()}/".startswith(f"{id}/") for item in found.values())
+        return any(f"{item.resource.lower()}/".startswith(f"{id}/") for item in result.values())
 
     def has_selection(self) -> bool:
         """Return whether the history has a scan of the same selection."""
@@ -134,8 +134,8 @@ class HistorySession(Struct):
         if not isinstance(writer, HistoryWriter):
             return None
         show_gaps(taken.history_gaps, screen)
-        found = wanted(self.rules, self.baseline, taken, writer)
-        asked, rest = found[: reverify.LIMIT], found[reverify.LIMIT :]
+        matches = wanted(self.rules, self.baseline, taken, writer)
+        asked, rest = matches[: reverify.LIMIT], matches[reverify.LIMIT :]
         self.unverified = len(rest)
         self.verified = Reverification(unconfirmed=frozenset(bundle_of(each) for each in rest))
         if not asked:
@@ -149,7 +149,7 @@ class HistorySession(Struct):
         if not isinstance(writer, HistoryWriter):
             return
         self.changes = self._changes(self.baseline.known, taken, writer)
-        own = TrendRow(
+        trend_row = TrendRow(
             taken=scan.taken,
             undecided=counts.statuses["unknown"],
             unknown=counts.not_assessed,
@@ -171,7 +171,7 @@ class HistorySession(Struct):
                 unverified=self.unverified,
                 superseded=self.changes.superseded,
             ),
-            trend=[*self.trend, own],
+            trend=[*self.trend, trend_row],
         )
 
     @property

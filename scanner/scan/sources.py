@@ -14,9 +14,9 @@ def show(settings: Settings, screen: Screen, *, always: bool = True) -> None:
 
     `always`: also where only built-in rules are used; in a log then also that there is no settings file.
     """
-    file, rules = str(settings.place or "none"), rule_sources(settings)
+    file, rules = str(settings.location or "none"), rule_sources(settings)
     if always or ";" in rules:
-        screen.write([Line(file, "Settings", whole=True)] if settings.place else [], "settings", file)
+        screen.write([Line(file, "Settings", whole=True)] if settings.location else [], "settings", file)
         screen.write([Line(rules, "Rules", whole=True)] if ";" in rules else [], "rules", rules)
 
 
@@ -25,17 +25,17 @@ def rule_sources(settings: Settings) -> str:
     packages = [f"package {each}" for each in installed()]
     rows, code = folders(settings, "rules"), folders(settings, "rules-code")
     python = [*code, *(() if settings["no-rule-packages"] else packages)]
-    parts = ["built-in"]
-    parts += [f"rows from {', '.join(rows)}"] if rows else []
-    parts += [f"Python from {', '.join(python)}"] if python else []
-    parts += [f"not used: {', '.join(packages)}"] if packages and settings["no-rule-packages"] else []
-    return "; ".join(parts)
+    texts = ["built-in"]
+    texts += [f"rows from {', '.join(rows)}"] if rows else []
+    texts += [f"Python from {', '.join(python)}"] if python else []
+    texts += [f"not used: {', '.join(packages)}"] if packages and settings["no-rule-packages"] else []
+    return "; ".join(texts)
 
 
 def folders(settings: Settings, option: str) -> tuple[str, ...]:
     """Return the folders of `--rules` or `--rules-code`; none for a command without this option."""
-    found: tuple[str, ...] = settings[option] if option in settings.options else ()
-    return found
+    result: tuple[str, ...] = settings[option] if option in settings.options else ()
+    return result
 
 
 def show_logins(tenants: Mapping[str, str], notes: Sequence[str], screen: Screen) -> list[str]:
@@ -44,7 +44,7 @@ def show_logins(tenants: Mapping[str, str], notes: Sequence[str], screen: Screen
     `tenants`: their names by id.
     """
     screen.tenants.update(tenants)
-    found = [masked(each) for each in notes]
-    for each in found:
+    result = [masked(each) for each in notes]
+    for each in result:
         screen.write([Line(each, "Note")], "account", each)
-    return found
+    return result

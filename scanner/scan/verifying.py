@@ -15,5 +15,5 @@ def read_verified(storage: Storage | None, settings: Settings, path: Path, verif
         return files.read(path, accept_version_1=settings["accept-version-1"])
     name, at = f"{settings['from']}{SUFFIX}", settings.at("verify", settings["verify"])
     with storage.reading(name, at) as beside:
-        found = signature(verifier, beside, name, at)
-    return files.read(path, found, accept_version_1=settings["accept-version-1"])
+        result = signature(verifier, beside, name, at)
+    return files.read(path, result, accept_version_1=settings["accept-version-1"])

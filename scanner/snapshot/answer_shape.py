@@ -108,21 +108,21 @@ class AnswerShape:
             return body
         kept = self.kept.cut(body, type)
         for path, inner in self._within.get(type.lower(), ()):
-            found = get_path(body, path)
-            if isinstance(found, dict):
+            value = get_path(body, path)
+            if isinstance(value, dict):
                 above, _, name = path.rpartition(".")
-                kept[above] = {**kept.get(above, {}), name: self.kept.cut(found, inner)}
+                kept[above] = {**kept.get(above, {}), name: self.kept.cut(value, inner)}
         return kept
 
     def differing(self, kept: Mapping[str, list[str]] | None) -> Callable[[str], bool]:
         """Return the function that says of a path whether a scan that kept these paths kept other ones there."""
-        own = self.kept.paths if self.kept is not None else None
-        if own is None or kept is None:
-            return lambda path: (own is None) != (kept is None)
+        paths = self.kept.paths if self.kept is not None else None
+        if paths is None or kept is None:
+            return lambda path: (paths is None) != (kept is None)
         other = {type.lower(): tuple(paths) for type, paths in kept.items()}
-        differs = {type for type in own if own[type] != other.get(type, ())} | (other.keys() - own.keys())
-        for type, found in self._within.items():
-            if any(inner.lower() in differs for _, inner in found):
+        differs = {type for type in paths if paths[type] != other.get(type, ())} | (other.keys() - paths.keys())
+        for type, matches in self._within.items():
+            if any(inner.lower() in differs for _, inner in matches):
                 differs.add(type)
 
         def is_other(path: str) -> bool:
@@ -160,8 +160,8 @@ def rows_of(body: Any) -> list[Any]:
 
 def etags_of(body: Any) -> list[str]:
     """Return of each resource of an answer its etag in short, [] where none has one."""
-    found = [etag_of(row) for row in rows_of(body)]
-    return found if any(found) else []
+    matches = [etag_of(row) for row in rows_of(body)]
+    return matches if any(matches) else []
 
 
 def etag_of(row: Any) -> str:
@@ -172,13 +172,13 @@ def etag_of(row: Any) -> str:
 
 def _members(row: Json, paths: tuple[str, ...]) -> Json:
     """Return of an object what paths of at most two steps name."""
-    found: Json = {}
+    result: Json = {}
     for path in paths:
         name, _, below = path.partition(".")
         if name not in row:
             continue
         if not below or not isinstance(row[name], dict):
-            found[name] = row[name] if not below or not isinstance(row[name], list) else None
+            result[name] = row[name] if not below or not isinstance(row[name], list) else None
         elif below in row[name]:
-            found.setdefault(name, {})[below] = row[name][below]
-    return found
+            result.setdefault(name, {})[below] = row[name][below]
+    return result

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from scanner.document.schema import order
-from scanner.snapshot.bundles import Snapshot, place_of, require_after_index
+from scanner.snapshot.bundles import Snapshot, require_after_index, subject_of
 
 FIRST: Final = 96 << 10
 """The bytes of lines in each of the first batches: the processes end their last one at about the same time."""
@@ -46,7 +46,7 @@ class Batches:
         root = top = ""
         for bundle, (raw, line) in self._snapshot.source.encoded():
             if bundle != root:
-                require_after_index(bundle, place_of(line))
+                require_after_index(bundle, subject_of(line))
                 root = bundle
                 if not (top and root.startswith(f"{top}/")):
                     top = root

@@ -26,7 +26,7 @@ from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.networks import Fabric
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, decoder, encoder, root_of_line, url_of
-from scanner.snapshot.line_source import EncodedLine, LineSource, decoded, with_kept_parts
+from scanner.snapshot.line_source import EncodedLine, LineSource, decoded, with_partial_bodies
 from scanner.snapshot.located import located
 from scanner.snapshot.selection import Selection, scope_of
 from scanner.snapshot.store import Store
@@ -39,7 +39,7 @@ IN_MEMORY = 512
 _ONLY_PARSED = frozenset({f"microsoft.network/{each}" for each in ("networkinterfaces", "routetables")})
 """Types of the index that are only used in parsed form, unless a rule is about them."""
 
-OWN_RULE = Message(
+CUSTOM_RULE = Message(
     "this scan did not keep this property: name its path in keep= of the type or read, or scan with --keep-all"
 )
 """Why a property that an own rule reads, and that a scan could not know of, is unread."""
@@ -90,7 +90,7 @@ class Snapshot:
     """Returns the encoded lines once more; None where they cannot be read again."""
     why: Message = WITHOUT
     """Why a property that was not kept is unread."""
-    is_part: bool = field(init=False)
+    is_partial: bool = field(init=False)
     """Only a part of the subscriptions was collected; what is evaluated of it may be less."""
     _index: list[Bundle] | None = None
     kept: KeptPaths | None = field(init=False)
@@ -98,7 +98,7 @@ class Snapshot:
     _stored: BundleFile = field(init=False)
 
     def __post_init__(self) -> None:
-        self.is_part = self.header.filtered or any(map(group_of, self.header.excluded))
+        self.is_partial = self.header.filtered or any(map(group_of, self.header.excluded))
         self.kept = self.header.kept_paths(self.why)
         self._stored = BundleFile(self.kept)
 
@@ -120,11 +120,11 @@ class Snapshot:
     def excluded(self) -> list[ExcludedRow]:
         """Return the scopes that were excluded, with names for people."""
         names = {scope.subscription.lower(): scope.name for scope in self.scopes}
-        found = []
+        excluded_rows = []
         for path in sorted(set(self.header.excluded), key=str.lower):
             name, group = names.get(subscription_of(path), subscription_of(path)), group_of(path)
-            found.append(ExcludedRow(scope=path, name=f"{name}/{group}" if group else name))
-        return found
+            excluded_rows.append(ExcludedRow(scope=path, name=f"{name}/{group}" if group else name))
+        return excluded_rows
 
     def limited(self) -> LimitRow | None:
         """Return what was requested of the scopes, None for all of them."""
@@ -153,8 +153,8 @@ class Snapshot:
     @property
     def remaining(self) -> Iterator[Bundle]:
         """The bundles that were not read yet: after `load`, those after the index. Works once."""
-        found = bundles_of(self.source.rest(), self.groups)
-        return found if self._index is None else _after_index(found)
+        bundles = bundles_of(self.source.rest(), self.groups)
+        return bundles if self._index is None else _after_index(bundles)
 
     def _add_to_index(self, bundle: Bundle, evaluated_types: Collection[str] | None) -> None:
         for resource in bundle.resources.values():
@@ -179,7 +179,7 @@ class Snapshot:
         yield from self.remaining
 
 
-def of_store(store: Store, why: Message = OWN_RULE) -> Snapshot:
+def of_store(store: Store, why: Message = CUSTOM_RULE) -> Snapshot:
     """Return the snapshot that a collection made, without a file. `why`: why a property that was not kept is unread."""
     snapshot = of_lines(store.header, decoded(store.lines()), why)
     # Weak: the files of a store are closed when its last user is gone, not by the collector of cycles.
@@ -209,10 +209,10 @@ _LOCATED = msgspec.json.Decoder(_LocatedLine)
 
 def _lines_of_store(store: "weakref.ref[Store]") -> Iterable[bytes]:
     """Return the lines of a store. Raises Unread where it is gone: no line is not the same as no resource."""
-    found = store()
-    if found is None:
+    result = store()
+    if result is None:
         raise Unread("the resources of the scan", Message("they are no longer in memory"))
-    return found.lines()
+    return result.lines()
 
 
 def locations_of(lines: Callable[[], Iterable[bytes]]) -> Located:
@@ -233,22 +233,22 @@ def locations_in(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
 
 def names_in(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
     """Return the ids (lower case) of apps, their slots and container groups in encoded lines, by their hosts."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for raw in lines():
         folded = raw.lower()
         if any(mark in folded for mark in MARKS):
             with suppress(msgspec.DecodeError):
                 body = decoder.decode(raw).resource
                 for host in host_names(body) if body is not None else ():
-                    found[host] = str(body.get("id")).lower() if body is not None else ""
-    return found
+                    result[host] = str(body.get("id")).lower() if body is not None else ""
+    return result
 
 
 def closed_in(lines: Callable[[], Iterable[bytes]]) -> dict[str, Evidence | Unread]:
     """Return the storage accounts and namespaces in encoded lines, by their ids in lower case, whose firewall keeps
     logs out, or may.
     """
-    return dict(found for raw in lines() if (found := closed_of(raw)) is not None)
+    return dict(matches for raw in lines() if (matches := closed_of(raw)) is not None)
 
 
 def closed_of(raw: bytes) -> tuple[str, Evidence | Unread] | None:
@@ -262,10 +262,10 @@ def closed_of(raw: bytes) -> tuple[str, Evidence | Unread] | None:
         if line.resource is not None:
             root = root_of_line(line)
             try:
-                found = closed(Resource(line.resource, by=line.by))
+                evidence = closed(Resource(line.resource, by=line.by))
             except Unread as unread:
                 return root, unread.with_traceback(None)
-            return None if found is None else (root, found)
+            return None if evidence is None else (root, evidence)
     return None
 
 
@@ -284,7 +284,9 @@ def naming_keys(snapshot: Snapshot) -> Iterator[Resource]:
             line = decoder.decode(raw)
             if line.resource is not None:
                 type = resource_type_of(url_of(line))
-                yield Resource(kept.part(line.resource, type) if kept is not None else line.resource, by=line.by)
+                yield Resource(
+                    kept.partial_body(line.resource, type) if kept is not None else line.resource, by=line.by
+                )
 
 
 def grouped(header: Header, lines: Iterable[SnapshotLine], why: Message = WITHOUT) -> Snapshot:
@@ -309,8 +311,8 @@ def of_lines(header: Header, lines: Iterable[EncodedLine], why: Message = WITHOU
 
 def bundles_in(lines: bytes, kept: KeptPaths | None, groups: dict[str, str]) -> Iterator[Bundle]:
     """Yield the bundles of encoded lines. `groups`: see `bundles_of`."""
-    found = (decoder.decode(each) for each in lines.split(b"\n") if each)
-    return bundles_of(with_kept_parts(found, kept), groups)
+    snapshot_lines = (decoder.decode(each) for each in lines.split(b"\n") if each)
+    return bundles_of(with_partial_bodies(snapshot_lines, kept), groups)
 
 
 def _after_index(bundles: Iterator[Bundle]) -> Iterator[Bundle]:
@@ -329,7 +331,7 @@ def require_after_index(root: str, where: str) -> None:
         raise _unordered(where)
 
 
-def place_of(line: SnapshotLine) -> str:
+def subject_of(line: SnapshotLine) -> str:
     """Return what a line is about, for people."""
     return f"scope {line.scope.subscription}" if line.scope is not None else url_of(line)
 
@@ -355,7 +357,7 @@ def bundles_of(lines: Iterator[SnapshotLine], groups: dict[str, str]) -> Iterato
             _add_to_bundle(bundle, line)
             continue
         if not (line_root := root_of_line(line)):
-            raise _unordered(place_of(line))
+            raise _unordered(subject_of(line))
         if line_root != root or bundle is None:
             if bundle is not None:
                 yield bundle
@@ -389,12 +391,12 @@ def _add_bulk_read(snapshot: Snapshot, line: SnapshotLine) -> None:
 def _add_container(snapshot: Snapshot, body: dict[str, Any]) -> None:
     """Add a resource group, a region or the quotas of one, which belong to no bundle."""
     match segments(str(dict.get(body, "id") or "")):
-        case ("subscriptions", _, "resourcegroups", _) as parts:
-            snapshot.group_regions["/" + "/".join(parts)] = region_name(dict.get(body, "location"))
+        case ("subscriptions", _, "resourcegroups", _) as pieces:
+            snapshot.group_regions["/" + "/".join(pieces)] = region_name(dict.get(body, "location"))
         case ("subscriptions", _, "locations", _):
             snapshot.locations.append(body)
-        case ("subscriptions", _, "providers", _, "locations", _, "usages") as parts:
-            snapshot.quotas["/" + "/".join(parts)] = body
+        case ("subscriptions", _, "providers", _, "locations", _, "usages") as pieces:
+            snapshot.quotas["/" + "/".join(pieces)] = body
 
 
 def _add_to_bundle(bundle: Bundle, line: SnapshotLine) -> None:

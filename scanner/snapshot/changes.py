@@ -36,12 +36,12 @@ def query(taken: str) -> str:
 
 def last_changes(rows: Iterable[Json]) -> dict[str, float]:
     """Return the time of the last change in each subscription (lower case), in seconds since 1970."""
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     for row in rows:
         subscription = subscription_of(str(row.get("id")))
         if subscription:
-            found[subscription] = max(found.get(subscription, 0.0), _seconds(row.get("changed")))
-    return found
+            result[subscription] = max(result.get(subscription, 0.0), _seconds(row.get("changed")))
+    return result
 
 
 def shows(read: str, change: float) -> bool:
@@ -62,17 +62,17 @@ def forget_changed(journal: Journal, rows: Iterable[Json]) -> int:
         return 0
     latest: dict[str, float] = defaultdict(float)
     for id, at in changed.items():
-        for place in _places(id):
-            latest[place] = max(latest[place], at)
+        for subject in _subjects(id):
+            latest[subject] = max(latest[subject], at)
     journal.forget(
         key
         for key, kept in journal.kept()
-        if any(kept.at < latest[place] + _LATE for place in _concerns(kept.path) if place in latest)
+        if any(kept.at < latest[subject] + _LATE for subject in _concerns(kept.path) if subject in latest)
     )
     return len(changed)
 
 
-def _places(id: str) -> Iterable[str]:
+def _subjects(id: str) -> Iterable[str]:
     """Yield what a change of a resource concerns."""
     subscription, type = subscription_of(id), resource_type_of(id).lower()
     yield root_of(id) or id
@@ -94,10 +94,10 @@ def _concerns(path: str) -> Iterable[str]:
 def _seconds(when: Any) -> float:
     """Return the seconds since 1970 of a time of Azure; those of the far future for what is no time."""
     try:
-        found = datetime.fromisoformat(str(when))
+        result = datetime.fromisoformat(str(when))
     except ValueError:
         return float("inf")
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return (result if result.tzinfo else result.replace(tzinfo=UTC)).timestamp()
 
 
 class SeenBefore:

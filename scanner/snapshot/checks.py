@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from scanner.errors import InputError
-from scanner.model.ids import QUOTA_TYPES, group_of, is_own_list, list_of, segments, subscription_of, type_of
+from scanner.model.ids import QUOTA_TYPES, group_of, is_bundle_list, list_of, segments, subscription_of, type_of
 from scanner.snapshot.format import LINE_LIMIT, Chain, EndLine, Header, SnapshotLine, root_of_line, sort_key, url_of
 
 _QUOTAS = frozenset(each.lower() for each in QUOTA_TYPES)
@@ -15,13 +15,13 @@ _DO = "collect it again; a snapshot that was changed is not evaluated"
 
 class LineChecks:
     """What was seen of a file so far. Version 1 has no chain, may hold two records of a resource, and is not sorted
-    as strictly. `first`: the first line, and its number. `is_part`: what a list counts may be in another part.
+    as strictly. `first`: the first line, and its number. `is_partial`: what a list counts may be in another part.
     """
 
-    def __init__(self, path: Path, header: Header, first: bytes, number: int = 1, *, is_part: bool = False) -> None:
+    def __init__(self, path: Path, header: Header, first: bytes, number: int = 1, *, is_partial: bool = False) -> None:
         self.path = path
         self.header = header
-        self.is_part = is_part or header.filtered
+        self.is_partial = is_partial or header.filtered
         self.strict = header.version > 1
         self.ended = False
         self.resources = self.reads = self.gaps = 0
@@ -92,11 +92,11 @@ class LineChecks:
         seen = {"resources": self.resources, "reads": self.reads, "gaps": self.gaps}
         for what, count in seen.items():
             if getattr(end, what) != count:
-                said = f"the end line counts {getattr(end, what):,} {what}, the snapshot holds {count:,}"
-                raise InputError(said, at=at, do=_DO)
+                text = f"the end line counts {getattr(end, what):,} {what}, the snapshot holds {count:,}"
+                raise InputError(text, at=at, do=_DO)
         if self.strict:
             self._lists.end_bundle()
-            if not self.is_part:
+            if not self.is_partial:
                 self._lists.check({subscription_of(each) for each in self.header.excluded})
 
 
@@ -110,7 +110,7 @@ class ListChecks:
     def __init__(self, grouped: bool) -> None:
         self._grouped = grouped
         self._counts: dict[str, tuple[int, str]] = {}
-        self._found: Counter[str] = Counter()
+        self._listed: Counter[str] = Counter()
         self._root = ""
         self._below: Counter[str] = Counter()
         self._short: dict[str, tuple[int, str]] = {}
@@ -122,23 +122,23 @@ class ListChecks:
         if root != self._root:
             self.end_bundle()
             self._root = root
-        place = _plain(url)
+        list_path = _plain(url)
         if line.read is None:
             is_one = line.resource is not None or (line.gap is not None and line.gap.code.startswith(LINE_LIMIT))
-            if place == root or is_one:
+            if list_path == root or is_one:
                 # A grouped file has all lists before its bundles: what no list counts is not held.
                 all_lists = not (root and self._grouped)
-                self._found.update([each for each in _lists_of(url) if all_lists or each in self._counts])
-            self._below.update((place, list_of(url)) if is_one else ())
-        elif not root and "/providers/" in place:
-            self._counts[place] = line.read.count, at
-        elif root and self._grouped and not is_own_list(url) and line.read.count > self._below[place]:
-            self._short[place] = line.read.count, at
+                self._listed.update([each for each in _lists_of(url) if all_lists or each in self._counts])
+            self._below.update((list_path, list_of(url)) if is_one else ())
+        elif not root and "/providers/" in list_path:
+            self._counts[list_path] = line.read.count, at
+        elif root and self._grouped and not is_bundle_list(url) and line.read.count > self._below[list_path]:
+            self._short[list_path] = line.read.count, at
 
     def end_bundle(self) -> None:
         """Raise InputError where the bundle holds fewer resources than one of its lists counts."""
-        for place, (count, at) in self._short.items():
-            _compare(at, count, self._below[place])
+        for list_path, (count, at) in self._short.items():
+            _compare(at, count, self._below[list_path])
         self._short.clear()
         self._below.clear()
 
@@ -147,14 +147,14 @@ class ListChecks:
 
         `without`: subscriptions (lower case) of which something was excluded, so that lists count more.
         """
-        for place, (count, at) in self._counts.items():
-            if subscription_of(place) not in without:
-                _compare(at, count, self._found[place])
+        for list_path, (count, at) in self._counts.items():
+            if subscription_of(list_path) not in without:
+                _compare(at, count, self._listed[list_path])
 
 
-def _compare(at: str, count: int, found: int) -> None:
-    if found < count:
-        raise InputError(f"the list counts {count:,} resources, the snapshot holds {found:,}", at=at, do=_DO)
+def _compare(at: str, count: int, value: int) -> None:
+    if value < count:
+        raise InputError(f"the list counts {count:,} resources, the snapshot holds {value:,}", at=at, do=_DO)
 
 
 def _plain(url: str) -> str:

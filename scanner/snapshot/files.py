@@ -141,7 +141,7 @@ def _parsed(line: bytes) -> Any:
         return None
 
 
-def lines_of_part(path: Path) -> tuple[Header, Iterator[SnapshotLine]]:
+def lines_of_shard(path: Path) -> tuple[Header, Iterator[SnapshotLine]]:
     """Return the header and the lines of a part of a snapshot: a file that has this version's order.
 
     Raises InputError for another file, and where a line is wrong or the end line is missing, also while the lines are
@@ -159,7 +159,7 @@ def lines_of_part(path: Path) -> tuple[Header, Iterator[SnapshotLine]]:
     except InputError:
         lines.file.close()
         raise
-    checked = _checked_lines(lines, LineChecks(path, header, first, lines.number, is_part=True))
+    checked = _checked_lines(lines, LineChecks(path, header, first, lines.number, is_partial=True))
     return header, (each.line for each in checked)
 
 
@@ -287,10 +287,10 @@ def _truncated(path: Path, number: int, resources: int, why: str = "") -> InputE
 
 def _records_of_lines(lines: Lines, first: bytes, second: bytes) -> Iterator[dict[str, Any]]:
     start = lines.number - bool(second)
-    for place, raw in enumerate(chain((first, second), lines), start):
+    for number, raw in enumerate(chain((first, second), lines), start):
         if raw.strip():
             lines.check(raw)
-            yield _record(lines.path, place, _decoded(lines.path, place, raw))
+            yield _record(lines.path, number, _decoded(lines.path, number, raw))
 
 
 def _records_of_document(path: Path, text: bytes) -> Iterator[dict[str, Any]]:
@@ -301,24 +301,24 @@ def _records_of_document(path: Path, text: bytes) -> Iterator[dict[str, Any]]:
         document = [msgspec.Raw(text)] if inner is None else _decoded(path, 1, inner, list[msgspec.Raw] | _Other)
     if not isinstance(document, list):
         raise InputError("this JSON contains no resources", at=str(path), do=f"give {_FORMATS}")
-    for place, raw in enumerate(document, 1):
-        yield _record(path, place, _decoded(path, place, raw))
+    for number, raw in enumerate(document, 1):
+        yield _record(path, number, _decoded(path, number, raw))
 
 
-def _decoded(path: Path, place: int, raw: bytes | msgspec.Raw, type: Any = Any) -> Any:
+def _decoded(path: Path, number: int, raw: bytes | msgspec.Raw, type: Any = Any) -> Any:
     try:
         return msgspec.json.decode(raw, type=type)
     except _NOT_JSON:
-        raise _not_json(path, place, bytes(raw)) from None
+        raise _not_json(path, number, bytes(raw)) from None
 
 
-def _record(path: Path, place: int, record: Any) -> dict[str, Any]:
+def _record(path: Path, number: int, record: Any) -> dict[str, Any]:
     """Return the resource of a record, or of its member `resource`. Raises InputError where it has no id."""
     inner = record.get("resource") if isinstance(record, dict) and "properties" not in record else None
     if isinstance(inner, dict):
         record = inner if isinstance(inner.get("id"), str) else {**inner, "id": record.get("id")}
     if not isinstance(record, dict) or not isinstance(record.get("id"), str):
-        raise InputError("this is not an ARM resource: it has no id", at=f"{path}:{place}", do=f"give {_FORMATS}")
+        raise InputError("this is not an ARM resource: it has no id", at=f"{path}:{number}", do=f"give {_FORMATS}")
     return record
 
 

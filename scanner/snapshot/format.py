@@ -88,7 +88,7 @@ class Header(msgspec.Struct, kw_only=True):
         return None if self.kept is None else KeptPaths(self.kept, self.kept_tags, why)
 
     @property
-    def part(self) -> bool:
+    def is_partial(self) -> bool:
         """Return whether only some resources of the scopes were requested, or some were excluded."""
         return bool(self.filtered or self.excluded)
 
@@ -204,9 +204,9 @@ def sort_key(line: SnapshotLine) -> str:
     """Return the key that sorts a grouped snapshot: scopes, bulk reads, index bundles, then all other bundles."""
     if line.scope is not None:
         return f"0{line.scope.subscription.lower()}"
-    url, part = url_of(line), "1" if line.resource is None else "0"
+    url, segment = url_of(line), "1" if line.resource is None else "0"
     root = root_of_line(line)
     if not root:
-        return f"1{part}{url.lower()}"
+        return f"1{segment}{url.lower()}"
     rank = "2" if is_indexed(resource_type_of(root)) else "3"
-    return "\x00".join((rank + root.replace("/", "\x01"), part, url.lower()))
+    return "\x00".join((rank + root.replace("/", "\x01"), segment, url.lower()))

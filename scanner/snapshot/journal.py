@@ -18,7 +18,7 @@ from msgspec import Struct, field
 
 from scanner.document import locks
 from scanner.errors import InputError
-from scanner.model.ids import is_own_list, root_of, segments
+from scanner.model.ids import is_bundle_list, root_of, segments
 from scanner.snapshot.answer_shape import AnswerShape, etags_of, following
 from scanner.snapshot.journal_lines import (
     LONGEST,
@@ -55,7 +55,7 @@ if hasattr(os, "register_at_fork"):
 class Kept(NamedTuple):
     """Where an answer stands in the file. `at`: the second in which it came."""
 
-    place: int
+    offset: int
     size: int
     path: str
     at: int
@@ -78,7 +78,7 @@ class Journal(Struct):
     earlier: int = 0
     count: int = 0
     _end: int = 0
-    _places: dict[Key, Kept] = field(default_factory=dict)
+    _kept: dict[Key, Kept] = field(default_factory=dict)
     _changed: set[str] = field(default_factory=set)
     relisted: bool = False
     """Whether lists of resources are made again, because what changed since could not be asked."""
@@ -104,13 +104,13 @@ class Journal(Struct):
         if number is None:
             raise InputError("another scan uses this journal", at=str(path), do="wait until it has ended")
         try:
-            found = cls(path, number, header, shape, resumed=True)
-            found._load(header)
+            journal = cls(path, number, header, shape, resumed=True)
+            journal._load(header)
         except BaseException:
             os.close(number)
             raise
         _HELD.add(number)
-        return found
+        return journal
 
     def _load(self, wanted: JournalHeader) -> None:
         """Note where the answers stand. Those that rules of now would have kept otherwise do not count."""
@@ -121,13 +121,13 @@ class Journal(Struct):
         check(first.journal, wanted, self.path)
         self.header = first.journal
         differs = self.shape.differing(first.journal.kept)
-        for place, size, row in lines:
-            self._end = place + size
+        for offset, size, row in lines:
+            self._end = offset + size
             if row.account is not None:
                 self.accounts[row.account.login] = row.account
             elif row.answer is not None and not differs(row.answer.path):
-                self._places[bytes.fromhex(row.answer.key)] = Kept(place, size, row.answer.path, row.answer.at)
-        self.earlier = len(self._places)
+                self._kept[bytes.fromhex(row.answer.key)] = Kept(offset, size, row.answer.path, row.answer.at)
+        self.earlier = len(self._kept)
 
     def key(self, login: str, method: str, target: str, content: bytes = b"") -> Key:
         """Return the key of a request. `target`: path and query, without the host. `login`: the tenant, where several
@@ -139,11 +139,11 @@ class Journal(Struct):
 
     def find(self, key: Key) -> AnswerLine | None:
         """Return the answer to a request that was made before the interruption, or since."""
-        kept = self._places.get(key)
+        kept = self._kept.get(key)
         return self._read(kept) if kept is not None else None
 
     def _read(self, kept: Kept) -> AnswerLine | None:
-        os.lseek(self.number, kept.place, os.SEEK_SET)
+        os.lseek(self.number, kept.offset, os.SEEK_SET)
         row = parsed(os.read(self.number, kept.size))
         return row.answer if row is not None else None
 
@@ -167,10 +167,10 @@ class Journal(Struct):
             self._answer(key, AnswerLine(key.hex(), masked(path), int(self._now()), failure=failure))
 
     def _answer(self, key: Key, row: AnswerLine) -> None:
-        place, size = self._write(JournalLine(answer=row))
+        offset, size = self._write(JournalLine(answer=row))
         self.count += 1
         if self.resumed and size:
-            self._places[key] = Kept(place, size, row.path, row.at)
+            self._kept[key] = Kept(offset, size, row.path, row.at)
 
     def sign(self, account: AccountLine) -> None:
         """Write who reads; where an interrupted scan goes on, check that it is the same. Raises InputError."""
@@ -190,11 +190,11 @@ class Journal(Struct):
 
     def kept(self) -> Iterable[tuple[Key, Kept]]:
         """Return the answers that count."""
-        return list(self._places.items())
+        return list(self._kept.items())
 
     def forget(self, keys: Iterable[Key]) -> int:
         """Make reads again. Return how many answers do not count any more."""
-        return sum(self._places.pop(key, None) is not None for key in list(keys))
+        return sum(self._kept.pop(key, None) is not None for key in list(keys))
 
     # The file
 
@@ -209,7 +209,7 @@ class Journal(Struct):
         try:
             if self.resumed:  # looking up an answer moves the place
                 os.lseek(self.number, self._end, os.SEEK_SET)
-            place, left = self._end, line
+            offset, left = self._end, line
             while left:
                 left = left[os.write(self.number, left) :]
         except OSError as error:
@@ -219,7 +219,7 @@ class Journal(Struct):
             return 0, 0
         self._end += len(line)
         self._sync_later()
-        return place, len(line)
+        return offset, len(line)
 
     def _sync_later(self) -> None:
         now = time.monotonic()
@@ -263,25 +263,25 @@ def _sync(number: int) -> None:
 
 def shows_changes(path: str, *, listing: bool) -> bool:
     """Return whether a read shows resources that other reads are below of: a list of resources, or one resource."""
-    parts = list(segments(path))
+    pieces = list(segments(path))
     if not listing:
-        return root_of(path) == "/" + "/".join(parts)
-    if parts[2:3] == ["resourcegroups"]:
-        del parts[2:4]
-    return (len(parts) == 5 and parts[0] == "subscriptions" and parts[2] == "providers") or is_own_list(path)
+        return root_of(path) == "/" + "/".join(pieces)
+    if pieces[2:3] == ["resourcegroups"]:
+        del pieces[2:4]
+    return (len(pieces) == 5 and pieces[0] == "subscriptions" and pieces[2] == "providers") or is_bundle_list(path)
 
 
-def check(found: JournalHeader, wanted: JournalHeader, path: Path) -> None:
+def check(header: JournalHeader, wanted: JournalHeader, path: Path) -> None:
     """Raise InputError where the scan of a journal cannot go on with these settings by this version."""
-    if found.version != VERSION or _major(found.tool) != _major(wanted.tool):
+    if header.version != VERSION or _major(header.tool) != _major(wanted.tool):
         raise InputError(
-            f"the journal is of {found.tool}, format {found.version}; this is {wanted.tool}, format {VERSION}",
+            f"the journal is of {header.tool}, format {header.version}; this is {wanted.tool}, format {VERSION}",
             at=str(path),
             do="scan again without --resume",
         )
-    names = sorted({*found.settings, *wanted.settings})
-    other = [name for name in names if found.settings.get(name) != wanted.settings.get(name)]
-    if found.kept_tags != wanted.kept_tags:
+    names = sorted({*header.settings, *wanted.settings})
+    other = [name for name in names if header.settings.get(name) != wanted.settings.get(name)]
+    if header.kept_tags != wanted.kept_tags:
         other.append("tags that are kept")
     if other:
         raise InputError(

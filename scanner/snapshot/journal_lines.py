@@ -145,7 +145,7 @@ def read_lines(number: int, path: Path) -> Iterator[tuple[int, int, JournalLine]
     A kill or a power cut leaves a line that is not whole at the end. Raise InputError where whole lines follow a
     damaged one.
     """
-    place = count = 0
+    offset = count = 0
     bad: tuple[int, int] | None = None
     with os.fdopen(os.dup(number), "rb") as file:
         file.seek(0)
@@ -158,7 +158,7 @@ def read_lines(number: int, path: Path) -> Iterator[tuple[int, int, JournalLine]
                     f"this is no line of a journal: {error}", at=f"{path}:{count}", do="scan again without --resume"
                 ) from None
             if row is None:
-                bad = bad or (count, place)
+                bad = bad or (count, offset)
             elif bad is not None:
                 raise InputError(
                     "the journal is damaged: a line was changed, and others follow it",
@@ -166,7 +166,7 @@ def read_lines(number: int, path: Path) -> Iterator[tuple[int, int, JournalLine]
                     do="scan again without --resume",
                 )
             else:
-                yield place, len(raw), row
-            place += len(raw)
+                yield offset, len(raw), row
+            offset += len(raw)
     if bad is not None:
         os.ftruncate(number, bad[1])

@@ -35,12 +35,12 @@ class LineSource:
     def _while(self, wanted: Callable[[SnapshotLine], bool]) -> Iterator[EncodedLine]:
         """Yield the lines up to the first one that is not wanted, which stays."""
         while True:
-            found = self._next or next(self._lines, None)
-            self._next = found
-            if found is None or not wanted(found.line):
+            encoded_line = self._next or next(self._lines, None)
+            self._next = encoded_line
+            if encoded_line is None or not wanted(encoded_line.line):
                 return
             self._next = None
-            yield found
+            yield encoded_line
 
     def before_bundles(self) -> Iterator[SnapshotLine]:
         """Yield the lines of scopes and bulk reads, which belong to no bundle."""
@@ -57,20 +57,20 @@ class LineSource:
     def encoded(self) -> Iterator[tuple[str, EncodedLine]]:
         """Yield all other lines, each after the id (lower case) of its bundle; "" where it belongs to none."""
         root = ""
-        for found in self._while(lambda line: True):
-            if not (root and is_below(url_of(found.line), root)):
-                root = root_of_line(found.line)
-            yield root, found
+        for encoded_line in self._while(lambda line: True):
+            if not (root and is_below(url_of(encoded_line.line), root)):
+                root = root_of_line(encoded_line.line)
+            yield root, encoded_line
 
     def _decoded(self, lines: Iterator[EncodedLine]) -> Iterator[SnapshotLine]:
-        return with_kept_parts((each.line for each in lines), self._kept)
+        return with_partial_bodies((each.line for each in lines), self._kept)
 
 
-def with_kept_parts(lines: Iterable[SnapshotLine], kept: KeptPaths | None) -> Iterator[SnapshotLine]:
+def with_partial_bodies(lines: Iterable[SnapshotLine], kept: KeptPaths | None) -> Iterator[SnapshotLine]:
     """Yield the lines, with bodies whose lookups raise Unread for what was not kept."""
     for line in lines:
         if kept is not None and line.resource is not None:
-            line.resource = kept.part(line.resource, resource_type_of(url_of(line)))
+            line.resource = kept.partial_body(line.resource, resource_type_of(url_of(line)))
         yield line
 
 

@@ -58,11 +58,11 @@ class Lines:
         """Raise InputError for a line beyond the limits."""
         at, do = f"{self.path}:{self.number}", "collect it again; of a line of this size nothing is evaluated"
         if len(line) > LINE_BYTES:
-            said = f"line {self.number:,} has {self._size(line)}, the limit is {LINE_BYTES:,} ({LINE_MB} MB)"
-            raise InputError(said, at=at, do=do)
+            text = f"line {self.number:,} has {self._size(line)}, the limit is {LINE_BYTES:,} ({LINE_MB} MB)"
+            raise InputError(text, at=at, do=do)
         if len(line) > LINE_VALUES and (count := values_of(line)) > LINE_VALUES:
-            said = f"line {self.number:,} has {count:,} values, the limit is {LINE_VALUES:,}"
-            raise InputError(said, at=at, do=do)
+            text = f"line {self.number:,} has {count:,} values, the limit is {LINE_VALUES:,}"
+            raise InputError(text, at=at, do=do)
 
     def document(self, first: bytes) -> bytes:
         """Return the rest of the file as one document, after its first line. Raises InputError beyond its limits."""
@@ -70,11 +70,11 @@ class Lines:
         text = b"".join((first, self.file.read(max(limit + 1 - len(first), 1))))
         do = "write one resource a line: jq -c '.[]' FILE > FILE.jsonl (.value[] where they are in value)"
         if len(text) > limit:
-            said = f"one JSON document of more than {limit:,} bytes; the limit is {DOCUMENT_MB} MB"
-            raise InputError(said, at=f"{self.path}:{self.number}", do=do)
+            message = f"one JSON document of more than {limit:,} bytes; the limit is {DOCUMENT_MB} MB"
+            raise InputError(message, at=f"{self.path}:{self.number}", do=do)
         if (count := values_of(text)) > DOCUMENT_VALUES:
-            said = f"one JSON document of {count:,} values; the limit is {DOCUMENT_VALUES:,}"
-            raise InputError(said, at=f"{self.path}:{self.number}", do=do)
+            message = f"one JSON document of {count:,} values; the limit is {DOCUMENT_VALUES:,}"
+            raise InputError(message, at=f"{self.path}:{self.number}", do=do)
         return text
 
     def _size(self, line: bytes) -> str:

@@ -17,12 +17,12 @@ _REMEMBERED = 4096
 
 def located(pairs: Iterable[tuple[str, str]]) -> Located:
     """Return where resources are, from pairs of an id in lower case and a region."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for id, region in (rest := iter(pairs)):
-        found[id] = region
-        if len(found) > IN_MEMORY:
-            return StoredLocations(found, rest)
-    return Located(found)
+        result[id] = region
+        if len(result) > IN_MEMORY:
+            return StoredLocations(result, rest)
+    return Located(result)
 
 
 def _region_in(database: sqlite3.Connection, id: str) -> str | None:
@@ -72,5 +72,5 @@ class StoredLocations(Located):
         return int(self._database.execute("SELECT count(*) FROM places").fetchone()[0])
 
     def has_name(self, type: str, name: str) -> bool:
-        found = self._database.execute("SELECT 1 FROM places WHERE type = ? AND name = ? LIMIT 1", (type, name))
-        return found.fetchone() is not None
+        cursor = self._database.execute("SELECT 1 FROM places WHERE type = ? AND name = ? LIMIT 1", (type, name))
+        return cursor.fetchone() is not None

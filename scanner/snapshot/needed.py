@@ -37,11 +37,11 @@ def needed_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
     for raw in rest:
         if not _is_before_bundles(decoder.decode(raw)):
             yield b""
-            yield from _found_in(raw)
+            yield from _ids_in(raw)
             break
         yield raw
     for raw in rest:
-        yield from _found_in(raw)
+        yield from _ids_in(raw)
 
 
 def _is_before_bundles(line: SnapshotLine) -> bool:
@@ -49,7 +49,7 @@ def _is_before_bundles(line: SnapshotLine) -> bool:
     return not root or is_indexed(resource_type_of(root))
 
 
-def _found_in(raw: bytes) -> Iterator[bytes]:
+def _ids_in(raw: bytes) -> Iterator[bytes]:
     folded = raw.lower()
     if any(text in folded for text in _WHOLE) or closed_of(raw) is not None:
         yield raw

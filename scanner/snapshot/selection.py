@@ -27,7 +27,7 @@ class Exclusion(Struct, frozen=True):
     @classmethod
     def parse(cls, text: str, at: str, *, is_required: bool = True) -> "Exclusion":
         """Return the exclusion that a text names. Raises InputError."""
-        kind, _, rest = (part.strip() for part in text.partition(":"))
+        kind, _, rest = (segment.strip() for segment in text.partition(":"))
         if kind == "sub" and rest:
             return cls(rest, "", at, is_required)
         # A name of a subscription may hold a slash, that of a resource group may not.
@@ -58,7 +58,7 @@ class Selection(Struct):
     resources: frozenset[str] = frozenset()
     tags: tuple[tuple[str, str], ...] = ()
     excluded: frozenset[str] = frozenset()
-    found: set[str] = field(default_factory=set)
+    selected: set[str] = field(default_factory=set)
     """Those of `resources` that were seen."""
     tagged: set[str] = field(default_factory=set)
     """The top-level resources that have the tags: what lies below one is selected with it."""
@@ -91,7 +91,7 @@ class Selection(Struct):
         scopes = {scope_of(subscription), scope_of(subscription, group)} if subscription else set()
         return bool(scopes & self.excluded)
 
-    def has_place(self, id: str) -> bool:
+    def covers(self, id: str) -> bool:
         """Return whether the place of an id or path is selected, whatever its tags are.
 
         A path above the resource groups is, where its subscription is: something selected may be in it.
@@ -109,16 +109,16 @@ class Selection(Struct):
         A bundle whose top-level resource could not be read is selected whatever tags it may have.
         """
         if bundle.id in self.resources:
-            self.found.add(bundle.id)
+            self.selected.add(bundle.id)
         if is_subscription(bundle.id) and self.is_filtered:
             return False
-        if not self.has_place(bundle.id) or (self.groups and not group_of(bundle.id)):
+        if not self.covers(bundle.id) or (self.groups and not group_of(bundle.id)):
             return False
         return not self.tags or self._has_tags(bundle)
 
     def _has_tags(self, bundle: Bundle) -> bool:
-        parts = segments(bundle.id)
-        top = "/" + "/".join(parts[: parts.index("providers") + 4]) if "providers" in parts else bundle.id
+        pieces = segments(bundle.id)
+        top = "/" + "/".join(pieces[: pieces.index("providers") + 4]) if "providers" in pieces else bundle.id
         if top == bundle.id and (bundle.top is None or has_tags(bundle.top.known_tags, self.tags)):
             self.tagged.add(top)
         return top in self.tagged
@@ -130,8 +130,8 @@ class Selection(Struct):
 
 def has_tags(known: dict[str, str], wanted: tuple[tuple[str, str], ...]) -> bool:
     """Return whether tags have the wanted values. Names of tags are compared without case."""
-    own = {name.lower(): value for name, value in known.items()}
-    return all(own.get(name.lower()) == value for name, value in wanted)
+    values = {name.lower(): value for name, value in known.items()}
+    return all(values.get(name.lower()) == value for name, value in wanted)
 
 
 def _stored(name: str, value: str) -> tuple[str, str]:

@@ -35,21 +35,21 @@ _NOTHING = "nothing was evaluated"
 class Signer:
     """A private key. Its errors repeat nothing of the key or its password."""
 
-    def __init__(self, key: "EllipticCurvePrivateKey") -> None:
-        self._key = key
+    def __init__(self, private_key: "EllipticCurvePrivateKey") -> None:
+        self._private_key = private_key
 
     def sign(self, digest: bytes) -> bytes:
         """Return the signature of a file with this SHA-256, as it stands in FILE.sig."""
         from cryptography.hazmat.primitives.asymmetric import ec
 
-        return base64.b64encode(self._key.sign(digest, ec.ECDSA(_prehashed())))
+        return base64.b64encode(self._private_key.sign(digest, ec.ECDSA(_prehashed())))
 
 
 class Verifier:
     """A public key. `name`: its file."""
 
-    def __init__(self, key: "EllipticCurvePublicKey", name: str) -> None:
-        self._key = key
+    def __init__(self, public_key: "EllipticCurvePublicKey", name: str) -> None:
+        self._public_key = public_key
         self.name = name
 
     def is_valid(self, signature: bytes, digest: bytes) -> bool:
@@ -58,7 +58,7 @@ class Verifier:
         from cryptography.hazmat.primitives.asymmetric import ec
 
         try:
-            self._key.verify(signature, digest, ec.ECDSA(_prehashed()))
+            self._public_key.verify(signature, digest, ec.ECDSA(_prehashed()))
         except InvalidSignature:
             return False
         return True

@@ -42,7 +42,7 @@ from scanner.text.masks import has_secret, masked
 
 _RUN_BYTES = 64 << 20
 """The size of a sorted run: a store that holds more bytes than this in memory writes them to a temporary file."""
-_PART_BYTES = 4 << 20
+_CHUNK_BYTES = 4 << 20
 """How much of a part is in memory: one that is larger becomes a sorted run of its own."""
 _MOST_RUNS = 64
 _BLOCK_BYTES = 1 << 15
@@ -172,7 +172,7 @@ class Store(LineWriter):
         if self._bytes > _RUN_BYTES:
             self._write_run()
 
-    def add_part(self, header: Header, lines: Iterable[SnapshotLine]) -> None:
+    def add_shard(self, header: Header, lines: Iterable[SnapshotLine]) -> None:
         """Add the sorted lines of a part, all of them or, where they raise, none. They need not fit into memory."""
         rows: list[bytes] = []
         size = 0
@@ -181,7 +181,7 @@ class Store(LineWriter):
             for line in lines:
                 rows.append(_row(line))
                 size += len(rows[-1])
-                if size > _PART_BYTES:
+                if size > _CHUNK_BYTES:
                     run = run or opened.enter_context(tempfile.TemporaryFile())
                     run.writelines(rows)
                     rows, size = [], 0
@@ -307,12 +307,12 @@ def _rows_of(run: IO[bytes]) -> Iterator[bytes]:
 
     Raises EOFError where the file ends within a line.
     """
-    place, size = 0, _READ_BYTES
-    while text := read_at(run, place, size):
+    offset, size = 0, _READ_BYTES
+    while text := read_at(run, offset, size):
         end = text.rfind(b"\n") + 1
         if not end and len(text) < size:
             raise EOFError("a temporary file of the scan ends within a line")
-        place += end
+        offset += end
         size = _READ_BYTES if end else 2 * size
         yield from (row + b"\n" for row in text[:end].split(b"\n")[:-1])
 

@@ -8,7 +8,7 @@ from typing import IO, Any, NamedTuple
 import msgspec
 
 from scanner.document.temporary import file_of, read_at
-from scanner.model.ids import id_key, list_of, name_of
+from scanner.model.ids import list_of, name_of, normalized_id
 from scanner.model.kept import KeptPaths
 from scanner.model.message import message_text
 from scanner.model.resource import Bundle, By, Gap, Resource
@@ -88,14 +88,14 @@ class BundleFile:
 
     def read(self, stored: "StoredBundle") -> "_Read":
         """Return a bundle."""
-        found = self._read.pop(stored.number, None)
-        if found is None:
+        read = self._read.pop(stored.number, None)
+        if read is None:
             bundle = self._bundle(stored)
-            found = _Read(bundle, tuple(bundle.resources.values()))
-        self._read[stored.number] = found
+            read = _Read(bundle, tuple(bundle.resources.values()))
+        self._read[stored.number] = read
         if len(self._read) > IN_MEMORY:
             del self._read[next(iter(self._read))]
-        return found
+        return read
 
     def _bundle(self, stored: "StoredBundle") -> Bundle:
         """Read a bundle. Its resources refer to the stored one, so that they are freed without Python's collector of
@@ -104,7 +104,7 @@ class BundleFile:
         lines = self._decoder.decode(self._texts[stored.number])
         bundle = Bundle(stored.id, reads=lines.reads, skips=lines.skips, gaps=lines.gaps)
         for each in lines.bodies:
-            body = each.body if self._kept is None else self._kept.part(each.body, each.type)
+            body = each.body if self._kept is None else self._kept.partial_body(each.body, each.type)
             bundle.add(Resource(body, api=each.api, by=each.by, bundle=bundle))
         for resource in bundle.resources.values():
             resource.bundle = stored
@@ -138,17 +138,17 @@ class StoredBundle(Bundle):
     def id(self) -> str:  # type: ignore[override]
         return self._id or self.stored[0].key
 
-    def resource_id(self, place: int) -> str:
+    def resource_id(self, position: int) -> str:
         """Return the id of one of its resources."""
-        return self._file.resource_id(self._first + place)
+        return self._file.resource_id(self._first + position)
 
     def read(self) -> Bundle:
         """Return the bundle."""
         return self._file.read(self).bundle
 
-    def resource(self, place: int) -> Resource:
+    def resource(self, position: int) -> Resource:
         """Return one of its resources."""
-        return self._file.read(self).resources[place]
+        return self._file.read(self).resources[position]
 
     @property
     def resources(self) -> dict[str, Resource]:  # type: ignore[override]
@@ -172,24 +172,24 @@ class StoredBundle(Bundle):
 
 
 class StoredResource(Resource):
-    """A resource in a file. `place`: which one of its bundle."""
+    """A resource in a file. `position`: which one of its bundle."""
 
-    __slots__ = ("_of", "_place")
+    __slots__ = ("_of", "_position")
 
-    def __init__(self, of: StoredBundle, place: int, resource: Resource) -> None:
+    def __init__(self, of: StoredBundle, position: int, resource: Resource) -> None:
         self._of = of
-        self._place = place
+        self._position = position
         self.type = sys.intern(resource.type)
         self.api = sys.intern(resource.api) if resource.api is not None else None
         self.by, self.has_no_properties = resource.by, resource.has_no_properties
 
     @property
     def id(self) -> str:  # type: ignore[override]
-        return self._of.resource_id(self._place)
+        return self._of.resource_id(self._position)
 
     @property
     def body(self) -> dict[str, Any]:  # type: ignore[override]
-        return self._of.resource(self._place).body
+        return self._of.resource(self._position).body
 
     @property
     def bundle(self) -> Bundle:  # type: ignore[override]
@@ -197,7 +197,7 @@ class StoredResource(Resource):
 
     @property
     def key(self) -> str:  # type: ignore[override]
-        return id_key(self.id)
+        return normalized_id(self.id)
 
     @property
     def name(self) -> str:  # type: ignore[override]

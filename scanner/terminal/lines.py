@@ -88,8 +88,8 @@ class Line:
             rows = list(wrap_command(text, width, self.column))
         else:
             rows = [text] if self.whole else list(wrap(text, width, below))
-        for place, row in enumerate(rows):
-            yield ((head if place == 0 else " " * below) + row).rstrip()
+        for position, row in enumerate(rows):
+            yield ((head if position == 0 else " " * below) + row).rstrip()
 
 
 def rows_of(lines: Iterable[Line], width: int) -> int:

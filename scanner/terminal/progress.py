@@ -14,7 +14,7 @@ class ProgressState:
     """The state behind the block of a live screen and the lines of a log. Times are seconds of one clock.
 
     `scopes`: id, name and visibility of each subscription. `who`: the account, "" before it is known. `verb`: the
-    current activity, "" if there is none. `says`: the sentence of an activity other than a collection.
+    current activity, "" if there is none. `status`: the sentence of an activity other than a collection.
     """
 
     began: float
@@ -25,7 +25,7 @@ class ProgressState:
     scopes: list[tuple[str, str, str]] = field(default_factory=list)
     who: str = ""
     verb: str = ""
-    says: Callable[[], str] | None = None
+    status: Callable[[], str] | None = None
     _kinds: dict[str, tuple[int, int, str]] = field(default_factory=dict)
     _waits: dict[str, float] = field(default_factory=dict)
 
@@ -41,8 +41,8 @@ class ProgressState:
 
     def sentence(self) -> str:
         """Return the progress as a sentence."""
-        if self.says is not None:
-            return self.says()
+        if self.status is not None:
+            return self.status()
         if not self.who:
             return "signing in"
         if not self.scopes:
@@ -52,7 +52,7 @@ class ProgressState:
 
     def log(self, now: float) -> str:
         """Return the line of a log."""
-        verb = "" if self.says is None else f"{self.verb.lower()} "
+        verb = "" if self.status is None else f"{self.verb.lower()} "
         return f"{span(now - self.began)}: {verb}{self.sentence()}"
 
     def block(self, now: float, width: int) -> list[str]:
@@ -60,14 +60,14 @@ class ProgressState:
         if not self.verb:
             return []
         lines = [f"{self.verb:<{COLUMN - 1}} {span(now - self.began)}: {self.sentence()}"]
-        if self.says is None:
+        if self.status is None:
             lines += [*self._now(), *self._waiting(now)]
         return [fitting(printable(line), width) for line in lines[:MOST_LINES]]
 
     def _now(self) -> list[str]:
         busy = sorted(self._kinds.items(), key=lambda each: each[1][0] - each[1][1])[:2]
-        said = [f"{what}, {done:,} of {total:,}" + (f" {of}" if of else "") for what, (done, total, of) in busy]
-        return [f"  now    {'; '.join(said)}"] if said else []
+        texts = [f"{what}, {done:,} of {total:,}" + (f" {of}" if of else "") for what, (done, total, of) in busy]
+        return [f"  now    {'; '.join(texts)}"] if texts else []
 
     def _waiting(self, now: float) -> list[str]:
         waits = sorted(((until - now, what) for what, until in self._waits.items() if until > now), reverse=True)

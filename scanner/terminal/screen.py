@@ -137,15 +137,15 @@ class Screen:
 
     def scope(self, subscription: str, name: str, view: str) -> None:
         """Report a subscription, and how much of it is visible: `full`, `partial` or `none`."""
-        said = VIEWS[view]
+        text = VIEWS[view]
         self.scopes.append((subscription, name, view))
-        place = len(self.scopes)
-        if place > SCOPES and self.mode == "live":
+        position = len(self.scopes)
+        if position > SCOPES and self.mode == "live":
             self._held["scope"] = self._held.get("scope", 0) + 1
         elif self.mode == "log":
-            self.limited("scope", f"{name} {subscription}, {said}")
+            self.limited("scope", f"{name} {subscription}, {text}")
         else:
-            self.write([Line(f"{name}  {subscription}  {said}", "Scope" if place == 1 else "", whole=True)])
+            self.write([Line(f"{name}  {subscription}  {text}", "Scope" if position == 1 else "", whole=True)])
 
     def counts(self, done: int, to_come: int, resources: int, failed: int) -> None:
         """Report how many reads are done, known to come and failed, and how many resources there are."""
@@ -193,22 +193,22 @@ class Screen:
 
     # The block that is redrawn
 
-    def begin(self, verb: str, says: Callable[[], str] | None = None) -> None:
-        """Start to show progress: `Reading`, or another verb with the sentence that `says` returns."""
-        self.progress.verb, self.progress.says = verb, says
+    def begin(self, verb: str, text: Callable[[], str] | None = None) -> None:
+        """Start to show progress: `Reading`, or another verb with the sentence that `text` returns."""
+        self.progress.verb, self.progress.status = verb, text
         if self._thread is None and self.mode != "quiet":
             self._stop.clear()
             self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
             self._thread.start()
 
     @contextmanager
-    def busy(self, verb: str, says: str | Callable[[], str]) -> Iterator[None]:
+    def busy(self, verb: str, text: str | Callable[[], str]) -> Iterator[None]:
         """Show progress during a `with` block: a sentence, or what returns the current one.
 
         What was shown before goes on after it.
         """
-        before = (self.progress.verb, self.progress.says) if self._thread is not None else None
-        self.begin(verb, says if callable(says) else lambda: says)
+        before = (self.progress.verb, self.progress.status) if self._thread is not None else None
+        self.begin(verb, text if callable(text) else lambda: text)
         try:
             yield
         finally:

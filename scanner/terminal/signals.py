@@ -23,10 +23,10 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """Handles these signals while a command runs. `parts`: files that are deleted if it ends immediately."""
+    """Handles these signals while a command runs. `temporary`: files that are deleted if it ends immediately."""
 
-    def __init__(self, tell: Callable[[int], None], parts: Sequence[Path] = ()) -> None:
-        self._parts = parts
+    def __init__(self, tell: Callable[[int], None], temporary: Sequence[Path] = ()) -> None:
+        self._temporary = temporary
         self.code = 0
         self._tell = tell
         self._task: asyncio.Task[Any] | None = None
@@ -61,9 +61,9 @@ class Stop:
             self._task.cancel()
 
     def _clean(self) -> None:
-        for part in tuple(self._parts):
+        for path in tuple(self._temporary):
             with suppress(OSError):
-                part.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end. Raises Stopped after a signal, when everything that it opened is closed."""
@@ -73,7 +73,7 @@ class Stop:
             return await work
 
         try:
-            found = asyncio.run(main())
+            result = asyncio.run(main())
         except asyncio.CancelledError:
             if not self.code:
                 raise
@@ -82,4 +82,4 @@ class Stop:
             self._task = self._loop = None
         if self.code:
             raise Stopped(self.code)
-        return found
+        return result

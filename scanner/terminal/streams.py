@@ -50,7 +50,7 @@ def lost_output(error: OutputLost) -> InputError:
 
 def without_commands(text: str) -> str:
     """Return a text in which a CI system finds no log command: `<U+003A>:error`, `<U+0023>#vso[`."""
-    return _COMMAND.sub(lambda found: _REPLACED[found[0]], text) if "##" in text or "::" in text else text
+    return _COMMAND.sub(lambda match: _REPLACED[match[0]], text) if "##" in text or "::" in text else text
 
 
 def json_without_commands(text: bytes, last: bytes = b"") -> bytes:
@@ -59,7 +59,7 @@ def json_without_commands(text: bytes, last: bytes = b"") -> bytes:
     `last`: the end of the JSON before it. Outside of strings JSON has neither `#` nor `::`.
     """
     if b"##" in text or b"::" in text:
-        text = _JSON_COMMAND.sub(lambda found: _IN_JSON[found[0]], text)
+        text = _JSON_COMMAND.sub(lambda match: _IN_JSON[match[0]], text)
     first = text[:1]
     return _IN_JSON[first] + text[1:] if first in _IN_JSON and last[-1:] == first else text
 
@@ -131,13 +131,13 @@ def _json_without_hidden(text: str) -> str:
     """Return JSON with the same content, in which a terminal finds no control character and no change of direction."""
     if text.isascii() and "\x7f" not in text:
         return text
-    return _NOT_ASCII.sub(lambda found: _escaped(found[0]) if hides(found[0]) else found[0], text)
+    return _NOT_ASCII.sub(lambda match: _escaped(match[0]) if hides(match[0]) else match[0], text)
 
 
 def _escaped(char: str) -> str:
     r"""Return a character as JSON writes it in ASCII: `\u202e`, a pair of surrogates where one does not suffice."""
     units = char.encode("utf-16-be")
-    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
+    return "".join(f"\\u{units[offset : offset + 2].hex()}" for offset in range(0, len(units), 2))
 
 
 class Output(io.TextIOWrapper):

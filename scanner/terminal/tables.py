@@ -15,7 +15,7 @@ _LEAST = 60
 _SENTENCE = 24
 """The least width of the last column, which holds sentences; below that they stand below the others."""
 Row = Sequence[str]
-_PARTS = re.compile(r"[^./:_-]+[./:_-]*|[./:_-]+")
+_PIECES = re.compile(r"[^./:_-]+[./:_-]*|[./:_-]+")
 """A part of a name, with the signs after it."""
 _MARK = re.compile(r"^( *) (?=::|##|<U\+)")
 """The space before what a CI system takes for a command, or was one: `|` takes its place where a line begins so."""
@@ -60,11 +60,11 @@ def _drawn(rows: Sequence[Row], name: int, width: int, colour: bool) -> Iterator
 
     wide, is_below = _widths(rows, name, width)
 
-    def drawn(part: Sequence[Row]) -> Table:
+    def drawn(some: Sequence[Row]) -> Table:
         made = Table(box=None, show_header=False, show_edge=False, pad_edge=False, padding=(0, _GAP, 0, 0))
         for each in wide:
             made.add_column(width=each, overflow="fold")
-        for row in part:
+        for row in some:
             # Names from Azure are text, never markup.
             rest = [_broken(cell, room) for cell, room in zip(row[1:], wide[1:], strict=False)]
             made.add_row(Text.from_ansi(paint(row[0], row[0], colour)), *map(Text, rest))
@@ -85,18 +85,18 @@ def _drawn(rows: Sequence[Row], name: int, width: int, colour: bool) -> Iterator
 
 def _broken(cell: str, width: int) -> str:
     """Return a cell whose long words have line breaks after their signs, where they are wider than the column."""
-    words = (_PARTS.findall(word) if cells(word) > width else [word] for word in cell.split(" "))
-    return " ".join("".join(_lines(parts, width)) for parts in words)
+    words = (_PIECES.findall(word) if cells(word) > width else [word] for word in cell.split(" "))
+    return " ".join("".join(_lines(pieces, width)) for pieces in words)
 
 
-def _lines(parts: Sequence[str], width: int) -> Iterator[str]:
+def _lines(pieces: Sequence[str], width: int) -> Iterator[str]:
     used = 0
-    for part in parts:
-        if used and used + cells(part) > width:
+    for piece in pieces:
+        if used and used + cells(piece) > width:
             yield "\n"
             used = 0
-        used += cells(part)
-        yield part
+        used += cells(piece)
+        yield piece
 
 
 def _widths(rows: Sequence[Row], name: int, width: int) -> tuple[list[int], bool]:
@@ -105,27 +105,32 @@ def _widths(rows: Sequence[Row], name: int, width: int) -> tuple[list[int], bool
     The last column, `name`, and columns of several words may be narrower than their content: the last one
     first, then the widest.
     """
-    wide = [max(cells(row[place]) for row in rows) for place in range(len(rows[0]))]
+    wide = [max(cells(row[column]) for row in rows) for column in range(len(rows[0]))]
     last, least = len(wide) - 1, list(wide)
-    for place in range(1, len(wide)):
-        words = [word for row in rows for word in row[place].split(" ")]
+    for column in range(1, len(wide)):
+        words = [word for row in rows for word in row[column].split(" ")]
         longest = max(map(cells, words))
-        least[place] = min(wide[place], _SENTENCE) if place == name else longest
-        if place == last:
-            least[place] = min(wide[place], max(_SENTENCE, longest))
+        least[column] = min(wide[column], _SENTENCE) if column == name else longest
+        if column == last:
+            least[column] = min(wide[column], max(_SENTENCE, longest))
     is_below = last > 1 and sum(least) + _GAP * last > width
     if is_below:
         del wide[-1]
     over = sum(wide) + _GAP * (len(wide) - 1) - width
-    for place in sorted(range(len(wide)), key=lambda place: (place != last, -wide[place])):
-        cut = max(0, min(over, wide[place] - least[place]))
-        wide[place], over = wide[place] - cut, over - cut
+    for column in sorted(range(len(wide)), key=lambda column: (column != last, -wide[column])):
+        cut = max(0, min(over, wide[column] - least[column]))
+        wide[column], over = wide[column] - cut, over - cut
     return wide, is_below
 
 
 def show(lines: Sequence[str], stream: TextIO, environ: Mapping[str, str]) -> None:
     """Write lines for people, through a pager where they are longer than the screen of the user's own terminal."""
-    if len(lines) < height_of(stream) or not is_terminal(stream, environ) or environ.get("CI") or not _is_own(stream):
+    if (
+        len(lines) < height_of(stream)
+        or not is_terminal(stream, environ)
+        or environ.get("CI")
+        or not _is_stdout(stream)
+    ):
         stream.writelines(f"{line}\n" for line in lines)
         return
     import click
@@ -134,7 +139,7 @@ def show(lines: Sequence[str], stream: TextIO, environ: Mapping[str, str]) -> No
     click.echo_via_pager((f"{line}\n" for line in lines), color=coloured(stream, environ))
 
 
-def _is_own(stream: TextIO) -> bool:
+def _is_stdout(stream: TextIO) -> bool:
     """Return whether a stream is standard output of this process, and standard input is a terminal too."""
     try:
         return stream.fileno() == 1 and sys.stdin is not None and sys.stdin.isatty()

@@ -61,10 +61,10 @@ def middle(name: str, width: int) -> str:
 def fitting(text: str, width: int) -> str:
     """Return as much of the beginning of a text as takes at most `width` columns."""
     used = 0
-    for place, char in enumerate(text):
+    for position, char in enumerate(text):
         used += cells(char)
         if used > width:
-            return text[:place]
+            return text[:position]
     return text
 
 
@@ -82,7 +82,7 @@ def wrap(text: str, width: int, column: int) -> Iterator[str]:
     yield line
 
 
-_PART = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|['"\\])+""")
+_SHELL_WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|['"\\])+""")
 """A word of a POSIX shell, with what its quotes hold."""
 
 
@@ -91,22 +91,22 @@ def wrap_command(text: str, width: int, column: int) -> Iterator[str]:
 
     An option stays beside its value, and a word is never divided: such a line may be longer.
     """
-    parts: list[str] = []
-    for word in _PART.findall(text):
-        starts = not parts or word.startswith("-") or word in ("|", "&&", ">")
-        parts = [*parts, word] if starts else [*parts[:-1], f"{parts[-1]} {word}"]
-    if " ".join(parts) != text:
+    lines: list[str] = []
+    for word in _SHELL_WORD.findall(text):
+        starts = not lines or word.startswith("-") or word in ("|", "&&", ">")
+        lines = [*lines, word] if starts else [*lines[:-1], f"{lines[-1]} {word}"]
+    if " ".join(lines) != text:
         yield text
         return
     line, room = "", width - column - 2
-    for place, part in enumerate(parts):
-        last = place == len(parts) - 1
-        indent = "  " if place else ""
-        if not line or cells(line) + 1 + cells(part) <= room + 2 * last:
-            line = f"{line} {part}" if line else part
+    for position, shell_word in enumerate(lines):
+        last = position == len(lines) - 1
+        indent = "  " if position else ""
+        if not line or cells(line) + 1 + cells(shell_word) <= room + 2 * last:
+            line = f"{line} {shell_word}" if line else shell_word
         else:
             yield f"{line} \\"
-            line = indent + part
+            line = indent + shell_word
     yield line
 
 
@@ -130,19 +130,19 @@ def named(url: str, subscriptions: Mapping[str, str]) -> str:
 
     `subscriptions`: names by id (lower case), and those of tenants.
     """
-    parts = [part for part in url.split("?", 1)[0].split("/") if part]
-    lower = [part.lower() for part in parts]
+    segments = [segment for segment in url.split("?", 1)[0].split("/") if segment]
+    lower = [segment.lower() for segment in segments]
     where = ""
-    if lower[:1] == ["tenants"] and len(parts) > 1:
-        where = f"tenant {subscriptions.get(lower[1], parts[1])}"
-        where = f"{parts[-1]} of {where}" if len(parts) > 2 else where
-    if lower[:1] == ["subscriptions"] and len(parts) > 1:
-        where = subscriptions.get(lower[1], parts[1])
-        if lower[2:3] == ["resourcegroups"] and len(parts) > 3:
-            where = parts[3]
+    if lower[:1] == ["tenants"] and len(segments) > 1:
+        where = f"tenant {subscriptions.get(lower[1], segments[1])}"
+        where = f"{segments[-1]} of {where}" if len(segments) > 2 else where
+    if lower[:1] == ["subscriptions"] and len(segments) > 1:
+        where = subscriptions.get(lower[1], segments[1])
+        if lower[2:3] == ["resourcegroups"] and len(segments) > 3:
+            where = segments[3]
     if "providers" not in lower or lower[0] == "tenants":
         return where or url
-    rest = parts[len(parts) - lower[::-1].index("providers") :]
+    rest = segments[len(segments) - lower[::-1].index("providers") :]
     if len(rest) <= 2:
         return f"{rest[-1]} of {where}" if where else "/".join(rest)
     if len(rest) == 3:

@@ -78,5 +78,5 @@ def has_secret(text: str) -> bool:
 def masked(text: str) -> str:
     """Return a text without what looks like a secret."""
     for pattern in _hinted(text):
-        text = pattern.sub(lambda found: f"{found[1] or ''}{MASK}", text)
+        text = pattern.sub(lambda match: f"{match[1] or ''}{MASK}", text)
     return text

@@ -34,8 +34,10 @@ def unpacked(packed: bytes, most: int) -> bytes:
 
 def zstandard_reader(file: IO[bytes]) -> io.BufferedReader:
     """Return a compressed file for reading, of at most `MOST_FILE` bytes. Reading raises ZstdError, OSError."""
-    found = zstandard.ZstdDecompressor(max_window_size=WINDOW).stream_reader(file, read_across_frames=True)
-    return bounded_reader(found)
+    zstd_decompression_reader = zstandard.ZstdDecompressor(max_window_size=WINDOW).stream_reader(
+        file, read_across_frames=True
+    )
+    return bounded_reader(zstd_decompression_reader)
 
 
 def bounded_reader(file: "IO[bytes] | BinaryIO") -> io.BufferedReader:

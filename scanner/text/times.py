@@ -30,20 +30,20 @@ def checked_time(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _checked(text: str) -> str:
-    found = _TIME.fullmatch(text) if len(text) <= 40 else None
-    if found is None:
+    match = _TIME.fullmatch(text) if len(text) <= 40 else None
+    if match is None:
         raise BadTime(f"{text[:40]!r} is no time, such as 2026-11-25T02:00:00Z")
-    zone = "+00:00" if found[3] in "Zz" else found[3]
+    zone = "+00:00" if match[3] in "Zz" else match[3]
     try:
-        time = datetime.fromisoformat(f"{found[1]}T{found[2]}{zone}").astimezone(UTC)
+        time = datetime.fromisoformat(f"{match[1]}T{match[2]}{zone}").astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadTime(f"{text[:40]!r} is no time, such as 2026-11-25T02:00:00Z") from None
-    said = time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    message = time.strftime("%Y-%m-%dT%H:%M:%SZ")
     if time > datetime.now(UTC) + AHEAD:
-        raise BadTime(f"the time {said} lies ahead of the clock of this machine")
+        raise BadTime(f"the time {message} lies ahead of the clock of this machine")
     if time < EARLIEST:
-        raise BadTime(f"the time {said} is before there was Azure")
-    return said
+        raise BadTime(f"the time {message} is before there was Azure")
+    return message
 
 
 def checked_day(text: str) -> str:

@@ -54,10 +54,10 @@ def statements(text: str) -> Iterator[tuple[int, str]]:
                     break
                 at, quote = end.end(), ""
                 continue
-            found = _TOKEN.search(row, at)
-            if found is None:
+            match = _TOKEN.search(row, at)
+            if match is None:
                 break
-            at, token = found.end(), found[0]
+            at, token = match.end(), match[0]
             quote = token if token in _ENDS else ""
             depth += (token in ("[", "{")) - (token in ("]", "}"))
         if not depth and not quote:
@@ -91,24 +91,24 @@ _PIECE = re.compile(
 
 def key_lines(text: str) -> dict[Key, int]:
     """Return the line of each table, key and entry of a list of a valid text, by its path."""
-    found: dict[Key, int] = {}
+    result: dict[Key, int] = {}
     counts: dict[Key, int] = {}
     table: Key = ()
     for start, statement in statements(text):
         if statement.lstrip().startswith("["):
             table = header_key(tomllib.loads(statement), counts)
-            found.setdefault(table, start)
+            result.setdefault(table, start)
             continue
         pieces, line = [], start
         for piece in _PIECE.findall(statement):
             if piece[0] not in "#\n":
                 pieces.append((piece, line))
             line += piece.count("\n")
-        _add_members(iter([*pieces, ("}", line)]), table, found)
-    return found
+        _add_members(iter([*pieces, ("}", line)]), table, result)
+    return result
 
 
-def _add_members(pieces: Iterator[tuple[str, int]], above: Key, found: dict[Key, int]) -> None:
+def _add_members(pieces: Iterator[tuple[str, int]], above: Key, result: dict[Key, int]) -> None:
     """Add the keys of an inline table, or of one statement, up to its end."""
     name = ""
     for piece, line in pieces:
@@ -123,38 +123,38 @@ def _add_members(pieces: Iterator[tuple[str, int]], above: Key, found: dict[Key,
             while isinstance(at, dict):
                 step = next(iter(at))
                 key, at = (*key, step), at[step]
-                found.setdefault(key, line)
+                result.setdefault(key, line)
             name = ""
-            if not _add_value(pieces, key, found):
+            if not _add_value(pieces, key, result):
                 return
 
 
-def _add_value(pieces: Iterator[tuple[str, int]], key: Key, found: dict[Key, int]) -> bool:
+def _add_value(pieces: Iterator[tuple[str, int]], key: Key, result: dict[Key, int]) -> bool:
     """Add what is in a value. Return False where it ended its inline table."""
     for piece, _ in pieces:
         if piece == "{":
-            _add_members(pieces, key, found)
+            _add_members(pieces, key, result)
         elif piece == "[":
-            _add_entries(pieces, key, found)
+            _add_entries(pieces, key, result)
         elif piece in (",", "}"):
             return piece == ","
     return False
 
 
-def _add_entries(pieces: Iterator[tuple[str, int]], key: Key, found: dict[Key, int]) -> None:
+def _add_entries(pieces: Iterator[tuple[str, int]], key: Key, result: dict[Key, int]) -> None:
     """Add the entries of a list, up to its end."""
-    place = 0
+    offset = 0
     for piece, line in pieces:
         if piece == "]":
             return
         if piece == ",":
-            place += 1
+            offset += 1
             continue
-        found.setdefault((*key, place), line)
+        result.setdefault((*key, offset), line)
         if piece == "{":
-            _add_members(pieces, (*key, place), found)
+            _add_members(pieces, (*key, offset), result)
         elif piece == "[":
-            _add_entries(pieces, (*key, place), found)
+            _add_entries(pieces, (*key, offset), result)
 
 
 def toml_tables(text: str) -> dict[str, Any]:
@@ -175,6 +175,6 @@ def check_depth(text: str) -> None:
     # A key is on one line. Counting dots is 50 times faster than the pattern.
     if all(line.count(".") < LEVELS for line in text.split("\n") if len(line) >= LEVELS):
         return
-    if found := _DEEP.search(text):
-        line = text.count("\n", 0, found.start()) + 1
+    if match := _DEEP.search(text):
+        line = text.count("\n", 0, match.start()) + 1
         raise NestedTooDeeply(f"A key has more than {LEVELS} parts (at line {line}, column 1)")

@@ -31,7 +31,7 @@ _SECRET_NAME = re.compile(r"(?i)(?:password|passwd|secret|token|_key|connection_
 _BREAKS = re.compile(r"[@:/?#&=;%\s]+")
 SHORTEST = 4
 """The letters of the shortest word that is taken for a secret, wherever it stands."""
-_PLACE = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]]*)(?::([0-9]{0,5}))?")
+_AUTHORITY = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]]*)(?::([0-9]{0,5}))?")
 _NO_LOGIN = ("az://", "sqlite://")
 """Of `az://CONTAINER@ACCOUNT/PATH` neither part is a secret, and what follows `sqlite://` is a path."""
 
@@ -47,15 +47,15 @@ def masked_url(text: str) -> str:
 
     Where a URL begins, all the rest is taken for it.
     """
-    found = _SCHEME.search(text)
-    if found is None:
+    match = _SCHEME.search(text)
+    if match is None:
         return masked(_BARE_LOGIN.sub(rf"\1{MASK}", text))
-    return masked(text[: found.end()] + _masked_rest(found[0], text[found.end() :]))
+    return masked(text[: match.end()] + _masked_rest(match[0], text[match.end() :]))
 
 
 def masked_urls(text: str) -> str:
     """Return a text, such as a message, in which each URL ends at a blank or a quote, masked as `masked_url` does."""
-    return masked(_URL.sub(lambda found: masked_url(found[0]), text))
+    return masked(_URL.sub(lambda match: masked_url(match[0]), text))
 
 
 def _masked_rest(scheme: str, rest: str) -> str:
@@ -63,7 +63,7 @@ def _masked_rest(scheme: str, rest: str) -> str:
     login, at, after = rest.rpartition("@")
     if scheme.lower() in _NO_LOGIN:
         pass
-    elif at and (":" in login or "%3a" in login.lower() or (scheme.lower() in _SENT_TO and _is_place(login))):
+    elif at and (":" in login or "%3a" in login.lower() or (scheme.lower() in _SENT_TO and _is_authority(login))):
         rest = f"{MASK}@{after}"
     elif not at and (host := _unclear_host(rest)) is not None:
         rest = f"{host}:{MASK}"
@@ -71,7 +71,7 @@ def _masked_rest(scheme: str, rest: str) -> str:
     return rest if secret is None else rest[: secret.end()] + MASK
 
 
-def _is_place(text: str) -> bool:
+def _is_authority(text: str) -> bool:
     """Return whether a text is before the path of a URL."""
     return not any(sign in text for sign in "/?#")
 
@@ -90,13 +90,13 @@ def has_password(url: str) -> bool:
 
 def hidden_words(environ: Mapping[str, str]) -> list[str]:
     """Return what masks hide of the variables of a process, the longest first: secrets, logins of URLs, their parts."""
-    found: set[str] = set()
+    matches: set[str] = set()
     for name, value in environ.items():
         shown = "" if _SECRET_NAME.search(name) else masked_url(value)
         if shown != value:
             words = {value, unquote(value), *_BREAKS.split(value), *_BREAKS.split(unquote(value))}
-            found |= {word for word in words if len(word) >= SHORTEST and word not in shown}
-    return sorted(found, key=len, reverse=True)
+            matches |= {word for word in words if len(word) >= SHORTEST and word not in shown}
+    return sorted(matches, key=len, reverse=True)
 
 
 class BrokerUrl(NamedTuple):
@@ -117,14 +117,14 @@ class BrokerUrl(NamedTuple):
     def of(cls, url: str) -> "BrokerUrl":
         """Return the parts. Raise BadUrl where they are not clear: a client may read others than another one."""
         check_url(url)
-        found = urlsplit(url)
-        if found.query or found.fragment or not found.hostname:
+        split_result = urlsplit(url)
+        if split_result.query or split_result.fragment or not split_result.hostname:
             raise BadUrl("it needs a host, and must not have ? or #")
-        path = unquote(found.path.removeprefix("/"))
-        if found.scheme.startswith("redis") and not re.fullmatch(r"[0-9]{0,4}", path):
+        path = unquote(split_result.path.removeprefix("/"))
+        if split_result.scheme.startswith("redis") and not re.fullmatch(r"[0-9]{0,4}", path):
             raise BadUrl("what follows the host is the number of a database, such as /0")
-        user, password = unquote(found.username or ""), unquote(found.password or "")
-        return cls(found.scheme, found.hostname, found.port, path, user, password)
+        user, password = unquote(split_result.username or ""), unquote(split_result.password or "")
+        return cls(split_result.scheme, split_result.hostname, split_result.port, path, user, password)
 
     def __str__(self) -> str:
         port = f":{self.port}" if self.port is not None else ""
@@ -135,16 +135,16 @@ class BrokerUrl(NamedTuple):
 def check_url(url: str) -> None:
     """Raise BadUrl where two readers may see another host or password in a URL with a login."""
     rest = url.partition("://")[2]
-    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    more = rest[len(place) :]
-    login, _, host = place.rpartition("@")
-    if "@" in login.partition(":")[2] or ("@" in more and ":" in place):
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    more = rest[len(authority) :]
+    login, _, host = authority.rpartition("@")
+    if "@" in login.partition(":")[2] or ("@" in more and ":" in authority):
         raise BadUrl("its login is not clear")
     try:
         urlsplit(url)
     except ValueError:
         raise BadUrl("a reader of URLs refuses it") from None
     for each in host.split(","):
-        found = _PLACE.fullmatch(each)
-        if found is None or int(found[2] or 0) > 65535:
+        match = _AUTHORITY.fullmatch(each)
+        if match is None or int(match[2] or 0) > 65535:
             raise BadUrl("its host or port is not clear")

@@ -13,7 +13,7 @@ from tests.attacks import brokers, codes, files, folders  # noqa: F401 - each ad
 from tests.attacks.lab import ATTACKS, Attack, Lab, Outcome
 
 ROOT = Path(__file__).parents[2]
-PARTS = {
+TITLES = {
     1: "A folder that somebody else wrote",
     2: "What a file claims",
     3: "What an exit code says",
@@ -38,21 +38,21 @@ def main() -> int:
 
 def chosen() -> list[Attack]:
     """Return every attack, by parts."""
-    return sorted(ATTACKS, key=lambda each: each.part)
+    return sorted(ATTACKS, key=lambda each: each.group)
 
 
 def run(tree: Path, attacks: list[Attack], *, show: bool) -> dict[str, Outcome]:
     """Return the outcome of each attack by its name."""
-    found: dict[str, Outcome] = {}
-    with tempfile.TemporaryDirectory(prefix="twolocks-attacks-") as place:
-        lab = Lab(tree, Path(place))
+    result: dict[str, Outcome] = {}
+    with tempfile.TemporaryDirectory(prefix="twolocks-attacks-") as folder:
+        lab = Lab(tree, Path(folder))
         for each in attacks:
-            found[each.name] = outcome = each.run(lab)
+            result[each.name] = outcome = each.run(lab)
             if show:
                 line = (verdict(outcome), f"{code(outcome):>4}", each.name, outcome.what, each.test)
                 sys.stdout.write("  ".join(line) + "\n")
                 sys.stdout.flush()
-    return found
+    return result
 
 
 def verdict(outcome: Outcome) -> str:
@@ -66,10 +66,10 @@ def code(outcome: Outcome) -> str:
 def table(attacks: list[Attack], before: dict[str, Outcome], after: dict[str, Outcome]) -> str:
     """Return the tables of two checkouts, one for each part."""
     lines = []
-    for part, title in PARTS.items():
+    for group, title in TITLES.items():
         lines += [f"## {title}", "", "| attack | before | now | test |", "| --- | --- | --- | --- |"]
         for each in attacks:
-            if each.part == part:
+            if each.group == group:
                 cells = [
                     f"{verdict(at[each.name])}, {code(at[each.name])}: {at[each.name].what}" for at in (before, after)
                 ]

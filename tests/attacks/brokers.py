@@ -76,8 +76,8 @@ class Fleet:
         """Return the id of the run, when it is planned."""
         until = time.monotonic() + LIMIT
         while time.monotonic() < until:
-            for found in self.folder.glob("parts/*/plan.json"):
-                return found.parent.name
+            for path in self.folder.glob("parts/*/plan.json"):
+                return path.parent.name
             time.sleep(0.1)
         raise AssertionError("no run was planned")
 

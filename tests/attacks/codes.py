@@ -124,8 +124,8 @@ def log_command(lab: Lab) -> Outcome:
                      for n, name in enumerate(names)]  # fmt: skip
     with running(Sandbox([], subscriptions)) as box:
         ended = lab.run(folder, "access", "check", env=box.environment())
-    found = re.findall(r"(?m)^\s*::[a-z-]+|##vso\[", ended.text)
-    return result(ended, bool(found), f"{len(found)} log commands printed", "broken")
+    matches = re.findall(r"(?m)^\s*::[a-z-]+|##vso\[", ended.text)
+    return result(ended, bool(matches), f"{len(matches)} log commands printed", "broken")
 
 
 # Defects that are none
@@ -206,8 +206,8 @@ def shown_password(lab: Lab) -> Outcome:
     shown = lab.run(folder, "config", "show", env=env)
     used = lab.run(folder, "history", "list", "--history", "x", env=env)
     ended = lab.run(folder, "scan", "--from", lab.taken(folder), "--verbose", env=env)
-    found = re.findall(r"canary[123]", shown.text + used.text + ended.text)
-    return result(ended, bool(found), f"{len(set(found))} of 3 parts are shown", "0 of 3 parts are shown")
+    matches = re.findall(r"canary[123]", shown.text + used.text + ended.text)
+    return result(ended, bool(matches), f"{len(set(matches))} of 3 parts are shown", "0 of 3 parts are shown")
 
 
 @attack(3, "row whose command is a brace", "rulebook/test_row_files.py::test_braces_of_a_fix_that_cannot_be_filled_in")

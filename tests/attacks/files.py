@@ -53,9 +53,9 @@ def _changed(lab: Lab, name: str, how: Callable[[list[Json]], object], *, sealed
     how(lines)
     texts, chain = [], Chain()
     for line in lines:
-        place = line.get("end", line)
-        if sealed and "chain" in place:
-            place["chain"] = chain.text
+        target = line.get("end", line)
+        if sealed and "chain" in target:
+            target["chain"] = chain.text
         texts.append(json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode())
         chain.add(texts[-1])
     file.write_bytes(b"".join(text + b"\n" for text in texts))
@@ -69,9 +69,9 @@ def _hides(lab: Lab, name: str, how: Callable[[list[Json]], object], *, sealed: 
 
 def _body(lines: list[Json]) -> Json:
     """Return the record of the open account."""
-    found: Json
-    (found,) = [each["resource"] for each in lines if each.get("resource", {}).get("id") == OPEN["id"]]
-    return found
+    document: Json
+    (document,) = [each["resource"] for each in lines if each.get("resource", {}).get("id") == OPEN["id"]]
+    return document
 
 
 def _without(lines: list[Json]) -> None:
@@ -90,12 +90,12 @@ def _without_any_trace(lines: list[Json]) -> None:
 
 def _twice(lines: list[Json]) -> None:
     """Put a closed account with the same id behind the open one."""
-    place = next(number for number, each in enumerate(lines) if "resource" in each)
+    position = next(number for number, each in enumerate(lines) if "resource" in each)
     record = _body(lines)
     harmless = closed("stopen")["properties"]
-    lines.insert(place + 1, {"resource": {**record, "body": {**record.get("body", {}), "properties": harmless}}})
+    lines.insert(position + 1, {"resource": {**record, "body": {**record.get("body", {}), "properties": harmless}}})
     if "body" not in record:
-        lines[place + 1] = {"resource": {**record, "properties": harmless}}
+        lines[position + 1] = {"resource": {**record, "properties": harmless}}
     lines[-1]["end"]["resources"] += 1
 
 
@@ -190,8 +190,8 @@ def link_under_temporary_name(lab: Lab) -> Outcome:
     "report/test_gaps.py::test_a_role_holds_no_action_that_an_answer_made_up",
 )
 def injected_action(lab: Lab) -> Outcome:
-    said = f"The client 'x' with object id 'x' does not have authorization to perform action '{WRITE}' over scope '/'."
-    body = json.dumps({"error": {"code": "AuthorizationFailed", "message": said}})
+    text = f"The client 'x' with object id 'x' does not have authorization to perform action '{WRITE}' over scope '/'."
+    body = json.dumps({"error": {"code": "AuthorizationFailed", "message": text}})
     refused = Fault("status", "*/providers/Microsoft.KeyVault/vaults", status=403, body=body)
     folder = lab.folder("role")
     ended = lab.scan(folder, [OPEN], "--no-graph", "--out", "f.json", "--out", "f.html", faults=[refused])
@@ -257,8 +257,8 @@ def _reported(lab: Lab, name: str, suffix: str, change: Callable[[Json], object]
     """Change a findings file in which a read failed, and write a report of it."""
     folder = lab.folder(f"report-{name}")
     action = "Microsoft.KeyVault/vaults/read"
-    said = f"The client 'x' with object id 'x' does not have authorization to perform action '{action}' over scope '/'."
-    body = json.dumps({"error": {"code": "AuthorizationFailed", "message": said}})
+    text = f"The client 'x' with object id 'x' does not have authorization to perform action '{action}' over scope '/'."
+    body = json.dumps({"error": {"code": "AuthorizationFailed", "message": text}})
     refused = Fault("status", "*/providers/Microsoft.KeyVault/vaults", status=403, body=body)
     lab.scan(folder, [OPEN], "--no-graph", "--out", "f.json", faults=[refused])
     document = json.loads((folder / "f.json").read_bytes())
@@ -271,25 +271,25 @@ def _reported(lab: Lab, name: str, suffix: str, change: Callable[[Json], object]
 
 @attack(2, "time of a findings file that is Markdown", "document/test_words.py::test_a_time_that_cannot_be_is_named")
 def markdown_time(lab: Lab) -> Outcome:
-    said = "[all is well](https://evil.example)"
-    ended, text = _reported(lab, "markdown", ".md", lambda found: found["scan"].update(taken=said))
-    return result(ended, said in text or ended.code != 2, "it is a link of the report", "refused")
+    message = "[all is well](https://evil.example)"
+    ended, text = _reported(lab, "markdown", ".md", lambda document: document["scan"].update(taken=message))
+    return result(ended, message in text or ended.code != 2, "it is a link of the report", "refused")
 
 
 @attack(
     2, "identity of a findings file in a command", "report/test_gaps.py::test_the_role_holds_just_the_missing_actions"
 )
 def named_principal(lab: Lab) -> Outcome:
-    ended, text = _reported(lab, "principal", ".html", lambda found: found["scan"].update(principal="evil-app"))
+    ended, text = _reported(lab, "principal", ".html", lambda document: document["scan"].update(principal="evil-app"))
     fell = re.search(r"--assignee\S* '?evil-app", html.unescape(re.sub(r"<[^>]+>", "", text))) is not None
     return result(ended, fell, "the command gives it the role", "only the user names who gets the role")
 
 
 @attack(2, "risk of a key that a newer version has", "document/test_words.py::test_an_unknown_word_is_named")
 def newer_risk(lab: Lab) -> Outcome:
-    def change(found: Json) -> None:
+    def change(document: Json) -> None:
         risk = {"id": "quantum", "severity": "low", "what": "x"}
-        found["keys"] = [{"holder": "customer", "stores": [], "key": "https://v/keys/k", "risks": [risk]}]
+        document["keys"] = [{"holder": "customer", "stores": [], "key": "https://v/keys/k", "risks": [risk]}]
 
     ended, _ = _reported(lab, "risk", ".html", change)
     return result(ended, ended.code != 2, "ended as a defect" if ended.code == 70 else "accepted", "refused")
@@ -300,7 +300,7 @@ def newer_risk(lab: Lab) -> Outcome:
     "place of parts that others can write",
     "fleet/test_hostile_broker.py::test_a_place_that_others_can_write_is_refused",
 )
-def shared_parts(lab: Lab) -> Outcome:
+def shared_fleet(lab: Lab) -> Outcome:
     folder = lab.folder("parts")
     (folder / "parts").mkdir()
     (folder / "parts").chmod(0o777)

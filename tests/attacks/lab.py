@@ -52,7 +52,7 @@ class Attack:
     """`test`: the test that fails where it is not held, as `file::function`. `slow`: only `python -m tests.attacks`."""
 
     name: str
-    part: int
+    group: int
     test: str
     run: Callable[["Lab"], Outcome]
     slow: bool = False
@@ -63,12 +63,12 @@ ATTACKS: list[Attack] = []
 
 
 def attack(
-    part: int, name: str, test: str, *, slow: bool = False
+    group: int, name: str, test: str, *, slow: bool = False
 ) -> Callable[[Callable[["Lab"], Outcome]], Callable[["Lab"], Outcome]]:
-    """Add a function to the attacks. `part`: the threat's kind (1 folder, 2 file, 3 exit code, 4 broker)."""
+    """Add a function to the attacks. `group`: the threat's kind (1 folder, 2 file, 3 exit code, 4 broker)."""
 
     def added(run: Callable[["Lab"], Outcome]) -> Callable[["Lab"], Outcome]:
-        ATTACKS.append(Attack(name, part, f"tests/{test}", run, slow))
+        ATTACKS.append(Attack(name, group, f"tests/{test}", run, slow))
         return run
 
     return added
@@ -80,15 +80,15 @@ def result(ended: Ended, fell: bool, then: str, held: str) -> Outcome:
 
 
 class Lab:
-    """Runs commands of the checkout `tree` below `place`. What several attacks need is made once."""
+    """Runs commands of the checkout `tree` below `base`. What several attacks need is made once."""
 
-    def __init__(self, tree: Path, place: Path) -> None:
-        self.tree, self.place = tree.resolve(), place
+    def __init__(self, tree: Path, base: Path) -> None:
+        self.tree, self.base = tree.resolve(), base
         self._snapshot: Path | None = None
 
     def folder(self, name: str) -> Path:
         """Make the working folder of an attack; what belongs to the user lies beside it."""
-        made = self.place / name / "theirs"
+        made = self.base / name / "theirs"
         made.mkdir(parents=True)
         (made.parent / "home").mkdir()
         return made
@@ -153,16 +153,16 @@ class Lab:
         """Serve metadata that ask for tokens of an audience. The variables are of a login that trusts the server."""
         made = folder.parent / "certificates"
         made.mkdir()
-        with endpoint(made, [audience]) as found, running(Sandbox([OPEN], [SUBSCRIPTION])) as entra:
+        with endpoint(made, [audience]) as value, running(Sandbox([OPEN], [SUBSCRIPTION])) as entra:
             env = {name: each for name, each in entra.environment().items() if not name.startswith("TWOLOCKS_")}
             trusted = trusting(folder.parent, str(made / "ca.pem"), env["SSL_CERT_FILE"])
-            yield found, {**env, "SSL_CERT_FILE": trusted, "REQUESTS_CA_BUNDLE": trusted}
+            yield value, {**env, "SSL_CERT_FILE": trusted, "REQUESTS_CA_BUNDLE": trusted}
 
 
 def findings(file: Path) -> list[Json]:
     """Return the rows of a findings document; none where there is no file."""
-    found: list[Json] = json.loads(file.read_bytes())["findings"] if file.exists() else []
-    return found
+    matches: list[Json] = json.loads(file.read_bytes())["findings"] if file.exists() else []
+    return matches
 
 
 __all__ = ["ATTACKS", "GROUP", "SUB", "Attack", "Ended", "Lab", "Outcome", "attack", "certificates", "result"]

@@ -57,9 +57,9 @@ class HostileSandbox(Sandbox):
 
 def peak_mb() -> int:
     """The peak memory of this process. getrusage would count that of the process that started it, too."""
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text("ascii"), re.MULTILINE)
-    assert found is not None
-    return int(found[1]) >> 10
+    match = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text("ascii"), re.MULTILINE)
+    assert match is not None
+    return int(match[1]) >> 10
 
 
 def text(body: bytes | str, status: int = 200, **headers: str) -> MadeBy:
@@ -82,8 +82,8 @@ def link(to: Any) -> MadeBy:
     """A page whose next link is this; `HOST` stands for the sandbox."""
 
     def made(box: HostileSandbox, query: str) -> Made:
-        found = to.replace("HOST", box.url.removeprefix("https://")) if isinstance(to, str) else to
-        return answer({"value": [], "nextLink": found})
+        result = to.replace("HOST", box.url.removeprefix("https://")) if isinstance(to, str) else to
+        return answer({"value": [], "nextLink": result})
 
     return made
 
@@ -102,8 +102,8 @@ def ring(box: HostileSandbox, query: str) -> Made:
 def bomb(megabytes: int, encoding: str = "gzip") -> bytes:
     """JSON of this size, compressed to a thousandth."""
     packed = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS if encoding == "gzip" else -zlib.MAX_WBITS)
-    parts = [packed.compress(b'{"value": [], "x": "'), *(packed.compress(b"0" * (1 << 20)) for _ in range(megabytes))]
-    return b"".join([*parts, packed.compress(b'"}'), packed.flush()])
+    chunks = [packed.compress(b'{"value": [], "x": "'), *(packed.compress(b"0" * (1 << 20)) for _ in range(megabytes))]
+    return b"".join([*chunks, packed.compress(b'"}'), packed.flush()])
 
 
 def raw(head: str, body: bytes = b"") -> MadeBy:
@@ -237,10 +237,11 @@ def answered(made: MadeBy) -> Result:
 def main() -> None:
     """Print, for each behaviour, what became of the list, and the peak of memory so far."""
     for name in sys.argv[1:] or list(BEHAVIOURS):
-        found = answered(BEHAVIOURS[name])
+        result = answered(BEHAVIOURS[name])
         peak = peak_mb()
         print(
-            f"{name}\t{found.gaps.get(LIST, {}).get('code') or f'read {found.reads.get(LIST)}'}\t{peak} MB", flush=True
+            f"{name}\t{result.gaps.get(LIST, {}).get('code') or f'read {result.reads.get(LIST)}'}\t{peak} MB",
+            flush=True,
         )
     print(f"{len(BEHAVIOURS)} behaviours; link limit {LINK_BYTES} bytes")
 

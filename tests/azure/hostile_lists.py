@@ -35,8 +35,8 @@ def row(id: Any = S1, **more: Any) -> Json:
     return {"subscriptionId": id, "displayName": "prod", "state": "Enabled", "tenantId": TENANT, **more}
 
 
-def rows(*found: Any, **more: Any) -> MadeBy:
-    return whole({"value": list(found), **more})
+def rows(*result: Any, **more: Any) -> MadeBy:
+    return whole({"value": list(result), **more})
 
 
 def beside(id: Any) -> MadeBy:
@@ -181,8 +181,8 @@ def metadata(**login: Any) -> MadeBy:
     """Metadata whose login is this; `SELF` stands for the sandbox."""
 
     def made(box: HostileSandbox, query: str) -> Made:
-        said = json.dumps({**endpoints(box.url), "authentication": login}).replace("SELF", box.url)
-        return HttpAnswer(200, said.encode())
+        message = json.dumps({**endpoints(box.url), "authentication": login}).replace("SELF", box.url)
+        return HttpAnswer(200, message.encode())
 
     return made
 
@@ -256,11 +256,11 @@ def trap() -> Iterator[tuple[int, list[bytes]]]:
         def accept() -> None:
             while True:
                 try:
-                    found, _ = listening.accept()
+                    result, _ = listening.accept()
                 except OSError:
                     return
-                with found:
-                    got.append(found.recv(4096))
+                with result:
+                    got.append(result.recv(4096))
 
         threading.Thread(target=accept, daemon=True).start()
         yield listening.getsockname()[1], got
@@ -271,11 +271,11 @@ def trapped(made: MadeBy, port: int) -> MadeBy:
     """The same, with the port of the trap filled in."""
 
     def filled(box: HostileSandbox, query: str) -> Made:
-        found = made(box, query)
-        if isinstance(found, HttpAnswer):
-            found.body = found.body.replace(b"TRAP", str(port).encode())
-            found.headers.update({name: each.replace("TRAP", str(port)) for name, each in found.headers.items()})
-        return found
+        result = made(box, query)
+        if isinstance(result, HttpAnswer):
+            result.body = result.body.replace(b"TRAP", str(port).encode())
+            result.headers.update({name: each.replace("TRAP", str(port)) for name, each in result.headers.items()})
+        return result
 
     return filled
 
@@ -326,8 +326,8 @@ def collected() -> Iterator[None]:
 
 def said(ended: Ended) -> str:
     """The line of a log that says why: the gap, the error, or the end."""
-    found = [each for each in ended.err.splitlines() if re.match(r"(\S+ +)?(gap|error)", each)]
-    return (found or ended.err.splitlines()[-1:])[0][:160]
+    matches = [each for each in ended.err.splitlines() if re.match(r"(\S+ +)?(gap|error)", each)]
+    return (matches or ended.err.splitlines()[-1:])[0][:160]
 
 
 GROUPS: dict[str, tuple[str, dict[str, MadeBy]]] = {
@@ -340,9 +340,9 @@ GROUPS: dict[str, tuple[str, dict[str, MadeBy]]] = {
 
 
 def of(group: str, name: str) -> tuple[Ended, Json]:
-    path, found = GROUPS[group]
+    path, result = GROUPS[group]
     variables = {"AZURE_AUTHORITY_HOST": ""} if group == "metadata" else {}
-    return scan(path, found[name], below=group == "refusals", variables=variables)
+    return scan(path, result[name], below=group == "refusals", variables=variables)
 
 
 def main() -> None:
@@ -352,7 +352,7 @@ def main() -> None:
             with collected():
                 ended, _ = of(group, name)
             print(f"{group}\t{name}\t{ended.code}\t{said(ended)}", flush=True)
-    print(f"{sum(len(found) for _, found in GROUPS.values())} behaviours")
+    print(f"{sum(len(result) for _, result in GROUPS.values())} behaviours")
 
 
 if __name__ == "__main__":

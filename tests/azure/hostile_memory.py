@@ -178,10 +178,10 @@ class Measured:
 def peak_mb(pid: int) -> int:
     """The peak memory of a process, 0 where it has ended."""
     try:
-        found = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text("ascii"), re.MULTILINE)
+        match = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text("ascii"), re.MULTILINE)
     except OSError:
         return 0
-    return int(found[1]) >> 10 if found else 0
+    return int(match[1]) >> 10 if match else 0
 
 
 def measured(load: Load) -> Measured:
@@ -219,16 +219,16 @@ def _peaks(process: "subprocess.Popen[bytes]", ends: float) -> Iterator[int]:
 
 def _said(log: str) -> str:
     lines = log.splitlines()
-    found = [each for each in lines if re.match(r"(\S+ +)?(gap|error)", each) and "limit" in each] or lines[-1:]
-    return found[0][:150] if found else ""
+    matches = [each for each in lines if re.match(r"(\S+ +)?(gap|error)", each) and "limit" in each] or lines[-1:]
+    return matches[0][:150] if matches else ""
 
 
 def main() -> None:
     """Print a line for each load."""
     for name in sys.argv[1:] or list(LOADS):
-        found = measured(LOADS[name])
-        code = "stopped" if found.code is None else found.code
-        print(f"{name}\t{code}\t{found.peak} MB\t{found.seconds:.0f} s\t{found.said}", flush=True)
+        result = measured(LOADS[name])
+        code = "stopped" if result.code is None else result.code
+        print(f"{name}\t{code}\t{result.peak} MB\t{result.seconds:.0f} s\t{result.said}", flush=True)
 
 
 if __name__ == "__main__":

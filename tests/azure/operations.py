@@ -63,13 +63,13 @@ def operations() -> list[Operation]:
 
 
 def built(module: Any) -> Iterator[Operation]:
-    for part in [
+    for template in [
         module,
         *(importlib.import_module(f"{module.__name__}.{m.name}") for m in pkgutil.iter_modules(module.__path__)),
     ]:
-        for name, builder in inspect.getmembers(part, inspect.isfunction):
+        for name, builder in inspect.getmembers(template, inspect.isfunction):
             if name.startswith("build_") and name.endswith("_request"):
-                yield from called(f"{part.__name__}.{name}", builder)
+                yield from called(f"{template.__name__}.{name}", builder)
 
 
 def called(name: str, builder: Any) -> Iterator[Operation]:
@@ -89,7 +89,7 @@ def called(name: str, builder: Any) -> Iterator[Operation]:
 
 
 def words(path: str) -> tuple[str, ...]:
-    return tuple(part.lower() for part in path.split("/") if part)
+    return tuple(template.lower() for template in path.split("/") if template)
 
 
 def below(type: str) -> str:

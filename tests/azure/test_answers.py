@@ -15,7 +15,7 @@ MEGABYTE = 1 << 20
 def unpacked(body: bytes, encoding: str, cut: int, most: int = 64 * MEGABYTE) -> bytes:
     """What is left of a body that arrives in chunks of this size."""
     size = _Size("/x", most, encoding)
-    chunks = (body[place : place + cut] for place in range(0, len(body), cut))
+    chunks = (body[position : position + cut] for position in range(0, len(body), cut))
     return b"".join(plain for chunk in chunks for plain in size.unpack(chunk)) + size.rest()
 
 

@@ -40,8 +40,8 @@ def same_cloud(audience: str, host: str) -> bool:
 
 def of_endpoint(arm: str, metadata: object, named: str) -> Cloud:
     """The cloud of --arm-endpoint, as `resolve_cloud` takes it."""
-    found = endpoint(arm)
-    return known_at(found) or described(found, metadata, named)
+    value = endpoint(arm)
+    return known_at(value) or described(value, metadata, named)
 
 
 @settings(max_examples=1500, deadline=None)
@@ -58,22 +58,22 @@ def test_a_token_for_azure_goes_to_azure_only(
     metadata = {"authentication": {"loginEndpoint": login, "audiences": audiences}}
     with pytest.MonkeyPatch.context() as patched, suppress(InputError):
         patched.setenv("AZURE_AUTHORITY_HOST", authority)
-        found = of_endpoint(arm, metadata, named)
-        audience = found.scope.removesuffix("/.default")
+        result = of_endpoint(arm, metadata, named)
+        audience = result.scope.removesuffix("/.default")
         assert audience.startswith("https://")
-        assert same_cloud(audience, found.host)
+        assert same_cloud(audience, result.host)
         if audience in {each.scope.removesuffix("/.default") for each in CLOUDS.values()}:
-            assert any(found.host == each or found.host.endswith(f".{each}") for each in KNOWN)
-        assert origin(found.authority) in AUTHORITIES | {authority}
+            assert any(result.host == each or result.host.endswith(f".{each}") for each in KNOWN)
+        assert origin(result.authority) in AUTHORITIES | {authority}
 
 
 @pytest.mark.parametrize("host", [*KNOWN, *(f"westeurope.{each}" for each in KNOWN)])
 def test_a_known_cloud_is_never_asked_how_to_sign_in(host: str) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.delenv("AZURE_AUTHORITY_HOST", raising=False)
-        found = known_at(endpoint(host))
-    assert found is not None
-    assert (found.scope, found.authority) in {(each.scope, each.authority) for each in CLOUDS.values()}
+        result = known_at(endpoint(host))
+    assert result is not None
+    assert (result.scope, result.authority) in {(each.scope, each.authority) for each in CLOUDS.values()}
 
 
 ACCOUNTS = st.one_of(
@@ -94,8 +94,8 @@ def test_a_token_for_storage_goes_to_the_account_or_to_the_cloud_of_the_login(
 ) -> None:
     environ = {"AZURE_STORAGE_ACCOUNT_NAME": "stone", "AZURE_STORAGE_SERVICE_ENDPOINT": own}
     with suppress(InputError):
-        found = storage_endpoint(account, environ, name if name in CLOUDS else "public", "", "--out")
-        audience, host = blobs.audience(found, name), origin(found)
+        value = storage_endpoint(account, environ, name if name in CLOUDS else "public", "", "--out")
+        audience, host = blobs.audience(value, name), origin(value)
         assert origin(audience) == host or (
             audience == blobs.EVERY_ACCOUNT
             and name in CLOUDS
@@ -105,5 +105,5 @@ def test_a_token_for_storage_goes_to_the_account_or_to_the_cloud_of_the_login(
 
 def test_the_clouds_themselves() -> None:
     for each in CLOUDS:
-        found = cloud(each)
-        assert azure_cloud(found.arm) == azure_cloud(found.scope) == each
+        result = cloud(each)
+        assert azure_cloud(result.arm) == azure_cloud(result.scope) == each

@@ -99,9 +99,9 @@ def test_clients_share_one_session_and_the_same_guards() -> None:
 def imported(plan: str, *, graph: bool) -> set[str]:
     script = SCRIPT.format(plan=plan, graph=graph)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
-    found = json.loads(done.stdout)
-    assert found["resources"]
-    return set(found["modules"]) - {"azure.mgmt.core"}
+    document = json.loads(done.stdout)
+    assert document["resources"]
+    return set(document["modules"]) - {"azure.mgmt.core"}
 
 
 def test_heavy_clients_are_imported_only_where_a_read_needs_them() -> None:

@@ -72,12 +72,12 @@ def test_an_endpoint_says_how_to_sign_in_and_the_user_repeats_it(
     with pytest.raises(InputError, match="asks for tokens of another host") as raised:
         described("https://arm.example", metadata)
     assert raised.value.do == f"if it is yours: --arm-audience {STACK}"
-    found = described("https://arm.example", metadata, STACK)
-    assert (found.authority, found.scope) == (
+    result = described("https://arm.example", metadata, STACK)
+    assert (result.authority, result.scope) == (
         "https://login.stack.example",
         "https://management.stack.example/guid/.default",
     )
-    assert not found.known
+    assert not result.known
 
 
 @pytest.mark.parametrize(

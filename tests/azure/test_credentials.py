@@ -79,16 +79,20 @@ def without(*names: str) -> dict[str, str]:
 
 def test_the_environment() -> None:
     running = box()
-    found = account(running, "environment")
-    assert (found.name, found.kind, found.tenant) == ("Twolocks sandbox", "environment", running.tenant)
+    signed_in_account = account(running, "environment")
+    assert (signed_in_account.name, signed_in_account.kind, signed_in_account.tenant) == (
+        "Twolocks sandbox",
+        "environment",
+        running.tenant,
+    )
 
 
 def test_workload_identity(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(SUBJECT)
-    found = account(
+    signed_in_account = account(
         box(), "workload-identity", AZURE_FEDERATED_TOKEN_FILE=str(tmp_path / "token"), AZURE_CLIENT_SECRET=""
     )
-    assert found.kind == "workload-identity"
+    assert signed_in_account.kind == "workload-identity"
 
 
 def test_the_azure_cli_runs_once(tmp_path: Path) -> None:
@@ -153,8 +157,8 @@ def test_managed_identity_is_never_asked_through_a_proxy(metadata_service: tuple
     running = box()
     running.entra.tokens["managed"] = running.entra.tokens[running.token()]
     proxy = {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "", "no_proxy": ""}
-    found = account(running, "managed-identity", IDENTITY_ENDPOINT=url, IDENTITY_HEADER="h", **proxy)
-    assert found.kind == "managed-identity"
+    signed_in_account = account(running, "managed-identity", IDENTITY_ENDPOINT=url, IDENTITY_HEADER="h", **proxy)
+    assert signed_in_account.kind == "managed-identity"
     assert len(asked) == 1
 
 
@@ -227,9 +231,9 @@ def test_azure_pipelines_signs_in_with_its_service_connection() -> None:
                 await reader.subscriptions()
                 return reader.account
 
-        found = asyncio.run(main())
+        signed_in_account = asyncio.run(main())
         asked = [each for each in running.requests if each.url.startswith("/oidc/pipelines")]
-    assert (found.kind, found.tenant) == ("azure-pipelines", running.tenant)
+    assert (signed_in_account.kind, signed_in_account.tenant) == ("azure-pipelines", running.tenant)
     assert [(each.method, each.status) for each in asked] == [("POST", 200)]
     assert asked[0].url.endswith(f"?api-version=7.1&serviceConnectionId={CONNECTION}")
 

@@ -81,8 +81,8 @@ def deployed(rules: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def estate(power: str = "PowerState/running") -> list[dict[str, Any]]:
-    place = {"subnet": {"id": f"{VNET}/subnets/a"}, "publicIPAddress": {"id": PIP}}
-    configuration = {"privateIPAddress": "10.0.0.4", **place}
+    properties = {"subnet": {"id": f"{VNET}/subnets/a"}, "publicIPAddress": {"id": PIP}}
+    configuration = {"privateIPAddress": "10.0.0.4", **properties}
     subnet = {"id": f"{VNET}/subnets/a", "name": "a", "properties": {"networkSecurityGroup": {"id": NSG}}}
     rules = [rule("stop", 100, "Deny", "198.51.100.0/24", "*"), rule("ssh", 200, "Allow", "Internet", "22")]
     admin = {
@@ -168,10 +168,10 @@ def test_without_the_option_not_even_these_leave() -> None:
         assert posts(box) == []
 
 
-@pytest.mark.parametrize("place", ["rg#a", "rg?a", "rg\na", "rg-a/providers/Microsoft.X/y/z"])
-def test_an_odd_id_is_no_defect(place: str) -> None:
+@pytest.mark.parametrize("name", ["rg#a", "rg?a", "rg\na", "rg-a/providers/Microsoft.X/y/z"])
+def test_an_odd_id_is_no_defect(name: str) -> None:
     """It ended with 70, because the request was cut at `#`, and so refused as no read."""
-    bodies = json.loads(json.dumps(estate()).replace("/rg-a/", json.dumps(f"/{place}/")[1:-1]))
+    bodies = json.loads(json.dumps(estate()).replace("/rg-a/", json.dumps(f"/{name}/")[1:-1]))
     with running(Sandbox(bodies, [SUB], grants=ALL)) as box:
         assert scan(box).code in (0, 3)
 
@@ -201,24 +201,24 @@ def test_where_azure_agrees_nothing_is_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("what", "text"),
     [
         ("nic", "nic, at a, tcp/0: Azure allows 198.51.100.0/24, Twolocks no one"),
         ("net", "net, security admin rules"),
     ],
 )
-def test_a_disagreement_is_a_defect_of_ours_and_hides_nothing(what: str, said: str) -> None:
+def test_a_disagreement_is_a_defect_of_ours_and_hides_nothing(what: str, text: str) -> None:
     with sandbox(disagrees=[what]) as box:
         ended = scan(box, "--out", "f.json")
         assert ended.code == 70, ended.err
-        assert f"error: Azure disagrees with Twolocks, a defect of Twolocks: {said}" in ended.err
+        assert f"error: Azure disagrees with Twolocks, a defect of Twolocks: {text}" in ended.err
         assert ": a defect of Twolocks" in ended.err
         document = json.loads(Path("f.json").read_bytes())
-        assert said in document["coverage"]["notes"][0]
+        assert text in document["coverage"]["notes"][0]
         assert [row["endpoint"] for row in document["exposures"]] == ["tcp/22"]
-        found = twolocks("scan", "--effective", "--only", "machine-*", env=box.environment())
-        assert found.code == 1
-        assert "Azure disagrees in " in found.err
+        result = twolocks("scan", "--effective", "--only", "machine-*", env=box.environment())
+        assert result.code == 1
+        assert "Azure disagrees in " in result.err
 
 
 def test_a_refusal_is_a_gap_that_names_the_action() -> None:

@@ -24,9 +24,9 @@ LIMITS = {
 
 @pytest.mark.parametrize("name", BEHAVIOURS)
 def test_a_hostile_answer_is_a_gap(name: str) -> None:
-    found = answered(BEHAVIOURS[name])
-    assert LIST not in found.reads
-    code = found.gaps[LIST]["code"]
+    result = answered(BEHAVIOURS[name])
+    assert LIST not in result.reads
+    code = result.gaps[LIST]["code"]
     assert code
     assert code.isprintable()
     if name in LIMITS:
@@ -35,9 +35,9 @@ def test_a_hostile_answer_is_a_gap(name: str) -> None:
 
 @pytest.mark.parametrize("name", FINE)
 def test_an_ordinary_answer_is_read(name: str) -> None:
-    found = answered(FINE[name])
-    assert LIST not in found.gaps
-    assert found.reads[LIST] == (1300 if "12 MB" in name else 1)
+    result = answered(FINE[name])
+    assert LIST not in result.gaps
+    assert result.reads[LIST] == (1300 if "12 MB" in name else 1)
 
 
 def test_memory_stays_below_500_mb() -> None:

@@ -16,6 +16,6 @@ FAST = (
 # Permissions and tenants are read by the same reader, with the same limit of a page, as the list of `make test`.
 @pytest.mark.parametrize("name", some(FAST, 1))
 def test_memory_stays_below_500_mb(name: str) -> None:
-    found = measured(LOADS[name])
-    assert found.peak < MOST_MB
-    assert found.code in (None, 0, 3)
+    result = measured(LOADS[name])
+    assert result.peak < MOST_MB
+    assert result.code in (None, 0, 3)

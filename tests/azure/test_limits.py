@@ -158,12 +158,12 @@ def test_the_delay_of_many_is_that_of_one_after_the_other(kind: str, pauses: lis
     for pause in pauses:
         now += max(pause, limit.delay(now + pause))
         limit.take(now)
-    said, at = limit.delay(now, count), now
+    stated, at = limit.delay(now, count), now
     for _ in range(count):
         while (more := limit.delay(at)) > 0:
             at += max(more, SHORTEST)
         limit.take(at)
-    assert abs(at - now - said) < 2 * SHORTEST * count
+    assert abs(at - now - stated) < 2 * SHORTEST * count
 
 
 def test_a_wait_ends_by_any_clock() -> None:
@@ -195,8 +195,8 @@ def test_those_in_a_line_go_several_at_once_and_no_later_than_told() -> None:
         return times
 
     times = asyncio.run(main())
-    for place, time in enumerate(times):
-        earliest = max(0, place - 249) / 25
+    for position, time in enumerate(times):
+        earliest = max(0, position - 249) / 25
         assert earliest - 1e-6 <= time <= earliest + GATHER_SECONDS + 0.05
     assert woken <= 4 / GATHER_SECONDS + 2, "one at a time would wake up a hundred times"
     assert 3.9 < times[-1] < 4.1, "the last does not wait for others"

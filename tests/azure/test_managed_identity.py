@@ -88,8 +88,8 @@ def signed_in(kind: str = "default") -> SignedInAccount:
         context = ssl.create_default_context()
         http = HttpSession(context)
         try:
-            async with tokens(kind, cloud("public"), "", http, context, print) as found:
-                return await found.account()
+            async with tokens(kind, cloud("public"), "", http, context, print) as token_cache:
+                return await token_cache.account()
         finally:
             await http.close()
 
@@ -139,8 +139,8 @@ def test_the_variable_of_the_sdks_leaves_a_part_of_the_chain(
         monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", url)
         with pytest.raises(NoCredential) as error:
             signed_in()
-    found = [each for each in ("Azure CLI", "managed identity") if each in str(error.value.at)]
-    assert found == [tried]
+    matches = [each for each in ("Azure CLI", "managed identity") if each in str(error.value.at)]
+    assert matches == [tried]
 
 
 def test_a_login_of_the_sdks_that_is_not_known_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def copies() -> Figures:
         for turn in range(max(COPIES.values())):
             for count in (count for count, most in COPIES.items() if turn < most):
                 runs[count].append(child("tests.benchmarks.copies", count, estate))
-    figures = {count: medians(found) for count, found in runs.items()}
+    figures = {count: medians(matches) for count, matches in runs.items()}
     first, *_, last = figures.values()
     return {**figures, "ratio": round(last["ms_a_resource"] / first["ms_a_resource"], 3)}
 
@@ -140,8 +140,8 @@ def large() -> Figures:
         small = child(module, "write", tenth, str(Path(folder) / "tenth.html"))
         figures["html --redact"] = child(module, "write", whole, str(Path(folder) / "redacted.html"), "--redact")
         figures["json --redact"] = child(module, "write", whole, str(Path(folder) / "redacted.json"), "--redact")
-        parts = ("--split", "subscription")
-        figures["json --split subscription"] = child(module, "write", whole, str(Path(folder) / "p.json"), *parts)
+        split = ("--split", "subscription")
+        figures["json --split subscription"] = child(module, "write", whole, str(Path(folder) / "p.json"), *split)
         opened = child(module, "page", page)
     ratio = figures["html"]["cpu_s"] / small["cpu_s"] * less["findings"] / rows["findings"]
     return {"rows": rows, "written": figures, "page": opened, "ratio": round(ratio, 3)}
@@ -169,8 +169,8 @@ def _scan(throttle: str) -> Figures:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         assert server.stdin is not None
-        said = json.loads(server.stdout.readline())
-        env = {**said["environment"], "TWOLOCKS_BENCH_SERVER": json.dumps(said)}
+        stated = json.loads(server.stdout.readline())
+        env = {**stated["environment"], "TWOLOCKS_BENCH_SERVER": json.dumps(stated)}
         with tempfile.TemporaryDirectory() as folder:
             record = Path(folder) / "paths.json"
             figures = child("tests.benchmarks.scan", "read", throttle, env={**env, "TWOLOCKS_BENCH_PATHS": str(record)})
@@ -192,7 +192,7 @@ def rules() -> Figures:
     return {count: five("tests.benchmarks.rules", count) for count in ("0", "3000")}
 
 
-PARTS: dict[str, Callable[[], Figures]] = {
+BENCHMARKS: dict[str, Callable[[], Figures]] = {
     "startup": startup,
     "rules": rules,
     "evaluate": evaluate,
@@ -210,14 +210,14 @@ PARTS: dict[str, Callable[[], Figures]] = {
 def timed(name: str) -> Figures:
     """Return the figures of a part. How long it took goes to standard error."""
     start = time.perf_counter()
-    figures = PARTS[name]()
+    figures = BENCHMARKS[name]()
     print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
     return figures
 
 
 def main(names: list[str]) -> None:
     kept: dict[str, Figures] = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
-    for name in names or PARTS:
+    for name in names or BENCHMARKS:
         kept[name] = {"measured": datetime.now(UTC).date().isoformat(), "figures": timed(name)}
         KEPT.write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
     PAGE.write_text(page(kept), "utf-8")
@@ -232,15 +232,15 @@ def table(rows: list[tuple[str, ...]]) -> str:
 
 def page(kept: dict[str, Figures]) -> str:
     """The page of figures, with what limits each."""
-    parts = [INTRODUCTION.format(runs=RUNS, cores=os.cpu_count(), python=platform.python_version())]
+    segments = [INTRODUCTION.format(runs=RUNS, cores=os.cpu_count(), python=platform.python_version())]
     for name, section in SECTIONS.items():
         if name in kept:
             head, _, rest = section(kept[name]["figures"]).partition("\n\n")
-            parts.append(f"{head}\n\nMeasured on {kept[name]['measured']}.\n\n{rest}")
+            segments.append(f"{head}\n\nMeasured on {kept[name]['measured']}.\n\n{rest}")
     if missing := [name for name in SECTIONS if name not in kept]:
-        parts.append(f"Not measured: {', '.join(missing)}.")
-    parts.append(TRIED)
-    return "\n\n".join(parts) + "\n"
+        segments.append(f"Not measured: {', '.join(missing)}.")
+    segments.append(TRIED)
+    return "\n\n".join(segments) + "\n"
 
 
 INTRODUCTION = """# Performance
@@ -263,8 +263,8 @@ vaults once went through all keys, subscriptions through all alerts, and names t
 `tests/reach/test_growth.py` counts the executed lines."""
 
 
-def started(found: Figures) -> str:
-    rows = [(name, f"{row['cpu_ms']:.0f}", f"{row['wall_ms']:.0f}") for name, row in found.items()]
+def started(document: Figures) -> str:
+    rows = [(name, f"{row['cpu_ms']:.0f}", f"{row['wall_ms']:.0f}") for name, row in document.items()]
     return f"""## Start
 
 {table([("command", "CPU ms", "wall ms"), *rows])}
@@ -272,8 +272,8 @@ def started(found: Figures) -> str:
 Limited by: click. The help imports neither the Azure SDKs nor jinja2 nor the rules."""
 
 
-def loaded(found: Figures) -> str:
-    rows = [(f"{row['rules']:.0f}", f"{row['cpu_ms']:.0f}") for row in found.values()]
+def loaded(document: Figures) -> str:
+    rows = [(f"{row['rules']:.0f}", f"{row['cpu_ms']:.0f}") for row in document.values()]
     return f"""## Loading rules
 
 {table([("rules", "CPU ms"), *rows])}
@@ -282,9 +282,9 @@ The second row is the built-in rules with copies of their rows. Limited by: the 
 for each row. A process loads them once."""
 
 
-def evaluated(found: Figures) -> str:
+def evaluated(document: Figures) -> str:
     fields = ("resources", "cpu_s", "resources_a_second", "kb_a_resource", "peak_mb")
-    rows = [(name, *(f"{row[field]:,}" for field in fields)) for name, row in found.items()]
+    rows = [(name, *(f"{row[field]:,}" for field in fields)) for name, row in document.items()]
     head = ("input", "resources", "CPU s", "resources/s per core", "KB per resource", "peak MB")
     return f"""## Evaluating a snapshot and writing the findings
 
@@ -294,9 +294,9 @@ Bundles are copies of the rules' examples, with children and exposures; peak mem
 Limited by: exposure functions and rules, in Python."""
 
 
-def grown(found: Figures) -> str:
+def grown(document: Figures) -> str:
     fields = ("copies", "resources", "cpu_s", "ms_a_resource", "peak_mb")
-    rows = [tuple(f"{found[count][field]:,}" for field in fields) for count in COPIES]
+    rows = [tuple(f"{document[count][field]:,}" for field in fields) for count in COPIES]
     first, *_, last = COPIES
     runs = ", ".join(str(each) for each in COPIES.values())
     return f"""## Copies of the sample estate in one snapshot
@@ -304,17 +304,17 @@ def grown(found: Figures) -> str:
 {table([("copies", "resources", "CPU s", "CPU ms per resource", "peak MB"), *rows])}
 
 Medians of {runs} fresh processes; the sizes take turns. From {first} to {last} copies, CPU per resource
-grows by {(found["ratio"] - 1) * 100:.0f} %; the aim is at most 10 %. Evaluation and writing alone:
+grows by {(document["ratio"] - 1) * 100:.0f} %; the aim is at most 10 %. Evaluation and writing alone:
 the estate is collected once before. `tests/reach/test_growth.py` counts the work itself."""
 
 
-def large_estate(found: Figures) -> str:
+def large_estate(document: Figures) -> str:
     fields = ("cpu_s", "wall_s", "hwm_mb", "mb")
     rows = [
-        (f"{found[size]['resources']:,}", name, *(f"{row[field]:,}" for field in fields))
+        (f"{document[size]['resources']:,}", name, *(f"{row[field]:,}" for field in fields))
         for size in SIZES
-        if size in found
-        for name, row in found[size]["written"].items()
+        if size in document
+        for name, row in document[size]["written"].items()
     ]
     return f"""## `twolocks scan --from` of 10,000 to a million resources
 
@@ -322,13 +322,13 @@ def large_estate(found: Figures) -> str:
 
 One run each, in one process (`--jobs 1`), start and loading of rules included. 40 % of the resources are storage
 accounts and what is below them, 5 % are of networks. CPU for each resource grows by
-{(found["ratio"] - 1) * 100:.0f} % from the first size to the second, written as JSON; the aim is at most 10 %.
+{(document["ratio"] - 1) * 100:.0f} % from the first size to the second, written as JSON; the aim is at most 10 %.
 Limited by: verdicts and their rows, in Python."""
 
 
-def reported(found: Figures) -> str:
+def reported(document: Figures) -> str:
     fields = ("mb", "cpu_s", "more_memory_mb")
-    rows = [(f"{int(name):,}", *(f"{row[field]:,}" for field in fields)) for name, row in found.items()]
+    rows = [(f"{int(name):,}", *(f"{row[field]:,}" for field in fields)) for name, row in document.items()]
     return f"""## Report
 
 {table([("findings", "MB", "CPU s", "added memory MB"), *rows])}
@@ -351,18 +351,18 @@ PAGE_ROWS = {
 """The figures of a page that are shown, with what each is."""
 
 
-def opened(found: Figures) -> str:
+def opened(document: Figures) -> str:
     """The report of a large estate: writing it in each form, and opening it."""
     rows = [
-        (name, *(f"{row[field]:,}" for field in ("mb", "cpu_s", "hwm_mb"))) for name, row in found["written"].items()
+        (name, *(f"{row[field]:,}" for field in ("mb", "cpu_s", "hwm_mb"))) for name, row in document["written"].items()
     ]
-    times = [(what, f"{found['page'][name]:.0f}") for name, what in PAGE_ROWS.items()]
-    size = found["rows"]
+    times = [(what, f"{document['page'][name]:.0f}") for name, what in PAGE_ROWS.items()]
+    size = document["rows"]
     return f"""## Report of {size["findings"]:,} findings and {size["exposures"]:,} endpoints
 
 {table([("format", "MB", "CPU s", "peak MB"), *rows])}
 
-One run each; MB of the first file. CPU for each finding is {found["ratio"]} times that of a report with a tenth
+One run each; MB of the first file. CPU for each finding is {document["ratio"]} times that of a report with a tenth
 of them. Limited by: decoding each row once for each pass over the rows.
 
 {table([("Chromium, HTML", "ms"), *times])}
@@ -372,9 +372,9 @@ paint. Limited by: parsing the file as HTML, and unpacking.
 `python -m tests.benchmarks.large_report` does each alone."""
 
 
-def reached(found: Figures) -> str:
+def reached(document: Figures) -> str:
     fields = ("interfaces", "groups", "rules", "index_mb", "with_answers_mb", "cpu_s", "openings", "hops")
-    rows = [(*(f"{row[field]:,}" for field in fields), f"{row['evaluation_s'] or ''}") for row in found.values()]
+    rows = [(*(f"{row[field]:,}" for field in fields), f"{row['evaluation_s'] or ''}") for row in document.values()]
     head = ("interfaces", "groups", "rules", "index MB", "with answers MB", "CPU s", "open ports", "hops")
     columns = (*head, "whole evaluation, CPU s")
     return f"""## Network index: who can reach each network interface, with the deciding rules
@@ -385,14 +385,14 @@ One run each; memory above that of the start. No two groups are equal; half of t
 organisation's standard ones. Limited by: parsing the rules of a group on first use, and iterating over them."""
 
 
-def remembered(found: Figures) -> str:
+def remembered(document: Figures) -> str:
     names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
     spans = ("first_night_s", "night_s", "worst_night_s", "first_night_mb", "growth_mb", "mb")
     asked = ("diff_last_s", "diff_all_s", "show_s", "trend_s", "prune_s")
-    nights = [(names[kind], *(f"{row[field]:,}" for field in spans)) for kind, row in found.items()]
-    questions = [(names[kind], *(f"{row[field]:,}" for field in asked)) for kind, row in found.items()]
+    nights = [(names[kind], *(f"{row[field]:,}" for field in spans)) for kind, row in document.items()]
+    questions = [(names[kind], *(f"{row[field]:,}" for field in asked)) for kind, row in document.items()]
     head = ("", "first scan s", "per scan s", "slowest s", "first scan MB", "growth per scan MB", "total MB")
-    some = found["sqlite"]
+    some = document["sqlite"]
     return f"""## History: {some["runs"]} scans of {some["findings"]:,} findings, of which 1 % change each time
 
 {table([head, *nights])}
@@ -407,11 +407,11 @@ Without the start of the command. Limited by: SQLAlchemy's rows, and PostgreSQL'
 ([decision 0043](../decisions/0043-postgresql-fills-pages-to-45-percent.md))."""
 
 
-def scanned(found: Figures) -> str:
+def scanned(document: Figures) -> str:
     fields = ("resources", "requests", "reading_s", "wall_s", "cpu_s", "peak_mb")
     names = {"limiter off": "limiter off", "limiter on": "limiter on, with a server that throttles like ARM"}
-    rows = [(name, *(f"{found[key][field]:,}" for field in fields)) for key, name in names.items()]
-    off = found["limiter off"]
+    rows = [(name, *(f"{document[key][field]:,}" for field in fields)) for key, name in names.items()]
+    off = document["limiter off"]
     kinds = [(name, str(count)) for name, count in off["by_kind"].items()]
     return f"""## Scan of ten copies of the sample estate, 60 ms per request
 
@@ -425,12 +425,12 @@ parent) without the limiter; with it, ARM's own quotas (100 lists in 5 minutes o
 {table([("requests", "count"), *kinds])}"""
 
 
-def withheld(found: Figures) -> str:
+def withheld(document: Figures) -> str:
     """Return how long scans take that meet a fault, with and without a deadline."""
     fields = ("wall_s", "exit", "gaps", "counted")
     rows = [
         (name, *(f"{runs['whole'][field]:,}" for field in fields), f"{runs['deadline']['wall_s']:,}")
-        for name, runs in found.items()
+        for name, runs in document.items()
     ]
     head = (
         "what Azure does each time",

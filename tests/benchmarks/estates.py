@@ -62,17 +62,17 @@ ESTATES = {"A": (1, 1), "B": (1, 10), "C": (20, 1)}
 
 def estate(subscriptions: int, times: int) -> Estate:
     """Return subscriptions with the mix, each resource a copy of one of the sample estate in a group of its own."""
-    found = load_estate()
+    result = load_estate()
     bodies: dict[str, dict[str, list[Any]]] = {}
-    tops = {each["id"].lower(): each for each in found.resources if type_of(each["id"]) in MIX}
+    tops = {each["id"].lower(): each for each in result.resources if type_of(each["id"]) in MIX}
     for top in tops:
         bodies.setdefault(type_of(tops[top]["id"]), {})[top] = []
-    for each in found.resources:
+    for each in result.resources:
         lower = each["id"].lower()
         top = next((top for top in _above(lower) if top in tops), None)
         if top is not None:
             bodies[type_of(tops[top]["id"])][top].append(each)
-    (own,) = [each for each in found.subscriptions if each["subscriptionId"] == SOURCE]
+    (own,) = [each for each in result.subscriptions if each["subscriptionId"] == SOURCE]
     made: list[Any] = []
     names: list[Any] = []
     for number in range(subscriptions):
@@ -82,12 +82,12 @@ def estate(subscriptions: int, times: int) -> Estate:
         groups = set()
         for type, count in MIX.items():
             kinds = list(bodies[type].items())
-            for place in range(count * times):
-                group = f"rg-{place % (10 * times)}"
-                top, bundle = kinds[place % len(kinds)]
+            for position in range(count * times):
+                group = f"rg-{position % (10 * times)}"
+                top, bundle = kinds[position % len(kinds)]
                 name = name_of(tops[top]["id"])
-                text = msgspec.json.encode(bundle).decode().replace(name, f"{name}{place}")
-                if place % 2:
+                text = msgspec.json.encode(bundle).decode().replace(name, f"{name}{position}")
+                if position % 2:
                     text = text.replace('"location":"norwayeast"', '"location":"norwaywest"')
                 made += _moved(text, id, group)
                 groups.add(group)
@@ -96,13 +96,13 @@ def estate(subscriptions: int, times: int) -> Estate:
             for group in sorted(groups)
         ]
     seen: dict[str, Any] = {each["id"].lower(): each for each in made}
-    return Estate(found.tenant, names, list(seen.values()), grants=[], refusals=[], overrides={})
+    return Estate(result.tenant, names, list(seen.values()), grants=[], refusals=[], overrides={})
 
 
 def _above(id: str) -> list[str]:
     """Return an id in lower case, and all that it is below."""
-    parts = id.split("/")
-    return ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
+    segments = id.split("/")
+    return ["/".join(segments[:end]) for end in range(len(segments), 0, -1)]
 
 
 def _moved(text: str, subscription: str, group: str) -> list[Any]:
@@ -118,8 +118,8 @@ def serve(name: str) -> None:
     from scanner.sandbox.server import running, sandbox
 
     with running(sandbox(estate(*ESTATES[name]), latency=LATENCY)) as box:
-        said = {"url": box.url, "ca": str(box.ca_file), "environment": box.environment(), "token": box.token()}
-        print(json.dumps(said), flush=True)
+        stated = {"url": box.url, "ca": str(box.ca_file), "environment": box.environment(), "token": box.token()}
+        print(json.dumps(stated), flush=True)
         sys.stdin.read()
 
 
@@ -149,8 +149,8 @@ def scan(server: dict[str, Any], folder: Path, *more: str) -> dict[str, Any]:
 
 def measure(name: str) -> dict[str, Any]:
     """Return the figures of one estate."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory)
         words = [sys.executable, "-m", "tests.benchmarks.estates", "serve", name]
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as box:
             assert box.stdin is not None

@@ -65,9 +65,9 @@ def cpu_seconds() -> float:
 
 def measure(store: Store, jobs: int = 1) -> dict[str, Any]:
     """Evaluate and write once. The store keeps the lines that are not in memory."""
-    found, snapshot = loader.load(packages=False), of_store(store)
+    rule_set, snapshot = loader.load(packages=False), of_store(store)
     wall, cpu = time.perf_counter(), cpu_seconds()
-    evaluation = Evaluation(snapshot, found)
+    evaluation = Evaluation(snapshot, rule_set)
     writer = Writer()
     if jobs > 1:
         evaluation.start(writer, jobs)

@@ -42,11 +42,11 @@ FAULTS = {
 def measure(served: Estate, fault: Fault | None, *words: str) -> dict[str, Any]:
     """Return wall and CPU seconds, the exit code, the failed reads by code, and the resources that they count."""
     with (
-        tempfile.TemporaryDirectory() as place,
+        tempfile.TemporaryDirectory() as folder,
         running(sandbox(served, latency=LATENCY, faults=[fault] if fault else [])) as box,
     ):
-        figures = scan({"url": box.url, "environment": box.environment()}, Path(place), *words)
-        document = msgspec.json.decode(Path(place, "findings.json").read_bytes())
+        figures = scan({"url": box.url, "environment": box.environment()}, Path(folder), *words)
+        document = msgspec.json.decode(Path(folder, "findings.json").read_bytes())
     gaps = document["gaps"]
     codes = sorted({each["code"] for each in gaps})
     return {**figures, "gaps": len(gaps), "codes": codes, "counted": sum(each.get("resources", 0) for each in gaps)}

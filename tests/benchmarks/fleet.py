@@ -34,15 +34,15 @@ from scanner.config.settings import resolve
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
 from scanner.fleet.messages import RunPlan, digest_of
-from scanner.fleet.parts import Parts, new_run
 from scanner.fleet.queue import Queue, open_broker
+from scanner.fleet.shard_store import ShardStore, new_run
 from scanner.fleet.spreading import FleetRun, spread
 from scanner.output.storage import Storage
 from scanner.rulebook.digest import digest_of_code
 from scanner.rulebook.loader import load
 from scanner.sandbox.estate import Estate, load_estate
 from scanner.snapshot.bundles import of_store
-from scanner.snapshot.files import lines_of_part
+from scanner.snapshot.files import lines_of_shard
 from scanner.snapshot.store import Store
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
@@ -55,16 +55,16 @@ LATENCY = 0.02
 
 def estate(shards: int) -> Estate:
     """The sample's second subscription, so many times."""
-    found = load_estate()
-    (own,) = [each for each in found.subscriptions if each["subscriptionId"] == SOURCE]
-    text = msgspec.json.encode([own, [each for each in found.resources if SOURCE in each["id"]]]).decode()
+    result = load_estate()
+    (own,) = [each for each in result.subscriptions if each["subscriptionId"] == SOURCE]
+    text = msgspec.json.encode([own, [each for each in result.resources if SOURCE in each["id"]]]).decode()
     made: list[Any] = []
     for number in range(shards):
         id = str(uuid5(UUID(SOURCE), str(number)))
         copy, resources = msgspec.json.decode(text.replace(SOURCE, id))
         made.append(({**copy, "displayName": f"sub-{number:03}", "view": "full"}, resources))
     return Estate(
-        tenant=found.tenant,
+        tenant=result.tenant,
         subscriptions=[each for each, _ in made],
         resources=[each for _, resources in made for each in resources],
         refusals=[],
@@ -140,9 +140,9 @@ def findings(file: Path) -> tuple[str, int]:
 
 
 def print_digest(file: Path) -> None:
-    found = json.loads(file.read_bytes())
-    del found["scan"]
-    print(sha256(json.dumps(found).encode()).hexdigest(), len(found["gaps"]))
+    document = json.loads(file.read_bytes())
+    del document["scan"]
+    print(sha256(json.dumps(document).encode()).hexdigest(), len(document["gaps"]))
 
 
 def measure(shards: int, workers: Sequence[int]) -> None:
@@ -152,11 +152,11 @@ def measure(shards: int, workers: Sequence[int]) -> None:
         report("one process", plain, [])
         whole = findings(folder / "plain.json")
         for count in workers:
-            place = str(folder / f"parts-{count}")
-            fleet = ("--broker", url, "--parts", place)
+            location = str(folder / f"parts-{count}")
+            fleet = ("--broker", url, "--parts", location)
             helpers = [Process(folder, env, "fleet", "worker", "--quiet", *fleet) for _ in range(count)]
             time.sleep(5 if count else 0)
-            words = ("scan", "--quiet", "--out", "f.json", *(fleet if count else ("--parts", place)))
+            words = ("scan", "--quiet", "--out", "f.json", *(fleet if count else ("--parts", location)))
             took = Process(folder, env, *words).wait()
             for each in helpers:
                 each.kill(signal.SIGTERM)
@@ -176,23 +176,23 @@ def kills(shards: int, of_workers: int, of_coordinators: int) -> None:
         whole = findings(folder / "plain.json")
         left, done = [of_workers, of_coordinators], {"runs": 0, "differences": 0, "gaps": 0, "starts": 0}
         while any(left):
-            place = folder / f"parts-{done['runs']}"
-            interrupted(folder, env, ("--broker", url, "--parts", str(place), "--redeliver-after", "5s"), left)
-            found = findings(folder / "f.json")
+            location = folder / f"parts-{done['runs']}"
+            interrupted(folder, env, ("--broker", url, "--parts", str(location), "--redeliver-after", "5s"), left)
+            matches = findings(folder / "f.json")
             done["runs"] += 1
-            done["differences"] += found != whole
-            done["gaps"] += found[1] - whole[1]
-            done["starts"] += len(list(place.glob("*/started/*")))
+            done["differences"] += matches != whole
+            done["gaps"] += matches[1] - whole[1]
+            done["starts"] += len(list(location.glob("*/started/*")))
             report_kills(of_workers - left[0], of_coordinators - left[1], done)
 
 
 def interrupted(folder: Path, env: dict[str, str], fleet: Sequence[str], left: list[int]) -> None:
     """One scan with two workers. Kills as many of `left` (workers, coordinators) as its time allows."""
-    place, chance = Path(fleet[3]), random.Random(left[0])
+    location, chance = Path(fleet[3]), random.Random(left[0])
     helpers = [Process(folder, env, "fleet", "worker", "--quiet", *fleet) for _ in range(2)]
     scan = Process(folder, env, "scan", "--quiet", "--out", "f.json", *fleet)
     process = scan.process
-    wait_until(lambda: list(place.glob("*/plan.json")) or process.poll() is not None)
+    wait_until(lambda: list(location.glob("*/plan.json")) or process.poll() is not None)
     while scan.process.poll() is None:
         time.sleep(chance.uniform(0.5, 3))
         if scan.process.poll() is None and left[0]:
@@ -203,7 +203,7 @@ def interrupted(folder: Path, env: dict[str, str], fleet: Sequence[str], left: l
             left[1] -= 1
             scan.kill()
             scan.process.wait()
-            (run,) = [each.name for each in place.iterdir()]
+            (run,) = [each.name for each in location.iterdir()]
             scan = Process(folder, env, "scan", "--quiet", "--out", "f.json", *fleet, "--resume", run)
     for each in helpers:
         each.kill()
@@ -219,11 +219,19 @@ def evaluation(file: Path, workers: Sequence[int]) -> None:
     with tempfile.TemporaryDirectory() as name, broker(Path(name)) as url:
         folder, digests = Path(name), set[str]()
         for count in workers:
-            place = str(folder / f"parts-{count}")
-            fleet = ("--broker", url, "--parts", place)
+            location = str(folder / f"parts-{count}")
+            fleet = ("--broker", url, "--parts", location)
             helpers = [Process(folder, {}, "fleet", "worker", "--quiet", *fleet) for _ in range(count)]
             time.sleep(5 if count else 0)
-            words = [sys.executable, "-m", "tests.benchmarks.fleet", "evaluate", str(file), place, url if count else ""]
+            words = [
+                sys.executable,
+                "-m",
+                "tests.benchmarks.fleet",
+                "evaluate",
+                str(file),
+                location,
+                url if count else "",
+            ]
             took = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
             digests.add(took.pop("digest"))
             for each in helpers:
@@ -232,7 +240,7 @@ def evaluation(file: Path, workers: Sequence[int]) -> None:
         assert len(digests) == 1
 
 
-def evaluate(file: Path, place: str, url: str) -> None:
+def evaluate(file: Path, location: str, url: str) -> None:
     """Evaluate a snapshot in this process, or by the workers of a broker, and print what it took."""
     rules, store = load(), _store(file)
     taken, writer, tool = of_store(store), Writer(), f"twolocks {version()}"
@@ -240,13 +248,13 @@ def evaluate(file: Path, place: str, url: str) -> None:
     made = Evaluation(taken, rules)
     if url:
         settings = resolve("fleet worker", {"broker": url}, {}, use_file=False)
-        parts = Parts(Storage(settings, asyncio.run), place, new_run())
+        shards = ShardStore(Storage(settings, asyncio.run), location, new_run())
         header = taken.header
-        parts.write_plan(RunPlan(run=parts.run, header=header, account="", tenant="", rules=digest_of(rules, tool)))
-        run = FleetRun(parts, Queue(open_broker(settings)), digest_of_code())
-        found = spread(run, made, writer, Screen(quiet=True), Stop(lambda code: None), None)
-        assert found is not None
-        made.use(found.parts())
+        shards.write_plan(RunPlan(run=shards.run, header=header, account="", tenant="", rules=digest_of(rules, tool)))
+        run = FleetRun(shards, Queue(open_broker(settings)), digest_of_code())
+        spread_evaluation = spread(run, made, writer, Screen(quiet=True), Stop(lambda code: None), None)
+        assert spread_evaluation is not None
+        made.use(spread_evaluation.fragments())
     result = made.run(writer)
     took = {"wall": round(time.monotonic() - began, 1), "cpu": round(time.process_time() - cpu, 1)}
     took["mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
@@ -258,9 +266,9 @@ def evaluate(file: Path, place: str, url: str) -> None:
 
 
 def _store(file: Path) -> Store:
-    header, lines = lines_of_part(file)
+    header, lines = lines_of_shard(file)
     store = Store(header)
-    store.add_part(header, lines)
+    store.add_shard(header, lines)
     return store
 
 

@@ -26,9 +26,11 @@ from scanner.history.queries import diff, prune, show, upgrade
 from scanner.history.store import History
 from tests.history.server import Server, serving
 
-SUBSCRIPTIONS = tuple(f"5f1c0f9a-{place:04}-4c1e-9a52-0d2f4b7c1a01" for place in range(20))
-RULES = frozenset(f"storage-setting-{place:03}" for place in range(260))
-TYPES = frozenset({"microsoft.storage/storageaccounts", *(f"microsoft.sql/servers{place}" for place in range(39))})
+SUBSCRIPTIONS = tuple(f"5f1c0f9a-{position:04}-4c1e-9a52-0d2f4b7c1a01" for position in range(20))
+RULES = frozenset(f"storage-setting-{position:03}" for position in range(260))
+TYPES = frozenset(
+    {"microsoft.storage/storageaccounts", *(f"microsoft.sql/servers{position}" for position in range(39))}
+)
 SEVERITIES = ("critical", "high", "medium", "low")
 CHANGE = 0.01
 
@@ -37,21 +39,21 @@ def taken(scheduled_run: int) -> str:
     return f"{2026 + scheduled_run // 336}-{1 + scheduled_run // 28 % 12:02}-{1 + scheduled_run % 28:02}T02:00:00Z"
 
 
-def item(place: int) -> Item:
-    of = SUBSCRIPTIONS[place % len(SUBSCRIPTIONS)]
-    name = f"stjournal{place // 3:06}"
-    group = f"/subscriptions/{of}/resourceGroups/rg-innsyn-{place % 200:03}"
+def item(position: int) -> Item:
+    of = SUBSCRIPTIONS[position % len(SUBSCRIPTIONS)]
+    name = f"stjournal{position // 3:06}"
+    group = f"/subscriptions/{of}/resourceGroups/rg-innsyn-{position % 200:03}"
     resource = f"{group}/providers/Microsoft.Storage/storageAccounts/{name}"
-    if place % 3:
-        rule = f"storage-setting-{place % 260:03}"
+    if position % 3:
+        rule = f"storage-setting-{position % 260:03}"
         return Item(
             kind="finding",
-            fingerprint=finding_fingerprint(rule, f"{resource}/{place}"),
+            fingerprint=finding_fingerprint(rule, f"{resource}/{position}"),
             resource=resource,
             rule=rule,
             category="transport",
             title="Storage accepts plain HTTP from anybody who asks",
-            severity=SEVERITIES[place % 4],
+            severity=SEVERITIES[position % 4],
         )
     return Item(
         kind="exposure",
@@ -59,7 +61,7 @@ def item(place: int) -> Item:
         resource=resource,
         endpoint="blob",
         title="Anybody who has a key can read and write every file",
-        severity=SEVERITIES[place % 4],
+        severity=SEVERITIES[position % 4],
         reach="internet",
         authentication="shared",
     )
@@ -83,8 +85,8 @@ class Estate:
             self.open[key] = msgspec.structs.replace(was, severity=self.chance.choice(SEVERITIES))
         for key in some[third : 2 * third]:
             self.closed.append(self.open.pop(key))
-        for place in range(third):
-            if place % 4 == 0 and self.closed:
+        for position in range(third):
+            if position % 4 == 0 and self.closed:
                 back = self.closed.pop(self.chance.randrange(len(self.closed)))
             else:
                 back = item(self.made)
@@ -125,7 +127,7 @@ def scan(scheduled_run: int, count: int) -> ScanRecord:
 
 
 @contextmanager
-def place(kind: str) -> Iterator[tuple[str, Callable[[], int]]]:
+def new_history(kind: str) -> Iterator[tuple[str, Callable[[], int]]]:
     """The URL of a new history, and what says how many bytes it takes."""
     if kind == "sqlite":
         with tempfile.TemporaryDirectory() as folder:
@@ -193,7 +195,7 @@ def measure(url: str, size_of: Callable[[], int], size: int, runs: int) -> dict[
 def main() -> None:
     kind = sys.argv[1]
     size, runs = (int(word) for word in (*sys.argv[2:], *("10000", "100")[len(sys.argv) - 2 :]))
-    with place(kind) as (url, size_of):
+    with new_history(kind) as (url, size_of):
         print(json.dumps(measure(url, size_of, size, runs)))
 
 

@@ -47,10 +47,10 @@ def make(file: Path, count: int, lines: Path) -> dict[str, Any]:
         store.add(line)
     networks = max(1, round(count * NETWORK / _resources(network)))
     made = 0
-    for part, share in ((network, NETWORK), (storage, STORAGE), (others, 1 - STORAGE - NETWORK)):
-        times = max(1, round(count * share / _resources(part)))
-        made += times * _resources(part)
-        for line in _copies(part, times, networks):
+    for service, share in ((network, NETWORK), (storage, STORAGE), (others, 1 - STORAGE - NETWORK)):
+        times = max(1, round(count * share / _resources(service)))
+        made += times * _resources(service)
+        for line in _copies(service, times, networks):
             store.add(line)
     store.write(file)
     return {"resources": made, "mb": round(file.stat().st_size / 1e6)}

@@ -41,7 +41,7 @@ SOURCES = ("VirtualNetwork", "VirtualNetwork", "AzureLoadBalancer", "Internet", 
 PORTS = (22, 80, 443, 1433, 3389, 5432, 5985, 8080)
 
 
-def place(number: int) -> str:
+def root(number: int) -> str:
     return ROOT.format(number % 40, number % 997)
 
 
@@ -89,13 +89,13 @@ def bodies(interfaces: int, rules: int) -> Iterator[bytes]:
     groups, subnets = interfaces // 10, interfaces // 5
 
     def group(number: int) -> dict[str, str]:
-        return {"id": f"{place(number)}/networkSecurityGroups/nsg-{number}"}
+        return {"id": f"{root(number)}/networkSecurityGroups/nsg-{number}"}
 
     for number in range(groups):
         properties: dict[str, Any] = {"securityRules": [rule(dice, each, standard) for each in range(rules)]}
         yield json.dumps({**group(number), "properties": properties}).encode()
     for number in range(0, subnets, 10):
-        network = f"{place(number)}/virtualNetworks/net-{number}"
+        network = f"{root(number)}/virtualNetworks/net-{number}"
         inner = [
             {
                 "id": f"{network}/subnets/s-{each}",
@@ -109,22 +109,22 @@ def bodies(interfaces: int, rules: int) -> Iterator[bytes]:
         yield json.dumps({"id": network, "properties": {"subnets": inner}}).encode()
     for number in range(interfaces):
         each = number // 5
-        network = f"{place(each // 10 * 10)}/virtualNetworks/net-{each // 10 * 10}"
+        network = f"{root(each // 10 * 10)}/virtualNetworks/net-{each // 10 * 10}"
         configuration = {
             "name": "ipconfig1",
             "properties": {
                 "privateIPAddress": f"10.{each // 256 % 256}.{each % 256}.{4 + number % 200}",
                 "privateIPAddressVersion": "IPv4",
                 "subnet": {"id": f"{network}/subnets/s-{each}"},
-                "publicIPAddress": {"id": f"{place(number)}/publicIPAddresses/ip-{number}"},
+                "publicIPAddress": {"id": f"{root(number)}/publicIPAddresses/ip-{number}"},
             },
         }
         properties = {
             "ipConfigurations": [configuration],
             "networkSecurityGroup": group(groups // 2 + (each * groups // 2 // subnets + number % 2) % (groups // 2)),
-            "virtualMachine": {"id": f"{place(number)}/virtualMachines/vm-{number}".replace("Network", "Compute")},
+            "virtualMachine": {"id": f"{root(number)}/virtualMachines/vm-{number}".replace("Network", "Compute")},
         }
-        yield json.dumps({"id": f"{place(number)}/networkInterfaces/nic-{number}", "properties": properties}).encode()
+        yield json.dumps({"id": f"{root(number)}/networkInterfaces/nic-{number}", "properties": properties}).encode()
 
 
 def resident() -> float:
@@ -154,10 +154,10 @@ def measure(interfaces: int, rules: int) -> dict[str, Any]:
     openings = exposed = hops = 0
     for nic in fabric.nics.values():
         for configuration in nic.configurations:
-            found = chain.filter_chain(fabric, destination_of(nic, configuration), "standard").open_ranges
-            openings += len(found)
-            exposed += bool(found)
-            hops += sum(len(each.steps) for each in found)
+            open_ranges = chain.filter_chain(fabric, destination_of(nic, configuration), "standard").open_ranges
+            openings += len(open_ranges)
+            exposed += bool(open_ranges)
+            hops += sum(len(each.steps) for each in open_ranges)
     judging = time.process_time() - before
     return {
         "interfaces": interfaces,
@@ -185,9 +185,9 @@ def evaluated(interfaces: int, rules: int) -> float:
             store.read(f"/subscriptions/00000000-0000-0000-0000-{number:012d}/providers/{type}", 0)
     for line in bodies(interfaces, rules):
         store.resource(decode(line), "pinned", "list")
-    found, writer = loader.load(packages=False), Writer()
+    rule_set, writer = loader.load(packages=False), Writer()
     before = time.process_time()
-    Evaluation(of_store(store), found).run(writer)
+    Evaluation(of_store(store), rule_set).run(writer)
     spent = time.process_time() - before
     writer.close()
     return round(spent, 2)
@@ -200,9 +200,9 @@ EVALUATED = 20_000
 def main() -> None:
     given = [int(each) for each in sys.argv[1:]]
     interfaces, rules = [*given, *(50_000, 50)[len(given) :]]
-    found = measure(interfaces, rules)
-    found["evaluation_s"] = evaluated(interfaces, rules) if interfaces <= EVALUATED else 0
-    print(json.dumps(found))
+    document = measure(interfaces, rules)
+    document["evaluation_s"] = evaluated(interfaces, rules) if interfaces <= EVALUATED else 0
+    print(json.dumps(document))
 
 
 if __name__ == "__main__":

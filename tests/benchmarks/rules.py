@@ -37,8 +37,8 @@ def rows(text: str) -> int:
     """Return the number of rules in a file of rows."""
     tables = tomllib.loads(text)
     shared = tables.pop("table", {})
-    found = [*tables.values(), *(row for table in shared.values() for row in table["rows"].values())]
-    return sum(len(row["types"]) if "types" in row else 1 for row in found)
+    matches = [*tables.values(), *(row for table in shared.values() for row in table["rows"].values())]
+    return sum(len(row["types"]) if "types" in row else 1 for row in matches)
 
 
 def renamed(text: str, number: int) -> str:
@@ -58,10 +58,10 @@ def main(count: int) -> None:
         for name in [name for name in sys.modules if name.startswith("scanner.rules_user_0")]:
             del sys.modules[name]
         start = time.process_time()
-        found = loader.load(code=[rules], built_in=False, packages=False)
+        rule_set = loader.load(code=[rules], built_in=False, packages=False)
         spent = time.process_time() - start
-    assert not found.broken, found.broken[0]
-    print(json.dumps({"rules": len(found.rules), "cpu_ms": round(spent * 1000, 1)}))
+    assert not rule_set.broken, rule_set.broken[0]
+    print(json.dumps({"rules": len(rule_set.rules), "cpu_ms": round(spent * 1000, 1)}))
 
 
 if __name__ == "__main__":

@@ -52,8 +52,8 @@ async def serve(times: int, latency: float, throttle: bool) -> None:
         copies(load_estate(), times), latency=latency, limits=ThrottleLimits() if throttle else None
     )
     async with box:
-        said = {"url": box.url, "ca": str(box.ca_file), "environment": box.environment(), "token": box.token()}
-        print(json.dumps(said), flush=True)
+        stated = {"url": box.url, "ca": str(box.ca_file), "environment": box.environment(), "token": box.token()}
+        print(json.dumps(stated), flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
 
@@ -68,7 +68,7 @@ def read(url: str, limiter: bool) -> dict[str, Any]:
     """One scan: figures of this process, and its requests by kind."""
     requests: list[tuple[str, str]] = []
     store = Store(Header(taken=now()))
-    found = loader.load(packages=False)
+    rule_set = loader.load(packages=False)
     wall, cpu = time.perf_counter(), time.process_time()
 
     async def main() -> None:
@@ -77,13 +77,13 @@ def read(url: str, limiter: bool) -> dict[str, Any]:
 
         way = ConnectionOptions(arm_endpoint=url, auth="environment", limits=limiter)
         async with connect(way, on_request=received) as reader:
-            last = partial(joined, found, store, graph=True)
-            plan = Plan(found.kinds, found.reads(), places=found.needs_places, joined=last)
+            last = partial(joined, rule_set, store, graph=True)
+            plan = Plan(rule_set.kinds, rule_set.reads(), places=rule_set.needs_places, joined=last)
             await collect(reader, Scope(), plan, store, Quiet())
 
     asyncio.run(main())
     reading = time.perf_counter() - wall
-    evaluation = Evaluation(of_store(store), found)
+    evaluation = Evaluation(of_store(store), rule_set)
     writer = Writer()
     result = evaluation.run(writer)
     with tempfile.TemporaryDirectory() as folder:
@@ -109,8 +109,8 @@ def read(url: str, limiter: bool) -> dict[str, Any]:
 def _kind(method: str, path: str) -> str:
     if method == "POST":
         return "Resource Graph" if path.startswith(GRAPH) else "token"
-    parts = path.split("?")[0].split("/providers/")[-1].split("/")
-    return "/".join(part for part in parts[1::2]) or "subscriptions"
+    segments = path.split("?")[0].split("/providers/")[-1].split("/")
+    return "/".join(segment for segment in segments[1::2]) or "subscriptions"
 
 
 async def _bare(url: str, ca: str, token: str, paths: list[str]) -> float:

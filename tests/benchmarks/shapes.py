@@ -18,7 +18,7 @@ Body = dict[str, Any]
 Bodies = Iterator[Body]
 
 
-def place(number: int) -> str:
+def root(number: int) -> str:
     return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-{number}/providers/Microsoft.Network"
 
 
@@ -28,7 +28,7 @@ def block(number: int) -> str:
 
 
 def network_id(number: int) -> str:
-    return f"{place(number)}/virtualNetworks/net-{number}"
+    return f"{root(number)}/virtualNetworks/net-{number}"
 
 
 def network(number: int, peers: list[str], addresses: str, subnets: tuple[str, ...] = ("app",)) -> Body:
@@ -53,8 +53,8 @@ def network(number: int, peers: list[str], addresses: str, subnets: tuple[str, .
 def machine(number: int, address: str) -> Bodies:
     """Yield a machine with its interface and security group. `address`: "" where the interface tells none."""
     group, nic = (
-        f"{place(number)}/networkSecurityGroups/nsg-{number}",
-        f"{place(number)}/networkInterfaces/nic-{number}",
+        f"{root(number)}/networkSecurityGroups/nsg-{number}",
+        f"{root(number)}/networkInterfaces/nic-{number}",
     )
     allow = {
         "priority": 100,
@@ -76,7 +76,7 @@ def machine(number: int, address: str) -> Bodies:
     properties = {"ipConfigurations": [{"name": "ip", "properties": inner}], "networkSecurityGroup": {"id": group}}
     yield {"id": nic, "location": "norwayeast", "properties": properties}
     yield {
-        "id": f"{place(number)}/virtualMachines/vm-{number}".replace("Microsoft.Network", "Microsoft.Compute"),
+        "id": f"{root(number)}/virtualMachines/vm-{number}".replace("Microsoft.Network", "Microsoft.Compute"),
         "location": "norwayeast",
         "properties": {"networkProfile": {"networkInterfaces": [{"id": nic}]}},
     }
@@ -102,7 +102,7 @@ def public(number: int) -> str:
 def firewall(number: int, rules: list[Body], more: Body) -> Body:
     collections = [{"name": "dnat", "properties": {"rules": rules}}]
     properties = {"natRuleCollections": collections, **more}
-    return {"id": f"{place(number)}/azureFirewalls/fw-{number}", "location": "norwayeast", "properties": properties}
+    return {"id": f"{root(number)}/azureFirewalls/fw-{number}", "location": "norwayeast", "properties": properties}
 
 
 def hubs(count: int, wan: bool, distinct: bool, told: bool = True) -> Bodies:
@@ -111,8 +111,8 @@ def hubs(count: int, wan: bool, distinct: bool, told: bool = True) -> Bodies:
     `distinct`: no two places have the same addresses. `told`: the interfaces have an address in the record.
     """
     for number in range(count):
-        hub, addresses = f"{place(number)}/virtualHubs/hub-{number}", block(number) if distinct else "10.0"
-        joined = {"virtualWan": {"id": f"{place(0)}/virtualWans/wan"}} if wan else {}
+        hub, addresses = f"{root(number)}/virtualHubs/hub-{number}", block(number) if distinct else "10.0"
+        joined = {"virtualWan": {"id": f"{root(0)}/virtualWans/wan"}} if wan else {}
         yield {"id": hub, "location": "norwayeast", "properties": {"addressPrefix": "192.168.0.0/24", **joined}}
         managed = f"/subscriptions/{TENANT}/resourceGroups/rg-{number}/providers/Microsoft.Network/virtualNetworks"
         yield network(number, [f"{managed}/HV_hub-{number}_0a1b"], addresses)
@@ -127,7 +127,7 @@ def spokes(count: int) -> Bodies:
     middle = count
     subnet = f"{network_id(middle)}/subnets/AzureFirewallSubnet"
     yield network(middle, [network_id(each) for each in range(count)], "192.168", ("AzureFirewallSubnet",))
-    addresses = [f"{place(each)}/publicIPAddresses/ip-{each}" for each in range(count)]
+    addresses = [f"{root(each)}/publicIPAddresses/ip-{each}" for each in range(count)]
     for number in range(count):
         yield {"id": addresses[number], "location": "norwayeast", "properties": {"ipAddress": public(number)}}
         yield network(number, [network_id(middle)], block(number))
@@ -139,14 +139,14 @@ def spokes(count: int) -> Bodies:
 def balanced(count: int) -> Bodies:
     """Yield networks with the same addresses, each with a firewall that publishes an internal load balancer."""
     for number in range(count):
-        net, balancer = network_id(number), f"{place(number)}/loadBalancers/lb-{number}"
+        net, balancer = network_id(number), f"{root(number)}/loadBalancers/lb-{number}"
         yield network(number, [], "10.0", ("app", "AzureFirewallSubnet"))
         yield from machine(number, "10.0.0.4")
-        ip = f"{place(number)}/publicIPAddresses/ip-{number}"
+        ip = f"{root(number)}/publicIPAddresses/ip-{number}"
         yield {"id": ip, "location": "norwayeast", "properties": {"ipAddress": public(number)}}
         front, pool = f"{balancer}/frontendIPConfigurations/in", f"{balancer}/backendAddressPools/all"
         at = {"privateIPAddress": "10.0.0.10", "subnet": {"id": f"{net}/subnets/app"}}
-        member = f"{place(number)}/networkInterfaces/nic-{number}/ipConfigurations/ip"
+        member = f"{root(number)}/networkInterfaces/nic-{number}/ipConfigurations/ip"
         rule = {
             "frontendIPConfiguration": {"id": front},
             "backendAddressPool": {"id": pool},
@@ -167,7 +167,7 @@ def balanced(count: int) -> Bodies:
 
 def grouped(count: int) -> Bodies:
     """Yield networks that a network manager governs as one group."""
-    manager = f"{place(0)}/networkManagers/manager"
+    manager = f"{root(0)}/networkManagers/manager"
     configuration = f"{manager}/securityAdminConfigurations/admin"
     for number in range(count):
         yield network(number, [network_id((number + 1) % count)], block(number))

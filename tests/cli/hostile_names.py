@@ -80,14 +80,14 @@ TEXTS = ("prod-journal", "agency.example", "kari", "ssh", "dba", "tag", "Authori
 NAME = some.lists(some.sampled_from(PIECES) | some.text(max_size=4), min_size=1, max_size=4).map("".join)
 IN_ID = NAME.map(lambda text: text.replace("/", "\u2215"))
 NAMES = some.fixed_dictionaries(dict.fromkeys(IDS, IN_ID) | dict.fromkeys(TEXTS, NAME)).map(
-    lambda names: {slot: f"{text}{place}" for place, (slot, text) in enumerate(names.items())}
+    lambda names: {slot: f"{text}{position}" for position, (slot, text) in enumerate(names.items())}
 )
 """No two of an estate are the same."""
 
 
-def turn(place: int) -> Names:
+def turn(position: int) -> Names:
     """Return names that each begin with another piece; over as many turns as there are pieces, each with each."""
-    every = [PIECES[(place + slot) % len(PIECES)] for slot in range(len(IDS) + len(TEXTS))]
+    every = [PIECES[(position + slot) % len(PIECES)] for slot in range(len(IDS) + len(TEXTS))]
     return {
         slot: text.replace("/", "\u2215") if slot in IDS else text
         for slot, text in zip(IDS + TEXTS, every, strict=True)

@@ -32,11 +32,11 @@ def test_a_resource_group_that_does_not_exist_is_an_error_with_the_nearest_names
     """It ended with 3, and with 404s as failed reads."""
     ended = scan(demo, "--resource-group", "rg-karl", *more)
     assert ended.code == 2
-    said = (
+    text = (
         'error: resource group "rg-karl" does not exist in the subscription, and 1 more did not say whether it exists'
     )
     assert ended.last[-4:-1] == [
-        said,
+        text,
         "--> --resource-group rg-karl",
         "hint: nearest: rg-kart, rg-maskiner, rg-kart-utsnitt; all: az group list --output table",
     ]

@@ -39,8 +39,8 @@ def estate() -> Estate:
 @contextmanager
 def box(*grants: RoleGrant, of: Estate | None = None, **more: Any) -> Iterator[Sandbox]:
     """An estate, the sample unless told, without its refused read, for a login with these roles."""
-    with running(Sandbox.from_estate(of or estate(), refusals=[], grants=grants, **more)) as found:
-        yield found
+    with running(Sandbox.from_estate(of or estate(), refusals=[], grants=grants, **more)) as sandbox:
+        yield sandbox
 
 
 def check(served: Sandbox, *words: str, tty: bool = False) -> Ended:
@@ -168,8 +168,8 @@ def test_in_part_but_with_all_rights_there_says_so() -> None:
         ended = check(served, tty=True)
         first, *others, refused = ended.out.splitlines()
         decided, unknown = EVERY - len(WHOLE | ANYWHERE), len(ANYWHERE - WHOLE)
-        said = f"{decided:,} of {EVERY:,} rules can be evaluated, {unknown:,} unknown"
-        assert first == f"scope  test-journal  {said}  partial visibility"
+        text = f"{decided:,} of {EVERY:,} rules can be evaluated, {unknown:,} unknown"
+        assert first == f"scope  test-journal  {text}  partial visibility"
         assert len(others) == 16, "what is set on the subscription"
         assert re.fullmatch(r"missing  visibility  Microsoft\.\w+/\w+/read", refused)
         assert ended.code == 3
@@ -208,8 +208,8 @@ def test_where_the_subscription_is_not_answered_each_group_is_asked(status: int)
         assert document["scopes"][0]["view"] == "full"
         assert set(document["scopes"][0]["unknown"]) == WHOLE
     with box(READER, overrides=ResponseOverrides(no_permissions=status)) as served:
-        found = answer(served)
-        assert (found["exit"], found["missing"]) == (3, []), "what the roles on the subscription are is not known"
+        result = answer(served)
+        assert (result["exit"], result["missing"]) == (3, []), "what the roles on the subscription are is not known"
 
 
 def test_a_group_that_could_not_be_asked_is_not_known_and_never_can() -> None:

@@ -54,8 +54,8 @@ def undecided(lines: list[SnapshotLine]) -> set[tuple[str, str]]:
     for line in lines:
         store.add(line)
     document, _ = run(store, rules())
-    found = (each for each in document["findings"] if each["status"] == "unknown")
-    return {(each["resource"], each["rule"]) for each in found}
+    matches = (each for each in document["findings"] if each["status"] == "unknown")
+    return {(each["resource"], each["rule"]) for each in matches}
 
 
 @lru_cache
@@ -95,11 +95,11 @@ def scanned_by(login: str) -> tuple[list[SnapshotLine], dict[str, Any]]:
 # Each login is a live scan.
 @pytest.mark.parametrize("login", some(LOGINS, 4))
 def test_what_the_check_calls_decidable_a_scan_decides(login: str) -> None:
-    lines, said = scanned_by(login)
+    lines, stated = scanned_by(login)
     missed = undecided(lines) - whole()[1]
-    for place in said["scopes"]:
-        lacking = {*place["undecided"], *place["unknown"]}
-        mine = {rule for resource, rule in missed if subscription_of(resource).lower() == place["scope"].split("/")[2]}
+    for scope in stated["scopes"]:
+        lacking = {*scope["undecided"], *scope["unknown"]}
+        mine = {rule for resource, rule in missed if subscription_of(resource).lower() == scope["scope"].split("/")[2]}
         assert mine <= lacking, sorted(mine - lacking)
 
 
@@ -138,20 +138,22 @@ def test_without_resource_graph_the_chains_of_machines_are_undecided() -> None:
 
 def refused(lines: list[SnapshotLine]) -> set[tuple[str, str]]:
     """The subscriptions and actions that a scan reports as missing permissions."""
-    found = (line.gap for line in lines if line.gap is not None and line.gap.action and line.gap.status in (401, 403))
-    return {(subscription_of(gap.url), gap.action.lower()) for gap in found}
+    gap_lines = (
+        line.gap for line in lines if line.gap is not None and line.gap.action and line.gap.status in (401, 403)
+    )
+    return {(subscription_of(gap.url), gap.action.lower()) for gap in gap_lines}
 
 
-def missing(said: dict[str, Any]) -> set[tuple[str, str]]:
+def missing(stated: dict[str, Any]) -> set[tuple[str, str]]:
     """The subscriptions and actions that `access check` reports as missing."""
-    return {(subscription_of(scope), row["action"].lower()) for row in said["missing"] for scope in row["scopes"]}
+    return {(subscription_of(scope), row["action"].lower()) for row in stated["missing"] for scope in row["scopes"]}
 
 
 # Each login is a live scan.
 @pytest.mark.parametrize("login", some(LOGINS, 4))
 def test_what_a_scan_reports_as_missing_the_check_reports_too(login: str) -> None:
-    lines, said = scanned_by(login)
-    assert refused(lines) <= missing(said)
+    lines, stated = scanned_by(login)
+    assert refused(lines) <= missing(stated)
 
 
 def test_the_demo_misses_the_same_permissions_for_a_scan_and_for_the_check() -> None:
@@ -159,10 +161,10 @@ def test_the_demo_misses_the_same_permissions_for_a_scan_and_for_the_check() -> 
     with serve(estate()) as served, pytest.MonkeyPatch.context() as patch:
         for name, value in served.environment().items():
             patch.setenv(name, value)
-        lines, said = asyncio.run(read(served.url)), answer(served)
+        lines, stated = asyncio.run(read(served.url)), answer(served)
     of_subscription = {each.lower() for rule in rules().enabled.values() for each in access.of_subscription(rule)}
     shown = {action for subscription, action in refused(lines) if subscription == TEST}
-    assert refused(lines) == missing(said)
-    assert {action for subscription, action in missing(said) if subscription == PROD} == {CONTAINERS.lower()}
-    assert shown - of_subscription == {next(row["action"].lower() for row in said["missing"] if not row["rules"])}
+    assert refused(lines) == missing(stated)
+    assert {action for subscription, action in missing(stated) if subscription == PROD} == {CONTAINERS.lower()}
+    assert shown - of_subscription == {next(row["action"].lower() for row in stated["missing"] if not row["rules"])}
     assert len(shown & of_subscription) == 16, "what is set on a subscription that is visible in part"

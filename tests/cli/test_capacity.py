@@ -32,9 +32,9 @@ def test_it_shows_every_row_the_least_left_first(tmp_path: Path, capsys: pytest.
 
 def test_only_what_is_tight_or_not_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = sample.with_capacity(sample.document(20))
-    found = json.loads(run(tmp_path, document, capsys, "--tight", "--format", "json"))
-    assert [each["kind"] for each in found] == ["quota"] * 3 + ["reservation", "spread"]
-    assert {each.get("state", "unknown") for each in found if "rule" not in each} == {"full", "near", "unknown"}
+    result = json.loads(run(tmp_path, document, capsys, "--tight", "--format", "json"))
+    assert [each["kind"] for each in result] == ["quota"] * 3 + ["reservation", "spread"]
+    assert {each.get("state", "unknown") for each in result if "rule" not in each} == {"full", "near", "unknown"}
 
 
 def test_a_document_of_before_has_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,20 +45,20 @@ RUNS = [row for row in COMMANDS.values() if row.runs]
 
 def built(row: Command) -> click.Command:
     """The command that click has of a row."""
-    found: click.Command = root()
+    command: click.Command = root()
     for word in row.name.split():
-        assert isinstance(found, click.Group)
-        below = found.get_command(click.Context(found), word)
+        assert isinstance(command, click.Group)
+        below = command.get_command(click.Context(command), word)
         assert below is not None
-        found = below
-    return found
+        command = below
+    return command
 
 
 @pytest.mark.parametrize("row", RUNS, ids=lambda row: row.name)
 def test_help_names_exactly_the_options_that_there_are(row: Command) -> None:
     there = {option for param in built(row).params for option in param.opts if option.startswith("--")} | {"--help"}
-    parts = [part for part in help_of(row).split("\n\n") if re.search(r"^  -h, --help", part, re.MULTILINE)]
-    assert set(re.findall(r"^  (?:-\w, )?(--[a-z0-9-]+)", "\n".join(parts), re.MULTILINE)) == there
+    segments = [segment for segment in help_of(row).split("\n\n") if re.search(r"^  -h, --help", segment, re.MULTILINE)]
+    assert set(re.findall(r"^  (?:-\w, )?(--[a-z0-9-]+)", "\n".join(segments), re.MULTILINE)) == there
 
 
 @pytest.mark.parametrize("row", RUNS, ids=lambda row: row.name)

@@ -390,8 +390,8 @@ def box() -> Iterator[Sandbox]:
         {"subscriptionId": SUB, "displayName": "prod-journal"},
         {"subscriptionId": "8b21d0c4-1f6e-4d0b-8e77-52c9a6e0f913", "displayName": "prod-journal-dr"},
     ]
-    with running(Sandbox([closed("stlukket")], subscriptions)) as found:
-        yield found
+    with running(Sandbox([closed("stlukket")], subscriptions)) as sandbox:
+        yield sandbox
 
 
 def test_an_unknown_subscription(box: Sandbox) -> None:

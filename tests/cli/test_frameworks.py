@@ -11,11 +11,11 @@ def states(file: Path, framework: str = "cis-azure-6.0") -> dict[str, str]:
     """Return the state of each control, with its reason, and check that the totals are theirs."""
     ended = twolocks("show", "frameworks", file, framework, "--format", "json")
     assert (ended.code, ended.err) == (0, "")
-    found = json.loads(ended.out)
-    by_state = [each["state"] for each in found["controls"]]
-    assert found["states"] == {state: by_state.count(state) for state in found["states"]}
-    assert sum(found["states"].values()) == len(by_state) == len(load(packages=False).frameworks[framework].controls)
-    return {each["id"]: f"{each['state']} {each.get('why', '')}".strip() for each in found["controls"]}
+    document = json.loads(ended.out)
+    by_state = [each["state"] for each in document["controls"]]
+    assert document["states"] == {state: by_state.count(state) for state in document["states"]}
+    assert sum(document["states"].values()) == len(by_state) == len(load(packages=False).frameworks[framework].controls)
+    return {each["id"]: f"{each['state']} {each.get('why', '')}".strip() for each in document["controls"]}
 
 
 def test_without_a_scan_it_shows_what_rules_test() -> None:
@@ -43,12 +43,12 @@ def test_an_unknown_framework_is_named_with_the_nearest() -> None:
 
 
 def test_a_snapshot_gives_each_control_its_state(tmp_path: Path) -> None:
-    found = states(snapshot(tmp_path / "open.jsonl", closed("st1"), account("st2", supportsHttpsTrafficOnly=False)))
-    assert found["9.3.4"] == "failed"  # an account accepts plain HTTP
-    assert found["8.5"] == "not-assessed no-resource"  # there is no virtual network
-    assert found["5.1.1"] == "not-testable"
-    assert found["2.1.11"] == "not-covered"
-    assert found["9.2.3"] == "not-assessed inconclusive"  # the blob service of neither account was read
+    result = states(snapshot(tmp_path / "open.jsonl", closed("st1"), account("st2", supportsHttpsTrafficOnly=False)))
+    assert result["9.3.4"] == "failed"  # an account accepts plain HTTP
+    assert result["8.5"] == "not-assessed no-resource"  # there is no virtual network
+    assert result["5.1.1"] == "not-testable"
+    assert result["2.1.11"] == "not-covered"
+    assert result["9.2.3"] == "not-assessed inconclusive"  # the blob service of neither account was read
     assert states(snapshot(tmp_path / "closed.jsonl", closed("st1")))["9.3.4"] == "passed"
 
 

@@ -77,9 +77,9 @@ HISTORY = ("--history", "h.db")
 def of(command: str) -> Callable[[Runs], Runs]:
     """Register the runs of a command on files."""
 
-    def add(found: Runs) -> Runs:
-        RUNS[command] = found
-        return found
+    def add(result: Runs) -> Runs:
+        RUNS[command] = result
+        return result
 
     return add
 
@@ -152,11 +152,11 @@ def _history_export(names: Names) -> Iterator[Run]:
 
 
 def _history(*scans: str) -> Runs:
-    def found(names: Names) -> Iterator[Run]:
+    def result(names: Names) -> Iterator[Run]:
         yield from (Run((*scans, *HISTORY, *more), json=bool(more)) for more in ((), ("--format", "json")))
         yield from ([Run((*scans[1:], names["kari"], *HISTORY), wrong=True)] if scans else [])
 
-    return found
+    return result
 
 
 RUNS |= {"history list": _history(), "history show": _history("2"), "history trend": _history("2")}
@@ -206,10 +206,10 @@ def check(ended: Ended, what: str, run: Run) -> None:
 
 def run_all(commands: Iterable[str], runs: Callable[[str], Iterator[Run]], env: dict[str, str]) -> None:
     """Run commands, each in another mode."""
-    place = 0
+    position = 0
     for command in commands:
         for run in runs(command):
-            mode = MODES[(place := place + 1) % len(MODES)]
+            mode = MODES[(position := position + 1) % len(MODES)]
             ended = twolocks(*command.split(), *run.words, **{**mode, "env": {**mode.get("env", {}), **env}})
             check(ended, f"{mode} {command} {run.words}", run)
 
@@ -222,8 +222,8 @@ def check_files(names: Names, server: Web) -> None:
     assert {each["resource"] for each in rows} - {f"/subscriptions/{SUB}"} <= ids
     assert {*targets(names)} <= {*document["resources"]} <= ids
     (scope,) = document["coverage"]["scopes"]
-    said = (scope["name"], scope["tenant"], document["scan"]["principal"], document["gaps"][0]["code"])
-    assert said == tuple(names[each] for each in ("prod-journal", "agency.example", "kari", "AuthorizationFailed"))
+    stated = (scope["name"], scope["tenant"], document["scan"]["principal"], document["gaps"][0]["code"])
+    assert stated == tuple(names[each] for each in ("prod-journal", "agency.example", "kari", "AuthorizationFailed"))
     assert {each["tags"].get("owner") for each in document["resources"].values()} == {names["tag"]}
     for name in ("r.json", "o.sarif", "r.sarif", "d.json"):
         json.loads(Path(name).read_text())
@@ -280,9 +280,9 @@ def on_files(names: Names, folder: Path) -> None:
         check_files(names, server)
 
 
-@pytest.mark.parametrize("place", some(range(0, len(PIECES), 12), 2))
-def test_no_name_at_the_start_is_a_command(place: int, folder: Path) -> None:
-    on_files(turn(place), folder)
+@pytest.mark.parametrize("position", some(range(0, len(PIECES), 12), 2))
+def test_no_name_at_the_start_is_a_command(position: int, folder: Path) -> None:
+    on_files(turn(position), folder)
 
 
 @given(NAMES)
@@ -326,6 +326,6 @@ def on_azure(names: Names, folder: Path) -> None:
     assert {each["url"].rpartition("/")[2] for each in document["gaps"]} == {"default", "containers"}
 
 
-@pytest.mark.parametrize("place", some(range(4, len(PIECES), 23), 1))
-def test_no_name_of_azure_is_a_command(place: int, folder: Path) -> None:
-    on_azure(turn(place), folder)
+@pytest.mark.parametrize("position", some(range(4, len(PIECES), 23), 1))
+def test_no_name_of_azure_is_a_command(position: int, folder: Path) -> None:
+    on_azure(turn(position), folder)

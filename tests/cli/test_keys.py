@@ -30,9 +30,9 @@ def test_it_shows_every_key_and_how_many_resources_need_it(tmp_path: Path, capsy
 
 def test_only_what_is_at_risk_or_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = sample.with_keys(sample.document(40))
-    found = json.loads(run(tmp_path, document, capsys, "--at-risk", "--format", "json"))
-    assert {row["holder"] for row in found} == {"customer", "unknown"}
-    assert "enabled" not in {row.get("state") for row in found}
+    result = json.loads(run(tmp_path, document, capsys, "--at-risk", "--format", "json"))
+    assert {row["holder"] for row in result} == {"customer", "unknown"}
+    assert "enabled" not in {row.get("state") for row in result}
 
 
 def test_a_document_of_before_has_no_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

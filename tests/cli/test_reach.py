@@ -81,8 +81,8 @@ def test_a_type_without_evaluated_endpoints_is_no_verdict(tmp_path: Path) -> Non
         file.write_text(json.dumps({"value": bodies}))
         ended = twolocks("reach", word, "--from", file)
         assert (ended.code, ended.err) == (3, "Exit 3\n")
-        said = "not known: hdi is of a type without evaluated endpoints: microsoft.streamanalytics/streamingjobs\n"
-        assert ended.out.lower() == said
+        text = "not known: hdi is of a type without evaluated endpoints: microsoft.streamanalytics/streamingjobs\n"
+        assert ended.out.lower() == text
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def demo(demo_folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "text"),
     [
         (("nic-gammel",), 3, "networkInterfaces; it belongs to vm-gammel: ask for that"),
         (("kubernetes",), 3, "not known: kubernetes is of a type without evaluated endpoints: microsoft.network/load"),
@@ -100,10 +100,10 @@ def demo(demo_folder: Path) -> Path:
         (("vm-gammel", "--port", "tcp/22"), 0, "yes: the internet can open tcp/22 on vm-gammel"),
     ],
 )
-def test_every_resource_has_an_answer(words: tuple[str, ...], code: int, said: str, demo: Path) -> None:
+def test_every_resource_has_an_answer(words: tuple[str, ...], code: int, text: str, demo: Path) -> None:
     ended = twolocks("reach", *words, "--from", demo)
     assert ended.code == code
-    assert said in ended.out
+    assert text in ended.out
     rows = json.loads(twolocks("reach", *words, "--from", demo, "--format", "json").out)
     assert [row["verdict"] for row in rows] == [
         line.partition(":")[0] for line in ended.out.splitlines() if not line.startswith("  ")
@@ -112,14 +112,14 @@ def test_every_resource_has_an_answer(words: tuple[str, ...], code: int, said: s
 
 def test_the_reach_examples_of_the_pages_work_on_the_demo(demo: Path) -> None:
     pages = [Path("README.md"), *Path("docs").glob("*.md")]
-    found = {
+    matches = {
         tuple(line.split()[2:])
         for page in pages
         if page.name != "cli.md"
         for line in re.findall(r"`?(twolocks reach [^`\n]+)", page.read_text())
     }
-    assert found
-    for words in found:
+    assert matches
+    for words in matches:
         assert twolocks("reach", *words, "--from", demo).code == 0, words
 
 

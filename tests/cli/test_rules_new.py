@@ -101,7 +101,7 @@ def test_nothing_is_asked_and_each_missing_option_is_named_with_an_example() -> 
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "text"),
     [
         ({"good": "TLS1_2"}, "rules new needs --bad"),
         ({"absent": "true"}, "rules new needs --source"),
@@ -118,23 +118,23 @@ def test_nothing_is_asked_and_each_missing_option_is_named_with_an_example() -> 
         ({"into": "nowhere"}, "there is no folder"),
     ],
 )
-def test_refused(own: Path, options: dict[str, str], said: str) -> None:
+def test_refused(own: Path, options: dict[str, str], text: str) -> None:
     done = new(**options)
-    assert said in done.err
+    assert text in done.err
     assert done.code == 2
     assert list(own.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("id", "said"),
+    ("id", "text"),
     [
         ("storage-plain-http", "the rule storage-plain-http exists"),
         ("Storage-SFTP", "is no rule id"),
         ("sftp", "is no rule id"),
     ],
 )
-def test_ids_that_are_taken_or_none(own: Path, id: str, said: str) -> None:
-    assert said in new(id).err
+def test_ids_that_are_taken_or_none(own: Path, id: str, text: str) -> None:
+    assert text in new(id).err
     assert list(own.iterdir()) == []
 
 

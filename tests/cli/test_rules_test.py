@@ -167,8 +167,8 @@ def test_only_some_rules(folder: Path) -> None:
 
 
 def test_the_azure_cli_refuses_a_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = r"printf 'storage-sftp\n  az x\n  unrecognized arguments: --x\n\n1 commands, 1 refused\n'; exit 1"
-    az(folder, said, monkeypatch)
+    text = r"printf 'storage-sftp\n  az x\n  unrecognized arguments: --x\n\n1 commands, 1 refused\n'; exit 1"
+    az(folder, text, monkeypatch)
     done = twolocks("rules", "test", str(folder))
     assert done.out == "fail\tstorage-sftp\taz: unrecognized arguments: --x\n"
     assert done.code == 1
@@ -282,8 +282,8 @@ def test_an_endpoint_that_the_type_does_not_have_fails(folder: Path) -> None:
     row = row.replace("check =", "lock =").replace("governance", "network").replace('severity = "low"\n', "")
     (folder / "storage.toml").write_text(row)
     done = twolocks("rules", "test", str(folder))
-    said = 'no endpoint of Microsoft.Storage/storageAccounts is called "blb"'
-    assert (done.code, done.out) == (1, f"fail\tstorage-sftp\t{said}\n")
+    text = 'no endpoint of Microsoft.Storage/storageAccounts is called "blb"'
+    assert (done.code, done.out) == (1, f"fail\tstorage-sftp\t{text}\n")
     (folder / "storage.toml").write_text(row.replace("blb", "blob"))
     done = twolocks("rules", "test", str(folder))
     assert (done.code, done.out) == (0, "none\tstorage-sftp\tno example that passes or fails: write one in cases/\n")
@@ -307,7 +307,7 @@ def test_a_row_can_ask_for_a_tag_of_any_name(folder: Path, name: str, tmp_path: 
     assert kept.tags == {name.lower()}
     for tags, status in (({name.upper(): "17"}, Pass), ({name: ""}, Fail), ({"other": "1"}, Fail), (None, Fail)):
         body = {"id": ACCOUNT, "type": TYPE, "properties": {"x": 1}, "tags": tags}
-        for each in (body, kept.part(kept.cut(body, TYPE), TYPE)):
+        for each in (body, kept.partial_body(kept.cut(body, TYPE), TYPE)):
             assert isinstance(rule.check(Resource(each, by="get"), None), status), tags  # type: ignore[misc, arg-type]
 
 

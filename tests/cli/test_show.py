@@ -53,16 +53,16 @@ def test_findings_are_those_of_the_document_failures_first(file: Path, document:
 def test_gaps_are_grouped_and_json_has_each(file: Path, document: dict[str, Any]) -> None:
     assert rows("show", "gaps", file)
     assert "twolocks show gaps" not in twolocks("show", "gaps", file).err
-    found = json.loads(twolocks("show", "gaps", file, "--format", "json").out)
-    assert [row["url"] for row in found] == [row["url"] for row in document["gaps"]]
+    result = json.loads(twolocks("show", "gaps", file, "--format", "json").out)
+    assert [row["url"] for row in result] == [row["url"] for row in document["gaps"]]
 
 
 @pytest.mark.parametrize("view", ["endpoints", "findings"])
 def test_json_is_as_in_the_document(view: str, file: Path, document: dict[str, Any]) -> None:
     every = ("--all",) if view == "endpoints" else ()
-    found = json.loads(twolocks("show", view, file, *every, "--format", "json").out)
+    result = json.loads(twolocks("show", view, file, *every, "--format", "json").out)
     name = {"endpoints": "exposures"}.get(view, view)
-    assert {row["fingerprint"] for row in found} == {row["fingerprint"] for row in document[name]}
+    assert {row["fingerprint"] for row in result} == {row["fingerprint"] for row in document[name]}
 
 
 @pytest.mark.parametrize("view", [name for name in COMMANDS if name.startswith("show ")])

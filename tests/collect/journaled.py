@@ -37,7 +37,7 @@ def reads_of(box: Sandbox) -> list[tuple[str, str, str, int]]:
     return [
         (each.method, each.url, each.body, each.status)
         for each in box.requests
-        if not any(part in each.url.lower() for part in OVERHEAD)
+        if not any(segment in each.url.lower() for segment in OVERHEAD)
     ]
 
 

@@ -75,9 +75,9 @@ def test_a_usable_row_is_in_its_subscription(row: dict[str, Any]) -> None:
 @MANY
 def test_a_path_stays_one_path(text: str) -> None:
     url = f"https://host{quoted_path(text)}?api-version=1"
-    parts = urlsplit(url)
-    assert (parts.hostname, parts.query, parts.fragment) == ("host", "api-version=1", "")
-    assert "//" not in parts.path
+    split = urlsplit(url)
+    assert (split.hostname, split.query, split.fragment) == ("host", "api-version=1", "")
+    assert "//" not in split.path
 
 
 def test_paths_of_lists() -> None:

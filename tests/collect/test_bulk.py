@@ -50,10 +50,10 @@ def plan(**more: Any) -> Plan:
 
 def paths(running: Sandbox, end: str) -> list[str]:
     """Return the names of the resources below which something was read."""
-    found = [
+    matches = [
         each.path for each in running.requests if each.path.endswith(f"/{end}") and "/resourceGroups/" in each.path
     ]
-    return sorted(path.rsplit("/", 2)[1] for path in found)
+    return sorted(path.rsplit("/", 2)[1] for path in matches)
 
 
 def same_bundles(first: Result, second: Result) -> None:

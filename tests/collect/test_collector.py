@@ -90,11 +90,11 @@ def test_what_a_list_names_twice_is_read_once() -> None:
     read = running.arm.read
 
     def doubled(path: str, query: str, base: str, tenant: str) -> object:
-        found = read(path, query, base, tenant)
+        http_answer = read(path, query, base, tenant)
         if path.endswith(("/storageAccounts", "/slots", "/containers")):
-            body = msgspec.json.decode(found.body)
-            found = HttpAnswer(200, msgspec.json.encode({**body, "value": body["value"] * 2}))
-        return found
+            body = msgspec.json.decode(http_answer.body)
+            http_answer = HttpAnswer(200, msgspec.json.encode({**body, "value": body["value"] * 2}))
+        return http_answer
 
     running.arm.read = doubled  # type: ignore[method-assign, assignment]
     result = scanned(running)
@@ -167,9 +167,9 @@ def test_resource_graph_that_loses_rows_is_not_believed() -> None:
     answer = running.graph.query
 
     def truncated(body: bytes, tenant: str) -> object:
-        found = answer(body, tenant)
-        found.body = lost
-        return found
+        http_answer = answer(body, tenant)
+        http_answer.body = lost
+        return http_answer
 
     running.graph.query = truncated  # type: ignore[method-assign, assignment]
     result = scanned(running)
@@ -615,10 +615,10 @@ def test_rows_without_a_usable_id_make_the_list_a_gap() -> None:
     read = running.arm.read
 
     def odd(asked: str, query: str, base: str, tenant: str) -> object:
-        found = read(asked, query, base, tenant)
+        http_answer = read(asked, query, base, tenant)
         if asked == path:
-            found.body = msgspec.json.encode({"value": rows})
-        return found
+            http_answer.body = msgspec.json.encode({"value": rows})
+        return http_answer
 
     running.arm.read = odd  # type: ignore[method-assign, assignment]
     result = scanned(running, Scope(graph=False))
@@ -634,10 +634,10 @@ def test_a_child_without_an_id_of_its_own_is_placed_below_its_list() -> None:
     answer = running.arm.read
 
     def odd(asked: str, query: str, base: str, tenant: str) -> object:
-        found = answer(asked, query, base, tenant)
+        http_answer = answer(asked, query, base, tenant)
         if asked.endswith("/keys"):
-            found.body = msgspec.json.encode({"value": rows})
-        return found
+            http_answer.body = msgspec.json.encode({"value": rows})
+        return http_answer
 
     running.arm.read = odd  # type: ignore[method-assign, assignment]
     result = scanned(running, plan=Plan([kind], [read]))
@@ -734,12 +734,12 @@ def governed(manager: str) -> list[dict[str, Any]]:
 def test_the_rules_of_a_network_manager_are_read_wherever_it_is(manager: str) -> None:
     estate = governed(manager)
     for scope in (Scope(), Scope(subscriptions=(S1,))):
-        found = scanned(box(estate), scope)
-        assert {each["id"] for each in estate} <= set(found.resources)
-        assert not found.gaps
+        result = scanned(box(estate), scope)
+        assert {each["id"] for each in estate} <= set(result.resources)
+        assert not result.gaps
 
 
 def test_a_network_manager_that_is_not_visible_is_no_failed_read() -> None:
     estate = governed("99999999-0000-0000-0000-000000000001")[:2]
-    found = scanned(box(estate), Scope(subscriptions=(S1,)))
-    assert not found.gaps
+    result = scanned(box(estate), Scope(subscriptions=(S1,)))
+    assert not result.gaps

@@ -42,16 +42,16 @@ class MeetingSandbox(Sandbox):
         return await super()._handle(request)
 
 
-def first(place: int) -> str:
+def first(position: int) -> str:
     """The list of a type of the plan, by its place."""
-    return f"/subscriptions/{S1}/providers/{PLAN.resource_types[place].type}"
+    return f"/subscriptions/{S1}/providers/{PLAN.resource_types[position].type}"
 
 
 def test_permissions_the_first_list_and_resource_graph_are_asked_at_once() -> None:
     box = MeetingSandbox([PERMISSIONS, first(0), GRAPH])
-    found = scanned(box)
-    assert (box.is_met, box.missing, found.gaps) == (True, [], {})
-    assert found.views == {S1: "full"}
+    result = scanned(box)
+    assert (box.is_met, box.missing, result.gaps) == (True, [], {})
+    assert result.views == {S1: "full"}
     assert repeated(box) == []
 
 
@@ -59,8 +59,8 @@ def test_both_tables_of_the_index_are_asked_at_once_and_beside_the_lists() -> No
     """The first query is about the types that exist."""
     box = MeetingSandbox([GRAPH, GRAPH, first(2)])
     box.before = [GRAPH]
-    found = scanned(box)
-    assert (box.is_met, box.missing, found.gaps) == (True, [], {})
+    result = scanned(box)
+    assert (box.is_met, box.missing, result.gaps) == (True, [], {})
     assert [each.path for each in box.requests].count(GRAPH) == 3
 
 
@@ -69,10 +69,10 @@ def test_what_the_roles_allow_is_tried_after_the_first_list(types: tuple[str, ..
     grants = [RoleGrant(scope=f"/subscriptions/{S1}", actions=tuple(f"{each}/read" for each in types) or ("x/read",))]
     grants.append(RoleGrant(scope=f"/subscriptions/{S1}/resourceGroups/rg-a", actions=("*/read",)))
     box = MeetingSandbox([PERMISSIONS, first(0), GRAPH], grants=grants)
-    found = scanned(box)
+    result = scanned(box)
     assert box.is_met
-    assert found.views == {S1: view}
+    assert result.views == {S1: view}
     assert repeated(box) == []
-    lists = [each.path for each in box.requests if each.path in {first(place) for place in range(3)}]
+    lists = [each.path for each in box.requests if each.path in {first(position) for position in range(3)}]
     assert lists[0] == first(0)
     assert len(lists) == len(set(lists)), "a list that was refused is not asked for again"

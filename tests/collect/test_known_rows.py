@@ -51,8 +51,8 @@ def test_what_a_list_gave_before_it_failed_is_not_written_twice() -> None:
 
     running.arm.read = fails  # type: ignore[method-assign]
     result = scanned(running)
-    found = sorted(result.by[each["id"]] for each in more if each["id"].count("/") == 8)
-    assert found == ["graph", "graph", "list", "list"]
+    matches = sorted(result.by[each["id"]] for each in more if each["id"].count("/") == 8)
+    assert matches == ["graph", "graph", "list", "list"]
     assert ACCOUNTS in result.gaps
 
 
@@ -104,6 +104,6 @@ def statuses(tmp_path: Path, **options: Any) -> tuple[dict[str, str], list[dict[
 def test_a_known_fault_is_found_and_an_absent_value_does_not_pass(tmp_path: Path) -> None:
     assert statuses(tmp_path)[0]["open"] == "fail"
     assert statuses(tmp_path)[0].get("silent", "pass") == "pass", "ARM's list says what absent means"
-    found, gaps = statuses(tmp_path, faults=[Fault("status", LIST, status=400, code="BadRequest")])
-    assert (found["open"], found["silent"]) == ("fail", "unknown")
+    result, gaps = statuses(tmp_path, faults=[Fault("status", LIST, status=400, code="BadRequest")])
+    assert (result["open"], result["silent"]) == ("fail", "unknown")
     assert [each["url"] for each in gaps if each["url"].endswith("managedClusters")] == [LIST]

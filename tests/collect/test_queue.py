@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.collect import queue
-from scanner.collect.queue import FoundIds, JobQueue, QueueKey
+from scanner.collect.queue import JobQueue, ListedIds, QueueKey
 
-PLACES = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), max_size=60)
+JOBS = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), max_size=60)
 
 
 class Ran:
@@ -37,25 +37,25 @@ class Ran:
         self.ended.append(key)
 
 
-@given(PLACES, st.integers(0, 2))
-def test_every_job_runs_within_the_limits(places: list[tuple[str, str]], more: int) -> None:
+@given(JOBS, st.integers(0, 2))
+def test_every_job_runs_within_the_limits(pairs: list[tuple[str, str]], more: int) -> None:
     ran = Ran(more)
 
     async def run() -> None:
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
-            for key in places:
+            for key in pairs:
                 jobs.add(key, partial(ran.job, jobs, key))
             for subscription in "ab":
                 await jobs.ended(subscription)
                 assert not [key for key in ran.at_once.elements() if key[0] == subscription]
-            assert len(ran.ended) == len(places) * (1 + more)
+            assert len(ran.ended) == len(pairs) * (1 + more)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(queue, "WIDTH", 4)
         patch.setattr(queue, "MOST", 6)
         asyncio.run(run())
-    keys = {*places, *((key[0], "below") for key in places)}
+    keys = {*pairs, *((key[0], "below") for key in pairs)}
     assert all(count <= 4 for count in ran.most.values())
     assert ran.most_in_all <= 6 + len(keys)
 
@@ -163,9 +163,9 @@ def test_pages_wait_while_many_jobs_do(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ids_are_found_whatever_their_case_until_they_are_forgotten() -> None:
     one, other = "/subscriptions/A/resourceGroups/rg", "/subscriptions/b/resourceGroups/rg"
-    found = FoundIds([one, other])
-    assert one.upper() in found
-    assert f"{one}/providers/x/y/z" not in found
-    found.forget("a")
-    assert one not in found
-    assert other in found
+    listed_ids = ListedIds([one, other])
+    assert one.upper() in listed_ids
+    assert f"{one}/providers/x/y/z" not in listed_ids
+    listed_ids.forget("a")
+    assert one not in listed_ids
+    assert other in listed_ids

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from scanner.collect.collector import Plan, Scope
-from scanner.collect.quotas import APIS, IN_PART, MOST_REGIONS, NO_REGION, TOO_MANY
+from scanner.collect.quotas import APIS, MOST_REGIONS, NO_REGION, PARTIALLY_VISIBLE, TOO_MANY
 from scanner.errors import InputError
 from scanner.model.ids import QUOTA_TYPES
 from scanner.model.residency import ResidencyPolicy, ResidencyScope
@@ -112,8 +112,8 @@ def test_what_is_visible_in_part_or_empty_is_not_read() -> None:
     running = box(account("st0"), grants=grants)
     result = scanned(running, plan=plan())
     assert asked(running) == []
-    places = {each: f"/subscriptions/{each}/providers/Microsoft.Compute/locations" for each in (S1, S2)}
-    assert {result.skips[places[S1]], result.skips[places[S2]]} == {IN_PART, NO_REGION}
+    paths = {each: f"/subscriptions/{each}/providers/Microsoft.Compute/locations" for each in (S1, S2)}
+    assert {result.skips[paths[S1]], result.skips[paths[S2]]} == {PARTIALLY_VISIBLE, NO_REGION}
 
 
 def test_parts_of_subscriptions_and_plans_without_quotas_read_none() -> None:

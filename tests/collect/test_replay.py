@@ -47,11 +47,11 @@ def test_wherever_it_is_interrupted_no_read_is_made_twice_and_nothing_differs(tm
     whole = journaled(running, tmp_path / "a")
     lines = (tmp_path / "a").read_bytes().splitlines(keepends=True)
     for count in range(2, len(lines) + 1, 2):
-        part = cut(tmp_path / "a", count, lines[count][: count * 7] if count < len(lines) else b"")
+        begun = cut(tmp_path / "a", count, lines[count][: count * 7] if count < len(lines) else b"")
         known = {each.answer.key for each in map(parsed, lines[:count]) if each and each.answer}
-        second = journaled(running, part, resumed=True)
+        second = journaled(running, begun, resumed=True)
         assert second.lines == whole.lines, count
-        later = [each.answer for each in map(parsed, part.read_bytes().splitlines(keepends=True)[count:]) if each]
+        later = [each.answer for each in map(parsed, begun.read_bytes().splitlines(keepends=True)[count:]) if each]
         assert [each.path for each in later if each and each.key in known] == [], count
         # Only the question what changed comes on top of the reads that were left.
         assert len(second.reads) - 1 <= len(whole.reads) - len(known), count
@@ -99,10 +99,10 @@ def test_a_link_that_is_no_longer_valid_begins_the_list_again(tmp_path: Path) ->
     whole = journaled(running, tmp_path / "a")
     lines = (tmp_path / "a").read_bytes().splitlines(keepends=True)
     pages = [n for n, line in enumerate(lines) if b"KeyVault/vaults" in line and S1.encode() in line]
-    part = cut(tmp_path / "a", pages[1])
+    begun = cut(tmp_path / "a", pages[1])
     expired = Fault("status", "*/Microsoft.KeyVault/vaults", status=400, code="InvalidSkipToken", times=1)
     running.faults = FaultPlan([expired])
-    second = journaled(running, part, resumed=True)
+    second = journaled(running, begun, resumed=True)
     assert second.lines == whole.lines
 
 
@@ -133,8 +133,8 @@ def test_a_condition_on_what_was_not_kept_makes_the_read(tmp_path: Path) -> None
     estate = [{**ESTATE[0], "properties": {"hidden": True}}, child(ESTATE[0], "blobServices/default")]
     whole = journaled(box(estate), tmp_path / "a", plan=plan, kept={})
     lines = (tmp_path / "a").read_bytes().splitlines(keepends=True)
-    place = next(n for n, line in enumerate(lines) if b"blobServices" in line)
-    second = journaled(box(estate), cut(tmp_path / "a", place), plan=plan, kept={}, resumed=True)
+    position = next(n for n, line in enumerate(lines) if b"blobServices" in line)
+    second = journaled(box(estate), cut(tmp_path / "a", position), plan=plan, kept={}, resumed=True)
     assert second.lines == whole.lines
 
 

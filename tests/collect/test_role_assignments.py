@@ -87,5 +87,5 @@ def test_a_row_that_cannot_be_judged_is_kept(given: dict[str, Any]) -> None:
 
 
 def test_every_plan_with_subscriptions_reads_them_because_vaults_elsewhere_need_them() -> None:
-    found = loader.load(packages=False)
-    assert any(each.type == ROLES.type for each in found.looked_up())
+    rule_set = loader.load(packages=False)
+    assert any(each.type == ROLES.type for each in rule_set.looked_up())

@@ -44,13 +44,13 @@ def test_shards_give_the_lines_of_one_collection(made: Callable[[], Sandbox], gr
 
     async def read(reader: AzureReader) -> None:
         await collect(reader, Scope(graph=graph), plan, whole, RecordedProgress())
-        found = await survey(reader, Scope(graph=graph), plan, shared, RecordedProgress())
+        result = await survey(reader, Scope(graph=graph), plan, shared, RecordedProgress())
         asked = len(running.requests)
-        for subscription, answers in found.answers():
+        for subscription, answers in result.answers():
             given = msgspec.json.decode(msgspec.json.encode(answers), type=SharedAnswers)
-            part = new_store(RULES)
-            await collect_one(reader, subscription, given, plan, part, RecordedProgress(), graph=graph)
-            for line in part.decoded():
+            shard = new_store(RULES)
+            await collect_one(reader, subscription, given, plan, shard, RecordedProgress(), graph=graph)
+            for line in shard.decoded():
                 shared.add(line)
         queries.extend(each for each in running.requests[asked:] if each.path == GRAPH)
 

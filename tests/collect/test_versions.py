@@ -36,14 +36,14 @@ REFUSALS = get_args(VersionRefusal)
 
 def asked(served: Sandbox, end: str) -> list[tuple[int, str]]:
     """The status and api-version of each request of a path that ends so."""
-    found = [each for each in served.requests if each.path.endswith(end)]
-    return [(each.status, each.url.rsplit("api-version=", 1)[1][:10]) for each in found]
+    recorded_requests = [each for each in served.requests if each.path.endswith(end)]
+    return [(each.status, each.url.rsplit("api-version=", 1)[1][:10]) for each in recorded_requests]
 
 
 def lines(result: Result, kind: str) -> list[dict[str, Any]]:
     """The lines of the resources whose id has this word before the name."""
-    found = [line for line in map(json.loads, result.lines) if "resource" in line]
-    return [line for line in found if line["resource"]["id"].split("/")[-2].lower() == kind.lower()]
+    matches = [line for line in map(json.loads, result.lines) if "resource" in line]
+    return [line for line in matches if line["resource"]["id"].split("/")[-2].lower() == kind.lower()]
 
 
 # Lists, children and single resources
@@ -252,17 +252,17 @@ def test_only_the_statuses_of_such_a_refusal_count(status: int) -> None:
 
 @given(st.text(), st.text(max_size=40))
 def test_whatever_an_answer_says_what_is_read_is_a_date_not_above_the_pin(text: str, before: str) -> None:
-    found = older_version(refusal(f"{before} supported api-versions are '{text}'"), PINNED)
-    assert found == "" or (len(found) == 10 and found.isascii() and found < PINNED)
+    value = older_version(refusal(f"{before} supported api-versions are '{text}'"), PINNED)
+    assert value == "" or (len(value) == 10 and value.isascii() and value < PINNED)
 
 
 # What it means
 
 
 def test_a_record_of_an_older_version_is_like_one_of_an_unknown_version() -> None:
-    found = Resource({"id": ST0[0]["id"], "properties": {"a": 1}}, api=OLDER, by="older")
-    assert found.api_version_unknown
-    assert found.why_absent_is_unknown
+    resource = Resource({"id": ST0[0]["id"], "properties": {"a": 1}}, api=OLDER, by="older")
+    assert resource.api_version_unknown
+    assert resource.why_absent_is_unknown
 
 
 CLUSTERS = "Microsoft.ContainerService/managedClusters"
@@ -287,32 +287,32 @@ def document(out: Path, *more: str, **options: Any) -> tuple[dict[str, Any], str
     return json.loads(out.read_text()), ended.err
 
 
-def statuses(found: dict[str, Any]) -> dict[str, str]:
-    return {each["resource"].rsplit("/", 1)[1].lower(): each["status"] for each in found["findings"]}
+def statuses(result: dict[str, Any]) -> dict[str, str]:
+    return {each["resource"].rsplit("/", 1)[1].lower(): each["status"] for each in result["findings"]}
 
 
 def test_a_fault_is_found_and_an_absent_value_does_not_pass(tmp_path: Path) -> None:
     """Through the whole pipeline: absent means the default at the pinned version, and nothing at an older one."""
     pinned, _ = document(tmp_path / "pinned.json")
-    older, said = document(tmp_path / "older.json", api_versions={CLUSTERS: ["2024-01-01"]})
+    older, text = document(tmp_path / "older.json", api_versions={CLUSTERS: ["2024-01-01"]})
     assert statuses(pinned) == {"open": "fail"}
     assert statuses(older) == {"open": "fail", "silent": "unknown"}
     assert older["gaps"] == []
     note = f"{CLUSTERS} was read at api-version 2024-01-01"
     assert [each for each in older["coverage"]["notes"] if each.startswith(note)]
-    assert note in said
+    assert note in text
     assert not [each for each in pinned["coverage"]["notes"] if "api-version" in each]
 
 
 @pytest.mark.parametrize("more", [(), ("--jobs", "2")], ids=["one process", "several"])
 def test_a_snapshot_says_the_same_later_and_so_does_the_report(tmp_path: Path, more: tuple[str, ...]) -> None:
     snapshot, page = tmp_path / "s.jsonl", tmp_path / "report.html"
-    found, _ = document(tmp_path / "a.json", "--snapshot", str(snapshot), api_versions={CLUSTERS: ["2024-01-01"]})
+    result, _ = document(tmp_path / "a.json", "--snapshot", str(snapshot), api_versions={CLUSTERS: ["2024-01-01"]})
     out = tmp_path / "b.json"
     twolocks("scan", "--from", snapshot, "--only", "aks-node-public-ip", "--out", out, "--out", page, *more)
     later = json.loads(out.read_text())
-    assert statuses(later) == statuses(found)
-    assert later["coverage"]["notes"] == found["coverage"]["notes"]
+    assert statuses(later) == statuses(result)
+    assert later["coverage"]["notes"] == result["coverage"]["notes"]
     assert f"{CLUSTERS} was read at api-version 2024-01-01" in page.read_text()
 
 

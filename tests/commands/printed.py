@@ -66,8 +66,8 @@ def of_report() -> list[str]:
     """What the report offers to grant the reads that were refused."""
     from scanner.report.gaps import GapGroup, role_commands
 
-    found = role_commands([GapGroup(action="Microsoft.Sql/servers/read", subscription=SUBSCRIPTION)])
-    return [with_fields(each) for each in found]
+    matches = role_commands([GapGroup(action="Microsoft.Sql/servers/read", subscription=SUBSCRIPTION)])
+    return [with_fields(each) for each in matches]
 
 
 def in_page(text: str) -> Iterator[str]:

@@ -260,11 +260,11 @@ def sign_in(folder: Path, subscriptions: set[str]) -> None:
 
     rows = [
         {
-            "id": each, "name": each, "state": "Enabled", "isDefault": place == 0, "tenantId": TENANT,
+            "id": each, "name": each, "state": "Enabled", "isDefault": position == 0, "tenantId": TENANT,
             "homeTenantId": TENANT, "environmentName": "AzureCloud", "managedByTenants": [],
             "user": {"name": "box", "type": "servicePrincipal"},
         }
-        for place, each in enumerate(sorted(subscriptions))
+        for position, each in enumerate(sorted(subscriptions))
     ]  # fmt: skip
     (folder / "azureProfile.json").write_text(json.dumps({"subscriptions": rows, "installationId": TENANT}))
 
@@ -291,7 +291,7 @@ def invoke(commands: list[str], url: str) -> str:
     """Run commands, each in a CLI of its own; what one prints into a file is written there. Return the first error."""
     from azure.cli.core import get_default_cli
 
-    said = io.StringIO()
+    output = io.StringIO()
     for command in commands:
         words, file = shlex.split(command)[1:], ""
         if words[-2:-1] == [">"]:
@@ -299,7 +299,7 @@ def invoke(commands: list[str], url: str) -> str:
         cli = get_default_cli()
         cli.cloud.endpoints.resource_manager = url
         out = io.StringIO()
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stderr(output), contextlib.redirect_stdout(io.StringIO()):
             try:
                 code = cli.invoke(words, out_file=out)
             except SystemExit as end:
@@ -307,7 +307,7 @@ def invoke(commands: list[str], url: str) -> str:
             except Exception as error:  # noqa: BLE001 - the CLI may raise anything
                 return f"{type(error).__name__}: {str(error)[:300]}"
         if code:
-            return f"exit {code}: {said.getvalue().strip()[:300]}"
+            return f"exit {code}: {output.getvalue().strip()[:300]}"
         if file:
             Path(file).write_text(out.getvalue(), "utf-8")
     return ""
@@ -327,9 +327,11 @@ def undone(case: dict[str, Any], arm: Arm, url: str, before: dict[str, Any]) -> 
         for path, value in case["defaults"]:
             if member(was, path) is None and alike(member(arm.bodies[id], path), value):
                 was = with_member(was, path, value)
-        found = list(differences(present(arm.bodies[id]), present(was)))
+        matches = list(differences(present(arm.bodies[id]), present(was)))
         # A model of the CLI leaves out what it does not know, which is nothing that the fix or the undo says.
-        left = [each for each in found if each[1] is not None or any(f"{each[0]}.".startswith(f"{p}.") for p in wanted)]
+        left = [
+            each for each in matches if each[1] is not None or any(f"{each[0]}.".startswith(f"{p}.") for p in wanted)
+        ]
         if left:
             return f"{id}: {'; '.join(f'{path} is {new}, and was {old}' for path, new, old in left)[:400]}"
     return ""
@@ -348,8 +350,8 @@ def present(value: Any) -> Any:
     lower case.
     """
     if isinstance(value, dict):
-        found = {key.lower(): present(each) for key, each in value.items()}
-        return {key: each for key, each in sorted(found.items()) if each not in (None, {}, [])}
+        result = {key.lower(): present(each) for key, each in value.items()}
+        return {key: each for key, each in sorted(result.items()) if each not in (None, {}, [])}
     if isinstance(value, list):
         return [present(each) for each in value]
     return value.lower() if isinstance(value, str) else value

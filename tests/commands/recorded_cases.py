@@ -67,7 +67,7 @@ def case(each: Fixed) -> dict[str, Any]:
 
 def forms() -> list[dict[str, Any]]:
     """Return one fix of each form: its rule for one type, its commands and their options."""
-    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    result: dict[tuple[str, ...], dict[str, Any]] = {}
     for each in everything():
         fix = each.finding.fix
         if fix is None or not fix.commands or not each.fix.changes or each.case.by != "get":
@@ -76,10 +76,10 @@ def forms() -> list[dict[str, Any]]:
             continue  # its resources have nothing but their id
         key = examples.rule_at(each.finding.rule, each.finding.resource).key
         shape = (key, *(word for command in fix.commands for word in re.findall(r" -[-\w]+", command)))
-        known = found.get(shape)
+        known = result.get(shape)
         if known is None or len(known["bodies"]) > len(examples.bundle(each.case).resources):
-            found[shape] = case(each)
-    return list(found.values())
+            result[shape] = case(each)
+    return list(result.values())
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def test_findings_give_one_command_of_each_shape(tmp_path: Path) -> None:
 
 
 def test_the_report_and_the_readme_are_among_them() -> None:
-    found = list(printed(Path(__file__).parents[2], []))
-    assert ("README.md", "az login") in found
+    matches = list(printed(Path(__file__).parents[2], []))
+    assert ("README.md", "az login") in matches
     assert all(command.startswith("az role ") for command in of_report())
-    assert any(where.startswith("report") for where, _ in found)
+    assert any(where.startswith("report") for where, _ in matches)

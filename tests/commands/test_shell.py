@@ -31,26 +31,26 @@ pytestmark = pytest.mark.skipif(not BASH, reason="there is no Bash here")
 
 def special(command: str) -> Iterator[str]:
     """Yield what of a command Bash reads as more than a text; `&&` before another command is meant."""
-    quote, place, is_start = "", 0, True
-    while place < len(command):
-        char = command[place]
+    quote, position, is_start = "", 0, True
+    while position < len(command):
+        char = command[position]
         if quote:
             if quote == '"' and char == "\\":
-                place += 1
+                position += 1
             elif char == quote:
                 quote = ""
             elif quote == '"' and char in IN_DOUBLE_QUOTES:
                 yield char
         elif char == "\\":
-            place += 1
+            position += 1
         elif char in "'\"":
             quote = char
-        elif command.startswith("&& az ", place):
-            place += 1
+        elif command.startswith("&& az ", position):
+            position += 1
         elif char in SPECIAL or (is_start and char in AT_START):
             yield char
         is_start = char in " \t\n"
-        place += 1
+        position += 1
 
 
 @lru_cache
@@ -62,13 +62,13 @@ def of_rows() -> tuple[str, ...]:
 @lru_cache
 def of_examples() -> tuple[str, ...]:
     """Return the commands of the fixes of all examples, and of those of resources with a hostile name."""
-    found = [text for each in everything() for text in _texts(fix_of(each).commands, fix_of(each).check_first)]
+    matches = [text for each in everything() for text in _texts(fix_of(each).commands, fix_of(each).check_first)]
     for case in examples.cases():
         hostile = replace(case, body={**case.body, "name": HOSTILE})
         result = examples.evaluation(hostile).evaluate(examples.bundle(hostile))
         fixes = [row.fix for row in result.findings] + [row.fix for row in result.exposures]
-        found += [text for fix in filter(None, fixes) for text in _texts(fix.commands, fix.check_first)]
-    return tuple(dict.fromkeys(map(with_fields, found)))
+        matches += [text for fix in filter(None, fixes) for text in _texts(fix.commands, fix.check_first)]
+    return tuple(dict.fromkeys(map(with_fields, matches)))
 
 
 def _texts(commands: Iterable[str], check_first: str) -> Iterator[str]:
@@ -106,7 +106,7 @@ def test_bash_parses_every_block_of_a_page(tmp_path: Path) -> None:
 
 
 def test_nothing_in_a_command_means_more_than_it_says() -> None:
-    wrong = {each: found for each in (*of_rows(), *of_examples()) if (found := "".join(special(each)))}
+    wrong = {each: value for each in (*of_rows(), *of_examples()) if (value := "".join(special(each)))}
     assert wrong == {}, "quote it"
     assert sum(HOSTILE.partition("'")[0] in each for each in of_examples()) > 100
 
@@ -114,7 +114,7 @@ def test_nothing_in_a_command_means_more_than_it_says() -> None:
 def test_bash_passes_on_the_words_that_a_command_says(tmp_path: Path) -> None:
     """In a folder with a file that a pattern could mean."""
     (tmp_path / "a").touch()
-    commands = [part for each in (*of_rows(), *of_examples()) for part in each.split(" && az ")]
+    commands = [segment for each in (*of_rows(), *of_examples()) for segment in each.split(" && az ")]
     commands = [each if each.startswith("az ") else f"az {each}" for each in commands]
     assert not any(map("".join, map(special, commands)))
     done = bash(text="az() { printf '%s\\1' \"$@\"; printf '\\2'; }\n" + "\n".join(commands), folder=tmp_path)
@@ -125,7 +125,7 @@ def test_bash_passes_on_the_words_that_a_command_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "found"),
+    ("command", "value"),
     [
         ("az x --set 'a=[1]' && az y", ""),
         ("az x --set a=[1]", "[]"),
@@ -135,5 +135,5 @@ def test_bash_passes_on_the_words_that_a_command_says(tmp_path: Path) -> None:
         ("az x {a,b} `c` !d", "{}``!"),
     ],
 )
-def test_what_bash_reads_as_more_is_found(command: str, found: str) -> None:
-    assert "".join(special(command)) == found
+def test_what_bash_reads_as_more_is_found(command: str, value: str) -> None:
+    assert "".join(special(command)) == value

@@ -78,10 +78,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        found = self.server.found
+        result = self.server.found
         if token := self.headers.get("Authorization", "").removeprefix("Bearer "):
-            found.tokens.append(audience(token))
-        self._answer(found.metadata if self.path.startswith("/metadata/") else {"value": []})
+            result.tokens.append(audience(token))
+        self._answer(result.metadata if self.path.startswith("/metadata/") else {"value": []})
 
     def do_POST(self) -> None:
         self.server.found.forms.append(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
@@ -110,16 +110,16 @@ def endpoint(folder: Path, audiences: list[str], login: str = "") -> Iterator[En
     """Serve metadata that name these audiences and this login authority (default: the server itself), over TLS."""
     certificates.make(folder)
     server = _Server(("127.0.0.1", 0), _Handler)
-    found = server.found = Endpoint(f"https://127.0.0.1:{server.server_port}")
+    result = server.found = Endpoint(f"https://127.0.0.1:{server.server_port}")
     server.socket = certificates.server_context(folder).wrap_socket(server.socket, server_side=True)
-    found.metadata = {
-        "resourceManager": f"{found.url}/",
-        "authentication": {"loginEndpoint": f"{login or found.url}/", "audiences": audiences},
+    result.metadata = {
+        "resourceManager": f"{result.url}/",
+        "authentication": {"loginEndpoint": f"{login or result.url}/", "audiences": audiences},
     }
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield found
+        yield result
     finally:
         server.shutdown()
         server.server_close()

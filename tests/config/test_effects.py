@@ -7,8 +7,8 @@ from scanner.config.options import Effect
 
 def effects() -> dict[str, Effect | None]:
     """The effect of every setting of a file."""
-    keys = {f"{table}.{key.name}": key.effect for table, found in TABLES.items() for key in found or ()}
-    free = {table: EFFECTS.get(table) for table, found in TABLES.items() if found is None}
+    keys = {f"{table}.{key.name}": key.effect for table, matches in TABLES.items() for key in matches or ()}
+    free = {table: EFFECTS.get(table) for table, matches in TABLES.items() if matches is None}
     return {f"scan.{option.name}": option.effect for option in SCAN_SETTINGS} | keys | free
 
 

@@ -54,9 +54,9 @@ def refused(ran: Ran, *keys: str) -> None:
 def show(name: str, ran: Ran, *more: object) -> None:
     """Keep what an attack printed, where a person asked for it."""
     if kept := os.environ.get("ATTACKS"):
-        said = "\n".join(line for line in ran.err.splitlines() if line.strip())
+        text = "\n".join(line for line in ran.err.splitlines() if line.strip())
         with Path(kept).open("a") as file:
-            file.write(f"== {name}: exit {ran.code} {' '.join(map(str, more))}\n{said}\n")
+            file.write(f"== {name}: exit {ran.code} {' '.join(map(str, more))}\n{text}\n")
 
 
 def test_a_settings_file_of_a_folder_runs_no_python(folder: Path) -> None:
@@ -74,8 +74,8 @@ def test_a_settings_file_of_a_folder_runs_no_python(folder: Path) -> None:
 @pytest.fixture
 def evil(tmp_path: Path) -> Iterator[Endpoint]:
     (tmp_path / "certificates").mkdir()
-    with endpoint(tmp_path / "certificates", [f"{PUBLIC}/"]) as found:
-        yield found
+    with endpoint(tmp_path / "certificates", [f"{PUBLIC}/"]) as result:
+        yield result
 
 
 def test_a_settings_file_of_a_folder_gets_no_token(folder: Path, evil: Endpoint) -> None:
@@ -91,9 +91,9 @@ def test_a_settings_file_of_a_folder_gets_no_token(folder: Path, evil: Endpoint)
 
 def environment(folder: Path, evil: Endpoint, env: dict[str, str]) -> dict[str, str]:
     """The user's variables: a login at a real authority, and the certificates of the internet."""
-    found = {name: value for name, value in env.items() if not name.startswith("TWOLOCKS_")}
+    result = {name: value for name, value in env.items() if not name.startswith("TWOLOCKS_")}
     trusted = trusting(folder.parent, str(folder.parent / "certificates" / "ca.pem"), env["SSL_CERT_FILE"])
-    return {**found, "SSL_CERT_FILE": trusted, "REQUESTS_CA_BUNDLE": trusted}
+    return {**result, "SSL_CERT_FILE": trusted, "REQUESTS_CA_BUNDLE": trusted}
 
 
 def test_an_endpoint_that_a_user_named_gets_no_token_for_the_public_cloud(folder: Path, evil: Endpoint) -> None:
@@ -202,16 +202,16 @@ def test_a_settings_file_of_a_folder_may_say_what_cannot_run_send_or_hide(folder
 
 
 def test_a_settings_file_in_the_users_own_folder_may_say_everything(folder: Path) -> None:
-    own = folder.parent / "home" / ".config" / "twolocks"
-    own.mkdir(parents=True)
-    own.chmod(0o755)
-    (own / "twolocks.toml").write_text('[scan]\nfail-on = "never"\n')
-    (own / "twolocks.toml").chmod(0o644)
+    file = folder.parent / "home" / ".config" / "twolocks"
+    file.mkdir(parents=True)
+    file.chmod(0o755)
+    (file / "twolocks.toml").write_text('[scan]\nfail-on = "never"\n')
+    (file / "twolocks.toml").chmod(0o644)
     hostile(folder, "[report]\ntags = ['owner']\n")
     ran = run(folder, "scan", "--from", exposed(folder))
     assert ran.code == 3, ran.err
-    assert f"settings {own}/twolocks.toml (the user's own); not used: twolocks.toml in this folder" in ran.err
-    for path, mode in ((own / "twolocks.toml", 0o666), (own, 0o777)):
+    assert f"settings {file}/twolocks.toml (the user's own); not used: twolocks.toml in this folder" in ran.err
+    for path, mode in ((file / "twolocks.toml", 0o666), (file, 0o777)):
         before = path.stat().st_mode
         path.chmod(mode)
         ran = run(folder, "scan", "--from", exposed(folder))

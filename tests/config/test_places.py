@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from scanner.config.places import own_folder, usual
+from scanner.config.settings_location import user_folder, usual
 
 ROAMING = r"C:\Users\Kari Nordmann\AppData\Roaming"
 
@@ -36,7 +36,7 @@ ROAMING = r"C:\Users\Kari Nordmann\AppData\Roaming"
 )
 def test_the_folder_of_the_users_own_file(platform: str, environ: dict[str, str], expected: str | None) -> None:
     flavour = PureWindowsPath if platform == "win32" else PurePosixPath
-    assert own_folder(environ, platform) == (None if expected is None else flavour(expected))
+    assert user_folder(environ, platform) == (None if expected is None else flavour(expected))
 
 
 def test_a_relative_folder_is_never_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,13 +15,13 @@ TODAY = date(2026, 11, 27)
 
 def read(text: str) -> ResidencyPolicy:
     file = toml.parsed(Path("twolocks.toml"), text)
-    found = read_residency(file, {}, 365, TODAY)
+    residency_policy = read_residency(file, {}, 365, TODAY)
     file.check()
-    return found
+    return residency_policy
 
 
 def test_all_that_it_can_say() -> None:
-    found = read(
+    residency_policy = read(
         """
 [residency]
 allowed = ["Norway East", "norwaywest"]
@@ -39,16 +39,16 @@ owner = "kart@agency.example"
 expires = 2026-11-26
 """
     )
-    assert found.allowed == ("norwayeast", "norwaywest")
-    assert found.scopes == (
+    assert residency_policy.allowed == ("norwayeast", "norwaywest")
+    assert residency_policy.scopes == (
         ResidencyScope(("eea",), "the setting residency.scope of test-journal", "test-journal"),
         ResidencyScope(("sweden",), "the setting residency.scope of class = open", "", ("class", "open")),
     )
     past = PlaceException(
         "*/resourceGroups/rg-kart/*", ("westeurope",), "Until the map moves", "kart@agency.example", "2026-11-26", True
     )
-    assert found.exceptions == (past,)
-    assert found.tags == ("class",)
+    assert residency_policy.exceptions == (past,)
+    assert residency_policy.tags == ("class",)
 
 
 EXCEPTION = (
@@ -83,6 +83,6 @@ def test_what_is_wrong_is_named_with_its_line(text: str) -> None:
     what, at, do = FAULTS[text]
     with pytest.raises(Faults) as raised:
         read(text)
-    found = next(each for each in raised.value.all if what in each.what)
-    assert found.at == at
-    assert do in found.do
+    input_error = next(each for each in raised.value.all if what in each.what)
+    assert input_error.at == at
+    assert do in input_error.do

@@ -34,14 +34,14 @@ def faults(text: str, tmp_path: Path) -> list[tuple[str, str, str]]:
 def test_an_option_wins_over_a_variable_over_the_file_over_the_default(tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text('[scan]\nfail-on = "low"\n')
     environ = {"TWOLOCKS_SCAN_FAIL_ON": "medium"}
-    found = resolve("scan", {"fail_on": "critical"}, environ, config=tmp_path / "twolocks.toml")
-    assert (found["fail-on"], found.options["fail-on"].source) == ("critical", "--fail-on")
-    found = resolve("scan", {}, environ, config=tmp_path / "twolocks.toml")
-    assert (found["fail-on"], found.options["fail-on"].source) == ("medium", "TWOLOCKS_SCAN_FAIL_ON")
-    found = resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")
-    assert (found["fail-on"], found.options["fail-on"].source) == ("low", f"{tmp_path}/twolocks.toml:2")
-    found = resolve("scan", {}, {}, folder=tmp_path / "elsewhere")
-    assert (found["fail-on"], found.options["fail-on"].source) == ("high", DEFAULT)
+    settings = resolve("scan", {"fail_on": "critical"}, environ, config=tmp_path / "twolocks.toml")
+    assert (settings["fail-on"], settings.options["fail-on"].source) == ("critical", "--fail-on")
+    settings = resolve("scan", {}, environ, config=tmp_path / "twolocks.toml")
+    assert (settings["fail-on"], settings.options["fail-on"].source) == ("medium", "TWOLOCKS_SCAN_FAIL_ON")
+    settings = resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")
+    assert (settings["fail-on"], settings.options["fail-on"].source) == ("low", f"{tmp_path}/twolocks.toml:2")
+    settings = resolve("scan", {}, {}, folder=tmp_path / "elsewhere")
+    assert (settings["fail-on"], settings.options["fail-on"].source) == ("high", DEFAULT)
 
 
 def test_every_option_has_a_variable(tmp_path: Path) -> None:
@@ -69,15 +69,15 @@ def test_every_option_has_a_variable(tmp_path: Path) -> None:
             "accept-version-1": "1",
         }.get(option.name, "x")
         name = f"TWOLOCKS_SCAN_{option.key}".upper()
-        found = resolve("scan", {}, {name: text}, config=tmp_path / "twolocks.toml")
-        assert found.options[option.name].source == (name if text else DEFAULT)
+        settings = resolve("scan", {}, {name: text}, config=tmp_path / "twolocks.toml")
+        assert settings.options[option.name].source == (name if text else DEFAULT)
 
 
 def test_a_variable_holds_several_values_between_commas_or_on_lines() -> None:
-    found = resolve("scan", {}, {"TWOLOCKS_SCAN_ONLY": "a-*, category:network"}, folder=Path("/nowhere"))
-    assert found["only"] == ("a-*", "category:network")
-    found = resolve("scan", {}, {"TWOLOCKS_SCAN_TAG": "a=b,c\nd=e\n"}, folder=Path("/nowhere"))
-    assert found["tag"] == ("a=b,c", "d=e")
+    settings = resolve("scan", {}, {"TWOLOCKS_SCAN_ONLY": "a-*, category:network"}, folder=Path("/nowhere"))
+    assert settings["only"] == ("a-*", "category:network")
+    settings = resolve("scan", {}, {"TWOLOCKS_SCAN_TAG": "a=b,c\nd=e\n"}, folder=Path("/nowhere"))
+    assert settings["tag"] == ("a=b,c", "d=e")
 
 
 def test_a_flag_is_yes_or_no() -> None:
@@ -94,14 +94,16 @@ def test_a_number_of_processes(tmp_path: Path) -> None:
 
 
 def test_paths_in_a_file_start_from_its_folder(tmp_path: Path) -> None:
-    found = resolved('[scan]\nwaivers = "waivers.toml"\nout = ["report.html", "-"]\nrules = ["/srv/rules"]\n', tmp_path)
-    assert found["waivers"] == str(tmp_path / "waivers.toml")
-    assert found["out"] == (str(tmp_path / "report.html"), "-")
-    assert found["rules"] == ("/srv/rules",)
+    settings = resolved(
+        '[scan]\nwaivers = "waivers.toml"\nout = ["report.html", "-"]\nrules = ["/srv/rules"]\n', tmp_path
+    )
+    assert settings["waivers"] == str(tmp_path / "waivers.toml")
+    assert settings["out"] == (str(tmp_path / "report.html"), "-")
+    assert settings["rules"] == ("/srv/rules",)
 
 
 def test_everything_that_a_file_may_say(tmp_path: Path) -> None:
-    found = resolved(
+    settings = resolved(
         """
 [networks]
 office = ["198.51.100.0/24", "203.0.113.7"]
@@ -128,17 +130,17 @@ url-env = "TWOLOCKS_SECRET_OPS"
 """,
         tmp_path,
     )
-    assert (found.owner_tag, found.kept_tags, found.allow_tag) == ("Team", ("owner", "Team"), True)
-    assert found.notify == {"ops": {"kind": "slack", "url-env": "TWOLOCKS_SECRET_OPS"}}
-    assert found.at_key("notify", "ops", "url-env").endswith("twolocks.toml:23")
-    assert found.networks == {"office": ("198.51.100.0/24", "203.0.113.7"), "vpn": ("2001:db8::/48",)}
-    assert "198.51.100.9" in found.own
-    assert "2001:db8::1" in found.own
-    assert (found.wide_ipv4, found.wide_ipv6, found.max_days) == (4096, 56, 90)
-    assert found.intended[0].covers("/subscriptions/x/STWEB", "web")
-    assert found.severities == {"storage-plain-http": Severity.low}
-    assert found.tags == ("owner",)
-    sources = {name: source.rpartition(":")[2] for name, _, source in found.rows() if source != DEFAULT}
+    assert (settings.owner_tag, settings.kept_tags, settings.allow_tag) == ("Team", ("owner", "Team"), True)
+    assert settings.notify == {"ops": {"kind": "slack", "url-env": "TWOLOCKS_SECRET_OPS"}}
+    assert settings.at_key("notify", "ops", "url-env").endswith("twolocks.toml:23")
+    assert settings.networks == {"office": ("198.51.100.0/24", "203.0.113.7"), "vpn": ("2001:db8::/48",)}
+    assert "198.51.100.9" in settings.own
+    assert "2001:db8::1" in settings.own
+    assert (settings.wide_ipv4, settings.wide_ipv6, settings.max_days) == (4096, 56, 90)
+    assert settings.intended[0].covers("/subscriptions/x/STWEB", "web")
+    assert settings.severities == {"storage-plain-http": Severity.low}
+    assert settings.tags == ("owner",)
+    sources = {name: source.rpartition(":")[2] for name, _, source in settings.rows() if source != DEFAULT}
     assert sources == {
         "networks.office": "3",
         "networks.vpn": "4",
@@ -226,18 +228,18 @@ def test_the_line_of_every_key_is_the_line_on_which_it_stands(
     text = "# first\n" + "".join(f"{key} = {value} # c\n\n" for key, value in pairs)
     path = tmp_path_factory.mktemp("toml") / "any.toml"
     path.write_text(text)
-    found = toml.read(path, "any")
+    toml_file = toml.read(path, "any")
     for key, value in pairs:
         line = text[: text.index(f"{key} = {value}")].count("\n") + 1
         names = tuple(key.strip('"').split(".")) if '"' not in key else (key.strip('"'),)
-        assert found.lines[names] == line
+        assert toml_file.lines[names] == line
 
 
 def test_tables_in_lists_of_tables_have_lines(tmp_path: Path) -> None:
     path = tmp_path / "any.toml"
     path.write_text("[[w]]\na = 1\n\n[[w]]\na = 2\n[w.x]\nb = 3\n")
-    found = toml.read(path, "any")
-    assert (found.lines["w", 0, "a"], found.lines["w", 1, "a"], found.lines["w", 1, "x", "b"]) == (2, 5, 7)
+    toml_file = toml.read(path, "any")
+    assert (toml_file.lines["w", 0, "a"], toml_file.lines["w", 1, "a"], toml_file.lines["w", 1, "x", "b"]) == (2, 5, 7)
 
 
 # A history, and notifications
@@ -281,10 +283,10 @@ def test_a_password_in_the_url_of_a_history_is_refused_but_in_the_variable(url: 
         resolved(f'[scan]\nhistory = "{url}"\n', tmp_path)
     assert raised.value.at == f"{tmp_path}/twolocks.toml:2"
     (tmp_path / "twolocks.toml").unlink()
-    found = resolve("scan", {}, {"TWOLOCKS_SCAN_HISTORY": url}, folder=tmp_path)
-    assert found["history"] == url
-    assert "geheim" not in str(found.rows())
-    assert "***" in str(found.rows())
+    settings = resolve("scan", {}, {"TWOLOCKS_SCAN_HISTORY": url}, folder=tmp_path)
+    assert settings["history"] == url
+    assert "geheim" not in str(settings.rows())
+    assert "***" in str(settings.rows())
 
 
 def test_what_a_scheduled_scan_may_not_say(tmp_path: Path) -> None:
@@ -318,12 +320,12 @@ def test_what_a_scheduled_scan_may_not_say(tmp_path: Path) -> None:
 
 
 def test_no_secret_of_a_notification_is_shown(tmp_path: Path) -> None:
-    found = resolved(
+    settings = resolved(
         "[notify.ops]\nkind = 'webhook'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_KEY'\n"
         "[notify.post]\nkind = 'mail'\nhost = 'mail.example'\nfrom = 'a@b.example'\nto = 'a@b.example'\n",
         tmp_path,
     )
-    rows = {name: value for name, value, _ in found.rows() if name.startswith("notify.")}
+    rows = {name: value for name, value, _ in settings.rows() if name.startswith("notify.")}
     assert rows == {
         "notify.ops.kind": "webhook",
         "notify.ops.url-env": "TWOLOCKS_SECRET_HOOK",
@@ -356,8 +358,8 @@ def test_a_variable_that_sets_nothing_is_refused(tmp_path: Path) -> None:
             "the environment",
             "nearest: TWOLOCKS_SCAN_FAIL_ON; all: twolocks scan --help",
         )
-    found = resolve("scan", {}, {"TWOLOCKS_SCAN_FAILON": "", "TWOLOCKS_OTHER": "x"}, folder=tmp_path)
-    assert found["fail-on"] == "high"
+    settings = resolve("scan", {}, {"TWOLOCKS_SCAN_FAILON": "", "TWOLOCKS_OTHER": "x"}, folder=tmp_path)
+    assert settings["fail-on"] == "high"
 
 
 def test_the_settings_file_is_a_variable_too(tmp_path: Path) -> None:
@@ -384,16 +386,16 @@ def test_config_show_lists_everything_that_a_file_may_say(tmp_path: Path) -> Non
 
 def test_access_and_reach_ask_as_the_scan_does(tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text('[scan]\nauth = "cli"\ntenant = "t1"\nskip = ["category:logging"]\n')
-    found = resolve(
+    settings = resolve(
         "access check", {"tenant": "t2"}, {"TWOLOCKS_SCAN_ONLY": "sql-*"}, config=tmp_path / "twolocks.toml"
     )
-    assert [found[name] for name in ("auth", "tenant", "skip", "only")] == [
+    assert [settings[name] for name in ("auth", "tenant", "skip", "only")] == [
         "cli",
         "t2",
         ("category:logging",),
         ("sql-*",),
     ]
-    assert found.options["auth"].source.endswith("twolocks.toml:2")
+    assert settings.options["auth"].source.endswith("twolocks.toml:2")
     assert resolve("reach", {}, {}, config=tmp_path / "twolocks.toml")["tenant"] == "t1"
     assert resolve("rules list", {}, {}, config=tmp_path / "twolocks.toml")["skip"] == ()
 
@@ -414,9 +416,9 @@ def test_a_nul_character_is_refused_with_its_line(text: str, tmp_path: Path) -> 
 def test_limits_are_sizes_and_numbers(tmp_path: Path) -> None:
     assert resolved("", tmp_path).limits == Limits()
     text = '[limits]\nanswer-size = "64 MB"\nlist-size = "2 GB"\nlist-pages = 7\nsubscriptions = 3\n'
-    found = resolved(text, tmp_path)
-    assert found.limits == Limits(answer_size=64 << 20, list_size=2 << 30, list_pages=7, subscriptions=3)
-    shown = {name: (value, source.rpartition("/")[2]) for name, value, source in found.rows()}
+    settings = resolved(text, tmp_path)
+    assert settings.limits == Limits(answer_size=64 << 20, list_size=2 << 30, list_pages=7, subscriptions=3)
+    shown = {name: (value, source.rpartition("/")[2]) for name, value, source in settings.rows()}
     assert shown["limits.list-size"] == ("2 GB", "twolocks.toml:3")
     assert shown["limits.list-minutes"] == ("60", DEFAULT)
 
@@ -425,16 +427,16 @@ def test_limits_are_sizes_and_numbers(tmp_path: Path) -> None:
     "value", ['"0 MB"', '"-1 MB"', '"64MB"', '"64 mb"', '"64 kB"', '"1000 MB"', '"lots"', "64", "true"]
 )
 def test_a_limit_that_is_no_size(value: str, tmp_path: Path) -> None:
-    found = faults(f"[limits]\nanswer-size = {value}\n", tmp_path)
+    matches = faults(f"[limits]\nanswer-size = {value}\n", tmp_path)
     what = 'limits.answer-size must be a size from "1 MB" to "999 MB"'
-    assert found == [(what, "twolocks.toml:2", 'write answer-size = "32 MB"')]
+    assert matches == [(what, "twolocks.toml:2", 'write answer-size = "32 MB"')]
 
 
 @pytest.mark.parametrize("key", [key.name for key in LIMITS if not isinstance(key.default, str)])
 def test_a_limit_is_positive(key: str, tmp_path: Path) -> None:
     for value in ("0", "-1", "1.5", '"7"', "true"):
-        (found,) = faults(f"[limits]\n{key} = {value}\n", tmp_path)
-        assert found[0].startswith(f"limits.{key} must be a number from 1 to ")
+        (matches,) = faults(f"[limits]\n{key} = {value}\n", tmp_path)
+        assert matches[0].startswith(f"limits.{key} must be a number from 1 to ")
 
 
 def test_the_defaults_of_the_keys_are_those_of_the_limits() -> None:

@@ -62,8 +62,8 @@ def scanned(store: Store, *words: str) -> dict[str, Any]:
     """The findings of a scan, which also stand in findings.json."""
     store.write(Path("night.jsonl"))
     twolocks("scan", "--from", "night.jsonl", "--out", "findings.json", "--only", "storage-*", *words)
-    found: dict[str, Any] = json.loads(Path("findings.json").read_text())
-    return found
+    result: dict[str, Any] = json.loads(Path("findings.json").read_text())
+    return result
 
 
 def accepted(*words: str) -> str:
@@ -93,9 +93,9 @@ NAMED = ("--config", "twolocks.toml")
 
 def test_an_endpoint_is_accepted_with_all_rules_that_fail_on_it_as_it_is() -> None:
     row = exposure_of(scanned(containers("scans")), "blob/scans")
-    said = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--ticket", "OPS-7")
+    text = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--ticket", "OPS-7")
     day = datetime.fromisoformat(LATER)
-    assert said.splitlines() == [
+    assert text.splitlines() == [
         "Waived    stjournal: blob/scans, critical (anonymous x internet), until "
         f"{day.day} {day:%B %Y}; waivers.toml:1 and 1 more entry",
         "          If the severity rises, it counts again. Reports still show it, with the owner",
@@ -187,11 +187,11 @@ def test_what_stands_in_the_file_stays_as_it_is() -> None:
     )
     Path("waivers.toml").write_bytes(("\ufeff" + before).encode())
     Path("waivers.toml").chmod(0o640)
-    said = accepted(row["fingerprint"][:6], "--in", "findings.json", *WORDS)
+    text = accepted(row["fingerprint"][:6], "--in", "findings.json", *WORDS)
     after = Path("waivers.toml").read_bytes().decode()
     assert after.startswith("\ufeff" + before + "\r\n")
     assert "\n" not in after.replace("\r\n", "")
-    line = int(re.findall(r"waivers\.toml:(\d+)", said)[0])
+    line = int(re.findall(r"waivers\.toml:(\d+)", text)[0])
     assert after.splitlines()[line - 1] == "[[waiver]]"
     assert after.splitlines()[line - 2] == ""
     assert Path("waivers.toml").stat().st_mode & 0o777 == 0o640
@@ -226,9 +226,9 @@ def test_the_waiver_file_of_the_settings_is_written_to() -> None:
     row = exposure_of(scanned(containers("scans")), "blob/scans")
     Path("sub").mkdir()
     Path("sub/night.toml").write_text('[scan]\nwaivers = "ours.toml"\n')
-    said = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--config", "sub/night.toml")
-    assert "sub/ours.toml:1" in said
-    assert "Scan with it" not in said
+    text = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--config", "sub/night.toml")
+    assert "sub/ours.toml:1" in text
+    assert "Scan with it" not in text
     assert len(load(Path("sub/ours.toml"), rules()).waivers) == 2
 
 
@@ -484,9 +484,9 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
         )
     )
     assert refused(one, *WORDS, "--in", "findings.json")[0].startswith("error: the waivers are an inline list")
-    said = refused(one, *WORDS, "--in", "findings.json", "--waivers", "none/w.toml")[0]
-    assert said.startswith("error: folder ")
-    assert said.endswith(" does not exist")
+    text = refused(one, *WORDS, "--in", "findings.json", "--waivers", "none/w.toml")[0]
+    assert text.startswith("error: folder ")
+    assert text.endswith(" does not exist")
 
 
 @pytest.mark.parametrize("text", ["one\ntwo", "a\u202eb"])
@@ -507,11 +507,13 @@ def test_quotes_and_backslashes_in_a_reason_come_back() -> None:
 def test_a_list_that_was_not_read_is_accepted_for_its_type_alone() -> None:
     made = Store(Header(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
     made.scope(SUB, "prod-journal", "agency.example", "full")
-    found = [each for each in scanned(made, "--only", "no-delete-lock")["findings"] if each["rule"] == "no-delete-lock"]
-    ended = twolocks("waive", found[0]["fingerprint"], "--in", "findings.json", *WORDS)
+    matches = [
+        each for each in scanned(made, "--only", "no-delete-lock")["findings"] if each["rule"] == "no-delete-lock"
+    ]
+    ended = twolocks("waive", matches[0]["fingerprint"], "--in", "findings.json", *WORDS)
     assert ended.code == 0, ended.err
     (entry,) = tomllib.loads(Path("waivers.toml").read_text())["gap"]
     assert entry["rule"].startswith("no-delete-lock:Microsoft.")
     again = scanned(made, "--only", "no-delete-lock", "--waivers", "waivers.toml")["findings"]
     accepted = [each["fingerprint"] for each in again if each.get("waiver")]
-    assert accepted == [found[0]["fingerprint"]]
+    assert accepted == [matches[0]["fingerprint"]]

@@ -71,14 +71,14 @@ PROPERTY = Failure(severity=Severity.high)
 
 
 def covered(
-    found: WaiverFile,
+    waiver_file: WaiverFile,
     rules: RuleSet,
     *spots: Failure,
     rule: str = "storage-plain-http",
     resource: str = ID,
     tags: Mapping[str, str] | None = None,
 ) -> bool:
-    return all(found.waived(rules.rules[rule], resource, tags or {}, each) for each in spots or (PROPERTY,))
+    return all(waiver_file.waived(rules.rules[rule], resource, tags or {}, each) for each in spots or (PROPERTY,))
 
 
 def spot(endpoint: str, cell: str, address: str = "", severity: Severity = Severity.high) -> Failure:
@@ -86,18 +86,20 @@ def spot(endpoint: str, cell: str, address: str = "", severity: Severity = Sever
 
 
 def test_a_waiver_covers_its_rule_on_its_resource_whatever_the_case(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(), tmp_path, rules)
-    assert covered(found, rules)
-    assert covered(found, rules, resource=ID.upper())
-    assert not covered(found, rules, resource=f"{ID}2")
+    waiver_file = file(entry(), tmp_path, rules)
+    assert covered(waiver_file, rules)
+    assert covered(waiver_file, rules, resource=ID.upper())
+    assert not covered(waiver_file, rules, resource=f"{ID}2")
     assert not covered(
-        found, rules, rule="storage-weak-tls" if "storage-weak-tls" in rules.rules else "storage-shared-key-enabled"
+        waiver_file,
+        rules,
+        rule="storage-weak-tls" if "storage-weak-tls" in rules.rules else "storage-shared-key-enabled",
     )
 
 
 def test_a_waiver_carries_reason_owner_expiry_and_ticket(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(ticket='"OPS-7"'), tmp_path, rules)
-    waived = found.waived(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
+    waiver_file = file(entry(ticket='"OPS-7"'), tmp_path, rules)
+    waived = waiver_file.waived(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
     assert waived is not None
     assert (waived.reason, waived.owner, waived.expires, waived.ticket) == (
         "Closed in March",
@@ -108,9 +110,9 @@ def test_a_waiver_carries_reason_owner_expiry_and_ticket(tmp_path: Path, rules: 
 
 
 def test_patterns_of_rules_and_resources(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(rule='"category:transport"', resource='"*/rg/*"'), tmp_path, rules)
-    assert covered(found, rules)
-    assert not covered(found, rules, resource=ID.replace("/rg/", "/rg2/"))
+    waiver_file = file(entry(rule='"category:transport"', resource='"*/rg/*"'), tmp_path, rules)
+    assert covered(waiver_file, rules)
+    assert not covered(waiver_file, rules, resource=ID.replace("/rg/", "/rg2/"))
 
 
 def test_an_alias_of_a_rule_still_names_it(tmp_path: Path) -> None:
@@ -119,8 +121,8 @@ def test_an_alias_of_a_rule_still_names_it(tmp_path: Path) -> None:
         kind, "new-name", title="T", category="transport", severity="low", why="w", fix=FIX, aliases=("old-name",)
     )
     rules = RuleSet(rules={"new-name": named(lambda resource, index: Pass())})
-    found = file(entry(rule='"old-name"'), tmp_path, rules)
-    assert covered(found, rules, rule="new-name")
+    waiver_file = file(entry(rule='"old-name"'), tmp_path, rules)
+    assert covered(waiver_file, rules, rule="new-name")
 
 
 @pytest.mark.parametrize(
@@ -129,17 +131,19 @@ def test_an_alias_of_a_rule_still_names_it(tmp_path: Path) -> None:
 def test_the_last_day_counts_and_an_expired_waiver_covers_nothing(
     expires: str, covers: bool, tmp_path: Path, rules: RuleSet
 ) -> None:
-    found = file(entry(expires=expires), tmp_path, rules)
-    assert covered(found, rules) is covers
-    assert found.expired == (not covers)
+    waiver_file = file(entry(expires=expires), tmp_path, rules)
+    assert covered(waiver_file, rules) is covers
+    assert waiver_file.expired == (not covers)
 
 
 def test_an_endpoint_that_is_not_listed_keeps_the_finding(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(rule='"storage-*"', endpoints='["blob", "blob/*"]'), tmp_path, rules)
+    waiver_file = file(entry(rule='"storage-*"', endpoints='["blob", "blob/*"]'), tmp_path, rules)
     blob, container = spot("blob", "data/shared/internet"), spot("blob/x", "data/anonymous/internet")
-    assert covered(found, rules, blob, container, rule="storage-shared-key-enabled")
-    assert not covered(found, rules, blob, spot("file", "data/shared/internet"), rule="storage-shared-key-enabled")
-    assert not covered(found, rules), "a property is no endpoint"
+    assert covered(waiver_file, rules, blob, container, rule="storage-shared-key-enabled")
+    assert not covered(
+        waiver_file, rules, blob, spot("file", "data/shared/internet"), rule="storage-shared-key-enabled"
+    )
+    assert not covered(waiver_file, rules), "a property is no endpoint"
 
 
 @pytest.mark.parametrize(
@@ -157,21 +161,21 @@ def test_an_endpoint_that_is_not_listed_keeps_the_finding(tmp_path: Path, rules:
 def test_an_endpoint_that_is_worse_than_the_cell_keeps_the_finding(
     cell: str, covers: bool, tmp_path: Path, rules: RuleSet
 ) -> None:
-    found = file(entry(rule='"storage-*"', cell='"admin/shared/azure"'), tmp_path, rules)
-    assert covered(found, rules, spot("blob", cell), rule="storage-shared-key-enabled") is covers
+    waiver_file = file(entry(rule='"storage-*"', cell='"admin/shared/azure"'), tmp_path, rules)
+    assert covered(waiver_file, rules, spot("blob", cell), rule="storage-shared-key-enabled") is covers
 
 
 def test_an_accepted_app_accepts_no_data(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(rule='"storage-*"', cell='"app/anonymous/internet"'), tmp_path, rules)
-    assert covered(found, rules, spot("web", "app/anonymous/internet"), rule="storage-shared-key-enabled")
-    assert not covered(found, rules, spot("blob", "data/identity/selected"), rule="storage-shared-key-enabled")
+    waiver_file = file(entry(rule='"storage-*"', cell='"app/anonymous/internet"'), tmp_path, rules)
+    assert covered(waiver_file, rules, spot("web", "app/anonymous/internet"), rule="storage-shared-key-enabled")
+    assert not covered(waiver_file, rules, spot("blob", "data/identity/selected"), rule="storage-shared-key-enabled")
 
 
 def test_accepted_gaps(tmp_path: Path, rules: RuleSet) -> None:
     text = '[[gap]]\nurl = "*/blobServices/default"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
-    found = file(text, tmp_path, rules)
-    assert found.accepted_gap(Gap(f"{ID}/blobServices/Default", 403, "AuthorizationFailed"))
-    assert not found.accepted_gap(Gap(f"{ID}/blobServices/default/containers", 403, "AuthorizationFailed"))
+    waiver_file = file(text, tmp_path, rules)
+    assert waiver_file.accepted_gap(Gap(f"{ID}/blobServices/Default", 403, "AuthorizationFailed"))
+    assert not waiver_file.accepted_gap(Gap(f"{ID}/blobServices/default/containers", 403, "AuthorizationFailed"))
     assert not file(text.replace("2026-12", "2026-10"), tmp_path, rules).accepted_gap(
         Gap(f"{ID}/blobServices/default", 403, "x")
     )
@@ -193,31 +197,31 @@ def test_accepted_gaps(tmp_path: Path, rules: RuleSet) -> None:
     ],
 )
 def test_accepted_checks(rule: str, resource: str, id: str, covers: bool, tmp_path: Path, rules: RuleSet) -> None:
-    found = file(accepts(rule=f'"{rule}"', resource=f'"{resource}"'), tmp_path, rules)
-    row = found.accepted_check(rules.rules["storage-plain-http"], id)
+    waiver_file = file(accepts(rule=f'"{rule}"', resource=f'"{resource}"'), tmp_path, rules)
+    row = waiver_file.accepted_check(rules.rules["storage-plain-http"], id)
     assert row == (WaiverRow("r", "ola", "2026-12-31") if covers else None)
-    assert not found.accepted_gap(Gap(id, 403, "")), "a rule is no read"
-    assert not covered(found, rules, resource=id), "what fails is not covered"
+    assert not waiver_file.accepted_gap(Gap(id, 403, "")), "a rule is no read"
+    assert not covered(waiver_file, rules, resource=id), "what fails is not covered"
 
 
 def test_no_entry_accepts_that_a_subscription_is_gone(tmp_path: Path, rules: RuleSet) -> None:
     text = '[[gap]]\nurl = "/subscriptions/s1"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
-    found = file(text, tmp_path, rules)
-    assert found.accepted_gap(Gap("/subscriptions/s1", 403, "AuthorizationFailed")) is not None
-    assert found.accepted_gap(Gap("/subscriptions/s1", 0, LOST)) is None
+    waiver_file = file(text, tmp_path, rules)
+    assert waiver_file.accepted_gap(Gap("/subscriptions/s1", 403, "AuthorizationFailed")) is not None
+    assert waiver_file.accepted_gap(Gap("/subscriptions/s1", 0, LOST)) is None
 
 
 def test_an_expired_check_is_not_met_by_a_gap(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(accepts(resource='"*"', expires="2026-11-01"), tmp_path, rules)
-    assert found.accepted_gap(Gap(f"{ID}/blobServices/default", 403, "x")) is None
-    assert not found.met
+    waiver_file = file(accepts(resource='"*"', expires="2026-11-01"), tmp_path, rules)
+    assert waiver_file.accepted_gap(Gap(f"{ID}/blobServices/default", 403, "x")) is None
+    assert not waiver_file.met
 
 
 def test_a_waiver_accepts_no_unknown(tmp_path: Path, rules: RuleSet) -> None:
     for expires in ("2026-12-31", "2026-11-01"):
-        found = file(entry(expires=expires), tmp_path, rules)
-        assert found.accepted_check(rules.rules["storage-plain-http"], ID) is None
-        assert not found.used
+        waiver_file = file(entry(expires=expires), tmp_path, rules)
+        assert waiver_file.accepted_check(rules.rules["storage-plain-http"], ID) is None
+        assert not waiver_file.used
 
 
 def test_a_rule_that_is_left_out_is_one_fault(tmp_path: Path, rules: RuleSet) -> None:
@@ -234,9 +238,9 @@ def test_of_several_accepted_checks_the_last_to_end_counts(tmp_path: Path, rules
 
 
 def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(resource=f'"{ID}[1]"'), tmp_path, rules)
-    assert covered(found, rules, resource=f"{ID}[1]")
-    assert not covered(found, rules, resource=f"{ID}1")
+    waiver_file = file(entry(resource=f'"{ID}[1]"'), tmp_path, rules)
+    assert covered(waiver_file, rules, resource=f"{ID}[1]")
+    assert not covered(waiver_file, rules, resource=f"{ID}1")
 
 
 @pytest.mark.parametrize(
@@ -306,12 +310,12 @@ def test_a_file_that_is_not_there(tmp_path: Path, rules: RuleSet) -> None:
 
 def test_a_tag_names_resources_only_if_the_settings_allow_it(tmp_path: Path, rules: RuleSet) -> None:
     text = entry(resource="", tag='"Waived=yes"')
-    found = file(text, tmp_path, rules, allow_tag=True)
-    assert covered(found, rules, tags={"waived": "yes"})
-    assert covered(found, rules, tags={"owner": "x", "WAIVED": "yes"}, resource="/any")
-    assert not covered(found, rules, tags={"waived": "Yes"})
-    assert not covered(found, rules, tags={"waived": "yes, please"})
-    assert not covered(found, rules)
+    waiver_file = file(text, tmp_path, rules, allow_tag=True)
+    assert covered(waiver_file, rules, tags={"waived": "yes"})
+    assert covered(waiver_file, rules, tags={"owner": "x", "WAIVED": "yes"}, resource="/any")
+    assert not covered(waiver_file, rules, tags={"waived": "Yes"})
+    assert not covered(waiver_file, rules, tags={"waived": "yes, please"})
+    assert not covered(waiver_file, rules)
     with pytest.raises(Faults) as raised:
         file(text, tmp_path, rules)
     assert raised.value.all[0].do.endswith("whoever can write tags can then waive")
@@ -337,9 +341,9 @@ def test_what_is_wrong_with_a_tag(text: str, what: str, tmp_path: Path, rules: R
 
 
 def test_what_is_worse_than_its_severity_is_not_covered(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(severity='"medium"'), tmp_path, rules)
-    assert covered(found, rules, Failure(severity=Severity.medium))
-    assert not covered(found, rules, Failure(severity=Severity.high))
+    waiver_file = file(entry(severity='"medium"'), tmp_path, rules)
+    assert covered(waiver_file, rules, Failure(severity=Severity.medium))
+    assert not covered(waiver_file, rules, Failure(severity=Severity.high))
     machine = file(entry(rule='"machine-*"', cell='"admin/shared/internet"', severity='"medium"'), tmp_path, rules)
     rule = next(id for id in rules.rules if id.startswith("machine-"))
     stopped = spot("tcp/22", "admin/shared/internet", severity=Severity.medium)
@@ -372,16 +376,16 @@ def test_a_port_may_be_accepted_on_one_address(tmp_path: Path, rules: RuleSet) -
 def test_a_star_in_brackets_is_a_star(
     pattern: str, endpoint: str, covers: bool, tmp_path: Path, rules: RuleSet
 ) -> None:
-    found = file(entry(endpoints=f'["{pattern}"]'), tmp_path, rules)
-    assert covered(found, rules, spot(endpoint, "data/shared/internet")) is covers
+    waiver_file = file(entry(endpoints=f'["{pattern}"]'), tmp_path, rules)
+    assert covered(waiver_file, rules, spot(endpoint, "data/shared/internet")) is covers
 
 
 def test_a_login_that_could_not_be_read_is_no_weak_one(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(cell='"data/unknown/azure"'), tmp_path, rules)
-    assert covered(found, rules, spot("blob", "data/unknown/azure"))
-    assert not covered(found, rules, spot("blob", "data/shared/azure"))
-    assert not covered(found, rules, spot("blob", "data/unknown/internet"))
-    assert not covered(found, rules, spot("blob", "data/unknown/unknown"))
+    waiver_file = file(entry(cell='"data/unknown/azure"'), tmp_path, rules)
+    assert covered(waiver_file, rules, spot("blob", "data/unknown/azure"))
+    assert not covered(waiver_file, rules, spot("blob", "data/shared/azure"))
+    assert not covered(waiver_file, rules, spot("blob", "data/unknown/internet"))
+    assert not covered(waiver_file, rules, spot("blob", "data/unknown/unknown"))
 
 
 def test_one_rule_may_be_accepted_everywhere(tmp_path: Path, rules: RuleSet) -> None:
@@ -390,11 +394,11 @@ def test_one_rule_may_be_accepted_everywhere(tmp_path: Path, rules: RuleSet) -> 
 
 def test_of_several_waivers_the_last_to_expire_counts(tmp_path: Path, rules: RuleSet) -> None:
     texts = [entry(expires=f"2026-{month}-28", owner=f'"o{month}"') for month in ("10", "12", "11")]
-    found = file("".join(texts), tmp_path, rules)
-    waived = found.waived(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
+    waiver_file = file("".join(texts), tmp_path, rules)
+    waived = waiver_file.waived(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
     assert waived is not None
     assert waived.owner == "o12"
-    past = found.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
+    past = waiver_file.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
     assert past is not None
     assert past.owner == "o10"
 
@@ -402,37 +406,37 @@ def test_of_several_waivers_the_last_to_expire_counts(tmp_path: Path, rules: Rul
 # What is told
 
 
-def reported(found: WaiverFile, rules: RuleSet, *subscriptions: str, whole: bool = True) -> list[str]:
-    return found.notes(rules.rules.values(), set(subscriptions or ("s",)), whole=whole)
+def reported(waiver_file: WaiverFile, rules: RuleSet, *subscriptions: str, whole: bool = True) -> list[str]:
+    return waiver_file.notes(rules.rules.values(), set(subscriptions or ("s",)), whole=whole)
 
 
 def test_what_matches_nothing_is_reported_by_line(tmp_path: Path, rules: RuleSet) -> None:
     gap = '[[gap]]\nurl = "*/x/y"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
-    found = file(entry() + "\n" + entry(resource='"*/other"') + gap, tmp_path, rules)
-    assert covered(found, rules)
-    assert reported(found, rules) == [
+    waiver_file = file(entry() + "\n" + entry(resource='"*/other"') + gap, tmp_path, rules)
+    assert covered(waiver_file, rules)
+    assert reported(waiver_file, rules) == [
         "waivers.toml:8: storage-plain-http on other matches nothing; delete it if this is fixed",
         "waivers.toml:14: the gap */x/y matches nothing; delete it if this is fixed",
     ]
-    assert reported(found, rules, whole=False) == []
-    found.begin()
-    assert reported(found, rules, whole=False) == [
+    assert reported(waiver_file, rules, whole=False) == []
+    waiver_file.begin()
+    assert reported(waiver_file, rules, whole=False) == [
         "waivers.toml:1: storage-plain-http on stjournal matches nothing; delete it if this is fixed"
     ]
-    assert reported(found, rules, "another", whole=False) == []
-    assert found.notes([], {"s"}, whole=True) == [
+    assert reported(waiver_file, rules, "another", whole=False) == []
+    assert waiver_file.notes([], {"s"}, whole=True) == [
         "waivers.toml:14: the gap */x/y matches nothing; delete it if this is fixed"
     ]
 
 
 def test_a_waiver_of_a_part_names_the_rule_that_it_became_a_part_of(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(), tmp_path, rules)
-    assert covered(found, rules)
-    found.used.clear()
+    waiver_file = file(entry(), tmp_path, rules)
+    assert covered(waiver_file, rules)
+    waiver_file.used.clear()
     first, plain = rules.rules["storage-anonymous-blob-access"], rules.rules["storage-plain-http"]
-    parts = (MergedRow(("storage-plain-http",)), MergedRow(("storage-weak-tls",)))
-    merged = replace(plain, id="storage-transport", merged=parts)
-    assert found.notes([first, merged], {"s"}, whole=True) == [
+    rows = (MergedRow(("storage-plain-http",)), MergedRow(("storage-weak-tls",)))
+    merged = replace(plain, id="storage-transport", merged=rows)
+    assert waiver_file.notes([first, merged], {"s"}, whole=True) == [
         "waivers.toml:1: storage-plain-http on stjournal is not covered: that rule is now a part of storage-transport;"
         " name storage-transport"
     ]
@@ -442,43 +446,43 @@ def test_what_is_undecided_here_or_above_is_not_called_needless(tmp_path: Path, 
     container = f"{ID}/blobServices/default/containers/a"
     rule = rules.rules["storage-anonymous-blob-access"]
     for above in (container, ID, "/subscriptions/s"):
-        found = file(entry(rule=f'"{rule.id}"', resource=f'"{container}"'), tmp_path, rules)
-        found.inconclusive(rule, above)
-        assert "matches nothing" not in reported(found, rules)[0]
-    found.begin()
-    found.inconclusive(rule, f"{ID}2")
-    assert "matches nothing" in reported(found, rules)[0]
+        waiver_file = file(entry(rule=f'"{rule.id}"', resource=f'"{container}"'), tmp_path, rules)
+        waiver_file.inconclusive(rule, above)
+        assert "matches nothing" not in reported(waiver_file, rules)[0]
+    waiver_file.begin()
+    waiver_file.inconclusive(rule, f"{ID}2")
+    assert "matches nothing" in reported(waiver_file, rules)[0]
 
 
 def test_what_expired_says_whether_something_counts_again(tmp_path: Path, rules: RuleSet) -> None:
     gap = '[[gap]]\nurl = "*/x/y"\nreason = "r"\nowner = "ola"\nexpires = 2026-01-01\n'
-    found = file(entry(expires="2026-11-24") + gap, tmp_path, rules)
-    assert found.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
-    assert not found.accepted_gap(Gap("/subscriptions/s/providers/x/y", 403, ""))
-    assert reported(found, rules) == [
+    waiver_file = file(entry(expires="2026-11-24") + gap, tmp_path, rules)
+    assert waiver_file.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
+    assert not waiver_file.accepted_gap(Gap("/subscriptions/s/providers/x/y", 403, ""))
+    assert reported(waiver_file, rules) == [
         "waivers.toml:1: the waiver of kari for storage-plain-http on stjournal expired on 2026-11-24; "
         "what it covered (1) counts again",
         "waivers.toml:7: the waiver of ola for the gap */x/y expired on 2026-01-01; the gap counts again",
     ]
-    found.begin()
-    assert [note.rpartition("; ")[2] for note in reported(found, rules)] == [
+    waiver_file.begin()
+    assert [note.rpartition("; ")[2] for note in reported(waiver_file, rules)] == [
         "it covered nothing",
         "this gap no longer exists",
     ]
 
 
 def test_not_more_than_twenty_are_reported(tmp_path: Path, rules: RuleSet) -> None:
-    found = file("".join(entry(resource=f'"*/st{number}"') for number in range(25)), tmp_path, rules)
-    assert len(reported(found, rules)) == 21
-    assert reported(found, rules)[-1] == "and 5 more notes on waivers"
+    waiver_file = file("".join(entry(resource=f'"*/st{number}"') for number in range(25)), tmp_path, rules)
+    assert len(reported(waiver_file, rules)) == 21
+    assert reported(waiver_file, rules)[-1] == "and 5 more notes on waivers"
 
 
 def test_what_is_about_to_expire(tmp_path: Path, rules: RuleSet) -> None:
     texts = [entry(expires=day) for day in ("2026-12-09", "2026-12-10", "2026-11-24", "2026-11-25")]
     gap = '[[gap]]\nurl = "*/x/y"\nreason = "r"\nowner = "o"\nexpires = 2026-12-01\n'
-    found = file("".join(texts) + gap, tmp_path, rules)
-    assert covered(found, rules)
-    assert [(each.at, each.expires.day, each.used) for each in expiring(found, TODAY)] == [
+    waiver_file = file("".join(texts) + gap, tmp_path, rules)
+    assert covered(waiver_file, rules)
+    assert [(each.at, each.expires.day, each.used) for each in expiring(waiver_file, TODAY)] == [
         ("waivers.toml:19", 25, 1),
         ("waivers.toml:25", 1, 0),
         ("waivers.toml:1", 9, 1),
@@ -494,16 +498,16 @@ def test_a_subscription_is_accepted_only_by_its_whole_path(tmp_path: Path, rules
 
 def test_a_tag_counts_by_its_own_name_alone(tmp_path: Path, rules: RuleSet) -> None:
     text = entry(resource="", tag='"env=dev"')
-    found = file(text, tmp_path, rules, allow_tag=True)
-    assert covered(found, rules, tags={"ENV": "dev"})
-    assert not covered(found, rules, tags={"other": "dev"})
-    assert not covered(found, rules, tags={"env": "prod"})
+    waiver_file = file(text, tmp_path, rules, allow_tag=True)
+    assert covered(waiver_file, rules, tags={"ENV": "dev"})
+    assert not covered(waiver_file, rules, tags={"other": "dev"})
+    assert not covered(waiver_file, rules, tags={"env": "prod"})
 
 
 def test_a_severity_that_is_not_known_is_no_reason_to_refuse(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(severity='"low"'), tmp_path, rules)
-    assert covered(found, rules, Failure())
-    assert not covered(found, rules, PROPERTY)
+    waiver_file = file(entry(severity='"low"'), tmp_path, rules)
+    assert covered(waiver_file, rules, Failure())
+    assert not covered(waiver_file, rules, PROPERTY)
 
 
 def test_a_login_that_is_no_word_is_no_cell() -> None:
@@ -513,68 +517,68 @@ def test_a_login_that_is_no_word_is_no_cell() -> None:
 
 
 def test_without_an_address_a_pattern_with_one_is_not_meant(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(endpoints='["ssh@*"]'), tmp_path, rules)
-    assert covered(found, rules, spot("ssh", "", "10.0.0.4"))
-    assert not covered(found, rules, spot("ssh", ""))
+    waiver_file = file(entry(endpoints='["ssh@*"]'), tmp_path, rules)
+    assert covered(waiver_file, rules, spot("ssh", "", "10.0.0.4"))
+    assert not covered(waiver_file, rules, spot("ssh", ""))
 
 
 def test_an_accepted_gap_is_used_and_an_expired_one_is_named_only_where_it_is_there(
     tmp_path: Path, rules: RuleSet
 ) -> None:
     gap = '[[gap]]\nurl = "*/x/y"\nreason = "r"\nowner = "ola"\nexpires = {}\n'
-    found = file(gap.format("2026-12-31"), tmp_path, rules)
-    assert found.accepted_gap(Gap("/subscriptions/s/providers/x/y", 403, ""))
-    assert not found.accepted_gap(Gap("/subscriptions/s/providers/x/z", 403, ""))
-    assert reported(found, rules) == []
-    assert found.used.total() == 1
-    found = file(gap.format("2026-01-01") + entry(expires="2026-01-01"), tmp_path, rules)
-    assert not found.accepted_gap(Gap("/subscriptions/s/providers/x/z", 403, ""))
-    assert reported(found, rules)[0].endswith("this gap no longer exists")
+    waiver_file = file(gap.format("2026-12-31"), tmp_path, rules)
+    assert waiver_file.accepted_gap(Gap("/subscriptions/s/providers/x/y", 403, ""))
+    assert not waiver_file.accepted_gap(Gap("/subscriptions/s/providers/x/z", 403, ""))
+    assert reported(waiver_file, rules) == []
+    assert waiver_file.used.total() == 1
+    waiver_file = file(gap.format("2026-01-01") + entry(expires="2026-01-01"), tmp_path, rules)
+    assert not waiver_file.accepted_gap(Gap("/subscriptions/s/providers/x/z", 403, ""))
+    assert reported(waiver_file, rules)[0].endswith("this gap no longer exists")
 
 
 def test_an_expired_waiver_is_reported_where_it_was_asked_for_or_covered_something(
     tmp_path: Path, rules: RuleSet
 ) -> None:
-    found = file(entry(expires="2026-11-24"), tmp_path, rules)
-    assert reported(found, rules, "another", whole=False) == []
-    assert found.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
-    assert len(reported(found, rules, "another", whole=False)) == 1
+    waiver_file = file(entry(expires="2026-11-24"), tmp_path, rules)
+    assert reported(waiver_file, rules, "another", whole=False) == []
+    assert waiver_file.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
+    assert len(reported(waiver_file, rules, "another", whole=False)) == 1
 
 
 def test_a_waiver_that_was_met_and_did_not_cover_is_called_so(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(severity='"low"'), tmp_path, rules)
-    assert not covered(found, rules)
-    assert reported(found, rules) == [
+    waiver_file = file(entry(severity='"low"'), tmp_path, rules)
+    assert not covered(waiver_file, rules)
+    assert reported(waiver_file, rules) == [
         "waivers.toml:1: storage-plain-http on stjournal is not covered: "
         "inconclusive, above the accepted severity, or at other endpoints"
     ]
 
 
 def test_twenty_notes_are_all_reported(tmp_path: Path, rules: RuleSet) -> None:
-    found = file("".join(entry(resource=f'"*/st{number}"') for number in range(20)), tmp_path, rules)
-    assert len(reported(found, rules)) == 20
-    assert reported(found, rules)[-1].endswith("if this is fixed")
+    waiver_file = file("".join(entry(resource=f'"*/st{number}"') for number in range(20)), tmp_path, rules)
+    assert len(reported(waiver_file, rules)) == 20
+    assert reported(waiver_file, rules)[-1].endswith("if this is fixed")
 
 
 def test_a_pattern_of_subscriptions_is_needless_only_after_a_scan_of_all(tmp_path: Path, rules: RuleSet) -> None:
-    found = file(entry(resource='"/subscriptions/s*/x"'), tmp_path, rules)
-    assert reported(found, rules, whole=False) == []
-    assert len(reported(found, rules, whole=True)) == 1
+    waiver_file = file(entry(resource='"/subscriptions/s*/x"'), tmp_path, rules)
+    assert reported(waiver_file, rules, whole=False) == []
+    assert len(reported(waiver_file, rules, whole=True)) == 1
 
 
 def test_a_pattern_that_means_some_reads_or_resources_is_not_too_wide(tmp_path: Path, rules: RuleSet) -> None:
     gap = '[[gap]]\nurl = "*/servers/*"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
-    found = file(entry(rule='"storage-*"', resource='"*/microsoft.sql/*"') + gap, tmp_path, rules)
-    assert (len(found.waivers), len(found.gaps)) == (1, 1)
+    waiver_file = file(entry(rule='"storage-*"', resource='"*/microsoft.sql/*"') + gap, tmp_path, rules)
+    assert (len(waiver_file.waivers), len(waiver_file.gaps)) == (1, 1)
 
 
 def test_a_thousand_waivers_are_looked_up_and_not_searched(tmp_path: Path, rules: RuleSet) -> None:
     """Looking up one of a thousand is no more work than looking up one of ten."""
 
     def work(size: int) -> int:
-        found = file("".join(entry(resource=f'"{ID}{number}"') for number in range(size)), tmp_path, rules)
-        assert all(covered(found, rules, resource=f"{ID}{number}") for number in range(size))
-        return calls(lambda: covered(found, rules, resource=f"{ID}{size - 1}"))
+        waiver_file = file("".join(entry(resource=f'"{ID}{number}"') for number in range(size)), tmp_path, rules)
+        assert all(covered(waiver_file, rules, resource=f"{ID}{number}") for number in range(size))
+        return calls(lambda: covered(waiver_file, rules, resource=f"{ID}{size - 1}"))
 
     assert work(1000) == work(10)
 

@@ -46,8 +46,8 @@ def text(node: Node) -> str:
 
 def declared(root: Node, kind: str) -> dict[str, Node]:
     """Declarations by name: `parameter_declaration`, `variable_declaration`, `output_declaration`."""
-    found = [node for node in walk(root) if node.type == kind]
-    return {text(next(child for child in node.children if child.type == "identifier")): node for node in found}
+    nodes = [node for node in walk(root) if node.type == kind]
+    return {text(next(child for child in node.children if child.type == "identifier")): node for node in nodes}
 
 
 def resources(node: Node, above: str = "", api: str = "") -> Iterator[Made]:

@@ -17,8 +17,8 @@ def commands(page: Path) -> Iterator[str]:
     text = page.read_text("utf-8")
     for block in FENCED.findall(text):
         for line in block.replace("\\\n", " ").splitlines():
-            found = WITHIN.search(line)
-            command = (found[1] if found else line).split(" # ")[0].strip()
+            match = WITHIN.search(line)
+            command = (match[1] if match else line).split(" # ")[0].strip()
             if command.startswith("az "):
                 yield command
     yield from CODE.findall(FENCED.sub("", text))

@@ -15,9 +15,9 @@ PROGRAMS = Path(sys.executable).parent
 
 def program(name: str) -> str:
     """A program of the virtual environment, else of the machine; without it the test fails, it is not skipped."""
-    found = shutil.which(name, path=f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}")
-    assert found, f"{name} is missing: tests/machine says which package brings it, `make setup test` installs the rest"
-    return found
+    result = shutil.which(name, path=f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}")
+    assert result, f"{name} is missing: tests/machine says which package brings it, `make setup test` installs the rest"
+    return result
 
 
 def run(*words: str | Path, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> tuple[int, str]:
@@ -38,9 +38,9 @@ def run(*words: str | Path, env: Mapping[str, str] | None = None, cwd: Path = RO
 
 def accepted(*words: str | Path, cwd: Path = ROOT) -> str:
     """What a program printed that must end with 0."""
-    code, said = run(*words, cwd=cwd)
-    assert code == 0, f"{words[0]} ended with {code}: {said}"
-    return said
+    code, text = run(*words, cwd=cwd)
+    assert code == 0, f"{words[0]} ended with {code}: {text}"
+    return text
 
 
 def files(*patterns: str, below: Path = DEPLOY) -> list[Path]:

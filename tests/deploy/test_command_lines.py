@@ -42,9 +42,9 @@ def lines(shell: str) -> Iterator[list[str]]:
         if "twolocks" not in line or line.lstrip().startswith("#"):
             continue
         words = split(line)
-        for place, word in enumerate(words):
-            if PROGRAM.fullmatch(word) and place + 1 < len(words) and called(words, place):
-                rest = words[place + 1 :]
+        for position, word in enumerate(words):
+            if PROGRAM.fullmatch(word) and position + 1 < len(words) and called(words, position):
+                rest = words[position + 1 :]
                 end = next((at for at, each in enumerate(rest) if each in ENDS), len(rest))
                 yield rest[:end]
 
@@ -56,10 +56,10 @@ def split(line: str) -> list[str]:
         return []
 
 
-def called(words: list[str], place: int) -> bool:
+def called(words: list[str], position: int) -> bool:
     """Whether the word is a program that is run, not an argument of another one; an image's name is run, too."""
-    before = words[place - 1] if place else ""
-    return not place or before in (*ENDS, "with-postgres-token") or words[:2] == ["docker", "run"]
+    before = words[position - 1] if position else ""
+    return not position or before in (*ENDS, "with-postgres-token") or words[:2] == ["docker", "run"]
 
 
 def calls() -> Iterator[tuple[str, list[str], bool]]:
@@ -75,10 +75,10 @@ def parse(words: list[str], named: bool = False) -> None:
     context = click.Context(command, info_name="twolocks")
     rest = list(words)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
-        found = command.get_command(context, rest[0])
-        if found is None:
+        result = command.get_command(context, rest[0])
+        if result is None:
             raise click.UsageError(f"no command {rest[0]}")
-        command, context = found, click.Context(found, parent=context, info_name=rest.pop(0))
+        command, context = result, click.Context(result, parent=context, info_name=rest.pop(0))
     if isinstance(command, click.Group):
         if not named and rest != ["--version"]:
             raise click.UsageError("no command")
@@ -137,8 +137,8 @@ def test_every_variable_is_an_option() -> None:
 
 @pytest.mark.parametrize("file", files("twolocks.toml"), ids=lambda path: str(path.relative_to(DEPLOY)))
 def test_settings(file: Path) -> None:
-    found: dict[str, Any] = dict(resolve("scan", {}, {}, config=file).options)
-    assert found["fail-on"].value in ("high", "new:high")
+    document: dict[str, Any] = dict(resolve("scan", {}, {}, config=file).options)
+    assert document["fail-on"].value in ("high", "new:high")
 
 
 def test_settings_in_pages(tmp_path: Path) -> None:

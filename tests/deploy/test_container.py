@@ -70,9 +70,9 @@ class Plain:
 
 def python() -> str:
     """A Python that another user may run too: root's own home is closed to others."""
-    for found in ("/usr/local/bin/python3", "/usr/bin/python3", shutil.which("python3")):
-        if found and Path(found).exists():
-            return found
+    for result in ("/usr/local/bin/python3", "/usr/bin/python3", shutil.which("python3")):
+        if result and Path(result).exists():
+            return result
     raise AssertionError("no python3")
 
 
@@ -213,14 +213,14 @@ def test_a_hash_that_differs_stops_the_build(plain: Plain, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         ((), "give SOURCE and TARGET"),
         (("/", "/nowhere"), "no working copy"),
         ((str(ROOT), str(ROOT)), "is there already"),
     ],
 )
-def test_a_wrong_call_is_refused(words: tuple[str, ...], said: str) -> None:
+def test_a_wrong_call_is_refused(words: tuple[str, ...], text: str) -> None:
     done = subprocess.run([ROOT / BUILD, *words], check=False, capture_output=True, text=True)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert text in done.stderr

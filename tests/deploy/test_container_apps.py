@@ -126,14 +126,14 @@ IDS = {
 def deployed(each: Made) -> dict[str, Any]:
     """A resource as Azure would show it: values for what is a parameter or a switch."""
 
-    def plain(found: Any) -> Any:
-        if isinstance(found, dict):
-            return {key: plain(value) for key, value in found.items()}
-        if isinstance(found, list):
-            return [plain(value) for value in found]
+    def plain(document: Any) -> Any:
+        if isinstance(document, dict):
+            return {key: plain(value) for key, value in document.items()}
+        if isinstance(document, list):
+            return [plain(value) for value in document]
         known = {"true": True, "false": False, "address": "198.51.100.7"}
         known["subnetId"] = f"{SCOPE}/Microsoft.Network/virtualNetworks/vnet/subnets/jobs"
-        return known.get(found, found)
+        return known.get(document, document)
 
     body: dict[str, Any] = plain({key: value for key, value in each.body.items() if key not in OUTSIDE})
     id = IDS[each.symbol]
@@ -143,12 +143,12 @@ def deployed(each: Made) -> dict[str, Any]:
 def test_twolocks_finds_nothing_in_what_it_is_deployed_with(tmp_path: Path) -> None:
     estate = tmp_path / "estate.json"
     estate.write_text(json.dumps([deployed(each) for symbol, each in made().items() if symbol in IDS]), "utf-8")
-    code, said = run("twolocks", "scan", "--quiet", "--from", estate, "--out", tmp_path / "findings.json")
-    assert code == 3, said  # a file of bare resources is never complete
-    found = json.loads((tmp_path / "findings.json").read_text("utf-8"))
-    failed = [each for each in found["findings"] if each["status"] != "unknown" and each["severity"] != "info"]
+    code, text = run("twolocks", "scan", "--quiet", "--from", estate, "--out", tmp_path / "findings.json")
+    assert code == 3, text  # a file of bare resources is never complete
+    document = json.loads((tmp_path / "findings.json").read_text("utf-8"))
+    failed = [each for each in document["findings"] if each["status"] != "unknown" and each["severity"] != "info"]
     assert [each["rule"] for each in failed] == ["log-workspace-public-query"], "people read the logs in the portal"
-    (blob,) = [each for each in found["exposures"] if each["endpoint"] == "blob"]
+    (blob,) = [each for each in document["exposures"] if each["endpoint"] == "blob"]
     assert (blob["reach"], blob["authentication"], blob["severity"]) == ("selected", "identity", None)
 
 
@@ -166,23 +166,27 @@ def test_no_key_and_no_secret_is_used() -> None:
 
 def blocks(kind: str) -> dict[str, Any]:
     """The blocks of a kind in main.tf by `type.name`, or by name."""
-    found = {}
+    result = {}
     for each in parsed(TERRAFORM / "main.tf").get(kind, []):
         for type, below in each.items():
             for name, body in below.items():
-                found[f"{type}.{name}"] = body
-    return found
+                result[f"{type}.{name}"] = body
+    return result
 
 
 def parsed(file: Path) -> dict[str, Any]:
     """HCL as data, strings without the quotes that the parser leaves around them."""
 
-    def plain(found: Any) -> Any:
-        if isinstance(found, dict):
-            return {plain(key): plain(value) for key, value in found.items() if not key.startswith("__")}
-        if isinstance(found, list):
-            return [plain(each) for each in found]
-        return found[1:-1] if isinstance(found, str) and len(found) > 1 and found[0] == found[-1] == '"' else found
+    def plain(document: Any) -> Any:
+        if isinstance(document, dict):
+            return {plain(key): plain(value) for key, value in document.items() if not key.startswith("__")}
+        if isinstance(document, list):
+            return [plain(each) for each in document]
+        return (
+            document[1:-1]
+            if isinstance(document, str) and len(document) > 1 and document[0] == document[-1] == '"'
+            else document
+        )
 
     read: dict[str, Any] = plain(hcl2.loads(file.read_text("utf-8")))
     return read
@@ -246,9 +250,9 @@ ENDS = re.compile(r'extract\(@\\?"(.+?)\\?", 1, Log\)')
 
 def test_the_alerts_read_the_line_with_which_a_scan_ends() -> None:
     patterns = {ENDS.search(file.read_text("utf-8")) for file in (MAIN, TERRAFORM / "main.tf")}
-    found = {match[1].replace("\\\\", "\\") for match in patterns if match}
-    assert found == {r"^(?:\S+ done +)?exit (\d+)"}
-    (pattern,) = found
+    matches = {match[1].replace("\\\\", "\\") for match in patterns if match}
+    assert matches == {r"^(?:\S+ done +)?exit (\d+)"}
+    (pattern,) = matches
     for line, code in {
         "2026-11-25T02:00:53Z done     exit 3: incomplete, 6 checks inconclusive (1 gap); nothing new": "3",
         "2026-11-25T02:00:53Z done     exit 0: nothing at high or above": "0",

@@ -179,8 +179,8 @@ def units(tmp_path: Path) -> Path:
 
 def test_the_units(tmp_path: Path) -> None:
     folder = units(tmp_path)
-    said = accepted("systemd-analyze", "verify", "--man=no", *(folder / name for name in UNITS))
-    assert said == ""
+    text = accepted("systemd-analyze", "verify", "--man=no", *(folder / name for name in UNITS))
+    assert text == ""
     wrong = folder / UNITS[0]
     wrong.write_text(wrong.read_text("utf-8").replace("DynamicUser=yes", "DynamicUsr=yes"), "utf-8")
     assert "DynamicUsr" in run("systemd-analyze", "verify", "--man=no", wrong)[1]

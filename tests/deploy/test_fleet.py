@@ -100,8 +100,8 @@ def test_both_jobs_get_the_broker_by_reference(built: list[dict[str, Any]]) -> N
     for name in ("worker", "coordinator"):
         (container,) = made()[name].body["properties"]["template"]["containers"]
         env = {one["name"]: one for one in container["env"]}
-        found = env.get("TWOLOCKS_FLEET_BROKER") or env["TWOLOCKS_SCAN_BROKER"]
-        assert found["secretRef"] == "url"
+        document = env.get("TWOLOCKS_FLEET_BROKER") or env["TWOLOCKS_SCAN_BROKER"]
+        assert document["secretRef"] == "url"
 
 
 def answers(port: int) -> bool:
@@ -121,9 +121,9 @@ def test_redis_accepts_the_settings_for_plain_machines(tmp_path: Path) -> None:
         capture_output=True,
     )
     settings = (FOLDER / "systemd" / "redis.conf").read_text("utf-8").replace("BROKER_ADDRESS", "127.0.0.1")
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    with socket.socket() as result:
+        result.bind(("127.0.0.1", 0))
+        port = result.getsockname()[1]
     settings = settings.replace("/etc/redis/", f"{tmp_path}/").replace("tls-port 6379", f"tls-port {port}")
     (tmp_path / "redis.conf").write_text(settings)
     url = (tmp_path / "url").read_text().replace("6379", str(port))
@@ -164,8 +164,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 def scaled_job() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((FOLDER / "kubernetes" / "workers.yaml").read_text("utf-8"))
-    return found
+    result: dict[str, Any] = yaml.safe_load((FOLDER / "kubernetes" / "workers.yaml").read_text("utf-8"))
+    return result
 
 
 def test_the_cluster_gets_valid_files(built: list[dict[str, Any]], tmp_path: Path) -> None:

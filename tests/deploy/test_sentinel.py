@@ -28,8 +28,8 @@ def faults(queries: dict[str, str]) -> dict[str, list[str]]:
     assert node is not None
     script = Path(__file__).with_name("kql.js")
     done = subprocess.run([node, str(script), str(MODULES)], input=given, capture_output=True, text=True, check=True)
-    found: dict[str, list[str]] = json.loads(done.stdout)
-    return found
+    result: dict[str, list[str]] = json.loads(done.stdout)
+    return result
 
 
 def test_the_table_and_the_stream_have_the_columns_that_are_sent() -> None:

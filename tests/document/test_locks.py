@@ -24,9 +24,9 @@ def test_a_file_is_closed_before_it_gets_its_name(tmp_path: Path, monkeypatch: p
     with AtomicFile(tmp_path / "a.json") as file:
         file.write(b"x")
 
-        def replace(part: Path, path: Path) -> Path:
+        def replace(unfinished: Path, path: Path) -> Path:
             assert file.closed
-            return named(part, path)
+            return named(unfinished, path)
 
         monkeypatch.setattr(Path, "replace", replace)
     assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
@@ -40,11 +40,11 @@ def test_a_target_that_is_open_elsewhere_is_waited_for(
     """Of two runs that wrote the same report at once on Windows, one ended with "Access denied"."""
     left, named = [refusals], Path.replace
 
-    def replace(part: Path, path: Path) -> Path:
+    def replace(unfinished: Path, path: Path) -> Path:
         if left[0]:
             left[0] -= 1
             raise PermissionError(13, "Access denied")
-        return named(part, path)
+        return named(unfinished, path)
 
     monkeypatch.setattr(Path, "replace", replace)
     monkeypatch.setattr(locks, "_BUSY_SECONDS", 0.3)
@@ -61,12 +61,12 @@ def test_a_target_that_is_open_elsewhere_is_waited_for(
 @pytest.mark.parametrize(("age", "left"), [(0, True), (90, False)])
 def test_what_a_killed_run_left_is_removed_after_a_minute(age: int, left: bool, tmp_path: Path) -> None:
     """Not at once: a run that is about to give the file its name has closed it."""
-    part, folder = tmp_path / f".a.json.{BOOT}{'a' * 16}.part", tmp_path / f"{FOLDER}{BOOT}-abcdefgh"
-    part.touch()
+    unfinished, folder = tmp_path / f".a.json.{BOOT}{'a' * 16}.part", tmp_path / f"{FOLDER}{BOOT}-abcdefgh"
+    unfinished.touch()
     folder.mkdir()
     (folder / ".in-use").touch()
-    for each in (part, folder):
+    for each in (unfinished, folder):
         os.utime(each, (time.time() - age,) * 2)
-    with AtomicFile(tmp_path / "a.json"), temporary_folder() as own:
-        assert own.is_dir()
-    assert (part.exists(), folder.exists(), own.exists()) == (left, left, False)
+    with AtomicFile(tmp_path / "a.json"), temporary_folder() as path:
+        assert path.is_dir()
+    assert (unfinished.exists(), folder.exists(), path.exists()) == (left, left, False)

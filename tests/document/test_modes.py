@@ -21,7 +21,7 @@ def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         with (writing := AtomicFile(path)) as file:
-            assert mode(writing.part) == 0o600
+            assert mode(writing.temporary) == 0o600
             file.write(b"{}")
     finally:
         os.umask(before)
@@ -54,5 +54,5 @@ def test_a_default_acl_of_the_folder_decides(tmp_path: Path) -> None:
     assert mode(path) == 0o640, "the group bits show the mask: the named user reads"
     assert os.getxattr(path, "system.posix_acl_access")
     if shutil.which("getfacl"):
-        said = subprocess.run(["getfacl", "-cn", path], capture_output=True, text=True, check=True).stdout
-        assert "user:12345:r--\n" in said
+        text = subprocess.run(["getfacl", "-cn", path], capture_output=True, text=True, check=True).stdout
+        assert "user:12345:r--\n" in text

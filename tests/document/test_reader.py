@@ -22,21 +22,21 @@ from tests.report import sample
 def by_rows(path: Path) -> Document | None:
     """Return the document of a file, all its rows read one after the other."""
     with path.open("rb") as file:
-        found = open_document(file)
-        if found is None:
+        document = open_document(file)
+        if document is None:
             return None
-        assert [found.exposures[at] for at in range(len(found.exposures))] == list(found.exposures)
-        assert found.findings[-2:] == list(found.findings)[-2:]
+        assert [document.exposures[at] for at in range(len(document.exposures))] == list(document.exposures)
+        assert document.findings[-2:] == list(document.findings)[-2:]
         return msgspec.structs.replace(
-            found,
-            exposures=list(found.exposures),
-            findings=list(found.findings),
-            places=list(found.places),
-            keys=list(found.keys),
-            capacity=list(found.capacity),
-            resources=dict(found.resources),
-            passed=dict(found.passed),
-            not_applicable=dict(found.not_applicable),
+            document,
+            exposures=list(document.exposures),
+            findings=list(document.findings),
+            places=list(document.places),
+            keys=list(document.keys),
+            capacity=list(document.capacity),
+            resources=dict(document.resources),
+            passed=dict(document.passed),
+            not_applicable=dict(document.not_applicable),
         )
 
 
@@ -57,9 +57,9 @@ def test_rows_whose_keys_have_one_hash_are_told_apart(tmp_path: Path) -> None:
     path.write_bytes(b'{"a": 1}{"b": 2}{"c": 3}')
     with path.open("rb") as file:
         rows = RowSequence(file.fileno(), array("q", [0, 8, 16, 24]), msgspec.json.decode, lambda text: [])
-        found = RowMapping(array("q", [hash("b"), hash("b"), hash("c")]), rows)
-        assert (found["b"], found["c"]) == (2, 3)
-        assert "d" not in found
+        result = RowMapping(array("q", [hash("b"), hash("b"), hash("c")]), rows)
+        assert (result["b"], result["c"]) == (2, 3)
+        assert "d" not in result
         twice = RowSequence(file.fileno(), array("q", [0, 8, 8]), lambda text: {"a": 1}, lambda text: [])
         with pytest.raises(_OtherForm):
             RowMapping(array("q", [hash("a"), hash("a")]), twice)
@@ -82,9 +82,9 @@ def test_the_parts_of_a_scan_may_follow_the_coverage(tmp_path: Path) -> None:
     made.numbers, made.frameworks = count(made).numbers(), covered(load(packages=False))
     for changes in (None, msgspec.convert(sample.with_history(60), Document).changes):
         made.changes = changes
-        found = by_rows(written(made, tmp_path / "findings.json"))
-        assert found is not None
-        assert (found.numbers, found.frameworks, found.changes) == (made.numbers, made.frameworks, changes)
+        document = by_rows(written(made, tmp_path / "findings.json"))
+        assert document is not None
+        assert (document.numbers, document.frameworks, document.changes) == (made.numbers, made.frameworks, changes)
 
 
 def test_an_empty_document_has_no_rows(tmp_path: Path) -> None:
@@ -132,8 +132,8 @@ def test_no_change_of_a_byte_makes_other_rows_than_the_whole_file_has(tmp_path: 
         at = pick.randrange(len(text))
         change = pick.choice([b"", b"\n", b",", b"}", b"]", b'"', b" ", b"\r", b"0", b"\\", b"\xff", b"},\n{"])
         path.write_bytes(text[:at] + change + text[at + pick.randrange(3) :])
-        found = by_rows(path)
-        if found is not None:
+        document = by_rows(path)
+        if document is not None:
             read += 1
-            assert found == decode_document(path.read_bytes())
+            assert document == decode_document(path.read_bytes())
     assert read > 100

@@ -57,7 +57,7 @@ def test_it_is_valid_for_scans_with_a_history(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "key", "value"),
+    ("segment", "key", "value"),
     [
         ("findings", "rule", None),
         ("findings", "severity", 7),
@@ -67,12 +67,12 @@ def test_it_is_valid_for_scans_with_a_history(tmp_path: Path) -> None:
         ("gaps", "status", "403"),
     ],
 )
-def test_it_notices_what_is_wrong(document: dict[str, Any], part: str, key: str, value: Any) -> None:
+def test_it_notices_what_is_wrong(document: dict[str, Any], segment: str, key: str, value: Any) -> None:
     few = {name: rows[:1] if isinstance(rows, list) else rows for name, rows in document.items()}
     few |= {name: dict(list(document[name].items())[:1]) for name in ("resources", "passed", "not_applicable")}
     assert validator().is_valid(few)
-    wrong = {**few, part: copy.deepcopy(few[part])}
-    wrong[part][0][key] = value
+    wrong = {**few, segment: copy.deepcopy(few[segment])}
+    wrong[segment][0][key] = value
     assert not validator().is_valid(wrong)
 
 

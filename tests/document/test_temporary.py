@@ -16,7 +16,7 @@ from tests.output.races import kills, races
 OTHER_BOOT = "0" * 8
 
 
-def parts(folder: Path) -> list[str]:
+def temporary_files(folder: Path) -> list[str]:
     return sorted(each.name for each in folder.iterdir() if each.name.endswith(".part"))
 
 
@@ -27,7 +27,7 @@ def test_a_file_is_whole_or_unchanged(tmp_path: Path) -> None:
         assert not path.exists()
     with pytest.raises(ZeroDivisionError), AtomicFile(path) as file:
         file.write(b"two" * (1 // 0))
-    assert (path.read_bytes(), parts(tmp_path), temporary.OPEN) == (b"one", [], [])
+    assert (path.read_bytes(), temporary_files(tmp_path), temporary.OPEN) == (b"one", [], [])
 
 
 def test_two_writers_with_one_process_number_share_nothing(tmp_path: Path) -> None:
@@ -36,8 +36,8 @@ def test_two_writers_with_one_process_number_share_nothing(tmp_path: Path) -> No
     with AtomicFile(path) as first, AtomicFile(path) as second:
         first.write(b"first")
         second.write(b"second")
-        assert len(parts(tmp_path)) == 2
-    assert (path.read_bytes(), parts(tmp_path)) == (b"first", [])
+        assert len(temporary_files(tmp_path)) == 2
+    assert (path.read_bytes(), temporary_files(tmp_path)) == (b"first", [])
 
 
 def test_a_link_under_the_temporary_name_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,8 +37,8 @@ def test_one_tenant_is_not_named() -> None:
 
 def test_a_tenant_is_named_by_its_name_and_without_one_by_the_start_of_its_id() -> None:
     other = "c4e0f7d2-7a31-4b8e-8d0c-91b6f2a3e5d4"
-    found = scope_labels(scopes(NORD, other.upper()), scan(**{NORD: "Nord"}))
-    assert found == {"0": "Nord / prod-0", "1": "c4e0f7d2 / prod-1"}
+    result = scope_labels(scopes(NORD, other.upper()), scan(**{NORD: "Nord"}))
+    assert result == {"0": "Nord / prod-0", "1": "c4e0f7d2 / prod-1"}
 
 
 def test_the_start_of_an_id_is_as_long_as_it_takes_to_tell_tenants_apart() -> None:

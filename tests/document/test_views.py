@@ -7,7 +7,7 @@ import pytest
 
 from scanner.document.reader import open_document
 from scanner.document.schema import Document, decode_document
-from scanner.output.parts import parse_split, split
+from scanner.output.owner_documents import parse_split, split
 from scanner.output.redact import redact
 from scanner.output.writers import encoded
 from tests.document.filled import written
@@ -17,7 +17,7 @@ from tests.report import sample
 def parts(way: str) -> Callable[[Document], list[Document]]:
     by = parse_split(way, "--split")
     assert by is not None
-    return lambda document: [part.document for part in split(document, by)]
+    return lambda document: [owned.document for owned in split(document, by)]
 
 
 @pytest.fixture(scope="module")

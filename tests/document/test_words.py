@@ -20,18 +20,18 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def document(demo_folder: Path) -> Any:
     """A document with a row of each kind, of which a test changes a word."""
-    found = json.loads((demo_folder / "findings.json").read_text())
-    exposures = found["exposures"]
+    result = json.loads((demo_folder / "findings.json").read_text())
+    exposures = result["exposures"]
     may = next(each for each in exposures if each["may"])
-    found["exposures"] = [may, exposures[0]]
-    found["findings"], found["places"] = found["findings"][:1], found["places"][:1]
-    risky = next(each for each in found["keys"] if each.get("risks"))
-    found["keys"] = [risky]
-    kinds = {each["kind"]: each for each in found["capacity"]}
-    found["capacity"] = [kinds["quota"], kinds["reservation"], kinds["spread"]]
-    found["frameworks"] = found["frameworks"][:1]
-    found["rules"] = {name: found["rules"][name] for name in (found["findings"][0]["rule"],)}
-    return found
+    result["exposures"] = [may, exposures[0]]
+    result["findings"], result["places"] = result["findings"][:1], result["places"][:1]
+    risky = next(each for each in result["keys"] if each.get("risks"))
+    result["keys"] = [risky]
+    kinds = {each["kind"]: each for each in result["capacity"]}
+    result["capacity"] = [kinds["quota"], kinds["reservation"], kinds["spread"]]
+    result["frameworks"] = result["frameworks"][:1]
+    result["rules"] = {name: result["rules"][name] for name in (result["findings"][0]["rule"],)}
+    return result
 
 
 WORDS = (
@@ -48,17 +48,17 @@ WORDS = (
 )
 
 
-@pytest.mark.parametrize("place", WORDS, ids=lambda place: ".".join(map(str, place)))
-def test_an_unknown_word_is_named(document: Any, place: tuple[str | int, ...]) -> None:
+@pytest.mark.parametrize("path", WORDS, ids=lambda path: ".".join(map(str, path)))
+def test_an_unknown_word_is_named(document: Any, path: tuple[str | int, ...]) -> None:
     changed = json.loads(json.dumps(document))
     at = changed
-    for step in place[:-1]:
+    for step in path[:-1]:
         at = at[step]
-    at[place[-1]] = "dire"
+    at[path[-1]] = "dire"
     Path("f.json").write_text(json.dumps(changed))
     ended = twolocks("report", "f.json", "--out", "r.html")
     assert ended.code == 2, ended.err
-    assert f"$.{place[0]}" in ended.err, ended.err
+    assert f"$.{path[0]}" in ended.err, ended.err
     assert not Path("r.html").exists()
 
 
@@ -72,7 +72,7 @@ def test_an_unknown_word_of_a_rule_is_named(document: Any, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("taken", "said"),
+    ("taken", "text"),
     [
         ("2099-01-01T00:00:00Z", "lies ahead of the clock"),
         ("1970-01-01T00:00:00Z", "before there was Azure"),
@@ -82,14 +82,14 @@ def test_an_unknown_word_of_a_rule_is_named(document: Any, key: str) -> None:
         ("<img src=x>", "is no time"),
     ],
 )
-def test_a_time_that_cannot_be_is_named(document: Any, taken: str, said: str) -> None:
+def test_a_time_that_cannot_be_is_named(document: Any, taken: str, text: str) -> None:
     changed = json.loads(json.dumps(document))
     for table, key in (("scan", "taken"), ("exposures", "since")):
         made = json.loads(json.dumps(changed))
         (made[table] if table == "scan" else made[table][0])[key] = taken
         Path("f.json").write_text(json.dumps(made))
         ended = twolocks("report", "f.json", "--out", "r.md")
-        assert (ended.code, said in ended.err) == (2, True), ended.err
+        assert (ended.code, text in ended.err) == (2, True), ended.err
 
 
 def test_a_time_is_shown_in_one_form(document: Any) -> None:

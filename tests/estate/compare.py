@@ -60,14 +60,14 @@ def _of(document: dict[str, Any], id: str, wanted: frozenset[str]) -> bool:
         return True
     if is_subscription(id):
         return SUBSCRIPTION.lower() in wanted
-    parts = id.lower().split("/providers/", 1)[-1].split("/")
-    return f"{parts[0]}/{parts[1]}" in wanted
+    segments = id.lower().split("/providers/", 1)[-1].split("/")
+    return f"{segments[0]}/{segments[1]}" in wanted
 
 
 def _exposures(
     document: dict[str, Any], expected: dict[str, list[dict[str, Any]]], ids: dict[str, str], wanted: frozenset[str]
 ) -> Iterator[str]:
-    found = {
+    result = {
         (row["resource"].lower(), row["endpoint"].lower()): row
         for row in document["exposures"]
         if _of(document, row["resource"], wanted)
@@ -75,7 +75,7 @@ def _exposures(
     open_ones = dict(_expected(expected["exposure"], ids))
     closed = dict(_expected(expected["closed"], ids))
     for key, entry in sorted({**open_ones, **closed}.items()):
-        row = found.pop(key, None)
+        row = result.pop(key, None)
         if row is None:
             yield f"missing  {_short(key)}: expected it {'open' if key in open_ones else 'closed'}"
             continue
@@ -89,7 +89,7 @@ def _exposures(
         if may != entry.get("may", {}) or (may and row["worst"] != entry.get("worst")):
             expected_may = f"{entry.get('may', {})} {entry.get('worst')}"
             yield f"differs  {_short(key)} may: expected {expected_may}, found {may} {row['worst']}"
-    for key, row in sorted(found.items()):
+    for key, row in sorted(result.items()):
         if row["severity"] is not None or row["worst"] is not None:
             yield f"too much {_short(key)}: {_shown(row)}, not expected"
 
@@ -108,7 +108,7 @@ def _expected(entries: list[dict[str, Any]], ids: dict[str, str]) -> Iterator[tu
 def _findings(
     document: dict[str, Any], expected: dict[str, list[dict[str, Any]]], ids: dict[str, str], wanted: frozenset[str]
 ) -> Iterator[str]:
-    found = {
+    result = {
         (row["resource"].lower(), row["rule"]): row
         for row in document["findings"]
         if ("/providers/" in row["resource"].lower() or row["rule"] in _rules_of_subscriptions())
@@ -119,7 +119,7 @@ def _findings(
             top = max((each for each in ids if f"{name}/".startswith(f"{each}/")), key=len)
             id = ids[top] + name[len(top) :].lower()
             key = (id, entry["rule"])
-            row = found.pop(key, None)
+            row = result.pop(key, None)
             if row is None:
                 if not entry.get("costly"):
                     yield f"missing  {_short(key)}: expected {entry['status']}"
@@ -129,7 +129,7 @@ def _findings(
                     yield f"differs  {_short(key)} {field}: expected {entry[field]}, found {row[field]}"
             if "endpoints" in entry and sorted(entry["endpoints"]) != sorted(row["endpoints"]):
                 yield f"differs  {_short(key)} endpoints: expected {entry['endpoints']}, found {row['endpoints']}"
-    for key, row in sorted(found.items()):
+    for key, row in sorted(result.items()):
         yield f"too much {_short(key)}: {row['status']} {row['severity']}, not expected: {row['message']}"
 
 
@@ -137,12 +137,12 @@ def published(document: dict[str, Any], estate: Estate) -> list[str]:
     """One line for each endpoint of which the document tells something else than expected to be in front."""
     ids = {name: id.lower() for name, id in estate.ids.items()}
     expected = {key: entry["told"] for key, entry in _expected(expected_results()["published"], ids)}
-    found = {(row["resource"].lower(), row["endpoint"].lower()): _fronts(row) for row in document["exposures"]}
-    keys = sorted({*expected, *(key for key, reported in found.items() if reported)})
+    result = {(row["resource"].lower(), row["endpoint"].lower()): _fronts(row) for row in document["exposures"]}
+    keys = sorted({*expected, *(key for key, reported in result.items() if reported)})
     return [
-        f"{_short(key)}: expected {expected.get(key, [])}, found {found.get(key)}"
+        f"{_short(key)}: expected {expected.get(key, [])}, found {result.get(key)}"
         for key in keys
-        if expected.get(key, []) != found.get(key)
+        if expected.get(key, []) != result.get(key)
     ]
 
 

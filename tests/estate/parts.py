@@ -36,7 +36,7 @@ def one_of_each_type(*names: str) -> Estate:
         if is_subscription(root) or not kinds[root] <= seen:
             kept |= (new := _with_what_they_name([root]))
             seen |= {kind for each in new for kind in kinds[each]}
-    return _part(kept)
+    return _subset(kept)
 
 
 @lru_cache
@@ -44,7 +44,7 @@ def of_types(*types: str) -> Estate:
     """Return the resources of these types, and all that they name, each with what is below it."""
     wanted = {each.lower() for each in types}
     own = [root for root, each in _bodies().items() if wanted & {type_of(body["id"]).lower() for body in each}]
-    return _part(_with_what_they_name([*own, *filter(is_subscription, _bodies())]))
+    return _subset(_with_what_they_name([*own, *filter(is_subscription, _bodies())]))
 
 
 @lru_cache
@@ -63,7 +63,7 @@ def _with_what_they_name(roots: Iterable[str]) -> set[str]:
     return kept
 
 
-def _part(kept: set[str]) -> Estate:
+def _subset(kept: set[str]) -> Estate:
     whole = sample_estate()
     if is_all():
         return whole

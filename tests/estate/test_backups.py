@@ -54,6 +54,6 @@ def test_a_role_that_cannot_read_vaults_makes_machines_unknown() -> None:
         else each
         for each in estate.grants
     ]
-    found = statuses(Scanned(estate=replace(estate, grants=grants)))
-    assert set(found.values()) == {"unknown"}
-    assert found.keys() > IN_NONE
+    result = statuses(Scanned(estate=replace(estate, grants=grants)))
+    assert set(result.values()) == {"unknown"}
+    assert result.keys() > IN_NONE

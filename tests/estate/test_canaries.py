@@ -140,20 +140,20 @@ def hostile_answers(seeds: Seeds) -> list[Fault]:
     ]
 
 
-def places(folder: Path, found: RunResult) -> dict[str, bytes]:
+def left_by(folder: Path, run_result: RunResult) -> dict[str, bytes]:
     """Return everything that a scan left: files, also temporary ones, and what it printed."""
     texts = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return texts | {"stdout": found.ended.out.encode(), "stderr": found.ended.err.encode()}
+    return texts | {"stdout": run_result.ended.out.encode(), "stderr": run_result.ended.err.encode()}
 
 
 def found_in(texts: dict[str, bytes], what: re.Pattern[bytes]) -> dict[str, list[bytes]]:
     return {name: sorted(set(what.findall(text)))[:5] for name, text in texts.items() if what.search(text)}
 
 
-def show(name: str, seeds: Seeds, types: int, texts: dict[str, bytes], found: int) -> None:
+def show(name: str, seeds: Seeds, types: int, texts: dict[str, bytes], value: int) -> None:
     print(
         f"canaries, {name}: {types} types, {seeds.objects:,} objects, {seeds.count:,} canaries"
-        f" ({seeds.looking:,} in values that look like secrets), {len(texts)} places, {found:,} found"
+        f" ({seeds.looking:,} in values that look like secrets), {len(texts)} places, {value:,} found"
     )
 
 
@@ -166,11 +166,11 @@ def test_no_canary_in_any_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     more = ("--snapshot", str(tmp_path / "night.jsonl"), "--fail-on", "never", *outs)
     more += ("--record", str(tmp_path / "record.jsonl"), "--verbose")
     faults = hostile_answers(seeds)
-    found = scheduled_run(resources, str(tmp_path / "history.db"), tmp_path, *more, faults=faults)
-    assert found.ended.code in (0, 3), found.ended.err
-    texts = places(tmp_path, found)
-    in_places = {each for text in texts.values() for each in CANARY.findall(text)}
-    show("kept", seeds, len(types), texts, len(in_places))
+    run_result = scheduled_run(resources, str(tmp_path / "history.db"), tmp_path, *more, faults=faults)
+    assert run_result.ended.code in (0, 3), run_result.ended.err
+    texts = left_by(tmp_path, run_result)
+    in_files = {each for text in texts.values() for each in CANARY.findall(text)}
+    show("kept", seeds, len(types), texts, len(in_files))
     assert seeds.count > 5_000
     assert found_in(texts, CANARY) == {}
     assert b"tweet" not in b"".join(texts.values())
@@ -190,16 +190,16 @@ def test_keep_all_keeps_what_does_not_look_like_a_secret_and_says_so(
     kept_files(tmp_path, monkeypatch)
     night = tmp_path / "night.jsonl"
     more = ("--snapshot", str(night), "--keep-all", "--fail-on", "never", "--record", str(tmp_path / "record.jsonl"))
-    found = scheduled_run(resources, str(tmp_path / "history.db"), tmp_path, *more, faults=hostile_answers(seeds))
-    texts = places(tmp_path, found)
-    in_places = {each for text in texts.values() for each in LOOKS.findall(text)}
+    run_result = scheduled_run(resources, str(tmp_path / "history.db"), tmp_path, *more, faults=hostile_answers(seeds))
+    texts = left_by(tmp_path, run_result)
+    in_files = {each for text in texts.values() for each in LOOKS.findall(text)}
     kept = len(set(CANARY.findall(texts["night.jsonl"])))
     show(f"--keep-all, {kept:,} in plain values kept", seeds, len({type_of(each["id"]) for each in resources}), texts,
-         len(in_places))  # fmt: skip
+         len(in_files))  # fmt: skip
     assert found_in(texts, LOOKS) == {}
     assert kept > 5_000
     assert texts["night.jsonl"].count(b"***") > 400
-    assert "--keep-all: resources are stored whole" in found.ended.err
+    assert "--keep-all: resources are stored whole" in run_result.ended.err
     assert "--keep-all" in json.loads(texts["night.jsonl"].splitlines()[0])["snapshot"]["notes"][0]
 
 
@@ -220,8 +220,8 @@ def test_no_canary_of_an_error_text_is_printed(path: str, tmp_path: Path) -> Non
         message = f"{' and '.join(seeds.looks() for _ in SECRETS)} do not work, see {seeds.looks()}"
         fault = Fault("status", path, status=status, code=seeds.looks(CODE), message=message)
         more = ("--verbose", "--snapshot", str(tmp_path / "n.jsonl"), "--record", str(tmp_path / "record.jsonl"))
-        found = scheduled_run([public("st")], str(tmp_path / "history.db"), tmp_path, *more, faults=[fault])
-        texts = places(tmp_path, found)
+        run_result = scheduled_run([public("st")], str(tmp_path / "history.db"), tmp_path, *more, faults=[fault])
+        texts = left_by(tmp_path, run_result)
         assert found_in(texts, CANARY) == {}
     assert b": 409 ***" in texts["stderr"] or path != "*/storageAccounts"
 

@@ -37,8 +37,8 @@ def pattern(endpoint: str) -> str:
 
 
 def kind_of(name: str) -> str:
-    parts = ESTATE.ids[name].lower().rsplit("/providers/", 1)[1].split("/")
-    return "/".join([parts[0], *parts[1::2]])
+    segments = ESTATE.ids[name].lower().rsplit("/providers/", 1)[1].split("/")
+    return "/".join([segments[0], *segments[1::2]])
 
 
 def rows(table: str) -> list[tuple[str, dict[str, Any]]]:
@@ -46,8 +46,8 @@ def rows(table: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def listed() -> list[tuple[str, str]]:
-    found = [(row["resource"], end) for _, row in rows("exposure") for end in row["endpoints"]]
-    return found + [(name, end) for _, row in rows("closed") for name in row["resources"] for end in row["endpoints"]]
+    matches = [(row["resource"], end) for _, row in rows("exposure") for end in row["endpoints"]]
+    return matches + [(name, end) for _, row in rows("closed") for name in row["resources"] for end in row["endpoints"]]
 
 
 def evaluated() -> dict[str, str]:
@@ -123,10 +123,10 @@ def test_findings_are_listed_once() -> None:
 @pytest.mark.parametrize("service", EXPECTED)
 def test_rules_exist_and_agree_on_severity(service: str) -> None:
     for row in EXPECTED[service].get("finding", []):
-        found = RULES.all_named(row["rule"])
-        assert found, f"no rule {row['rule']}"
-        assert row.get("costly", False) in {rule.costly for rule in found}, row["rule"]
-        rule = found[0]
+        rules = RULES.all_named(row["rule"])
+        assert rules, f"no rule {row['rule']}"
+        assert row.get("costly", False) in {rule.costly for rule in rules}, row["rule"]
+        rule = rules[0]
         if not rule.lock:
             assert rule.severity is not None
             usual = "info" if rule.retired_on else rule.severity.name

@@ -17,10 +17,10 @@ Verdicts = dict[tuple[str, str], str]
 
 def verdicts(document: dict[str, Any]) -> Verdicts:
     """(resource, rule) -> status, passes and rules that do not apply included."""
-    found = {(row["resource"].lower(), row["rule"]): row["status"] for row in document["findings"]}
-    found |= {(id.lower(), rule): "pass" for id, rules in document["passed"].items() for rule in rules}
-    found |= {(id.lower(), rule): "n/a" for id, rules in document["not_applicable"].items() for rule in rules}
-    return found
+    result = {(row["resource"].lower(), row["rule"]): row["status"] for row in document["findings"]}
+    result |= {(id.lower(), rule): "pass" for id, rules in document["passed"].items() for rule in rules}
+    result |= {(id.lower(), rule): "n/a" for id, rules in document["not_applicable"].items() for rule in rules}
+    return result
 
 
 def scanned(*faults: Fault, seed: int = 1) -> Scanned:
@@ -162,7 +162,7 @@ def test_traffic_manager_that_may_not_be_read_costs_its_names_and_nothing_else()
     assert lost
     assert all(url.endswith("/trafficManagerProfiles") for url in lost)
     seen, left = listed.document["exposures"], faulty.document["exposures"]
-    assert any("named by" in said for row in seen for said in row["admits"])
-    assert not any("named by" in said for row in left for said in row["admits"])
+    assert any("named by" in stated for row in seen for stated in row["admits"])
+    assert not any("named by" in stated for row in left for stated in row["admits"])
     assert list(map(without_names, left)) == list(map(without_names, seen))
     assert decide(faulty.result, "never").code == INCOMPLETE

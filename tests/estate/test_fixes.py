@@ -53,10 +53,10 @@ class _Recorded(Evaluation):
         into.findings = {each.fingerprint: each for each in document.findings}
         return into
 
-    def _write(self, found: BundleResult, writer: Writer) -> None:
-        self.into.exposures |= {(each.resource, each.endpoint, each.address): each for each in found.exposures}
-        self.into.fixes |= found.fixes
-        super()._write(found, writer)
+    def _write(self, bundle_result: BundleResult, writer: Writer) -> None:
+        self.into.exposures |= {(each.resource, each.endpoint, each.address): each for each in bundle_result.exposures}
+        self.into.fixes |= bundle_result.fixes
+        super()._write(bundle_result, writer)
 
 
 class Estate(Scanned):
@@ -86,25 +86,28 @@ def overlaid(lines: list[SnapshotLine], steps: tuple[Change, ...]) -> list[Snaps
     for each in steps:
         if isinstance(each, Edit):
             edits[each.resource.lower()].append(_of_made_log(each, lines))
-    found: list[SnapshotLine] = []
+    snapshot_lines: list[SnapshotLine] = []
     for line in lines:
         id = url_of(line).lower()
         if (line.resource is not None and id in gone) or any(id.startswith(f"{each}/") for each in gone):
             continue
         if line.resource is not None and id in edits:
             body = overlaid_body(line.resource, id, edits.pop(id))
-            found.append(SnapshotLine(resource=body, api=line.api, by=line.by))
+            snapshot_lines.append(SnapshotLine(resource=body, api=line.api, by=line.by))
         elif line.read is not None:
             less = sum(each.startswith(f"{id}/") and "/" not in each[len(id) + 1 :] for each in gone)
-            found.append(SnapshotLine(read=ReadLine(line.read.url, line.read.count - less, line.read.by)))
+            snapshot_lines.append(SnapshotLine(read=ReadLine(line.read.url, line.read.count - less, line.read.by)))
         else:
-            found.append(line)
+            snapshot_lines.append(line)
     for id, rest in edits.items():
         name = rest[0].resource.rsplit("/", 1)[-1]
         body = overlaid_body({"id": rest[0].resource, "name": name, "properties": {}}, id, rest)
-        found = [each for each in found if each.read is None or url_of(each).lower() != id]
-        found += [SnapshotLine(resource=body, by="get"), SnapshotLine(read=ReadLine(rest[0].resource, 1, "get"))]
-    return sorted(found, key=sort_key) if edits else found
+        snapshot_lines = [each for each in snapshot_lines if each.read is None or url_of(each).lower() != id]
+        snapshot_lines += [
+            SnapshotLine(resource=body, by="get"),
+            SnapshotLine(read=ReadLine(rest[0].resource, 1, "get")),
+        ]
+    return sorted(snapshot_lines, key=sort_key) if edits else snapshot_lines
 
 
 def _of_made_log(edit: Edit, lines: list[SnapshotLine]) -> Edit:
@@ -127,7 +130,7 @@ def before() -> Evaluated:
 
 def rounds() -> list[list[str]]:
     """The failures in rounds: those of a round touch different resources, so that none changes another's answer."""
-    found: list[tuple[set[str], list[str]]] = []
+    matches: list[tuple[set[str], list[str]]] = []
     for mark, row in before().findings.items():
         if row.status != "fail" or not before().fixes[mark].changes:
             continue
@@ -136,13 +139,13 @@ def rounds() -> list[list[str]]:
             row.resource.lower()
         }  # a lock on it alone
         alone = touched not in ({root_of(row.resource)}, {row.resource.lower()})
-        place = next((each for each in found if not alone and not each[0] & touched and "*" not in each[0]), None)
-        if place is None:
-            found.append(({*touched, *(["*"] if alone else [])}, [mark]))
+        chosen = next((each for each in matches if not alone and not each[0] & touched and "*" not in each[0]), None)
+        if chosen is None:
+            matches.append(({*touched, *(["*"] if alone else [])}, [mark]))
         else:
-            place[0].update(touched)
-            place[1].append(mark)
-    return [marks for _, marks in found]
+            chosen[0].update(touched)
+            chosen[1].append(mark)
+    return [marks for _, marks in matches]
 
 
 def test_every_fix_of_the_estate_closes_exactly_what_it_claims(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,9 +165,9 @@ def test_every_fix_of_the_estate_closes_exactly_what_it_claims(monkeypatch: pyte
         after = estate().evaluate(step for mark in marks for step in before().fixes[mark].changes)
         for mark in marks:
             row, count = before().findings[mark], count + 1
-            if found := _wrong(row, after, alone=len(marks) == 1):
-                wrong[_name(mark)] = found
-    assert {key: found for key, found in wrong.items() if key not in LEFT} == {}
+            if matches := _wrong(row, after, alone=len(marks) == 1):
+                wrong[_name(mark)] = matches
+    assert {key: matches for key, matches in wrong.items() if key not in LEFT} == {}
     assert set(LEFT) <= set(wrong)
     assert count > 150
 
@@ -187,9 +190,9 @@ def _wrong(row: FindingRow, after: Evaluated, *, alone: bool) -> list[str]:
     """Return what a fix claims and does not do, and what it does and does not claim."""
     assert row.fix is not None
     now = after.findings.get(row.fingerprint)
-    found = [f"is {now.status}"] if now is not None and now.status != "waived" else []
-    if NOT_ALONE in row.fix.steps and not found:
-        found.append("suffices, and says that it does not")
+    result = [f"is {now.status}"] if now is not None and now.status != "waived" else []
+    if NOT_ALONE in row.fix.steps and not result:
+        result.append("suffices, and says that it does not")
     root = root_of(row.resource)
     # A round with several fixes tells only of the resource itself; a fix that is alone tells of every resource.
     closed = set()
@@ -202,8 +205,8 @@ def _wrong(row: FindingRow, after: Evaluated, *, alone: bool) -> list[str]:
     rule = estate().rules.named(row.rule)
     is_lock = rule is not None and rule.lock
     if claimed != closed and (is_lock or not claimed <= closed):
-        found.append(f"claims {sorted(claimed)}, closes {sorted(closed)}")
-    return found
+        result.append(f"claims {sorted(claimed)}, closes {sorted(closed)}")
+    return result
 
 
 def test_every_command_of_the_estate_runs_as_it_is() -> None:

@@ -40,9 +40,9 @@ def listed(made: Store, path: str, *rows: dict[str, Any]) -> None:
 
 
 def snapshot(made: Store) -> Snapshot:
-    found = of_store(made)
-    found.load()
-    return found
+    result = of_store(made)
+    result.load()
+    return result
 
 
 def row(**values: Any) -> dict[str, Any]:
@@ -51,13 +51,13 @@ def row(**values: Any) -> dict[str, Any]:
 
 @given(used=st.integers(0, MOST), limit=st.integers(0, NO_LIMIT - 1))
 def test_what_is_left_is_the_limit_less_what_is_used_and_never_negative(used: int, limit: int) -> None:
-    found = quota(row(used=used, limit=limit), OWN)
-    assert found.left == max(0, limit - used)
-    assert found.share is not None
-    assert 0 <= found.share <= 100
-    assert (found.state == "full") == (used >= limit)
-    assert (found.state == "near") == (used < limit and 100 * (limit - used) <= NEAR * limit)
-    assert found.why == ""
+    quota_row = quota(row(used=used, limit=limit), OWN)
+    assert quota_row.left == max(0, limit - used)
+    assert quota_row.share is not None
+    assert 0 <= quota_row.share <= 100
+    assert (quota_row.state == "full") == (used >= limit)
+    assert (quota_row.state == "near") == (used < limit and 100 * (limit - used) <= NEAR * limit)
+    assert quota_row.why == ""
 
 
 @given(
@@ -65,21 +65,21 @@ def test_what_is_left_is_the_limit_less_what_is_used_and_never_negative(used: in
     limit=st.integers(0, NO_LIMIT - 1),
 )
 def test_a_usage_that_is_no_number_is_never_headroom(used: object, limit: int) -> None:
-    found = quota(row(used=used, limit=limit), OWN)
-    assert (found.state, found.left, found.share) == ("unknown", None, None)
-    assert found.why
+    quota_row = quota(row(used=used, limit=limit), OWN)
+    assert (quota_row.state, quota_row.left, quota_row.share) == ("unknown", None, None)
+    assert quota_row.why
 
 
 @given(limit=st.none() | st.booleans() | st.floats() | st.text() | st.integers(max_value=-2) | st.lists(st.integers()))
 def test_a_limit_that_is_no_number_is_never_headroom(limit: object) -> None:
-    found = quota(row(used=1, limit=limit), OWN)
-    assert (found.state, found.limit, found.left) == ("unknown", None, None)
+    quota_row = quota(row(used=1, limit=limit), OWN)
+    assert (quota_row.state, quota_row.limit, quota_row.left) == ("unknown", None, None)
 
 
 @given(limit=st.just(-1) | st.integers(NO_LIMIT))
 def test_no_limit_is_said_as_such(limit: int) -> None:
-    found = quota(row(used=7, limit=limit), OWN)
-    assert (found.state, found.used, found.limit, found.left) == ("unlimited", 7, None, None)
+    quota_row = quota(row(used=7, limit=limit), OWN)
+    assert (quota_row.state, quota_row.used, quota_row.limit, quota_row.left) == ("unlimited", 7, None, None)
 
 
 @given(
@@ -88,36 +88,36 @@ def test_no_limit_is_said_as_such(limit: int) -> None:
     )
 )
 def test_a_row_of_any_shape_is_not_known(body: object) -> None:
-    found = quota(body, OWN)
-    assert found.state == "unknown"
-    assert found.quota
+    quota_row = quota(body, OWN)
+    assert quota_row.state == "unknown"
+    assert quota_row.quota
 
 
 def test_a_refused_list_is_not_known_and_watchers_are_full_by_design() -> None:
     made = store()
     listed(made, usages("norwayeast"), row(used=94, limit=100), row(name="NetworkWatchers", used=1, limit=1))
     made.gap(usages("westeurope"), 403, "AuthorizationFailed", "Microsoft.Compute/locations/usages/read")
-    found = {(each.region, each.quota): each for each in quotas(snapshot(made))}
-    assert set(found) == {("norwayeast", "cores"), ("westeurope", "")}
-    assert found["norwayeast", "cores"].left == 6
-    assert found["westeurope", ""].state == "unknown"
-    assert "403" in found["westeurope", ""].why
+    result = {(each.region, each.quota): each for each in quotas(snapshot(made))}
+    assert set(result) == {("norwayeast", "cores"), ("westeurope", "")}
+    assert result["norwayeast", "cores"].left == 6
+    assert result["westeurope", ""].state == "unknown"
+    assert "403" in result["westeurope", ""].why
 
 
 def test_one_row_says_that_both_lists_of_a_region_were_not_read() -> None:
     made = store()
     for provider in ("Microsoft.Compute", "Microsoft.Network"):
         made.skip(usages("uksouth", provider), "not read")
-    found = list(quotas(snapshot(made)))
-    assert [(each.region, each.provider, each.why) for each in found] == [("uksouth", "", "not read")]
+    quota_rows = list(quotas(snapshot(made)))
+    assert [(each.region, each.provider, each.why) for each in quota_rows] == [("uksouth", "", "not read")]
 
 
 def test_an_empty_list_and_a_subscription_without_lists_are_not_known() -> None:
     made = store(("full", "partial"))
     listed(made, usages("norwayeast"))
-    found = {each.subscription: each for each in quotas(snapshot(made))}
-    assert found[ONE].state == found[TWO].state == "unknown"
-    assert found[TWO].why == "the subscription is visible in part"
+    result = {each.subscription: each for each in quotas(snapshot(made))}
+    assert result[ONE].state == result[TWO].state == "unknown"
+    assert result[TWO].why == "the subscription is visible in part"
     assert [each.why for each in quotas(snapshot(store()))] == ["not collected"]
 
 
@@ -142,9 +142,14 @@ def test_a_reservation(machines: list[Any] | None, used: int | None, left: int |
     made.resource({**body, "sku": {"name": "D4", "capacity": 4}, "properties": properties}, "2025-11-01", "list")
     made.read(f"{GROUP}/capacityReservations", 1, "list")
     made.read(GROUPS, 1, "list")
-    (found,) = reservations(made)
-    assert (found.sku, found.zones, found.reserved, found.used) == ("D4", ["1"], 4, used)
-    assert (found.left, found.state) == (left, state)
+    (reservation_row,) = reservations(made)
+    assert (reservation_row.sku, reservation_row.zones, reservation_row.reserved, reservation_row.used) == (
+        "D4",
+        ["1"],
+        4,
+        used,
+    )
+    assert (reservation_row.left, reservation_row.state) == (left, state)
 
 
 def test_reservations_that_were_refused_are_not_known() -> None:

@@ -25,10 +25,10 @@ def coverage(view: str = "full", *types: TypeRow) -> Coverage:
     return Coverage(scopes=[ScopeRow(subscription="s", name="s", tenant="t", view=view)], types=[*types], rules_off=[])
 
 
-def tally(*found: str, rule: str = DDOS, gaps: Collection[str] = ()) -> Tally:
+def tally(*result: str, rule: str = DDOS, gaps: Collection[str] = ()) -> Tally:
     """Return the checks of a rule with these statuses."""
     made = Tally()
-    for status in found:
+    for status in result:
         if status == "pass":
             made.passed([rule])
             continue
@@ -41,8 +41,8 @@ def tally(*found: str, rule: str = DDOS, gaps: Collection[str] = ()) -> Tally:
 
 
 def state(rules: RuleSet, made: Tally, control: str = CONTROL, at: Coverage | None = None) -> ControlRow:
-    found = assessed(rules, made, at or coverage())
-    return next(row.tested[control] for row in found if row.id == "cis-azure-6.0")
+    framework_rows = assessed(rules, made, at or coverage())
+    return next(row.tested[control] for row in framework_rows if row.id == "cis-azure-6.0")
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_what_was_not_read_is_never_passed(rules: RuleSet) -> None:
 def test_a_tenant_or_subscription_that_was_not_read_leaves_every_control_open(url: str, rules: RuleSet) -> None:
     """No finding stands for it, so that controls passed by the rest (found in reading the change once more)."""
     gap = GapRow(url=url, status=403, code="AuthorizationFailed", action="", rules=[])
-    found = assessed(rules, tally("pass"), coverage(), [gap])
-    row = next(row.tested[CONTROL] for row in found if row.id == "cis-azure-6.0")
+    framework_rows = assessed(rules, tally("pass"), coverage(), [gap])
+    row = next(row.tested[CONTROL] for row in framework_rows if row.id == "cis-azure-6.0")
     assert (row.state, row.why) == ("not-assessed", "not-read")
 
 
@@ -100,8 +100,12 @@ def test_a_rule_that_is_off_leaves_its_control_open(rules: RuleSet) -> None:
 def test_every_control_has_one_state(rules: RuleSet) -> None:
     everything = Tally()
     everything.passed(rules.enabled)
-    for found in (covered(rules), assessed(rules, everything, coverage()), assessed(rules, tally("fail"), coverage())):
-        for row in found:
+    for framework_rows in (
+        covered(rules),
+        assessed(rules, everything, coverage()),
+        assessed(rules, tally("fail"), coverage()),
+    ):
+        for row in framework_rows:
             assert tuple(row.states) == CONTROL_STATES
             assert sum(row.states.values()) == row.controls == len(rules.frameworks[row.id].controls)
             ids = [*row.tested, *row.not_covered, *(id for ids in row.not_testable.values() for id in ids)]

@@ -64,8 +64,8 @@ def scheduled_run(
 
 
 def document() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Path("findings.json").read_text())
-    return found
+    result: dict[str, Any] = json.loads(Path("findings.json").read_text())
+    return result
 
 
 def test_until_it_is_accepted_a_gap_ends_with_3() -> None:
@@ -166,13 +166,13 @@ def test_an_accepted_check_ends_with_0_and_is_reported_and_passes_nothing(resour
     assert ended.code == 0
     assert "1 inconclusive check accepted" in ended.err
     assert "The inconclusive checks are accepted, not resolved" in ended.err
-    found = document()
-    assert found["scan"]["complete"] is True
-    assert not any("waivers.toml" in note for note in found["coverage"]["notes"])
-    (row,) = found["findings"]
+    result = document()
+    assert result["scan"]["complete"] is True
+    assert not any("waivers.toml" in note for note in result["coverage"]["notes"])
+    (row,) = result["findings"]
     assert (row["status"], row["waiver"]["owner"], row["waiver"]["reason"]) == ("unknown", "kari", "A preview")
     assert (row["waiver"]["expires"], row["waiver"]["ticket"]) == (str(NOW + timedelta(days=30)), "OPS-7")
-    assert found["passed"] == {}
+    assert result["passed"] == {}
     screen = values("st1", accepted=check(), tty=True).err
     assert "Accepted: 1 inconclusive check; it does not count as passed" in screen
     assert "Not read" not in screen
@@ -181,8 +181,8 @@ def test_an_accepted_check_ends_with_0_and_is_reported_and_passes_nothing(resour
 def test_a_gap_and_the_checks_on_it_say_who_accepted_them() -> None:
     scheduled_run("st1", "st2", accepted=gap(containers("st1")))
     there = {row["url"].split("/")[8]: row.get("waiver") for row in document()["gaps"]}
-    said = {"reason": "Personal files", "owner": "kari", "expires": str(NOW + timedelta(days=30))}
-    assert there == {"st1": said, "st2": None}
+    stated = {"reason": "Personal files", "owner": "kari", "expires": str(NOW + timedelta(days=30))}
+    assert there == {"st1": stated, "st2": None}
     assert {row["resource"].rpartition("/")[2]: row["waiver"] for row in document()["findings"]} == there
 
 
@@ -190,9 +190,9 @@ def test_checks_and_gaps_that_are_accepted_are_distinguished() -> None:
     entries = gap("*/containers") + check() + check(RULE)
     ended = values("st1", accepted=entries, only=(NETWORK, RULE), lost=True, tty=True)
     assert ended.code == 0
-    said = "Accepted: 1 gap; 0 checks inconclusive because of it alone, 2 more for other reasons; "
-    said += "none of them counts as passed"
-    assert said in " ".join(ended.err.split())
+    text = "Accepted: 1 gap; 0 checks inconclusive because of it alone, 2 more for other reasons; "
+    text += "none of them counts as passed"
+    assert text in " ".join(ended.err.split())
     ended = values("st1", "st2", accepted=check(resource="*"), tty=True)
     assert "Accepted: 2 inconclusive checks; none of them counts as passed" in ended.err
 
@@ -271,13 +271,13 @@ def test_no_check_accepts_what_fails(days: int) -> None:
 
 
 def test_a_scan_of_the_sample_estate_can_be_accepted_as_a_whole_and_not_by_a_part(demo_folder: Path) -> None:
-    found = json.loads((demo_folder / "findings.json").read_text())
+    result = json.loads((demo_folder / "findings.json").read_text())
     has_other_reasons = {
         (row["rule"], row["resource"])
-        for row in found["findings"]
+        for row in result["findings"]
         if row["status"] == "unknown" and (not row["gaps"] or "; the identity of" in row["message"])
     }
-    entries = [gap(row["url"]) for row in found["gaps"]] + [
+    entries = [gap(row["url"]) for row in result["gaps"]] + [
         check(rule, resource) for rule, resource in sorted(has_other_reasons)
     ]
     # A endpoint that fails for its key, and whose reach may be wider than is known.

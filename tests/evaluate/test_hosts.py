@@ -65,8 +65,8 @@ def hosts(type: str, name: str, properties: dict[str, Any], **more: Any) -> dict
     run, bundle = examples.evaluation(case), Bundle(id.lower())
     top = Resource(body, by="get", bundle=bundle)
     bundle.add(top)
-    found = [each for kind in examples.kinds_of(type) for each in run.exposures(kind, top)[0]]
-    return {each.endpoint: list(each.hosts) for each in found if each.hosts}
+    exposures = [each for kind in examples.kinds_of(type) for each in run.exposures(kind, top)[0]]
+    return {each.endpoint: list(each.hosts) for each in exposures if each.hosts}
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def hosts(type: str, name: str, properties: dict[str, Any], **more: Any) -> dict
 def test_further_hosts(
     type: str, properties: dict[str, Any], more: dict[str, Any], expected: dict[str, list[str]]
 ) -> None:
-    found = hosts(type, "x", properties, **more)
-    assert {name: each for name, each in found.items() if name in expected} == expected
+    result = hosts(type, "x", properties, **more)
+    assert {name: each for name, each in result.items() if name in expected} == expected
 
 
 NETWORK = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network"
@@ -186,14 +186,14 @@ def test_names_that_lead_to_an_endpoint(
     case = examples.Case("", "", type, body, children, also=also)
     run, bundle = examples.evaluation(case), examples.bundle(case)
     assert bundle.top is not None
-    found = [each for kind in examples.kinds_of(type) for each in run.exposures(kind, bundle.top)[0]]
-    assert {host for each in found for host in each.hosts} == expected
+    exposures = [each for kind in examples.kinds_of(type) for each in run.exposures(kind, bundle.top)[0]]
+    assert {host for each in exposures for host in each.hosts} == expected
 
 
 def test_a_hostile_id_of_a_workspace_is_no_host() -> None:
     for customer in ("a\x1b[31m", "a b", "x/../y", "<b>"):
-        found = hosts("Microsoft.OperationalInsights/workspaces", "law", {"customerId": customer})
-        assert "ingestion" not in found
+        result = hosts("Microsoft.OperationalInsights/workspaces", "law", {"customerId": customer})
+        assert "ingestion" not in result
     own = hosts("Microsoft.OperationalInsights/workspaces", "law", {"customerId": "A1"})
     assert own["ingestion"] == ["a1.agentsvc.azure-automation.net", "a1.oms.opinsights.azure.com"]
 
@@ -251,9 +251,9 @@ def file(tmp_path: Path) -> Path:
 def test_reach_finds_an_endpoint_by_each_of_its_hosts(file: Path, word: str, endpoint: str) -> None:
     ended = twolocks("reach", word, "--from", file, "--format", "json")
     assert ended.code in (0, 3), ended.err
-    found = json.loads(ended.out)
-    assert {each["endpoint"] for each in found} == {endpoint}
-    assert all("stplan" in each["sentence"] for each in found)
+    document = json.loads(ended.out)
+    assert {each["endpoint"] for each in document} == {endpoint}
+    assert all("stplan" in each["sentence"] for each in document)
 
 
 def test_a_host_that_no_endpoint_has_is_an_error(file: Path) -> None:

@@ -35,10 +35,10 @@ def listed(subscription: str, type: str) -> str:
     return f"/subscriptions/{subscription}/providers/{type}"
 
 
-def missing(found: Index, type: str) -> tuple[bool, ...]:
+def missing(result: Index, type: str) -> tuple[bool, ...]:
     """Whether it is missing in each subscription, and where nobody knows in which."""
-    places = (*(f"/subscriptions/{each}/x" for each in (ONE, TWO, THREE)), "nowhere")
-    return tuple(found.missing_in(type, each) is not None for each in places)
+    urls = (*(f"/subscriptions/{each}/x" for each in (ONE, TWO, THREE)), "nowhere")
+    return tuple(result.missing_in(type, each) is not None for each in urls)
 
 
 def test_where_every_list_was_read_nothing_is_missing() -> None:
@@ -46,44 +46,44 @@ def test_where_every_list_was_read_nothing_is_missing() -> None:
 
 
 def test_a_refused_list_is_missing_in_its_own_subscription_and_its_kin_are_not() -> None:
-    found = index(listed(ONE, PERIMETERS))
-    assert missing(found, PERIMETERS) == (True, False, False, True)
-    assert set(found.missing) == {each.lower() for each in INDEX_TYPES if each.startswith(PERIMETERS)}
-    found = index(listed(ONE, RULES))
-    assert set(found.missing) == {RULES.lower()}
+    result = index(listed(ONE, PERIMETERS))
+    assert missing(result, PERIMETERS) == (True, False, False, True)
+    assert set(result.missing) == {each.lower() for each in INDEX_TYPES if each.startswith(PERIMETERS)}
+    result = index(listed(ONE, RULES))
+    assert set(result.missing) == {RULES.lower()}
 
 
 def test_what_stands_below_a_refused_list_is_missing_there() -> None:
-    found = index(listed(ONE, PERIMETERS))
-    assert missing(found, PROFILES) == missing(found, RULES) == (True, False, False, True)
+    result = index(listed(ONE, PERIMETERS))
+    assert missing(result, PROFILES) == missing(result, RULES) == (True, False, False, True)
 
 
 def test_what_is_missing_above_and_below_is_missing_in_either_place() -> None:
-    found = index(listed(ONE, PERIMETERS), listed(TWO, RULES))
-    assert missing(found, PROFILES) == (True, False, False, True)
-    assert missing(found, RULES) == (True, True, False, True)
-    own = found.missing_in(RULES, f"/subscriptions/{TWO}/x")
+    result = index(listed(ONE, PERIMETERS), listed(TWO, RULES))
+    assert missing(result, PROFILES) == (True, False, False, True)
+    assert missing(result, RULES) == (True, True, False, True)
+    own = result.missing_in(RULES, f"/subscriptions/{TWO}/x")
     assert own is not None
     assert own.gap == listed(TWO, RULES)
 
 
 def test_what_stands_below_keeps_its_own_reason() -> None:
-    found = index(listed(ONE, PERIMETERS), listed(ONE, RULES))
-    own = found.missing_in(RULES, f"/subscriptions/{ONE}/x")
+    result = index(listed(ONE, PERIMETERS), listed(ONE, RULES))
+    own = result.missing_in(RULES, f"/subscriptions/{ONE}/x")
     assert own is not None
     assert own.gap == listed(ONE, RULES)
 
 
 def test_what_was_not_listed_is_missing_everywhere_and_what_stands_below_it_too() -> None:
-    found = index(without=(PERIMETERS,))
-    assert missing(found, PERIMETERS) == missing(found, PROFILES) == (True,) * 4
-    found = index(listed(TWO, RULES), without=(PERIMETERS,))
-    assert missing(found, PERIMETERS) == missing(found, RULES) == (True,) * 4
+    result = index(without=(PERIMETERS,))
+    assert missing(result, PERIMETERS) == missing(result, PROFILES) == (True,) * 4
+    result = index(listed(TWO, RULES), without=(PERIMETERS,))
+    assert missing(result, PERIMETERS) == missing(result, RULES) == (True,) * 4
 
 
 def test_a_gap_of_no_subscription_leaves_the_type_missing_everywhere() -> None:
-    found = index(listed(ONE, PERIMETERS), f"/providers/{PERIMETERS}")
-    assert missing(found, PERIMETERS) == missing(found, RULES) == (True,) * 4
+    result = index(listed(ONE, PERIMETERS), f"/providers/{PERIMETERS}")
+    assert missing(result, PERIMETERS) == missing(result, RULES) == (True,) * 4
 
 
 @pytest.mark.parametrize("views", [("full", "partial"), ("partial", "full"), ("full", "none")])
@@ -123,8 +123,8 @@ def test_a_gap_in_a_bundle_of_the_index_leaves_its_own_type_missing_alone() -> N
     policy = f"/subscriptions/{ONE}/resourceGroups/rg/providers/Microsoft.Network/firewallPolicies/p"
     made.resource({"id": policy, "properties": {}}, "2025-09-01", "list")
     made.gap(f"{policy}/ruleCollectionGroups", 500, "InternalServerError", "")
-    found = index_of(of_store(made), Policy())
-    assert set(found.missing) == {"microsoft.network/firewallpolicies/rulecollectiongroups"}
+    result = index_of(of_store(made), Policy())
+    assert set(result.missing) == {"microsoft.network/firewallpolicies/rulecollectiongroups"}
 
 
 STORES = "Microsoft.Storage/storageAccounts"
@@ -163,7 +163,7 @@ def test_a_resource_that_is_known_and_was_not_read_is_counted() -> None:
     evaluation, writer = Evaluation(of_store(made), load(packages=False)), Writer()
     evaluation.run(writer)
     writer.close()
-    found = {each.type: each for each in evaluation.coverage().types}
-    assert (found[STORES].resources, found[STORES].judged, found[STORES].complete) == (1, False, False)
+    result = {each.type: each for each in evaluation.coverage().types}
+    assert (result[STORES].resources, result[STORES].judged, result[STORES].complete) == (1, False, False)
     assert STORES in [each.type for each in evaluation.counts.incomplete_types]
     assert STORES not in [each.type for each in evaluation.counts.uncovered]

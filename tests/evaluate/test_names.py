@@ -25,8 +25,8 @@ RULE = "dns-record-dangling"
 def status(*sites: dict[str, Any], **scan: Any) -> str:
     """Return the status of a record for `shop.azurewebsites.net`, in a scan of two subscriptions with these apps."""
     document = scanned(*sites, **scan)
-    found = [each["status"] for each in document["findings"] if each["rule"] == RULE]
-    return found[0] if found else "pass" if any(RULE in rules for rules in document["passed"].values()) else "n/a"
+    matches = [each["status"] for each in document["findings"] if each["rule"] == RULE]
+    return matches[0] if matches else "pass" if any(RULE in rules for rules in document["passed"].values()) else "n/a"
 
 
 def scanned(
@@ -66,11 +66,11 @@ def test_an_app_in_another_subscription_has_the_host() -> None:
 
 
 def test_a_host_that_is_not_of_the_scan_may_be_of_a_subscription_that_was_not_read() -> None:
-    found = next(each for each in scanned()["findings"] if each["rule"] == RULE)
-    assert found["severity"] == "low"
-    assert "does not see" in found["message"]
-    assert not found["fix"].get("commands")
-    assert found["fix"]["steps"]
+    document = next(each for each in scanned()["findings"] if each["rule"] == RULE)
+    assert document["severity"] == "low"
+    assert "does not see" in document["message"]
+    assert not document["fix"].get("commands")
+    assert document["fix"]["steps"]
 
 
 def test_no_app_has_the_host() -> None:

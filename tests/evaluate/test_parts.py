@@ -19,7 +19,7 @@ from scanner.config.waivers import GapEntry, WaiverFile
 from scanner.document.schema import decode_document
 from scanner.evaluate import checks, run
 from scanner.evaluate.counts import GROUPS
-from scanner.evaluate.ledgers import DocumentPart, decoder, encoder
+from scanner.evaluate.ledgers import DocumentFragment, decoder, encoder
 from scanner.evaluate.policy import Intended, Policy
 from scanner.evaluate.run import Evaluation
 from scanner.history.baseline import Baseline, HistoryWriter
@@ -102,13 +102,13 @@ class Sample:
         writer = HistoryWriter(self.baseline, taken.header.taken, first_ids(self.rules))
         return Evaluation(taken, self.rules, self.policy), writer
 
-    def parts(self, *tags: str) -> list[bytes]:
+    def fragments(self, *tags: str) -> list[bytes]:
         """Return the part of each resource, as another process returns it."""
         taken = self.snapshot(*tags)
         evaluation, writer = self.evaluation(taken)
         with closing(writer):
-            found = Batches(taken, evaluation.places(), first=1, most=1)
-            return [encoder.encode(evaluation.part(each, writer)) for each in found]
+            batches = Batches(taken, evaluation.sort_keys(), first=1, most=1)
+            return [encoder.encode(evaluation.fragment(each, writer)) for each in batches]
 
 
 def whole(evaluation: Evaluation, writer: HistoryWriter) -> Whole:
@@ -130,7 +130,7 @@ def whole(evaluation: Evaluation, writer: HistoryWriter) -> Whole:
         (result.complete, result.accepted_by_rule, result.crashes),
         waivers_used(evaluation),
         evaluation.snapshot.groups,
-        (evaluation.selection.found, evaluation.selection.tagged),
+        (evaluation.selection.selected, evaluation.selection.tagged),
         {name: each for name, each in vars(writer.observation).items() if name != "first_id"},
         writer.tags,
     )
@@ -143,10 +143,10 @@ def waivers_used(evaluation: Evaluation) -> Any:
     return {each: isinstance(each, GapEntry) or count for each, count in waivers.used.items()}, set(waivers.met)
 
 
-def of_parts(sample: Sample, parts: Iterable[DocumentPart], *tags: str) -> Whole:
+def of_fragments(sample: Sample, fragments: Iterable[DocumentFragment], *tags: str) -> Whole:
     """Return what parts give that were made elsewhere."""
     evaluation, writer = sample.evaluation(sample.snapshot(*tags))
-    evaluation.use(parts)
+    evaluation.use(fragments)
     return whole(evaluation, writer)
 
 
@@ -176,8 +176,8 @@ def expected(sample: Sample) -> Whole:
 
 
 @pytest.fixture(scope="module")
-def parts(sample: Sample) -> list[bytes]:
-    return sample.parts()
+def fragments(sample: Sample) -> list[bytes]:
+    return sample.fragments()
 
 
 def test_the_sample_has_what_is_joined(expected: Whole) -> None:
@@ -197,22 +197,24 @@ def test_the_sample_has_what_is_joined(expected: Whole) -> None:
 @settings(max_examples=6)
 @given(st.data())
 def test_parts_can_be_joined_in_any_grouping(
-    sample: Sample, expected: Whole, parts: list[bytes], data: st.DataObject
+    sample: Sample, expected: Whole, fragments: list[bytes], data: st.DataObject
 ) -> None:
-    places = st.integers(0, len(parts))
+    places = st.integers(0, len(fragments))
     cuts = sorted(data.draw(st.sets(places, max_size=12) | st.sets(places, min_size=60, max_size=200)))
-    found = [decoder.decode(each) for each in parts]
+    document_fragments = [decoder.decode(each) for each in fragments]
     evaluation, writer = sample.evaluation()
-    groups = [found[start:end] for start, end in zip([0, *cuts], [*cuts, len(found)], strict=True)]
+    groups = [
+        document_fragments[start:end] for start, end in zip([0, *cuts], [*cuts, len(document_fragments)], strict=True)
+    ]
     with closing(writer):
         joined = [decoder.decode(encoder.encode(evaluation.joined(each, writer))) for each in groups]
-    assert of_parts(sample, joined) == expected
+    assert of_fragments(sample, joined) == expected
 
 
 def test_a_slot_is_selected_by_the_tags_of_its_app_in_parts_too(sample: Sample) -> None:
     expected = whole(*sample.evaluation(sample.snapshot("team=a")))
     assert any("/slots/" in each for each in decode_document(expected.json).resources)
-    assert of_parts(sample, map(decoder.decode, sample.parts("team=a")), "team=a") == expected
+    assert of_fragments(sample, map(decoder.decode, sample.fragments("team=a")), "team=a") == expected
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
@@ -221,17 +223,17 @@ def test_processes_give_the_same_document(
 ) -> None:
     """Also where one of them is killed, and another one fails, in the middle of their work."""
     monkeypatch.setattr(run, "can_fork", lambda: True)
-    part, here, lost = Evaluation.part, os.getpid(), jobs - 1
+    original, here, lost = Evaluation.fragment, os.getpid(), jobs - 1
 
-    def ending(self: Evaluation, batch: Batch, writer: HistoryWriter) -> DocumentPart:
-        made = part(self, batch, writer)
+    def ending(self: Evaluation, batch: Batch, writer: HistoryWriter) -> DocumentFragment:
+        made = original(self, batch, writer)
         if os.getpid() != here and batch.start == 0 and jobs > 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        if os.getpid() != here and batch.start < batch.stop == len(self.places()) and jobs > 2:
+        if os.getpid() != here and batch.start < batch.stop == len(self.sort_keys()) and jobs > 2:
             raise ValueError
         return made
 
-    monkeypatch.setattr(Evaluation, "part", ending)
+    monkeypatch.setattr(Evaluation, "fragment", ending)
     evaluation, writer = sample.evaluation()
     assert evaluation.start(writer, jobs) == (jobs if jobs > 1 else 0)
     assert whole(evaluation, writer) == expected

@@ -30,14 +30,14 @@ def test_the_internet_s_answers_agree_with_the_findings(demo_folder: Path) -> No
             continue
         seen.add(kind)
         question = ReachQuestion(row["resource"], "internet", row["endpoint"])
-        found = answers(question, evaluation, bundles)
+        reach_answers = answers(question, evaluation, bundles)
         may = (row["may"] or {}).get("reach")
         want = "yes" if row["reach"] == "internet" else "not known" if may == "internet" else "no"
-        if want == "no" and any("sys.database_firewall_rules" in each.sentence for each in found):
+        if want == "no" and any("sys.database_firewall_rules" in each.sentence for each in reach_answers):
             want = "not known"
-        verdicts = {each.verdict for each in found}
+        verdicts = {each.verdict for each in reach_answers}
         if want not in verdicts:
-            wrong.append((row["resource"], row["endpoint"], row["reach"], [each.sentence for each in found]))
+            wrong.append((row["resource"], row["endpoint"], row["reach"], [each.sentence for each in reach_answers]))
     assert len(seen) > 20
     assert wrong == []
 
@@ -61,13 +61,13 @@ def test_every_endpoint_is_found_at_its_port(demo_folder: Path) -> None:
             None,
         )
         ports = kind.ports_of(exposure) if exposure is not None else NoPort(NOTHING)
-        place = (kind.type, name.partition("/")[0])
-        if isinstance(ports, NoPort) or place in seen or kind.path_function is not None:
+        endpoint = (kind.type, name.partition("/")[0])
+        if isinstance(ports, NoPort) or endpoint in seen or kind.path_function is not None:
             continue
-        seen.add(place)
+        seen.add(endpoint)
         port = port_of_endpoint(ports[0])
         assert port is not None
         question = ReachQuestion(row["resource"], "internet", f"{port.protocol}/{port.number}")
-        found = answers(question, evaluation, bundles)
-        assert any(each.endpoint == name for each in found), (row["resource"], name, ports)
+        reach_answers = answers(question, evaluation, bundles)
+        assert any(each.endpoint == name for each in reach_answers), (row["resource"], name, ports)
     assert len(seen) > 60

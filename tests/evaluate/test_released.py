@@ -20,9 +20,9 @@ FAMILIES = ("storage", "defender", "appservice")
 
 
 def test_no_bundle_outlives_its_evaluation() -> None:
-    found = [each for name in FAMILIES for each in bundles(name)]
-    names = {f"{each.id}{number:06d}" for number, each in enumerate(found)}
-    store = estate(iter(found), len(found))
+    matches = [each for name in FAMILIES for each in bundles(name)]
+    names = {f"{each.id}{number:06d}" for number, each in enumerate(matches)}
+    store = estate(iter(matches), len(matches))
     snapshot = of_store(store)
     with closing(store), closing(Writer()) as writer, without_cycle_collector():
         run = Evaluation(snapshot, examples.rules())
@@ -37,8 +37,8 @@ def test_no_bundle_outlives_its_evaluation() -> None:
 def test_bundles_of_the_index_let_go_of_their_resources_in_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("bundles", "stored"):
         monkeypatch.setattr(f"scanner.snapshot.{module}.IN_MEMORY", 2)
-    found = [each for name in ("keyvault", "network") for each in bundles(name)]
-    with closing(estate(iter(found), len(found))) as store, without_cycle_collector():
+    matches = [each for name in ("keyvault", "network") for each in bundles(name)]
+    with closing(estate(iter(matches), len(matches))) as store, without_cycle_collector():
         gc.collect()
         before = {id(each) for each in gc.get_objects() if type(each) is Resource}
         index = of_store(store).index

@@ -229,10 +229,10 @@ def test_a_severity_from_the_settings_wins(tmp_path: Path) -> None:
 
 
 def test_the_same_snapshot_makes_the_same_bytes_but_for_the_scan(tmp_path: Path) -> None:
-    found = rules(tmp_path)
+    rule_set = rules(tmp_path)
     bodies = [{"id": f"{ACCOUNT}{n}", "location": "norwayeast", "properties": {}} for n in range(5)]
-    first, _ = run(store(*bodies), found)
-    second, _ = run(store(*reversed(bodies)), found)
+    first, _ = run(store(*bodies), rule_set)
+    second, _ = run(store(*reversed(bodies)), rule_set)
     del first["scan"], second["scan"]
     assert json.dumps(first) == json.dumps(second)
 
@@ -290,7 +290,7 @@ def test_a_list_that_was_refused_is_missing_in_its_own_subscription() -> None:
 
 
 @pytest.mark.parametrize(
-    ("group", "by", "path", "said"),
+    ("group", "by", "path", "text"),
     [
         ("MC_rg-plattform_aks-journal_norwayeast", None, "the resource group", "created by a Kubernetes cluster"),
         ("databricks-rg-dbw-1a2b", None, "the resource group", "created by a Databricks workspace"),
@@ -299,7 +299,7 @@ def test_a_list_that_was_refused_is_missing_in_its_own_subscription() -> None:
         ("rg", ["parent"], "", ""),
     ],
 )
-def test_what_a_service_made_is_set_right_at_the_service(group: str, by: Any, path: str, said: str) -> None:
+def test_what_a_service_made_is_set_right_at_the_service(group: str, by: Any, path: str, text: str) -> None:
     account = ACCOUNT.replace("/rg/", f"/{group}/")
     properties = {"allowBlobPublicAccess": True, "allowSharedKeyAccess": True, "publicNetworkAccess": "Enabled"}
     document, _ = run(store({"id": account, "kind": "StorageV2", "managedBy": by, "properties": properties}), ALL)
@@ -309,7 +309,7 @@ def test_what_a_service_made_is_set_right_at_the_service(group: str, by: Any, pa
     assert opened
     for row in (*failed, *opened):
         reported = {each["path"]: each["value"] for each in row["evidence"]}
-        assert said in reported.get(path, "") if path else not {"managedBy", "the resource group"} & set(reported)
+        assert text in reported.get(path, "") if path else not {"managedBy", "the resource group"} & set(reported)
 
 
 def test_commands_are_quoted_for_the_shell() -> None:
@@ -327,10 +327,10 @@ def test_fingerprints_are_what_the_contract_says() -> None:
 
 def test_a_rule_file_that_does_not_import_is_reported_and_the_others_load(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("import os\nimport no_such_module\n")
-    found = rules(tmp_path)
-    assert "mine-fine" in found.rules
-    assert [(Path(each.file).name, each.line) for each in found.broken] == [("bad.py", 2)]
-    assert "no_such_module" in found.broken[0].error
+    rule_set = rules(tmp_path)
+    assert "mine-fine" in rule_set.rules
+    assert [(Path(each.file).name, each.line) for each in rule_set.broken] == [("bad.py", 2)]
+    assert "no_such_module" in rule_set.broken[0].error
 
 
 def test_a_rule_file_with_a_syntax_error_names_its_line(tmp_path: Path) -> None:
@@ -345,16 +345,16 @@ def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_two_folders_with_files_named_alike_do_not_clash(tmp_path: Path) -> None:
-    for place in ("a", "b"):
-        folder = tmp_path / place
+    for name in ("a", "b"):
+        folder = tmp_path / name
         folder.mkdir()
-        (folder / "storage.py").write_text(RULES.replace("BODY", "pass").replace("mine-", f"{place}-"))
-    found = loader.load(code=[tmp_path / "a", tmp_path / "b"])
-    assert {"a-network", "b-network", "storage-shared-key-enabled"} <= set(found.rules)
+        (folder / "storage.py").write_text(RULES.replace("BODY", "pass").replace("mine-", f"{name}-"))
+    rule_set = loader.load(code=[tmp_path / "a", tmp_path / "b"])
+    assert {"a-network", "b-network", "storage-shared-key-enabled"} <= set(rule_set.rules)
 
 
 @pytest.mark.parametrize(
-    ("pattern", "says"),
+    ("pattern", "expected"),
     [
         ("storage-anon-blob", "storage-anonymous-blob-access"),
         ("category:networks", "nearest: network; known: anonymous-access"),
@@ -363,14 +363,14 @@ def test_two_folders_with_files_named_alike_do_not_clash(tmp_path: Path) -> None
         ("type:Microsoft.Moon/*", "twolocks rules list"),
     ],
 )
-def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest(pattern: str, says: str) -> None:
+def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest(pattern: str, expected: str) -> None:
     with pytest.raises(InputError) as caught:
         loader.load(packages=False).select([pattern])
-    assert says in caught.value.do
+    assert expected in caught.value.do
 
 
 def test_patterns_select_by_id_category_severity_type_and_control() -> None:
-    found = loader.load(packages=False)
+    rule_set = loader.load(packages=False)
     for pattern, one in (
         ("storage-*", "storage-shared-key-enabled"),
         ("category:network", "storage-network-unrestricted"),
@@ -378,10 +378,10 @@ def test_patterns_select_by_id_category_severity_type_and_control() -> None:
         ("type:microsoft.storage/*", "storage-shared-key-enabled"),
         ("control:CIS*", "storage-plain-http"),
     ):
-        found.select([pattern])
-        assert one in found.enabled, pattern
-    found.select([], ["category:network"])
-    assert "storage-network-unrestricted" not in found.enabled
+        rule_set.select([pattern])
+        assert one in rule_set.enabled, pattern
+    rule_set.select([], ["category:network"])
+    assert "storage-network-unrestricted" not in rule_set.enabled
 
 
 def test_a_name_in_a_command_is_one_word_and_keeps_its_braces() -> None:

@@ -6,7 +6,7 @@ from functools import partial
 import msgspec
 import pytest
 
-from scanner.document.schema import FixRow, PlaceRow
+from scanner.document.schema import EndpointRow, FixRow
 from scanner.evaluate.shared import SharedCauses
 from scanner.fix.rows import MOST_OTHERS
 from scanner.model.exposure import ANONYMOUS, EndpointId, Exposure, Reach, grant, replace
@@ -16,19 +16,19 @@ from scanner.model.resource import Resource
 
 GROUP = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkSecurityGroups/shared"
 RULE = Cause(f"{GROUP}/securityRules/any")
-OWN = PlaceRow(GROUP, "own")
+OWN = EndpointRow(GROUP, "own")
 
 
 def collected(others: int, closes: bool = True) -> SharedCauses:
     """Return the endpoints of so many machines that one rule opens. `closes`: what a trial says of them."""
-    found = SharedCauses()
+    shared_causes = SharedCauses()
     reach = grant(Reach.internet)
     reach = replace(reach, grants=(replace(reach.grants[0], cause=RULE),))
-    for place in range(others):
-        machine = Resource({"id": f"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/vm/{place:04}"})
+    for position in range(others):
+        machine = Resource({"id": f"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/vm/{position:04}"})
         exposure = Exposure("port/22", "admin", reach, ANONYMOUS)
-        found.add(machine, Index(), [exposure], partial(answered, {exposure.id} if closes else set()))
-    return found
+        shared_causes.add(machine, Index(), [exposure], partial(answered, {exposure.id} if closes else set()))
+    return shared_causes
 
 
 def answered(closed: set[EndpointId], causes: Sequence[Cause]) -> set[EndpointId]:
@@ -37,11 +37,11 @@ def answered(closed: set[EndpointId], causes: Sequence[Cause]) -> set[EndpointId
     return closed
 
 
-def filled(found: SharedCauses, own: int = 0) -> FixRow:
+def filled(shared_causes: SharedCauses, own: int = 0) -> FixRow:
     """Return the fix that removes the rule, as it is written once every endpoint is known."""
     fix = FixRow(also_closes_count=own, also_closes=[OWN] * min(own, MOST_OTHERS), bicep="x")
-    marked = found.marked(fix, Fix(closes=(RULE,)), "/subscriptions/s/resourceGroups/g/providers/a/b/other")
-    return msgspec.json.decode(found.fill(msgspec.json.encode(marked)), type=FixRow)
+    marked = shared_causes.marked(fix, Fix(closes=(RULE,)), "/subscriptions/s/resourceGroups/g/providers/a/b/other")
+    return msgspec.json.decode(shared_causes.fill(msgspec.json.encode(marked)), type=FixRow)
 
 
 @pytest.mark.parametrize("own", [0, 1, 199, 200, 201])
@@ -52,7 +52,7 @@ def test_a_fix_counts_every_endpoint_and_names_the_first(others: int, own: int) 
     assert len(fix.also_closes) == min(MOST_OTHERS, others + own)
     assert fix.bicep == "x"
     shared = [each for each in fix.also_closes if each != OWN]
-    assert shared == sorted(shared, key=lambda place: place.resource)
+    assert shared == sorted(shared, key=lambda endpoint: endpoint.resource)
     assert len(shared) == min(others, max(0, MOST_OTHERS - own))
 
 

@@ -102,24 +102,24 @@ def in_sarif(made: Document) -> Counter[str]:
 def in_junit(made: Document) -> Counter[str]:
     out = BytesIO()
     write_junit(made, out)
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     named = (each for each in ET.fromstring(out.getvalue()).iter("property"))
     for each in (each for each in named if each.attrib["name"].startswith("endpoints.")):
-        found[each.attrib["name"].removeprefix("endpoints.")] += int(each.attrib["value"])
-    return found
+        result[each.attrib["name"].removeprefix("endpoints.")] += int(each.attrib["value"])
+    return result
 
 
 def in_html(made: Document) -> Counter[str]:
     page = render(made, Words())
-    found = re.findall(r'href="#endpoints\?q=status:([a-z]+)"><b>([\d,]+)</b>', page)
-    return Counter({state: int(number) for state, number in found})
+    matches = re.findall(r'href="#endpoints\?q=status:([a-z]+)"><b>([\d,]+)</b>', page)
+    return Counter({state: int(number) for state, number in matches})
 
 
 def in_log(counts: Counts) -> Counter[str]:
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     for number, word in re.findall(r"(\d+) ([a-z ]+)", last_screen(counts).found().partition(";")[0]):
-        found["open" if word in SEVERITIES else word] += int(number)
-    return found
+        result["open" if word in SEVERITIES else word] += int(number)
+    return result
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

@@ -30,8 +30,8 @@ def logic_app(rules: list[dict[str, Any]], default: str) -> Case:
     return case
 
 
-def rule(address: str, place: int, tag: str = "Default") -> dict[str, Any]:
-    return {"ipAddress": address, "action": "Allow", "tag": tag, "priority": place, "name": f"rule-{place}"}
+def rule(address: str, position: int, tag: str = "Default") -> dict[str, Any]:
+    return {"ipAddress": address, "action": "Allow", "tag": tag, "priority": position, "name": f"rule-{position}"}
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,14 @@ def rule(address: str, place: int, tag: str = "Default") -> dict[str, Any]:
 def test_a_fix_that_sets_what_is_set_gives_way_to_one_that_closes(
     rules: list[dict[str, Any]], default: str, removed: list[int]
 ) -> None:
-    (found,) = (each for each in fixed(logic_app(rules, default)) if each.finding.rule == "logic-app-trigger-sas")
-    fix = fix_of(found)
+    (result,) = (each for each in fixed(logic_app(rules, default)) if each.finding.rule == "logic-app-trigger-sas")
+    fix = fix_of(result)
     command = " ".join(fix.commands)
-    assert command.endswith(" ".join(f"--remove properties.ipSecurityRestrictions {place}" for place in removed))
+    assert command.endswith(" ".join(f"--remove properties.ipSecurityRestrictions {position}" for position in removed))
     assert ("DefaultAction=Deny" in command) == (default == "Allow")
     assert fix.closes == ["trigger/order"]
-    assert found.status == "pass"
-    assert found.closed == {"trigger/order"}
+    assert result.status == "pass"
+    assert result.closed == {"trigger/order"}
 
 
 def test_what_is_tried_is_taken_back() -> None:
@@ -120,8 +120,8 @@ def test_a_finding_about_a_resource_that_its_fix_deletes_is_resolved() -> None:
 
 
 def test_what_is_said_not_to_suffice_does_not() -> None:
-    said = [each for each in everything() if fixes.NOT_ALONE in fix_of(each).steps]
-    assert {each.id: each.status for each in said if each.status not in ("fail", "unknown")} == {}
+    fixeds = [each for each in everything() if fixes.NOT_ALONE in fix_of(each).steps]
+    assert {each.id: each.status for each in fixeds if each.status not in ("fail", "unknown")} == {}
 
 
 NETWORK = f"/subscriptions/{examples.SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network"
@@ -168,8 +168,8 @@ def test_every_endpoint_that_a_fix_claims_was_tried(monkeypatch: pytest.MonkeyPa
     claiming = {each.case.id: each.case for each in everything() if fix_of(each).closes or fix_of(each).also_closes}
     assert any(is_indexed(each.type) for each in claiming.values())
     for each in claiming.values():
-        found = examples.evaluation(each).evaluate(examples.bundle(each))
-        assert not [row.rule for row in found.findings if row.fix and (row.fix.closes or row.fix.also_closes)]
+        bundle_result = examples.evaluation(each).evaluate(examples.bundle(each))
+        assert not [row.rule for row in bundle_result.findings if row.fix and (row.fix.closes or row.fix.also_closes)]
 
 
 def test_what_is_known_elsewhere_is_not_tried() -> None:

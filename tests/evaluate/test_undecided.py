@@ -25,9 +25,9 @@ APP = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.App/container
 @lru_cache
 def rules() -> loader.RuleSet:
     """All rules but those on subscriptions, which would need their own reads in each snapshot."""
-    found = loader.load(packages=False)
-    found.select(skip=["type:Microsoft.Resources/subscriptions"], named=found.rules)
-    return found
+    rule_set = loader.load(packages=False)
+    rule_set.select(skip=["type:Microsoft.Resources/subscriptions"], named=rule_set.rules)
+    return rule_set
 
 
 def listed(*left_out: str) -> Store:
@@ -141,9 +141,9 @@ def test_what_is_undecided_beside_a_failure_makes_the_scan_incomplete_also_where
     body = "yield Exposure('three', 'data', grant(Reach.internet), grant(Auth.identity)); raise Unread('parts', '403')"
     text = RULES.replace("BODY", body).replace('"one", "two")', '"one", "two", "three")').replace('{}["x"]', "Pass()")
     (tmp_path / "mine.py").write_text(text)
-    found = loader.load(code=[tmp_path], built_in=False, packages=False)
+    rule_set = loader.load(code=[tmp_path], built_in=False, packages=False)
     policy = Policy(intended=(Intended("*", "one", "meant"),))
-    document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), found, policy)
+    document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), rule_set, policy)
     assert [(row["status"], row["endpoints"]) for row in document["findings"]] == [("fail", ["three"])]
     assert not evaluation.result.complete
 
@@ -207,9 +207,9 @@ def test_an_endpoint_that_fails_and_may_be_worse_makes_the_scan_incomplete() -> 
         "privateEndpointConnections": [{"properties": approved}, {"properties": target}],
     }
     made.resource({"id": vault, "sku": {"name": "standard"}, "properties": body}, "2024-06-01", "get")
-    found = loader.load(packages=False)
-    found.select(["appconfig-access-keys-enabled"])
-    document, evaluation = run(made, found)
+    rule_set = loader.load(packages=False)
+    rule_set.select(["appconfig-access-keys-enabled"])
+    document, evaluation = run(made, rule_set)
     assert [(row["status"], row["severity"]) for row in document["findings"]] == [("fail", "low")]
     assert document["exposures"][0]["worst"] == "medium"
     assert not evaluation.result.complete

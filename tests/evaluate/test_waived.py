@@ -42,9 +42,11 @@ def evaluated(tmp_path: Path, waivers: str, *, reach: str = "grant(Reach.interne
     """The document, the evaluation and the waiver file of an account with two endpoints."""
     (tmp_path / "mine.py").write_text(RULES.replace("REACH", reach))
     rules = loader.load(code=[tmp_path], built_in=False, packages=False)
-    found = accepted(tmp_path, rules, waivers)
-    document, evaluation = run(store({"id": ACCOUNT, "tags": tags, "properties": {}}), rules, Policy(waivers=found))
-    return document, evaluation, found
+    waiver_file = accepted(tmp_path, rules, waivers)
+    document, evaluation = run(
+        store({"id": ACCOUNT, "tags": tags, "properties": {}}), rules, Policy(waivers=waiver_file)
+    )
+    return document, evaluation, waiver_file
 
 
 def accepted(tmp_path: Path, rules: loader.RuleSet, waivers: str) -> WaiverFile:
@@ -99,44 +101,44 @@ def test_what_is_waived_but_may_be_worse_is_still_incomplete(tmp_path: Path) -> 
     text = text.replace('Rule(id="mine-network"', 'None and Rule(id="mine-network"')
     (tmp_path / "mine" / "mine.py").write_text(text)
     rules = loader.load(code=[tmp_path / "mine"], built_in=False, packages=False)
-    found = accepted(tmp_path, rules, entry("mine-*"))
-    document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), rules, Policy(waivers=found))
+    waiver_file = accepted(tmp_path, rules, entry("mine-*"))
+    document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), rules, Policy(waivers=waiver_file))
     assert states(document) == {"one": "waived", "two": "waived"}
     assert "unknown" not in {row["status"] for row in document["findings"]}
     assert not evaluation.result.complete
 
 
 def test_an_expired_waiver_opens_the_finding_again_and_says_so(tmp_path: Path) -> None:
-    document, _, found = evaluated(tmp_path, entry("mine-*", expires="2026-11-24"))
+    document, _, result = evaluated(tmp_path, entry("mine-*", expires="2026-11-24"))
     assert states(document) == {"one": "open", "two": "open"}
     for rule in ("mine-network", "mine-named"):
         row = finding(document, rule)
         assert (row["status"], row["lapsed"]["owner"]) == ("fail", "kari")
         assert row["message"].endswith("The waiver of kari expired on 2026-11-24.")
-    assert found.expired == 1
+    assert result.expired == 1
 
 
 def test_a_tag_of_the_parent_counts_for_a_child_without_tags(tmp_path: Path) -> None:
     rules = loader.load(packages=False)
-    found = accepted(tmp_path, rules, entry("storage-anonymous-blob-access", where='tag = "waived=yes"'))
+    waiver_file = accepted(tmp_path, rules, entry("storage-anonymous-blob-access", where='tag = "waived=yes"'))
     made = store({"id": ACCOUNT, "tags": {"Waived": "yes"}, "properties": {"allowBlobPublicAccess": True}})
-    places = [f"{ACCOUNT}/blobServices/default/containers/{name}" for name in "ab"]
-    for place, tags in zip(places, ({}, {"other": "x"}), strict=True):
-        body = {"id": place, "tags": tags, "properties": {"publicAccess": "Blob"}}
+    ids = [f"{ACCOUNT}/blobServices/default/containers/{name}" for name in "ab"]
+    for id, tags in zip(ids, ({}, {"other": "x"}), strict=True):
+        body = {"id": id, "tags": tags, "properties": {"publicAccess": "Blob"}}
         made.resource(body, "2025-08-01", "list")
     made.read(f"{ACCOUNT}/blobServices/default/containers", 2)
-    document, _ = run(made, rules, Policy(waivers=found))
+    document, _ = run(made, rules, Policy(waivers=waiver_file))
     got = {row["resource"]: row["status"] for row in document["findings"] if "anonymous-blob" in row["rule"]}
-    assert got == dict(zip(places, ("waived", "fail"), strict=True))
+    assert got == dict(zip(ids, ("waived", "fail"), strict=True))
 
 
 def test_a_second_evaluation_counts_anew(tmp_path: Path) -> None:
-    _, evaluation, found = evaluated(tmp_path, entry("mine-named"))
-    used = sum(found.used.values())
+    _, evaluation, document = evaluated(tmp_path, entry("mine-named"))
+    used = sum(document.used.values())
     assert used
     run(store(), evaluation.rules, evaluation.policy)
-    assert sum(found.used.values()) == 0
-    assert not found.accepted_gap(Gap("/x", 403, ""))
+    assert sum(document.used.values()) == 0
+    assert not document.accepted_gap(Gap("/x", 403, ""))
 
 
 def test_a_property_that_is_worse_than_the_accepted_severity_is_not_waived(tmp_path: Path) -> None:

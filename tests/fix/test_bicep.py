@@ -77,9 +77,9 @@ def test_a_list_of_which_only_parts_were_kept_is_not_written() -> None:
     vault = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v"
     policies = [{"tenantId": "t", "objectId": one, "permissions": {"keys": ["all"]}} for one in ("a", "b")]
     whole = Resource({"id": vault, "properties": {"accessPolicies": policies}})
-    part = kept_resource(whole, KeptPaths({"Microsoft.KeyVault/vaults": ["properties.accessPolicies[].objectId"]}))
+    partial = kept_resource(whole, KeptPaths({"Microsoft.KeyVault/vaults": ["properties.accessPolicies[].objectId"]}))
     path = "properties.accessPolicies"
-    for before, is_said in ((whole, True), (part, False)):
+    for before, is_said in ((whole, True), (partial, False)):
         entries = before.body["properties"]["accessPolicies"]
         for each in (Edit(vault, path, REMOVE, entry=entries[0]), Edit(vault, path, entries[1:])):
             bundle = Bundle(vault)
@@ -115,16 +115,16 @@ def test_what_an_object_needs_besides_is_written_as_it_is(acls: Any, has: bool) 
     written = bicep_of(Fix(changes=(RULES,)), top, VERSIONS)
     assert bool(written) is has
     if has:
-        (found,) = of_blocks("", written)
-        assert found.body == {"properties": {"networkAcls": {"ipRules": [], "defaultAction": "Deny"}}}
+        (matches,) = of_blocks("", written)
+        assert matches.body == {"properties": {"networkAcls": {"ipRules": [], "defaultAction": "Deny"}}}
 
 
 def test_what_an_object_needs_is_what_the_schema_says() -> None:
     """Each row is one that some fix writes, and names what the schema requires."""
     for type, objects in NEEDED.items():
         (facts,) = (each for key, each in known().items() if key.startswith(f"{type}@"))
-        assert {place: set(map(str.lower, names)) for place, names in objects.items()} == {
-            place: {*facts[place.lower()]["rq"], *filter(None, [facts[place.lower()].get("disc")])} for place in objects
+        assert {path: set(map(str.lower, names)) for path, names in objects.items()} == {
+            path: {*facts[path.lower()]["rq"], *filter(None, [facts[path.lower()].get("disc")])} for path in objects
         }
 
 
@@ -141,8 +141,8 @@ def test_what_an_object_needs_is_what_the_schema_says() -> None:
 )
 def test_a_wrong_row_is_found(bicep: str, problem: str) -> None:
     rule = examples.rules().rules["storage-shared-key-enabled"]
-    (found,) = of_row(replace(rule, fix=replace(rule.fix, bicep=bicep)), is_known)
-    assert list(problems(known(), found)) == ([problem] if problem else [])
+    (written,) = of_row(replace(rule, fix=replace(rule.fix, bicep=bicep)), is_known)
+    assert list(problems(known(), written)) == ([problem] if problem else [])
 
 
 def test_a_property_that_azure_reports_is_left_out() -> None:

@@ -20,8 +20,10 @@ def failures() -> Iterator[tuple[str, FindingRow, Fix]]:
     """Yield the failures of all examples and of the sample estate whose fix is a change alone."""
     for file in examples.all_files():
         for case in file.cases:
-            found = examples.result(case)
-            yield from ((case.id, row, found.fixes[row.fingerprint]) for row in found.findings if row.fix)
+            bundle_result = examples.result(case)
+            yield from (
+                (case.id, row, bundle_result.fixes[row.fingerprint]) for row in bundle_result.findings if row.fix
+            )
     yield from (("sample", row, before().fixes[mark]) for mark, row in before().findings.items() if row.fix)
 
 
@@ -67,9 +69,9 @@ def is_set(evidence: EvidenceRow, fix: Fix) -> bool:
 
 
 def test_what_is_deleted_itself_still_says_what_was_expected() -> None:
-    found = [row for row in before().findings.values() if row.rule == "servicebus-recovery-outside"]
-    assert [bool(row.fix and row.fix.commands) for row in found] == [True]
-    assert any(each.expected is not None for each in found[0].evidence)
+    finding_rows = [row for row in before().findings.values() if row.rule == "servicebus-recovery-outside"]
+    assert [bool(row.fix and row.fix.commands) for row in finding_rows] == [True]
+    assert any(each.expected is not None for each in finding_rows[0].evidence)
 
 
 def test_every_failure_with_commands_shows_what_is_expected_after_them() -> None:

@@ -16,11 +16,11 @@ def failures() -> Iterator[tuple[Rule, FindingRow, Fix]]:
     """Yield the failures of lock rules in all examples, each with its rule and its fix."""
     for file in examples.all_files():
         for case in file.cases:
-            found = examples.result(case)
-            for row in found.findings:
+            bundle_result = examples.result(case)
+            for row in bundle_result.findings:
                 rule = examples.rule_at(row.rule, row.resource)
                 if row.status == "fail" and row.fix is not None and rule.lock:
-                    yield rule, row, found.fixes[row.fingerprint]
+                    yield rule, row, bundle_result.fixes[row.fingerprint]
 
 
 def test_the_removal_of_firewall_rules_is_not_said_to_break_what_another_fix_breaks() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scanner.fix.bicep import _items, _items_of, properties
 from scanner.fix.placeholders import PLACEHOLDERS, filled, formatted, words_of
-from scanner.fix.set_commands import own_command, with_parents
+from scanner.fix.set_commands import subject_command, with_parents
 from scanner.model.fix import REMOVE, Edit
 from scanner.model.message import Message
 from scanner.model.resource import Resource
@@ -59,7 +59,7 @@ SETTINGS = ["properties.a.b=1", "properties.c.d=x", "'properties.c.d={{\"e\": 1}
 def test_a_template_that_sets_a_property_makes_missing_objects(start: str, below: str, word: str, setting: str) -> None:
     template = f"{start}{below}{word}{setting}"
     plain = with_parents(filled(template, BELOW, TOP), BELOW, TOP)
-    assert own_command(template, BELOW, TOP) == plain
+    assert subject_command(template, BELOW, TOP) == plain
 
 
 PATHS = st.lists(st.sampled_from(["properties", "a", "A", "b", "state"]), min_size=1, max_size=3).map(".".join)

@@ -9,7 +9,7 @@ from scanner.fix.placeholders import quoted
 from scanner.fix.undo import undo_of
 from scanner.fix.undo_steps import CONNECTIONS, COPY, FOLLOWS, Creation, Lost, Restore, inverse_of, is_printable
 from scanner.model.fix import Change, Deletion, Edit, Fix
-from scanner.model.ids import id_key, type_of
+from scanner.model.ids import normalized_id, type_of
 from scanner.model.json_paths import peek
 from scanner.model.kept import NOT_KEPT
 from scanner.model.message import Message
@@ -25,8 +25,8 @@ ID = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/prov
 def present(value: Any) -> Any:
     """Return a body without null and empty members, which Azure returns or leaves out, and names in lower case."""
     if isinstance(value, dict):
-        found = {key.lower(): present(each) for key, each in value.items()}
-        return {key: each for key, each in sorted(found.items()) if each not in (None, {}, [])}
+        result = {key.lower(): present(each) for key, each in value.items()}
+        return {key: each for key, each in sorted(result.items()) if each not in (None, {}, [])}
     return list(map(present, value)) if isinstance(value, list) else value
 
 
@@ -50,26 +50,30 @@ def wrong(each: Fixed) -> list[str]:
     bundle = examples.bundle(each.case)
     assert bundle.top is not None
     steps = inverse_of(each.fix, bundle.top, index_of(each.case, ()))
-    lost = {id_key(step.resource) for step in steps if isinstance(step, Lost)}
+    lost = {normalized_id(step.resource) for step in steps if isinstance(step, Lost)}
     edits = [change for change in each.fix.changes if isinstance(change, Edit) and not follows(change)]
-    found = []
+    matches = []
     for resource in bundle.resources.values():
-        if id_key(resource.id) in lost:
+        if normalized_id(resource.id) in lost:
             continue
-        restores = [one for one in steps if isinstance(one, Restore) and id_key(one.resource) == id_key(resource.id)]
+        restores = [
+            one
+            for one in steps
+            if isinstance(one, Restore) and normalized_id(one.resource) == normalized_id(resource.id)
+        ]
         body = overlaid_body(resource.body, resource.id, edits)
         for restore in restores:
             body = put_back(body, restore)
         if present(body) != present(resource.body):
-            found.append(f"{resource.id}: {present(body)} was {present(resource.body)}")
-    gone = {id_key(change.resource) for change in each.fix.changes if isinstance(change, Deletion)}
-    made = {id_key(step.resource) for step in steps if isinstance(step, Creation | Lost)}
-    return found + [f"{id} is not created again" for id in gone - made]
+            matches.append(f"{resource.id}: {present(body)} was {present(resource.body)}")
+    gone = {normalized_id(change.resource) for change in each.fix.changes if isinstance(change, Deletion)}
+    made = {normalized_id(step.resource) for step in steps if isinstance(step, Creation | Lost)}
+    return matches + [f"{id} is not created again" for id in gone - made]
 
 
 def test_a_fix_and_its_undo_leave_each_example_as_it_was() -> None:
-    found = [f"{each.id}: {one}" for each in everything() if each.fix.changes for one in wrong(each)]
-    assert found == []
+    matches = [f"{each.id}: {one}" for each in everything() if each.fix.changes for one in wrong(each)]
+    assert matches == []
 
 
 def test_a_fix_with_commands_has_an_undo_or_says_why_not() -> None:
@@ -102,23 +106,23 @@ def made(properties: dict[str, Any], *changes: Change, commands: tuple[str, ...]
 
 
 def test_an_old_value_is_set_back_with_its_quotes() -> None:
-    found = made({"name": "it's $(x)"}, Edit(ID, "properties.name", "new"))
+    document = made({"name": "it's $(x)"}, Edit(ID, "properties.name", "new"))
     words = "'properties.name=it'\"'\"'s $(x)'"
-    assert found.commands == (f"az resource update --ids {quoted(ID)} --set {words}",)
+    assert document.commands == (f"az resource update --ids {quoted(ID)} --set {words}",)
 
 
 def test_what_was_absent_is_removed_again() -> None:
-    found = made({"a": {}}, Edit(ID, "properties.a.b", 1))
-    assert found.commands == (f"az resource update --ids {quoted(ID)} --remove properties.a.b",)
+    document = made({"a": {}}, Edit(ID, "properties.a.b", 1))
+    assert document.commands == (f"az resource update --ids {quoted(ID)} --remove properties.a.b",)
 
 
 @pytest.mark.parametrize("value", [MASK, NOT_KEPT, [NOT_KEPT], {"adminPassword": "x"}, {"a": [{"sasToken": "y"}]}])
 def test_what_is_not_known_or_a_secret_is_never_printed(value: Any) -> None:
-    found = made({"setting": value}, Edit(ID, "properties.setting", "off"))
-    assert found.commands == ()
-    assert "not known" in str(found.steps)
+    document = made({"setting": value}, Edit(ID, "properties.setting", "off"))
+    assert document.commands == ()
+    assert "not known" in str(document.steps)
     for each in ("x", "y", MASK, str(NOT_KEPT)):
-        assert f"={each}" not in str(found)
+        assert f"={each}" not in str(document)
 
 
 def test_a_body_without_secrets_is_printable() -> None:

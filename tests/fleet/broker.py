@@ -20,9 +20,9 @@ PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
 def broker(folder: Path) -> Iterator[str]:
     """The URL of a broker that keeps nothing on disk."""
     assert PROGRAM, "no Redis: tests/machine says which package brings it"
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = int(found.getsockname()[1])
+    with socket.socket() as result:
+        result.bind(("127.0.0.1", 0))
+        port = int(result.getsockname()[1])
     words = [PROGRAM, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     with (folder / "broker.log").open("wb") as log:
         served = subprocess.Popen(words, cwd=folder, stdout=log, stderr=log)

@@ -37,7 +37,7 @@ class Lab:
 
     def __init__(self, box: Sandbox, url: str, folder: Path) -> None:
         self.box, self.url, self.folder = box, url, folder
-        self.place = folder / "parts"
+        self.location = folder / "parts"
 
     @property
     def env(self) -> dict[str, str]:
@@ -48,7 +48,7 @@ class Lab:
         return twolocks("scan", "--no-journal", *RULES, "--out", self.folder / out, *words, env=self.env)
 
     def parted(self, *words: object) -> Ended:
-        return self.scan("--parts", self.place, *words)
+        return self.scan("--parts", self.location, *words)
 
     def spread(self, *words: object) -> Ended:
         return self.parted("--broker", self.url, "--redeliver-after", "1s", *words)
@@ -56,7 +56,7 @@ class Lab:
     @contextmanager
     def worker(self) -> Iterator[Worker]:
         made = Worker(
-            self.folder, self.env, *("--broker", self.url, "--parts", self.place), *("--redeliver-after", "1s")
+            self.folder, self.env, *("--broker", self.url, "--parts", self.location), *("--redeliver-after", "1s")
         )
         try:
             yield made
@@ -65,17 +65,17 @@ class Lab:
                 made.kill()
 
     def found(self, out: str = "f.json") -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / out).read_bytes())
+        result: dict[str, Any] = json.loads((self.folder / out).read_bytes())
         for name in ("id", "taken", "started", "finished"):
-            del found["scan"][name]
-        return found
+            del result["scan"][name]
+        return result
 
     @property
     def run(self) -> Path:
-        (found,) = self.place.iterdir()
-        return found
+        (path,) = self.location.iterdir()
+        return path
 
-    def part(self, id: str) -> Path:
+    def shard(self, id: str) -> Path:
         return self.run / "parts" / f"{id}.jsonl.zst"
 
     @property

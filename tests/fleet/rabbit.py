@@ -40,10 +40,10 @@ def headers(table: bytes) -> bytes:
 
 def nested(levels: int, kind: bytes) -> bytes:
     """Return a table inside a table inside a table."""
-    found = b""
+    value = b""
     for _ in range(levels):
-        found = (short(b"k") if kind == b"F" else b"") + kind + pack(">I", len(found)) + found
-    return found if kind == b"F" else short(b"k") + found
+        value = (short(b"k") if kind == b"F" else b"") + kind + pack(">I", len(value)) + value
+    return value if kind == b"F" else short(b"k") + value
 
 
 class Rabbit:
@@ -86,13 +86,13 @@ class Rabbit:
     def _delivery(self, channel: int, tag: int) -> bytes:
         if not self.waiting:
             return _method(channel, GET_EMPTY, b"\0")
-        found = self.waiting[0]
+        message = self.waiting[0]
         frames = [
-            _method(channel, GET_OK, pack(">QB", tag + 1, 0) + b"\0" + short(found.key) + bytes(4)),
-            _frame(HEADER, channel, pack(">HHQ", 60, 0, len(found.body)) + found.properties),
+            _method(channel, GET_OK, pack(">QB", tag + 1, 0) + b"\0" + short(message.key) + bytes(4)),
+            _frame(HEADER, channel, pack(">HHQ", 60, 0, len(message.body)) + message.properties),
         ]
         step = FRAME_MAX - 8
-        frames += [_frame(BODY, channel, found.body[at : at + step]) for at in range(0, len(found.body), step)]
+        frames += [_frame(BODY, channel, message.body[at : at + step]) for at in range(0, len(message.body), step)]
         return b"".join(frames)
 
 

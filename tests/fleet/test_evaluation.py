@@ -27,7 +27,7 @@ class Evaluated(Lab):
     """A lab that knows the files of the evaluation."""
 
     def done(self, kind: str = "zst") -> list[Path]:
-        return sorted(self.place.glob(f"*/evaluation/*/done/*.{kind}"))
+        return sorted(self.location.glob(f"*/evaluation/*/done/*.{kind}"))
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def test_workers_evaluate_as_one_process_does(lab: Evaluated) -> None:
     whole = lab.scan("--history", lab.folder / "one.db", out="whole.json")
     with lab.worker() as worker:
         ended = lab.spread("--history", lab.folder / "two.db")
-        shown = twolocks("fleet", "status", "--parts", lab.place, "--format", "json", env=lab.env)
+        shown = twolocks("fleet", "status", "--parts", lab.location, "--format", "json", env=lab.env)
         assert worker.stop() == 0
     assert ended.code == whole.code, ended.err
-    found, expected = lab.found(), lab.found("whole.json")
-    for each in (found, expected):
+    document, expected = lab.found(), lab.found("whole.json")
+    for each in (document, expected):
         assert [one["unknown"] for one in each["changes"].pop("trend")]
-    assert found == expected
-    assert any("since" in each for each in found["findings"])
+    assert document == expected
+    assert any("since" in each for each in document["findings"])
     count = len(lab.done())
     assert worker.log.count(": evaluated") == count > 3, worker.log
     assert f"workers evaluated {count} of {count} ranges" in ended.err
@@ -66,11 +66,11 @@ def test_apparent_changes_are_verified_and_evaluated_again(lab: Evaluated) -> No
         after.scan("--history", lab.folder / "one.db", out="whole.json")
         with after.worker():
             ended = after.spread("--history", lab.folder / "two.db")
-    found, expected = after.found(), after.found("whole.json")
-    for each in (found, expected):
+    document, expected = after.found(), after.found("whole.json")
+    for each in (document, expected):
         del each["changes"]["trend"]
-    assert found == expected, ended.err
-    assert found["changes"]["counts"]["fixed"] > 0
+    assert document == expected, ended.err
+    assert document["changes"]["counts"]["fixed"] > 0
     assert len(list(after.run.glob("evaluation/*/over"))) == 2
 
 
@@ -85,18 +85,18 @@ def test_a_worker_that_is_killed_while_it_evaluates(lab: Evaluated, monkeypatch:
     with lab.worker() as worker, meanwhile(interfere):
         ended = lab.spread()
     assert lab.found() == lab.found("whole.json"), ended.err
-    assert worker.log.count(": evaluated") < len(list(lab.place.glob("*/evaluation/*/ranges/*")))
+    assert worker.log.count(": evaluated") < len(list(lab.location.glob("*/evaluation/*/ranges/*")))
 
 
 def test_a_scan_that_is_killed_between_reading_and_evaluation_goes_on(lab: Evaluated) -> None:
     """No subscription is read again, and no range is evaluated again that has a part."""
     lab.scan(out="whole.json")
-    fleet = ("--broker", lab.url, "--parts", lab.place, "--redeliver-after", "1s")
+    fleet = ("--broker", lab.url, "--parts", lab.location, "--redeliver-after", "1s")
     words = ("scan", "--no-journal", *RULES, "--out", lab.folder / "f.json", *fleet)
     given = {"PATH": os.environ["PATH"], "HOME": str(lab.folder), **lab.env}
     with lab.worker() as worker:
         scan = start(*words, code=PROGRAM, env=given, stderr=subprocess.DEVNULL)
-        wait_until(lambda: list(lab.place.glob("*/evaluation/*/input.zst")))
+        wait_until(lambda: list(lab.location.glob("*/evaluation/*/input.zst")))
         scan.kill()
         scan.wait()
         assert not (lab.run / "over").exists()
@@ -121,8 +121,8 @@ def test_parts_of_an_evaluation_may_be_blobs(lab: Evaluated) -> None:
     lab.scan(out="whole.json")
     with azurite(lab.folder) as store:
         store.make("parts")
-        env, place = {**lab.env, **store.env}, "az://parts/nightly"
-        fleet = ("--broker", lab.url, "--parts", place, "--redeliver-after", "1s")
+        env, location = {**lab.env, **store.env}, "az://parts/nightly"
+        fleet = ("--broker", lab.url, "--parts", location, "--redeliver-after", "1s")
         worker = Worker(lab.folder, env, *fleet)
         try:
             ended = twolocks("scan", *RULES, "--out", lab.folder / "f.json", *fleet, env=env)
@@ -141,8 +141,8 @@ def test_the_scan_evaluates_alone(lab: Evaluated, words: tuple[str, ...]) -> Non
     lab.parted()
     (lab.run / "over").unlink()
     ended = lab.spread("--resume", lab.run.name, *words)
-    found, whole = lab.found(), lab.found("whole.json")
-    assert found["findings"] == whole["findings"], ended.err
+    document, whole = lab.found(), lab.found("whole.json")
+    assert document["findings"] == whole["findings"], ended.err
     assert "--jobs" not in words or not list(lab.run.glob("evaluation/*"))
 
 

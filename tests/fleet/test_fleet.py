@@ -11,7 +11,7 @@ import pytest
 from scanner.config.settings import resolve
 from scanner.fleet.queue import QUERIES, Queue, graph_turn, open_broker
 from scanner.sandbox.faults import Fault, FaultPlan
-from scanner.snapshot.files import lines_of_part
+from scanner.snapshot.files import lines_of_shard
 from scanner.snapshot.store import Store
 from tests.azure.requests import S1, S2
 from tests.fleet.broker import wait_until
@@ -29,13 +29,13 @@ def test_workers_find_what_one_process_finds(lab: Lab) -> None:
     queue = Queue(open_broker(resolve("fleet worker", {"broker": lab.url}, {}, use_file=False)))
 
     def again() -> None:
-        wait_until(lambda: lab.place.exists() and list(lab.place.glob("*/plan.json")))
-        lab.part(S2).parent.mkdir(exist_ok=True)
-        lab.part(S2).write_bytes(b"half of a part")
+        wait_until(lambda: lab.location.exists() and list(lab.location.glob("*/plan.json")))
+        lab.shard(S2).parent.mkdir(exist_ok=True)
+        lab.shard(S2).write_bytes(b"half of a part")
         for id in (S1, S2, S3):
-            queue.send(lab.run.name, id, str(lab.place))
+            queue.send(lab.run.name, id, str(lab.location))
         queue.send(lab.run.name, S1, str(elsewhere))
-        queue.send("../../x", "../../y", str(lab.place))
+        queue.send("../../x", "../../y", str(lab.location))
 
     elsewhere = lab.folder / "elsewhere"
     with lab.worker() as worker:
@@ -55,21 +55,21 @@ def test_a_killed_worker_and_a_poison_shard(lab: Lab) -> None:
     lab.box.faults = FaultPlan([Fault("slow", "*/Microsoft.Insights/diagnosticSettings", seconds=10, times=1)])
 
     def interfere() -> None:
-        wait_until(lambda: list(lab.place.glob("*/started/*")))
+        wait_until(lambda: list(lab.location.glob("*/started/*")))
         (lab.run / "input" / f"{S3}.json.zst").write_bytes(b"poison")
         first.kill()
         time.sleep(1.2)  # what it took is delivered again after --redeliver-after
         with lab.worker():
-            wait_until(lambda: list(lab.place.glob("*/over")))
+            wait_until(lambda: list(lab.location.glob("*/over")))
 
     with lab.worker() as first, meanwhile(interfere):
         ended = lab.spread("--fail-on", "never")
     lab.box.faults = FaultPlan()
     assert ended.code == 3, ended.err
-    found = lab.found()
+    document = lab.found()
     assert sorted(each.stem for each in (lab.run / "failed").iterdir()) == [S3]
-    assert [each["view"] for each in found["coverage"]["scopes"]] == ["full", "full", "none", "none"]
-    assert [each["code"] for each in found["gaps"] if each["url"] == f"/subscriptions/{S3}"] == ["ShardFailed"]
+    assert [each["view"] for each in document["coverage"]["scopes"]] == ["full", "full", "none", "none"]
+    assert [each["code"] for each in document["gaps"] if each["url"] == f"/subscriptions/{S3}"] == ["ShardFailed"]
     starts = Counter(each.name[:36] for each in (lab.run / "started").iterdir())
     assert starts[S1] + starts[S2] == 3, "the shard that was killed is read again, and no other one"
 
@@ -80,13 +80,13 @@ def test_a_scan_goes_on_where_it_was_interrupted(lab: Lab) -> None:
     lab.parted()
     assert lab.found() == lab.found("whole.json")
     (lab.run / "over").unlink()
-    same = lab.part(S1).read_bytes()
-    lab.part(S2).write_bytes(lab.part(S2).read_bytes()[:-20])
-    lab.part(S3).unlink()
+    same = lab.shard(S1).read_bytes()
+    lab.shard(S2).write_bytes(lab.shard(S2).read_bytes()[:-20])
+    lab.shard(S3).unlink()
     ended = lab.parted("--resume", lab.run.name)
     assert lab.found() == lab.found("whole.json"), ended.err
     assert lab.read == {S2, S3}
-    assert lab.part(S1).read_bytes() == same
+    assert lab.shard(S1).read_bytes() == same
 
 
 def test_a_subscription_that_changed_after_it_was_read_is_read_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,13 +94,13 @@ def test_a_subscription_that_changed_after_it_was_read_is_read_again(lab: Lab, m
     lab.parted()
     whole, old = lab.found(), lab.run
     (old / "over").unlink()
-    lab.part(S3).unlink()
+    lab.shard(S3).unlink()
     taken = json.loads((old / "plan.json").read_bytes())["header"]["taken"]
     changes = [(f"/subscriptions/{S1}/resourceGroups/rg/providers/X.Y/z/one", "2000-01-01T00:00:00Z")]
     changes += [(f"/subscriptions/{S2}/resourceGroups/rg/providers/X.Y/z/two", "2099-01-01T00:00:00Z")]
     monkeypatch.setattr(lab.box.estate, "changes", changes)
     ended = lab.parted("--resume", old.name)
-    (new,) = {*lab.place.iterdir()} - {old}
+    (new,) = {*lab.location.iterdir()} - {old}
     assert lab.found() == whole, ended.err
     assert lab.read == {S2, S3}
     assert f"1 subscription changed since, so this is run {new.name} with 1 part of run {old.name}" in ended.err
@@ -111,7 +111,7 @@ def test_a_subscription_that_changed_after_it_was_read_is_read_again(lab: Lab, m
 def test_where_changes_are_not_known_a_note_says_so(lab: Lab) -> None:
     lab.parted()
     (lab.run / "over").unlink()
-    lab.part(S3).unlink()
+    lab.shard(S3).unlink()
     lab.box.faults = FaultPlan([Fault("status", "*/Microsoft.ResourceGraph/resources", status=403)])
     ended = lab.parted("--resume", lab.run.name, "--fail-on", "never")
     lab.box.faults = FaultPlan()
@@ -124,12 +124,12 @@ def test_what_a_deadline_cut_off_is_read_when_the_scan_goes_on(lab: Lab) -> None
     lab.parted()
     whole = lab.found()
     (lab.run / "over").unlink()
-    header, lines = lines_of_part(lab.part(S2))
+    header, lines = lines_of_shard(lab.shard(S2))
     cut = Store(header)
     for line in lines:
         cut.add(line)
     cut.gap(f"/subscriptions/{S2}/providers/Microsoft.Sql/servers", 0, "Deadline")
-    cut.write(lab.part(S2))
+    cut.write(lab.shard(S2))
     ended = lab.parted("--resume", lab.run.name)
     assert lab.found() == whole, ended.err
     assert lab.read == {S2}
@@ -139,7 +139,7 @@ def test_another_identity_than_that_of_the_plan_reads_nothing(lab: Lab) -> None:
     """It may see other resources than the one that asked Resource Graph, whose silence would count as absence."""
     lab.parted()
     (lab.run / "over").unlink()
-    lab.part(S3).unlink()
+    lab.shard(S3).unlink()
     plan = lab.run / "plan.json"
     plan.write_text(plan.read_text().replace('"account":"Twolocks sandbox"', '"account":"somebody else"'))
     ended = lab.parted("--resume", lab.run.name, "--fail-on", "never")
@@ -159,8 +159,8 @@ def test_parts_may_be_blobs(lab: Lab) -> None:
         assert lab.found() == lab.found("whole.json"), ended.err
         (plan,) = [name for name in store.blobs("parts") if name.endswith("/plan.json")]
         run = plan.split("/")[1]
-        (part,) = [name for name in store.blobs("parts") if name.endswith(f"/parts/{S3}.jsonl.zst")]
-        store.put("parts", part, store.read("parts", part)[:-20])
+        (segment,) = [name for name in store.blobs("parts") if name.endswith(f"/parts/{S3}.jsonl.zst")]
+        store.put("parts", segment, store.read("parts", segment)[:-20])
         with store.service() as service:
             service.get_blob_client("parts", f"nightly/{run}/over").delete_blob()
         lab.box.requests.clear()
@@ -173,7 +173,7 @@ def test_parts_may_be_blobs(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "expected"),
     [
         (("--broker", "redis://h/0"), "--broker needs a place for the parts"),
         (("--parts", "p", "--broker", "redis://:hemmelig@h/0"), "the URL of the broker contains a password"),
@@ -185,10 +185,10 @@ def test_parts_may_be_blobs(lab: Lab) -> None:
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )
-def test_what_a_scan_in_parts_refuses(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
+def test_what_a_scan_in_parts_refuses(words: tuple[str, ...], expected: str, tmp_path: Path) -> None:
     ended = twolocks("scan", "--no-journal", "--auth", "environment", "--out", tmp_path / "f.json", *words)
     assert ended.code == 2
-    assert says in ended.err
+    assert expected in ended.err
     assert "hemmelig" not in ended.err
 
 

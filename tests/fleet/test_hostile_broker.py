@@ -16,9 +16,9 @@ from scanner.azure.limits import SharedTurn
 from scanner.config.settings import resolve
 from scanner.errors import InputError
 from scanner.fleet.broker import MOST_BYTES, QUEUE
-from scanner.fleet.parts import Parts, new_run
 from scanner.fleet.queue import QUERY_SECONDS, Queue, ShardMessage, graph_turn, open_broker, unprotected
 from scanner.fleet.shard import MOST_AT_ONCE, MOST_ERRORS, MOST_LOST
+from scanner.fleet.shard_store import ShardStore, new_run
 from scanner.output.storage import Storage
 from tests.azure.requests import S1
 from tests.fleet.broker import wait_until
@@ -102,12 +102,12 @@ def test_who_always_counts_holds_nobody_up_for_longer_than_a_minute(
     assert turn is not None
 
     async def asked() -> list[float]:
-        found = []
+        result = []
         for _ in range(4):
             client.zadd(f"{QUEUE}:graph", {str(each): int(time.time() * 1000) for each in range(40)})
-            found.append(await turn())
+            result.append(await turn())
             await asyncio.sleep(0.15)
-        return found
+        return result
 
     waits = asyncio.run(asked())
     assert waits[0] > 0
@@ -141,8 +141,8 @@ def test_no_message_makes_a_gap(lab: Lab, client: redis.Redis) -> None:
     whole = lab.scan(out="whole.json")
 
     def hostile() -> None:
-        wait_until(lambda: lab.place.exists() and list(lab.place.glob("*/plan.json")))
-        words = {"task": "shard", "run": lab.run.name, "subscription": S1, "parts": str(lab.place)}
+        wait_until(lambda: lab.location.exists() and list(lab.location.glob("*/plan.json")))
+        words = {"task": "shard", "run": lab.run.name, "subscription": S1, "parts": str(lab.location)}
         for _ in range(30):
             client.rpush(QUEUE, json.dumps(words))
         for more in ({"retries": 99}, {"subscription": "x"}, {"run": "../x"}, {"parts": "/"}, {"task": "range"}):
@@ -163,28 +163,28 @@ def test_no_message_makes_a_gap(lab: Lab, client: redis.Redis) -> None:
 
 def test_attempts_are_counted_by_marks_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = Storage(resolve("fleet worker", {}, {}, use_file=False), asyncio.run)
-    parts = Parts(storage, str(tmp_path), new_run())
-    marks = [parts.note_start(S1, "w") for _ in range(5)]
+    shards = ShardStore(storage, str(tmp_path), new_run())
+    marks = [shards.note_start(S1, "w") for _ in range(5)]
     for mark in marks[:2]:
-        parts.note_error(mark, "why")
-    found = parts.attempts(S1, 3600)
-    assert (found.errors, found.lost, found.under_way) == (2, 0, 3)
+        shards.note_error(mark, "why")
+    attempts = shards.attempts(S1, 3600)
+    assert (attempts.errors, attempts.lost, attempts.under_way) == (2, 0, 3)
     later = time.time() + 4000
     monkeypatch.setattr(time, "time", lambda: later)
-    found = parts.attempts(S1, 3600)
-    assert (found.errors, found.lost, found.under_way) == (2, 3, 0)
-    (tmp_path / parts.run / "started" / f"{S1}.zzzz").touch()
-    assert parts.attempts(S1, 3600).lost == 4
+    attempts = shards.attempts(S1, 3600)
+    assert (attempts.errors, attempts.lost, attempts.under_way) == (2, 3, 0)
+    (tmp_path / shards.run / "started" / f"{S1}.zzzz").touch()
+    assert shards.attempts(S1, 3600).lost == 4
     assert MOST_AT_ONCE < MOST_ERRORS < MOST_LOST
 
 
 @pytest.fixture
 def silent() -> Iterator[str]:
     """The URL of a broker that takes connections and never answers."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        found.listen(50)
-        yield f"redis://127.0.0.1:{found.getsockname()[1]}/0"
+    with socket.socket() as result:
+        result.bind(("127.0.0.1", 0))
+        result.listen(50)
+        yield f"redis://127.0.0.1:{result.getsockname()[1]}/0"
 
 
 def test_a_deadline_holds_with_a_broker_that_never_answers(lab: Lab, silent: str) -> None:
@@ -223,11 +223,11 @@ def test_messages_that_somebody_takes_away_make_no_gap(
 
 def test_a_place_that_others_can_write_is_refused(lab: Lab) -> None:
     for mode, how in ((0o777, "others can write it"), (0o770, "others can write it")):
-        lab.place.mkdir(exist_ok=True)
-        lab.place.chmod(mode)
+        lab.location.mkdir(exist_ok=True)
+        lab.location.chmod(mode)
         ended = lab.parted()
         assert (ended.code, how in ended.err) == (2, True), ended.err
-    lab.place.chmod(0o700)
+    lab.location.chmod(0o700)
     ended = lab.parted()
     assert [oct(each.stat().st_mode & 0o777) for each in (lab.run, lab.run / "parts")] == ["0o700", "0o700"]
     lab.run.chmod(0o777)
@@ -235,16 +235,16 @@ def test_a_place_that_others_can_write_is_refused(lab: Lab) -> None:
         ended = lab.parted(*words)
         assert (ended.code, "others can write it" in ended.err) == (2, True), ended.err
     lab.run.chmod(0o700)
-    moved = lab.place.rename(lab.folder / "elsewhere")
-    lab.place.symlink_to(moved)
+    moved = lab.location.rename(lab.folder / "elsewhere")
+    lab.location.symlink_to(moved)
     ended = lab.parted()
     assert (ended.code, "it is a link" in ended.err) == (2, True), ended.err
 
 
 def test_a_worker_uses_no_place_that_others_can_write(lab: Lab, client: redis.Redis) -> None:
-    lab.place.mkdir(mode=0o777)
-    lab.place.chmod(0o777)
-    queue_of(lab.url).send(new_run(), S1, str(lab.place))
+    lab.location.mkdir(mode=0o777)
+    lab.location.chmod(0o777)
+    queue_of(lab.url).send(new_run(), S1, str(lab.location))
     with lab.worker() as worker:
         wait_until(lambda: "others can write it" in worker.log)
         assert worker.stop() == 0
@@ -258,7 +258,7 @@ def test_errors_of_a_broker_are_input_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "expected"),
     [
         ("redis://broker:6379/0", "no TLS and no password: whoever reaches it can take its messages"),
         ("amqp://10.0.0.4//", "no TLS and no password"),
@@ -271,11 +271,11 @@ def test_errors_of_a_broker_are_input_errors() -> None:
         ("redis://localhost.example/0", "no TLS and no password"),
     ],
 )
-def test_what_a_broker_on_another_machine_lacks_is_told(url: str, says: str) -> None:
-    found = unprotected(resolve("fleet worker", {}, {"TWOLOCKS_FLEET_BROKER": url}, use_file=False))
-    assert says in found
-    assert bool(says) == bool(found)
-    assert "hemmelig" not in found
+def test_what_a_broker_on_another_machine_lacks_is_told(url: str, expected: str) -> None:
+    value = unprotected(resolve("fleet worker", {}, {"TWOLOCKS_FLEET_BROKER": url}, use_file=False))
+    assert expected in value
+    assert bool(expected) == bool(value)
+    assert "hemmelig" not in value
 
 
 def test_a_worker_tells_what_its_broker_lacks(tmp_path: Path) -> None:

@@ -67,10 +67,10 @@ def test_a_large_message_is_not_kept(server: Rabbit, queue: Queue) -> None:
     queue.send("r", "s", "p")
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    found = [queue.take() for _ in range(2)]
+    takens = [queue.take() for _ in range(2)]
     kept = tracemalloc.get_traced_memory()[1] - before
     tracemalloc.stop()
-    assert [(each.delivery.body, each.delivery.dropped) for each in found] == [(None, 1), (None, 1)]
+    assert [(each.delivery.body, each.delivery.dropped) for each in takens] == [(None, 1), (None, 1)]
     queue.done(queue.take())
     assert queue.take().message == OURS
     assert kept < 80 << 20, "the server of this test has it in frames"

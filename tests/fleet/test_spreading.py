@@ -18,11 +18,11 @@ from scanner.errors import InputError
 from scanner.evaluate import checks
 from scanner.evaluate.policy import Intended, Policy
 from scanner.fleet import inputs
-from scanner.fleet.evaluation_parts import EvaluationParts
+from scanner.fleet.evaluation_store import EvaluationStore
 from scanner.fleet.messages import RunPlan
-from scanner.fleet.parts import Parts, new_run
 from scanner.fleet.queue import Queue, open_broker
 from scanner.fleet.range_runner import MOST_STARTS, RangeRunner
+from scanner.fleet.shard_store import ShardStore, new_run
 from scanner.fleet.spreading import FleetRun, SpreadEvaluation, spread
 from scanner.history.baseline import Baseline, HistoryWriter
 from scanner.history.evaluated import EvaluatedScopes
@@ -80,38 +80,40 @@ class Estate:
         settings = resolve("fleet worker", {}, {}, use_file=False)
         self.stop = Stop(lambda code: None)
         run = new_run()
-        self.parts = Parts(Storage(settings, self.stop.run), str(folder), run)
+        self.shards = ShardStore(Storage(settings, self.stop.run), str(folder), run)
         header = sample.snapshot().header
-        self.parts.write_plan(RunPlan(run=run, header=header, account="a", tenant="t", rules=""))
-        self.run = FleetRun(self.parts, queue, "code")
+        self.shards.write_plan(RunPlan(run=run, header=header, account="a", tenant="t", rules=""))
+        self.run = FleetRun(self.shards, queue, "code")
         self.runner = RangeRunner(lambda plan: sample.rules, "code")
         self.writers: list[HistoryWriter] = []
 
     def begin(self) -> SpreadEvaluation:
         self.taken = self.sample.snapshot()
         evaluation, writer = self.sample.evaluation(self.taken)
-        found = spread(self.run, evaluation, writer, Screen(quiet=True), self.stop, None)
-        assert found is not None
+        spread_evaluation = spread(self.run, evaluation, writer, Screen(quiet=True), self.stop, None)
+        assert spread_evaluation is not None
         self.writers.append(writer)
-        evaluation.use(found.parts())
-        return found
+        evaluation.use(spread_evaluation.fragments())
+        return spread_evaluation
 
     def close(self) -> None:
         self.runner.close()
         for each in self.writers:
             each.close()
 
-    def work(self, found: SpreadEvaluation) -> list[str]:
+    def work(self, spread_evaluation: SpreadEvaluation) -> list[str]:
         """Evaluate every range as a worker does."""
-        names = sorted(each.stem for each in self.files(found, "ranges"))
-        return [self.runner.run(self.parts, found.place.key, name) for name in names]
+        names = sorted(each.stem for each in self.files(spread_evaluation, "ranges"))
+        return [self.runner.run(self.shards, spread_evaluation.stored.key, name) for name in names]
 
-    def files(self, found: SpreadEvaluation, kind: str) -> list[Path]:
-        return sorted((self.folder / self.parts.run / "evaluation" / found.place.key / kind).glob("*.zst"))
+    def files(self, spread_evaluation: SpreadEvaluation, kind: str) -> list[Path]:
+        return sorted(
+            (self.folder / self.shards.run / "evaluation" / spread_evaluation.stored.key / kind).glob("*.zst")
+        )
 
-    def end(self, found: SpreadEvaluation) -> Whole:
-        assert isinstance(found.writer, HistoryWriter)
-        return whole(found.evaluation, found.writer)
+    def end(self, spread_evaluation: SpreadEvaluation) -> Whole:
+        assert isinstance(spread_evaluation.writer, HistoryWriter)
+        return whole(spread_evaluation.evaluation, spread_evaluation.writer)
 
 
 @pytest.fixture(scope="module")
@@ -154,26 +156,26 @@ def estate(sample: Spread, queue: Queue, tmp_path: Path) -> Iterator[Estate]:
 
 def test_a_worker_gives_the_same_document(estate: Estate, expected: Whole) -> None:
     """Also where a rule crashes: what that says may name files of the machine."""
-    found = estate.begin()
-    said = estate.work(found)
-    crashed = sum("crashed" in each for each in said)
-    assert 0 < crashed < len(said)
-    assert said.count("evaluated") == len(said) - crashed > 5
-    assert estate.end(found) == expected
-    assert found.own == crashed
-    assert set(estate.work(found)) == {"the evaluation is over"}
+    spread_evaluation = estate.begin()
+    texts = estate.work(spread_evaluation)
+    crashed = sum("crashed" in each for each in texts)
+    assert 0 < crashed < len(texts)
+    assert texts.count("evaluated") == len(texts) - crashed > 5
+    assert estate.end(spread_evaluation) == expected
+    assert spread_evaluation.local_ranges == crashed
+    assert set(estate.work(spread_evaluation)) == {"the evaluation is over"}
 
 
 def test_an_interrupted_evaluation_goes_on_with_the_parts_that_are_there(estate: Estate, expected: Whole) -> None:
     first = estate.begin()
     estate.work(first)
     second = estate.begin()
-    assert second.place.key == first.place.key
+    assert second.stored.key == first.stored.key
     assert estate.end(second) == expected
     known = estate.sample.baseline
     estate.sample.baseline = replace(known, known={})
     try:
-        assert estate.begin().place.key != first.place.key
+        assert estate.begin().stored.key != first.stored.key
     finally:
         estate.sample.baseline = known
 
@@ -189,14 +191,14 @@ def test_without_workers_the_scan_waits_once(estate: Estate, expected: Whole, mo
     monkeypatch.setattr("scanner.fleet.spreading.ALONE_SECONDS", 20.0)
     monkeypatch.setattr("scanner.fleet.spreading.time", SimpleNamespace(monotonic=lambda: now))
     monkeypatch.setattr("scanner.fleet.spreading.asyncio", SimpleNamespace(sleep=sleep))
-    found = estate.begin()
-    ranges = len(estate.files(found, "ranges"))
-    assert estate.end(found) == expected
+    spread_evaluation = estate.begin()
+    ranges = len(estate.files(spread_evaluation, "ranges"))
+    assert estate.end(spread_evaluation) == expected
     assert 20 <= now - 1000 < 22
-    assert found.own == ranges > 20
+    assert spread_evaluation.local_ranges == ranges > 20
     again = estate.begin()
     assert estate.end(again) == expected
-    assert again.own == 1, "a rule crashes in one"
+    assert again.local_ranges == 1, "a rule crashes in one"
 
 
 def harm(files: list[Path]) -> None:
@@ -212,42 +214,42 @@ def harm(files: list[Path]) -> None:
 
 @pytest.mark.parametrize("kind", ["ranges", "done"])
 def test_what_is_damaged_is_evaluated_here(estate: Estate, expected: Whole, kind: str) -> None:
-    found = estate.begin()
+    spread_evaluation = estate.begin()
     if kind == "done":
-        estate.work(found)
-        harm(estate.files(found, kind))
+        estate.work(spread_evaluation)
+        harm(estate.files(spread_evaluation, kind))
     else:
-        files = estate.files(found, kind)
+        files = estate.files(spread_evaluation, kind)
         harm(files)
         for each in files:
             with suppress(InputError):
-                estate.runner.run(estate.parts, found.place.key, each.stem)
-    assert estate.end(found) == expected
-    assert found.own >= 5
+                estate.runner.run(estate.shards, spread_evaluation.stored.key, each.stem)
+    assert estate.end(spread_evaluation) == expected
+    assert spread_evaluation.local_ranges >= 5
 
 
 def test_a_worker_refuses_another_evaluation_than_its_key_says(estate: Estate, expected: Whole) -> None:
-    found = estate.begin()
-    folder = Path(found.place.parts.name("evaluation", found.place.key))
-    (name, *_) = (each.stem for each in estate.files(found, "ranges"))
+    spread_evaluation = estate.begin()
+    folder = Path(spread_evaluation.stored.shards.name("evaluation", spread_evaluation.stored.key))
+    (name, *_) = (each.stem for each in estate.files(spread_evaluation, "ranges"))
     estate.runner.code = "other"
     with pytest.raises(InputError, match="other rules than the scan"):
-        estate.runner.run(estate.parts, found.place.key, name)
+        estate.runner.run(estate.shards, spread_evaluation.stored.key, name)
     estate.runner.code = "code"
     (folder / "lines.jsonl.zst").write_bytes((folder / "lines.jsonl.zst").read_bytes()[:-20])
     with pytest.raises(InputError, match="its digest differs"):
-        estate.runner.run(estate.parts, found.place.key, name)
+        estate.runner.run(estate.shards, spread_evaluation.stored.key, name)
     other = "0" * 32
     shutil.copytree(folder, folder.with_name(other))
     with pytest.raises(InputError, match="its digest differs"):
-        estate.runner.run(estate.parts, other, name)
-    for key, range in (("../x", name), (found.place.key, f"../{name}")):
+        estate.runner.run(estate.shards, other, name)
+    for key, range in (("../x", name), (spread_evaluation.stored.key, f"../{name}")):
         with pytest.raises(InputError, match="is not the"):
-            estate.runner.run(estate.parts, key, range)
+            estate.runner.run(estate.shards, key, range)
     (folder / "done").joinpath(f"{name}.00000000").touch()
-    assert estate.runner.run(estate.parts, found.place.key, name) == "given up"
+    assert estate.runner.run(estate.shards, spread_evaluation.stored.key, name) == "given up"
     assert len(list((folder / "done").glob(f"{name}.????????"))) == MOST_STARTS + 1
-    assert estate.end(found) == expected
+    assert estate.end(spread_evaluation) == expected
 
 
 def test_settings_are_equal_after_they_were_written(sample: Spread) -> None:
@@ -277,10 +279,10 @@ def test_later_passes_find_the_same_in_fewer_lines(sample: Spread) -> None:
     taken = sample.snapshot()
     assert taken.raw is not None
     lines = list(needed_lines(taken.raw()))
-    found = of_needed_lines(taken.header, lambda: lines, taken.why)
-    assert dict(found.locate()) == dict(taken.locate())
-    assert found.names() == taken.names() != {}
-    assert [each.body for each in naming_keys(found)] == [each.body for each in naming_keys(taken)] != []
+    snapshot = of_needed_lines(taken.header, lambda: lines, taken.why)
+    assert dict(snapshot.locate()) == dict(taken.locate())
+    assert snapshot.names() == taken.names() != {}
+    assert [each.body for each in naming_keys(snapshot)] == [each.body for each in naming_keys(taken)] != []
     assert sum(map(len, lines)) < sum(map(len, taken.raw()))
 
 
@@ -295,11 +297,11 @@ def test_the_digest_of_code_depends_on_rules_of_ones_own(tmp_path: Path) -> None
 
 def test_scopes_that_leave_groups_out_are_evaluated_before() -> None:
     scope = f"/subscriptions/{SUB}"
-    found = EvaluatedScopes({f"{scope}{WITHOUT}rg-out": {"r"}})
-    assert found(f"{scope}/resourcegroups/rg/providers/a/b/c", "r")
-    assert not found(f"{scope}/resourcegroups/rg-out/providers/a/b/c", "r")
+    evaluated_scopes = EvaluatedScopes({f"{scope}{WITHOUT}rg-out": {"r"}})
+    assert evaluated_scopes(f"{scope}/resourcegroups/rg/providers/a/b/c", "r")
+    assert not evaluated_scopes(f"{scope}/resourcegroups/rg-out/providers/a/b/c", "r")
 
 
 def test_a_key_is_that_of_an_evaluation(estate: Estate) -> None:
     with pytest.raises(InputError, match="is not the key"):
-        EvaluationParts(estate.parts, "..")
+        EvaluationStore(estate.shards, "..")

@@ -32,17 +32,17 @@ def main() -> int:
         sys.stdout.write("atheris is not installed: hypothesis only\n")
     each_gets = max(1.0, given.seconds / (len(targets) * len(engines) or 1))
     given.found.mkdir(parents=True, exist_ok=True)
-    total = found = 0
+    total = value = 0
     begin = time.monotonic()
     for target in targets:
         for engine in engines:
             result = _run(engine, target, each_gets, given.seed, given.found)
             total += result["executions"]
-            found += len(result["found"])
+            value += len(result["found"])
             _say(engine, target, given.seed, result)
     took = time.monotonic() - begin
-    sys.stdout.write(f"{len(targets)} targets, {total:,} executions, {took / 60:.1f} minutes, {found} found\n")
-    return 1 if found else 0
+    sys.stdout.write(f"{len(targets)} targets, {total:,} executions, {took / 60:.1f} minutes, {value} found\n")
+    return 1 if value else 0
 
 
 def target_of(name: str) -> Target:

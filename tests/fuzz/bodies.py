@@ -26,7 +26,7 @@ from tests.fuzz.choices import Choices
 from tests.reach.bodies import ABOVE, labels, nsg, one_group, rule
 from tests.rules import examples
 from tests.rules.examples import Case
-from tests.rules.hostile import Place, errors, places, replaced, with_body
+from tests.rules.hostile import JsonPath, errors, paths_of, replaced, with_body
 from tests.rules.verdicts import every, statuses
 
 WRONG: tuple[Any, ...] = ({"x": 1}, [7], [[]], -7.5)
@@ -39,8 +39,8 @@ def _cases() -> tuple[Case, ...]:
 
 
 @lru_cache(maxsize=512)
-def _prepared(place: int) -> tuple[Evaluation, Bundle]:
-    case = _cases()[place]
+def _prepared(position: int) -> tuple[Evaluation, Bundle]:
+    case = _cases()[position]
     return examples.evaluation(case), examples.bundle(case)
 
 
@@ -62,15 +62,15 @@ def wrong_types(data: bytes) -> None:
     choices = Choices(data)
     run, bundle = _prepared(choices.number(len(_cases())))
     resource = choices.one(list(bundle.resources.values()))
-    found = [at for at in places(resource.body) if is_setting(resource.body, at)]
-    if not found:
+    matches = [at for at in paths_of(resource.body) if is_setting(resource.body, at)]
+    if not matches:
         return
-    at, value = choices.one(found), choices.one(WRONG)
+    at, value = choices.one(matches), choices.one(WRONG)
     rules = passed_by_wrong_type(run, bundle, resource, at, value)
     assert not rules, f"{', '.join(rules)} pass with {'.'.join(map(str, at))} = {value!r} in {resource.id}"
 
 
-def is_setting(body: Any, at: Place) -> bool:
+def is_setting(body: Any, at: JsonPath) -> bool:
     """Return whether the place is a property with a text, a switch or a number, outside of lists."""
     for each in at:
         body = body[each]
@@ -78,15 +78,15 @@ def is_setting(body: Any, at: Place) -> bool:
     return at[0] == "properties" and not in_list and isinstance(body, str | bool | int | float)
 
 
-def passed_by_wrong_type(run: Evaluation, bundle: Bundle, resource: Resource, at: Place, value: Any) -> list[str]:
+def passed_by_wrong_type(run: Evaluation, bundle: Bundle, resource: Resource, at: JsonPath, value: Any) -> list[str]:
     """Return the rules that pass with the value, and fail or are inconclusive without one.
 
     Those that are inconclusive about the example itself may have had a value of a wrong type before.
     """
 
     def checks(body: Any) -> set[tuple[str, str, str]]:
-        found = with_body(bundle, resource.key, body)
-        return {(id.lower(), rule, status) for id, rule, status in statuses(every(found), found, run.index)}
+        result = with_body(bundle, resource.key, body)
+        return {(id.lower(), rule, status) for id, rule, status in statuses(every(result), result, run.index)}
 
     passed = {(id, rule) for id, rule, status in checks(replaced(resource.body, at, value)) if status == "pass"}
     if not passed:
@@ -97,7 +97,7 @@ def passed_by_wrong_type(run: Evaluation, bundle: Bundle, resource: Resource, at
     return sorted(wrong - undecided)
 
 
-def _absent(body: Any, at: Place) -> Any:
+def _absent(body: Any, at: JsonPath) -> Any:
     made = dict(body)
     if len(at) == 1:
         made.pop(at[0])

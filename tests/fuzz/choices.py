@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from tests.rules.hostile import STRANGE, Place, places, replaced
+from tests.rules.hostile import STRANGE, JsonPath, paths_of, replaced
 
 T = TypeVar("T")
 WORDS: tuple[Any, ...] = (
@@ -65,31 +65,31 @@ class Choices:
         return body
 
     def _change(self, body: Any) -> Any:
-        found: list[Place] = list(places(body))
-        if not found:
+        matches: list[JsonPath] = list(paths_of(body))
+        if not matches:
             return body
-        at = self.one(found)
+        at = self.one(matches)
         match self.number(4):
             case 0:
                 return _without(body, at)
             case 1:
-                return replaced(body, at, _value(body, self.one(found)))
+                return replaced(body, at, _value(body, self.one(matches)))
             case _:
                 return replaced(body, at, self.one(WORDS))
 
 
-def _value(body: Any, at: Place) -> Any:
+def _value(body: Any, at: JsonPath) -> Any:
     for each in at:
         body = body[each]
     return body
 
 
-def _without(body: Any, at: Place) -> Any:
+def _without(body: Any, at: JsonPath) -> Any:
     """Return a copy of a JSON value without one of its places."""
     above = _value(body, at[:-1])
     if isinstance(above, dict):
         return replaced(body, at[:-1], {key: value for key, value in above.items() if key != at[-1]})
-    return replaced(body, at[:-1], [value for place, value in enumerate(above) if place != at[-1]])
+    return replaced(body, at[:-1], [value for position, value in enumerate(above) if position != at[-1]])
 
 
 def json_line(value: Any) -> bytes:

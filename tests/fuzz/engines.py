@@ -142,15 +142,15 @@ def main(engine: str, name: str, seconds: str, number: str, folder: str) -> None
 
         import_all()
     (target,) = [each for each in TARGETS if each.name == name]
-    place = Path(folder)
-    recorder = Recorder(name, target.run, LIMIT, place)
+    directory = Path(folder)
+    recorder = Recorder(name, target.run, LIMIT, directory)
     # The last words go to the stream that was there at the start: libFuzzer's own go to standard error.
     out = os.fdopen(os.dup(1), "w")
     if engine == "hypothesis":
         by_hypothesis(recorder, strategy(target.corpus(), target.words), float(seconds), int(number))
         print(recorder.summary(), file=out, flush=True)
         return
-    seeds = place / f"seeds-{name}"
+    seeds = directory / f"seeds-{name}"
     seeds.mkdir(exist_ok=True)
     for count, data in enumerate(target.corpus() or [bytes(range(256))]):
         (seeds / str(count)).write_bytes(data)
@@ -163,7 +163,7 @@ def main(engine: str, name: str, seconds: str, number: str, folder: str) -> None
             os._exit(0)
 
     options = [f"-seed={number}", f"-max_len={LONGEST}", "-timeout=120", "-rss_limit_mb=3000", "-verbosity=0"]
-    by_atheris(until_the_end, target.words, [*options, str(seeds)], place)
+    by_atheris(until_the_end, target.words, [*options, str(seeds)], directory)
 
 
 if __name__ == "__main__":

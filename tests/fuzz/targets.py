@@ -84,14 +84,14 @@ def snapshot_lines(data: bytes) -> None:
     choices = Choices(data)
     lines = list(_lines())
     for _ in range(1 + choices.number(5)):
-        place = choices.number(len(lines))
+        position = choices.number(len(lines))
         match choices.number(4):
             case 0:
-                lines.pop(place)
+                lines.pop(position)
             case 1:
-                lines.insert(place, choices.one(lines))
+                lines.insert(position, choices.one(lines))
             case _:
-                lines[place] = choices.changed(lines[place])
+                lines[position] = choices.changed(lines[position])
         if not choices.left or not lines:
             break
     snapshot_file(b"".join(map(json_line, lines)))

@@ -8,7 +8,7 @@ import pytest
 from scanner.model.resource import Resource
 from tests.fuzz.bodies import WRONG, is_setting, passed_by_wrong_type
 from tests.rules import examples
-from tests.rules.hostile import Place, places
+from tests.rules.hostile import JsonPath, paths_of
 from tests.rules.mutated import Example
 from tests.sampled import is_all
 
@@ -25,10 +25,10 @@ FOUND = (
 """What passed before: `make fuzz` found it."""
 
 
-def settings(type: str = "") -> Iterator[tuple[Example, Resource, Place]]:
+def settings(type: str = "") -> Iterator[tuple[Example, Resource, JsonPath]]:
     for example in map(Example, examples.cases()):
         for resource in example.bundle.resources.values():
-            for at in places(resource.body) if type in ("", resource.type) else ():
+            for at in paths_of(resource.body) if type in ("", resource.type) else ():
                 if is_setting(resource.body, at):
                     yield example, resource, at
 

@@ -18,17 +18,19 @@ def taken(scheduled_run: int) -> str:
     return f"2026-{1 + scheduled_run // 28:02}-{1 + scheduled_run % 28:02}T02:00:00Z"
 
 
-def item(place: int, scheduled_run: int = 0, *, subscription: str = SUB, severity: str = "high", **more: str) -> Item:
+def item(
+    position: int, scheduled_run: int = 0, *, subscription: str = SUB, severity: str = "high", **more: str
+) -> Item:
     """One that stands open: an exposure for even places, a finding for odd ones."""
-    group = f"/subscriptions/{subscription}/resourceGroups/rg{place % 40}"
+    group = f"/subscriptions/{subscription}/resourceGroups/rg{position % 40}"
     words = {"endpoint": "blob", "reach": "internet", "authentication": "shared"}
-    if place % 2:
+    if position % 2:
         words = {"rule": "storage-plain-http", "category": "transport"}
     return Item(
-        kind="finding" if place % 2 else "exposure",
-        fingerprint=f"{place:08x}{subscription[:8]}",
-        resource=f"{group}/providers/Microsoft.Storage/storageAccounts/st{place:05}",
-        title="Storage accepts plain HTTP" if place % 2 else "Anybody with a key can read all files",
+        kind="finding" if position % 2 else "exposure",
+        fingerprint=f"{position:08x}{subscription[:8]}",
+        resource=f"{group}/providers/Microsoft.Storage/storageAccounts/st{position:05}",
+        title="Storage accepts plain HTTP" if position % 2 else "Anybody with a key can read all files",
         severity=severity,
         since=taken(scheduled_run),
         seen=taken(scheduled_run),
@@ -38,13 +40,15 @@ def item(place: int, scheduled_run: int = 0, *, subscription: str = SUB, severit
 
 def standing(scheduled_run: int, size: int = 200, change: float = 0.3, *, subscription: str = SUB) -> list[Item]:
     """What stands open in a night: each item may be closed for some nights, or have another severity."""
-    found = []
-    for place in range(size):
-        turn = random.Random(place).randrange(10_000)
+    items = []
+    for position in range(size):
+        turn = random.Random(position).randrange(10_000)
         phase = int((scheduled_run + turn) * change)
         if phase % 4 != 3:
-            found.append(item(place, scheduled_run, subscription=subscription, severity=SEVERITIES[(turn + phase) % 4]))
-    return found
+            items.append(
+                item(position, scheduled_run, subscription=subscription, severity=SEVERITIES[(turn + phase) % 4])
+            )
+    return items
 
 
 def comparison_of(scheduled_run: int, items: list[Item], *, closed: bool = True) -> Comparison:

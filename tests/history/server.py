@@ -44,11 +44,11 @@ class Server:
 
 def programs() -> Path:
     """The folder of initdb and pg_ctl."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    paths = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     named = shutil.which("initdb")
-    if not found and named is None:
+    if not paths and named is None:
         raise RuntimeError("PostgreSQL is not installed: apt-get install --no-install-recommends postgresql")
-    return found[-1].parent if found else Path(str(named)).parent
+    return paths[-1].parent if paths else Path(str(named)).parent
 
 
 def _free_port() -> int:

@@ -75,8 +75,8 @@ def kinds() -> list[ResourceType]:
 
 
 def rules(*off: str) -> RuleSet:
-    found = {rule.id: rule for rule in RULES}
-    return RuleSet(kinds=kinds(), rules=found, enabled={id: rule for id, rule in found.items() if id not in off})
+    result = {rule.id: rule for rule in RULES}
+    return RuleSet(kinds=kinds(), rules=result, enabled={id: rule for id, rule in result.items() if id not in off})
 
 
 def settings(**given: Any) -> Settings:
@@ -239,15 +239,15 @@ def test_a_subscription_that_is_not_visible_was_not_looked_at() -> None:
     assert remember.coverage(scheduled_run, rules(), Baseline()).previous_subscriptions == frozenset()
 
 
-@pytest.mark.parametrize("part", [{"resources": [account("st")]}, {"groups": ["rg"]}, {"tags": ["a=b"]}])
-def test_a_part_is_not_the_whole_and_fixes_nothing_that_it_did_not_see(part: dict[str, Any]) -> None:
-    scheduled_run = snapshot(reads=[(STORES, "list")], **part)
+@pytest.mark.parametrize("subset", [{"resources": [account("st")]}, {"groups": ["rg"]}, {"tags": ["a=b"]}])
+def test_a_part_is_not_the_whole_and_fixes_nothing_that_it_did_not_see(subset: dict[str, Any]) -> None:
+    scheduled_run = snapshot(reads=[(STORES, "list")], **subset)
     assert not remember.coverage(scheduled_run, rules(), Baseline()).unfiltered
     assert not remember.gone_by_lists(scheduled_run)(account("st"))
 
 
 @pytest.mark.parametrize(
-    ("part", "fixed"),
+    ("subset", "fixed"),
     [
         ({}, ["in", "out"]),
         ({"groups": ["RG"]}, ["in"]),
@@ -257,13 +257,13 @@ def test_a_part_is_not_the_whole_and_fixes_nothing_that_it_did_not_see(part: dic
     ],
 )
 def test_silence_fixes_what_was_asked_for_as_a_whole_and_nothing_outside_it(
-    part: dict[str, Any], fixed: list[str]
+    subset: dict[str, Any], fixed: list[str]
 ) -> None:
     known = items(exposure(account("in")), exposure(account("out").replace("/rg/", "/two/")))
-    at = remember.coverage(snapshot(**part), rules(), Baseline())
-    found = changed(known, observed(known, resources=[]), at, is_gone=lambda _: True)
-    assert sorted(each.item.resource.rpartition("/")[2] for each in found.of(ChangeKind.fixed)) == fixed
-    assert len(found.changed) == len(fixed)
+    at = remember.coverage(snapshot(**subset), rules(), Baseline())
+    changes = changed(known, observed(known, resources=[]), at, is_gone=lambda _: True)
+    assert sorted(each.item.resource.rpartition("/")[2] for each in changes.of(ChangeKind.fixed)) == fixed
+    assert len(changes.changed) == len(fixed)
 
 
 def test_gone_is_what_arm_listed_in_a_subscription_that_is_fully_visible() -> None:
@@ -306,7 +306,7 @@ def test_a_file_of_a_part_is_another_selection_than_the_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "found"),
+    ("head", "matches"),
     [
         ({}, [f"/subscriptions/{SUB}"]),
         ({"resources": [container("a")], "groups": ["rg"]}, [account("st").lower()]),
@@ -316,8 +316,8 @@ def test_a_file_of_a_part_is_another_selection_than_the_whole() -> None:
         ({"live": False, "tags": ["a=1"]}, [f"/subscriptions/{SUB}?tag=a=1"]),
     ],
 )
-def test_the_scopes_that_a_scan_leaves(head: dict[str, Any], found: list[str]) -> None:
-    assert remember.scopes(snapshot((SUB, "full"), (OTHER, "none"), **head)) == tuple(found)
+def test_the_scopes_that_a_scan_leaves(head: dict[str, Any], matches: list[str]) -> None:
+    assert remember.scopes(snapshot((SUB, "full"), (OTHER, "none"), **head)) == tuple(matches)
 
 
 # The second look
@@ -326,8 +326,8 @@ def test_the_scopes_that_a_scan_leaves(head: dict[str, Any], found: list[str]) -
 def to_verify(
     known: Mapping[ItemKey, Item], seen: Any, *subscriptions: str, looked: ScanCoverage = COVERAGE, **more: Any
 ) -> list[str]:
-    found = compare(known, seen, looked, always, **more)
-    return reverify.resources_to_verify(found, seen, set(subscriptions or (SUB,)))
+    changes = compare(known, seen, looked, always, **more)
+    return reverify.resources_to_verify(changes, seen, set(subscriptions or (SUB,)))
 
 
 def test_what_seems_fixed_is_looked_at_again() -> None:
@@ -414,9 +414,9 @@ def test_networks_that_cannot_be_read_again_confirm_nothing() -> None:
 
 
 def test_a_login_of_a_group_that_cannot_list_networks_again_confirms_all_but_machines() -> None:
-    part, machine = f"/subscriptions/{SUB}", account("machine")
+    subset, machine = f"/subscriptions/{SUB}", account("machine")
     asked = [account("a"), account("b"), machine]
-    first = looks(part, NETWORKS, bodies=asked)
+    first = looks(subset, NETWORKS, bodies=asked)
     first.read(NETWORKS.replace("virtualNetworks", "networkSecurityGroups"), 0)
     refused = f"{account('a')}/blobServices/default/containers"
     second = looks(NETWORKS.replace("virtualNetworks", "networkSecurityGroups"), refused, bodies=asked)
@@ -424,7 +424,7 @@ def test_a_login_of_a_group_that_cannot_list_networks_again_confirms_all_but_mac
     assert not verified.all_unconfirmed
     assert [verified.is_unconfirmed(each) for each in asked] == [True, False, True]
     assert [gap.url for gap in verified.gaps] == [refused]
-    assert {line.gap.url for line in made.decoded() if line.gap} == {part, NETWORKS}
+    assert {line.gap.url for line in made.decoded() if line.gap} == {subset, NETWORKS}
 
 
 def test_a_resource_that_cannot_be_read_again_leaves_the_machines_beside_it_confirmed() -> None:
@@ -474,8 +474,8 @@ def test_what_arm_says_is_gone_is_out_and_gone() -> None:
 # What is told
 
 
-def reported(found: Changes, seen: Any, past: Baseline) -> Any:
-    return remember.changes_row(found, past, seen, confirmed=True, notes=["n"], trend=[])
+def reported(changes: Changes, seen: Any, past: Baseline) -> Any:
+    return remember.changes_row(changes, past, seen, confirmed=True, notes=["n"], trend=[])
 
 
 def test_the_row_of_changes_counts_what_counts() -> None:
@@ -508,11 +508,11 @@ def test_a_baseline_is_a_scan_before_which_nothing_is_known() -> None:
 def test_what_another_scan_added_meanwhile_stays_as_that_one_left_it() -> None:
     mine, theirs = items(exposure()), items(exposure(endpoint="file"), exposure(endpoint="table"))
     seen, baseline = observed(mine, [exposure(endpoint="table")]), Baseline(mine, always)
-    found = remember.compare_with_baseline(
+    changes = remember.compare_with_baseline(
         {**mine, **theirs}, baseline, seen, COVERAGE, Reverification(), lambda _: False
     )
-    assert [(each.kind, each.item.endpoint) for each in found.changed] == [("fixed", "blob")]
-    assert [item.endpoint for item in found.unchanged] == ["table"]
+    assert [(each.kind, each.item.endpoint) for each in changes.changed] == [("fixed", "blob")]
+    assert [item.endpoint for item in changes.unchanged] == ["table"]
 
 
 def from_file(known: Mapping[ItemKey, Item], seen: Any) -> Changes:
@@ -524,35 +524,35 @@ def from_file(known: Mapping[ItemKey, Item], seen: Any) -> Changes:
 def test_an_older_file_fixes_and_dates_nothing_that_a_later_scan_saw() -> None:
     known = items(exposure(), finding(), taken=TUESDAY)
     seen = observed(known, [finding(), exposure(endpoint="file")], taken=MONDAY)
-    found = from_file(known, seen)
-    assert (found.changed, found.unchanged, found.superseded) == ([], [], 2)
+    changes = from_file(known, seen)
+    assert (changes.changed, changes.unchanged, changes.superseded) == ([], [], 2)
 
 
 def test_a_file_of_the_very_time_or_later_is_evaluated_as_any_scan() -> None:
     known = items(exposure(), finding(), taken=MONDAY)
     for taken in (MONDAY, TUESDAY):
-        found = from_file(known, observed(known, [finding(), exposure(endpoint="file")], taken=taken))
-        assert sorted(each.kind for each in found.changed) == ["fixed", "new"]
-        assert ([item.seen for item in found.unchanged], found.superseded) == ([taken], 0)
+        changes = from_file(known, observed(known, [finding(), exposure(endpoint="file")], taken=taken))
+        assert sorted(each.kind for each in changes.changed) == ["fixed", "new"]
+        assert ([item.seen for item in changes.unchanged], changes.superseded) == ([taken], 0)
 
 
 def test_an_older_file_still_says_what_no_later_scan_looked_at() -> None:
     known = items(exposure(account("st", OTHER)), taken=TUESDAY) | items(exposure(), taken=MONDAY)
     endpoint = exposure(account("st", OTHER), severity="critical", auth="anonymous")
     seen = observed(known, [endpoint, exposure(endpoint="file")], taken=MONDAY)
-    found = from_file(known, seen)
-    assert sorted((each.kind, each.item.endpoint) for each in found.changed) == [("fixed", "blob"), ("new", "file")]
-    assert found.superseded == 1
+    changes = from_file(known, seen)
+    assert sorted((each.kind, each.item.endpoint) for each in changes.changed) == [("fixed", "blob"), ("new", "file")]
+    assert changes.superseded == 1
 
 
 def test_a_live_scan_whose_clock_went_back_changes_what_it_sees() -> None:
     known = items(exposure(), finding(), taken=TUESDAY)
     seen = observed(known, [finding()], taken=MONDAY)
-    found = remember.compare_with_baseline(
+    changes = remember.compare_with_baseline(
         known, Baseline(known, always), seen, COVERAGE, Reverification(), lambda _: False
     )
-    assert [each.kind for each in found.changed] == ["fixed"]
-    assert (len(found.unchanged), found.superseded) == (1, 0)
+    assert [each.kind for each in changes.changed] == ["fixed"]
+    assert (len(changes.unchanged), changes.superseded) == (1, 0)
 
 
 def test_in_an_older_file_nothing_is_new_where_a_later_scan_looked() -> None:
@@ -579,10 +579,10 @@ def test_what_is_not_confirmed_is_not_fixed_and_what_is_gone_is() -> None:
         (Reverification(), "unseen"),
         (Reverification(gone=frozenset({root_of(account("st"))})), "fixed"),
     ):
-        found = remember.compare_with_baseline(
+        changes = remember.compare_with_baseline(
             known, Baseline(known, always), seen, COVERAGE, verified, verified.is_gone
         )
-        assert [each.kind for each in found.changed] == [news]
+        assert [each.kind for each in changes.changed] == [news]
 
 
 def test_what_must_be_known_to_read_the_changes() -> None:

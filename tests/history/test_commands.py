@@ -46,8 +46,8 @@ def test_list() -> None:
 
 @pytest.mark.usefixtures("runs")
 def test_list_as_json() -> None:
-    found = json.loads(twolocks("history", "list", "--history", DB, "--format", "json").out)
-    assert found[0] == {
+    document = json.loads(twolocks("history", "list", "--history", DB, "--format", "json").out)
+    assert document[0] == {
         "number": 1,
         "id": "scan000000000001",
         "taken": taken(1),
@@ -75,18 +75,18 @@ def test_list_fits_the_terminal_and_loses_nothing(columns: int) -> None:
         history.record(scan(2), comparison_of(2, []))
     shown = twolocks("history", "list", "--history", DB, tty=True, env={"COLUMNS": str(columns)}).out
     assert max(map(len, shown.splitlines())) <= columns
-    said = set(shown.replace(",", "").split())
-    assert said >= {"limited", "resource-group=rg-kart", "tag=env=prod", "24", "1204", "scan000000000001", "all"}
+    texts = set(shown.replace(",", "").split())
+    assert texts >= {"limited", "resource-group=rg-kart", "tag=env=prod", "24", "1204", "scan000000000001", "all"}
 
 
 def test_a_scan_of_a_part_says_so() -> None:
-    part = "all resource-group=rg-kart"
+    segment = "all resource-group=rg-kart"
     with History.open(DB) as history:
-        history.record(replace(scan(1), selection=part), comparison_of(1, []))
-    assert f"\tcomplete, limited\t1 subscription\tscan000000000001\t{part}\n" in twolocks(
+        history.record(replace(scan(1), selection=segment), comparison_of(1, []))
+    assert f"\tcomplete, limited\t1 subscription\tscan000000000001\t{segment}\n" in twolocks(
         "history", "list", "--history", DB
     ).out.replace("\r", "")
-    assert f"Scan 1 of {part}, {taken(1)}: " in twolocks("history", "show", "1", "--history", DB).err
+    assert f"Scan 1 of {segment}, {taken(1)}: " in twolocks("history", "show", "1", "--history", DB).err
 
 
 def test_list_of_an_empty_history() -> None:
@@ -123,8 +123,8 @@ def test_counts_are_those_of_a_scan_and_of_one_age_the_worst_comes_first() -> No
     lock = {"rule": "storage-network-unrestricted", "category": "network", "endpoint": "blob"}
     with History.open(DB) as history:
         history.record(scan(1, count=2), comparison_of(1, [item(4, 1), item(7, 1, **lock)]))
-        found = [item(4, 2), item(7, 2, **lock), item(2, 2, severity="low"), item(9, 2, **lock), item(6, 2)]
-        history.record(scan(2, count=4), comparison_of(2, found))
+        items = [item(4, 2), item(7, 2, **lock), item(2, 2, severity="low"), item(9, 2, **lock), item(6, 2)]
+        history.record(scan(2, count=4), comparison_of(2, items))
     ended = twolocks("history", "show", "--history", DB)
     assert [line.split("\t")[:3] for line in ended.out.splitlines()] == [
         ["new", "high", "st00006: blob"],
@@ -135,20 +135,20 @@ def test_counts_are_those_of_a_scan_and_of_one_age_the_worst_comes_first() -> No
     ]
     assert ended.err == f"Scan 2, {taken(2)}: 2 new; 3 open\n"
     assert twolocks("history", "diff", "1", "2", "--history", DB).err.endswith(": 2 new; 1 unchanged\n")
-    found = json.loads(twolocks("history", "show", "--history", DB, "--format", "json").out)
-    assert (len(found["changes"]), len(found["open"])) == (3, 5)
+    items = json.loads(twolocks("history", "show", "--history", DB, "--format", "json").out)
+    assert (len(items["changes"]), len(items["open"])) == (3, 5)
 
 
 @pytest.mark.usefixtures("runs")
 def test_show_as_json() -> None:
-    found = json.loads(twolocks("history", "show", "3", "--history", DB, "--format", "json").out)
-    assert sorted(found) == ["changes", "open", "scan"]
-    worse = found["changes"][0]
+    document = json.loads(twolocks("history", "show", "3", "--history", DB, "--format", "json").out)
+    assert sorted(document) == ["changes", "open", "scan"]
+    worse = document["changes"][0]
     assert (worse["news"], worse["severity"], worse["since"]) == ("worse", "critical", taken(1))
     was = {"severity": "high", "reach": "internet", "authentication": "shared", "state": "open"}
     assert worse["was"] == was
-    assert len(found["open"]) == 3
-    assert found["open"][0]["title"] == "Anybody with a key can read all files"
+    assert len(document["open"]) == 3
+    assert document["open"][0]["title"] == "Anybody with a key can read all files"
 
 
 @pytest.mark.usefixtures("runs")
@@ -161,9 +161,9 @@ def test_diff() -> None:
         ["no longer visible", "high", "st00004: blob"],
     ]
     assert ended.err.endswith(": 1 new, 1 raised, 1 fixed, 1 no longer visible;\n  0 unchanged\n")
-    found = json.loads(twolocks("history", "diff", "1", "3", "--history", DB, "--format", "json").out)
-    assert (found["from"]["number"], found["to"]["number"], found["same"]) == (1, 3, 0)
-    assert len(found["changes"]) == 4
+    document = json.loads(twolocks("history", "diff", "1", "3", "--history", DB, "--format", "json").out)
+    assert (document["from"]["number"], document["to"]["number"], document["same"]) == (1, 3, 0)
+    assert len(document["changes"]) == 4
     assert twolocks("history", "diff", "2", "2", "--history", DB).err.endswith(": no changes; 3 unchanged\n")
 
 
@@ -173,10 +173,10 @@ def test_trend() -> None:
     assert ended.out.splitlines() == [
         f"{taken(each)}\t0\t{high}\t0\t0\t0\t0\t0" for each, high in ((1, 3), (2, 3), (3, 2))
     ]
-    found = json.loads(twolocks("history", "trend", "1", "--history", DB, "--format", "json").out)
+    document = json.loads(twolocks("history", "trend", "1", "--history", DB, "--format", "json").out)
     counts = {"critical": 0, "high": 2, "medium": 0, "low": 0, "info": 0, "undecided": 0, "unknown": 0}
     counts |= {"opened": 0, "closed": 0}
-    assert found[2] == {"taken": taken(3), **counts}
+    assert document[2] == {"taken": taken(3), **counts}
 
 
 @pytest.mark.usefixtures("runs")

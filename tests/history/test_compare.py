@@ -108,14 +108,14 @@ def observed(
     passed: Iterable[tuple[str, str]] = (),
     first: FirstId = same_id,
 ) -> Observation:
-    found = Observation(known, taken, first)
+    observation = Observation(known, taken, first)
     for row in rows:
-        found.exposure(row) if isinstance(row, ExposureRow) else found.finding(row)
+        observation.exposure(row) if isinstance(row, ExposureRow) else observation.finding(row)
     for id, rule in passed:
-        found.passed(id, [rule])
+        observation.passed(id, [rule])
     for id in resources:
-        found.resource(id)
-    return found
+        observation.resource(id)
+    return observation
 
 
 def items(*rows: Row, taken: str = MONDAY) -> dict[ItemKey, Item]:
@@ -139,13 +139,13 @@ def changed(
     return compare(known, seen, looked, always, **more)
 
 
-def one(found: Changes) -> Change:
-    assert len(found.changed) == 1, found
-    return found.changed[0]
+def one(changes: Changes) -> Change:
+    assert len(changes.changed) == 1, changes
+    return changes.changed[0]
 
 
-def quiet(found: Changes) -> bool:
-    return not found.changed
+def quiet(changes: Changes) -> bool:
+    return not changes.changed
 
 
 def edit(known: Mapping[ItemKey, Item], **fields: object) -> dict[ItemKey, Item]:
@@ -167,10 +167,10 @@ def test_what_was_not_evaluated_before_is_distinguished(row: Row, word: str) -> 
         asked.append((resource, word))
         return False
 
-    found = compare({}, observed({}, [row], first=first_id), COVERAGE, before)
-    assert one(found).kind == "first-looked"
+    changes = compare({}, observed({}, [row], first=first_id), COVERAGE, before)
+    assert one(changes).kind == "first-looked"
     assert asked == [(account("st"), word)]
-    assert not found.alerts()
+    assert not changes.alerts()
 
 
 def test_what_is_accepted_from_the_start_is_not_new() -> None:
@@ -180,9 +180,9 @@ def test_what_is_accepted_from_the_start_is_not_new() -> None:
 
 def test_the_same_again_is_no_change_and_keeps_its_age() -> None:
     known = items(exposure(), finding())
-    found = changed(known, observed(known, [exposure(), finding()]))
-    assert quiet(found)
-    assert [(item.since, item.seen) for item in found.unchanged] == [(MONDAY, TUESDAY)] * 2
+    changes = changed(known, observed(known, [exposure(), finding()]))
+    assert quiet(changes)
+    assert [(item.since, item.seen) for item in changes.unchanged] == [(MONDAY, TUESDAY)] * 2
 
 
 def test_an_id_that_differs_in_case_is_the_same() -> None:
@@ -193,8 +193,8 @@ def test_an_id_that_differs_in_case_is_the_same() -> None:
 
 def test_a_second_container_is_new_beside_the_first() -> None:
     known = items(exposure(endpoint="blob/a"))
-    found = changed(known, observed(known, [exposure(endpoint="blob/a"), exposure(endpoint="blob/b")]))
-    assert (one(found).kind, one(found).item.endpoint) == ("new", "blob/b")
+    changes = changed(known, observed(known, [exposure(endpoint="blob/a"), exposure(endpoint="blob/b")]))
+    assert (one(changes).kind, one(changes).item.endpoint) == ("new", "blob/b")
 
 
 def test_fixed_and_seen_again_is_reopened_with_its_first_day() -> None:
@@ -249,9 +249,9 @@ def test_worse_and_better(was: Row, now: Row, news: str, why: str) -> None:
 
 def test_one_lock_wider_and_the_other_stronger_is_neither_worse_nor_better() -> None:
     known = items(exposure(reach="azure", auth="anonymous"))
-    found = changed(known, observed(known, [exposure(reach="internet", auth="shared")]))
-    assert quiet(found)
-    assert found.unchanged[0].reach == "internet"
+    changes = changed(known, observed(known, [exposure(reach="internet", auth="shared")]))
+    assert quiet(changes)
+    assert changes.unchanged[0].reach == "internet"
 
 
 # What is not seen
@@ -312,8 +312,8 @@ def test_another_rule_that_is_undecided_keeps_nothing() -> None:
 )
 def test_an_endpoint_that_is_not_listed_is_kept_while_a_lock_of_its_resource_is_inconclusive(possible: Row) -> None:
     known = items(exposure(endpoint="blob/a"))
-    found = changed(known, observed(known, [possible]))
-    assert [change.kind for change in found.changed if change.item.endpoint == "blob/a"] == ["unseen"]
+    changes = changed(known, observed(known, [possible]))
+    assert [change.kind for change in changes.changed if change.item.endpoint == "blob/a"] == ["unseen"]
 
 
 def test_a_child_that_is_gone_is_fixed() -> None:
@@ -332,23 +332,23 @@ def test_a_resource_that_was_not_visible_is_kept_unless_it_is_certain_that_it_is
 
 def test_what_was_lost_before_is_lost_quietly() -> None:
     known = edit(items(exposure()), visible=False)
-    found = changed(known, observed(known, resources=[]))
-    assert quiet(found)
-    assert found.unchanged == list(known.values())
+    changes = changed(known, observed(known, resources=[]))
+    assert quiet(changes)
+    assert changes.unchanged == list(known.values())
 
 
 def test_nothing_is_fixed_where_the_re_verification_failed() -> None:
     known = items(exposure(), finding())
     seen = observed(known, [exposure(severity=None, state="closed")], passed=[(account("st"), "plain-http")])
-    found = changed(known, seen, is_unconfirmed=lambda _: True)
-    assert {(each.kind, each.why) for each in found.changed} == {("unseen", "re-verification could not read it")}
+    changes = changed(known, seen, is_unconfirmed=lambda _: True)
+    assert {(each.kind, each.why) for each in changes.changed} == {("unseen", "re-verification could not read it")}
 
 
 def test_what_is_fixed_stays_fixed_in_silence() -> None:
     known = edit(items(exposure()), state="fixed")
-    found = changed(known, observed(known))
-    assert quiet(found)
-    assert not found.unchanged
+    changes = changed(known, observed(known))
+    assert quiet(changes)
+    assert not changes.unchanged
 
 
 # What a scan looked at
@@ -367,9 +367,9 @@ def test_what_is_fixed_stays_fixed_in_silence() -> None:
 )
 def test_outside_of_what_was_looked_at_nothing_changes(looked: ScanCoverage) -> None:
     known = items(exposure(), finding())
-    found = changed(known, observed(known), looked)
-    assert quiet(found)
-    assert not found.unchanged
+    changes = changed(known, observed(known), looked)
+    assert quiet(changes)
+    assert not changes.unchanged
 
 
 def test_a_subscription_that_vanished_is_lost_not_fixed() -> None:
@@ -390,9 +390,9 @@ def test_a_scan_of_a_group_fixes_what_is_gone_there_and_nothing_outside_it() -> 
     known = items(exposure(), finding(), exposure(outside), finding(outside))
     group = f"/subscriptions/{SUB}/resourcegroups/rg"
     looked = ScanCoverage({SUB}, {"plain-http"}, {TYPE}, unfiltered=False, whole_scopes={group})
-    found = changed(known, observed(known, resources=[]), looked, is_gone=lambda _: True)
-    assert [(each.kind, each.item.resource) for each in found.changed] == [("fixed", account("st"))] * 2
-    assert not found.unchanged
+    changes = changed(known, observed(known, resources=[]), looked, is_gone=lambda _: True)
+    assert [(each.kind, each.item.resource) for each in changes.changed] == [("fixed", account("st"))] * 2
+    assert not changes.unchanged
 
 
 def test_a_slot_that_is_seen_fixes_nothing_of_its_site_nor_of_another_slot() -> None:
@@ -406,21 +406,21 @@ def test_a_slot_that_is_seen_fixes_nothing_of_its_site_nor_of_another_slot() -> 
             each.kind for each in changed(known, seen, ScanCoverage({SUB}, set(), types, unfiltered=whole)).changed
         ] == news
     seen = observed(known, [exposure(site, "app")], resources=[site])
-    found = changed(known, seen, ScanCoverage({SUB}, set(), types), is_gone=lambda id: "/slots/" in id)
-    assert [(each.kind, each.why) for each in found.changed] == [("fixed", "the resource no longer exists")] * 2
+    changes = changed(known, seen, ScanCoverage({SUB}, set(), types), is_gone=lambda id: "/slots/" in id)
+    assert [(each.kind, each.why) for each in changes.changed] == [("fixed", "the resource no longer exists")] * 2
 
 
 def test_a_subscription_or_a_group_that_is_seen_fixes_nothing_of_another() -> None:
-    places = [
+    scopes = [
         f"/subscriptions/{SUB}",
         f"/subscriptions/{SUB}/resourceGroups/a",
         f"/subscriptions/{SUB}/resourceGroups/b",
     ]
-    known = items(*(finding(place) for place in places))
-    for place in places:
+    known = items(*(finding(scope) for scope in scopes))
+    for scope in scopes:
         assert [
-            each.item.resource for each in changed(known, observed(known, resources=[place])).of(ChangeKind.fixed)
-        ] == [place]
+            each.item.resource for each in changed(known, observed(known, resources=[scope])).of(ChangeKind.fixed)
+        ] == [scope]
 
 
 def test_a_rule_counts_by_its_first_id() -> None:
@@ -439,10 +439,10 @@ def test_paging_counts_exposures_and_findings_that_no_exposure_shows() -> None:
         finding(rule="anonymous", category="anonymous-access", severity="high"),
         finding(rule="x", severity="low"),
     ]
-    found = changed({}, observed({}, rows))
-    assert {each.item.rule for each in found.alerts(Severity.high)} == {"", "plain-http"}
-    assert len(found.alerts()) == 3
-    assert len(found.of(ChangeKind.new, ChangeKind.fixed)) == 4
+    changes = changed({}, observed({}, rows))
+    assert {each.item.rule for each in changes.alerts(Severity.high)} == {"", "plain-http"}
+    assert len(changes.alerts()) == 3
+    assert len(changes.of(ChangeKind.new, ChangeKind.fixed)) == 4
 
 
 def test_fixed_and_better_page_no_one() -> None:
@@ -493,9 +493,9 @@ def test_a_document_says_the_same_as_its_rows() -> None:
     seen = observe(document([exposure()], {account("st"): ["plain-http"]}, [container("a")]), known)
     assert sorted(seen.closed.values()) == [False, False]
     assert seen.is_present(account("st"))
-    found = changed(known, seen)
-    assert [each.kind for each in found.changed] == ["fixed"] * 3
-    assert len(found.unchanged) == 1
+    changes = changed(known, seen)
+    assert [each.kind for each in changes.changed] == ["fixed"] * 3
+    assert len(changes.unchanged) == 1
 
 
 @pytest.mark.parametrize(
@@ -542,8 +542,8 @@ def test_a_gap_below_a_subscription_keeps_what_lies_below_it() -> None:
     )
     possible = finding(plan, rule="anonymous", category="network", status="unknown")
     at = ScanCoverage({SUB}, set(), {"microsoft.security/pricings/extensions", "microsoft.security/pricings"})
-    found = changed(known, observed(known, [possible], resources=[item.resource for item in known.values()]), at)
-    assert {each.item.resource.rpartition("/")[2]: each.kind for each in found.changed} == {
+    changes = changed(known, observed(known, [possible], resources=[item.resource for item in known.values()]), at)
+    assert {each.item.resource.rpartition("/")[2]: each.kind for each in changes.changed} == {
         "x": "unseen",
         "vm": "fixed",
     }
@@ -563,8 +563,8 @@ def test_what_is_fixed_was_seen_for_certain() -> None:
 def test_what_counts_is_an_exposure_or_a_finding_that_no_exposure_shows() -> None:
     rows = (exposure(), finding(), finding(rule="anonymous", category="network"))
     assert [item.is_counted for item in items(*rows).values()] == [True, True, False]
-    found = Changes([Change(ChangeKind.new, item) for item in items(*rows).values()])
-    assert [each.item.rule for each in found.counted(ChangeKind.new)] == ["", "plain-http"]
+    changes = Changes([Change(ChangeKind.new, item) for item in items(*rows).values()])
+    assert [each.item.rule for each in changes.counted(ChangeKind.new)] == ["", "plain-http"]
 
 
 @pytest.mark.parametrize(
@@ -579,8 +579,8 @@ def test_what_counts_is_an_exposure_or_a_finding_that_no_exposure_shows() -> Non
 )
 def test_the_severity_says_first_whether_it_is_worse(was: dict[str, str], now: dict[str, str], news: str) -> None:
     known = items(exposure(**was))
-    found = changed(known, observed(known, [exposure(**now)]))
-    assert [each.kind for each in found.changed] == ([news] if news else [])
+    changes = changed(known, observed(known, [exposure(**now)]))
+    assert [each.kind for each in changes.changed] == ([news] if news else [])
 
 
 # What a history remembers of two moments
@@ -609,10 +609,10 @@ def test_between_two_moments(was: dict[str, str] | None, now: dict[str, str], lo
     item = items(exposure())["exposure", exposure().fingerprint]
     before = None if was is None else msgspec.structs.replace(item, **was)
     after = msgspec.structs.replace(item, **now)
-    found = change_between(before, after, evaluated=looked)
-    assert (found.kind if isinstance(found, Change) else "") == news
-    assert (found.item if isinstance(found, Change) else found) == after
-    assert not isinstance(found, Change) or found.was == before
+    result = change_between(before, after, evaluated=looked)
+    assert (result.kind if isinstance(result, Change) else "") == news
+    assert (result.item if isinstance(result, Change) else result) == after
+    assert not isinstance(result, Change) or result.was == before
 
 
 # What holds for any estate
@@ -649,12 +649,12 @@ looks = st.builds(
 some = settings(max_examples=80, deadline=None)
 
 
-def after(known: Mapping[ItemKey, Item], found: Changes) -> dict[ItemKey, Item]:
+def after(known: Mapping[ItemKey, Item], changes: Changes) -> dict[ItemKey, Item]:
     """What is remembered after a scan."""
     return {
         **known,
-        **{each.item.key: each.item for each in found.changed},
-        **{item.key: item for item in found.unchanged},
+        **{each.item.key: each.item for each in changes.changed},
+        **{item.key: item for item in changes.unchanged},
     }
 
 
@@ -679,14 +679,14 @@ def test_nothing_is_fixed_without_a_verdict(
     first: list[Row], then: list[Row], seen: set[str], looked: ScanCoverage, gone: bool
 ) -> None:
     known = items(*first)
-    found = changed(known, observed(known, then, resources=seen), looked, is_gone=lambda _: gone)
-    for change in found.of(ChangeKind.fixed):
+    changes = changed(known, observed(known, then, resources=seen), looked, is_gone=lambda _: gone)
+    for change in changes.of(ChangeKind.fixed):
         item = change.item
         assert top_of(item.resource) in {top_of(id) for id in seen} or gone or item.key in observed(known, then).closed
         for row in then:
             if isinstance(row, FindingRow) and row.status in ("unknown", "error") and row.rule == item.rule:
                 assert not item.resource.lower().startswith(row.resource.lower())
-    for change in found.of(ChangeKind.no_longer_visible):
+    for change in changes.of(ChangeKind.no_longer_visible):
         assert (change.item.state, change.item.seen) == (known[change.item.key].state, MONDAY)
 
 
@@ -697,8 +697,8 @@ def test_outside_of_what_was_looked_at_nothing_is_touched(
 ) -> None:
     known = items(*first)
     new = observed(known, then, resources=seen)
-    found = changed(known, new, looked)
-    touched = {each.item.key for each in found.changed} | {item.key for item in found.unchanged}
+    changes = changed(known, new, looked)
+    touched = {each.item.key for each in changes.changed} | {item.key for item in changes.unchanged}
     for key in touched - set(new.items):
         item = known[key]
         assert SUB in looked.subscriptions or (looked.unfiltered and SUB in looked.previous_subscriptions)
@@ -735,8 +735,8 @@ def test_fixed_then_seen_is_reopened(rows: list[Row]) -> None:
 def test_a_resource_that_is_listed_and_could_not_be_read_is_not_gone() -> None:
     known = items(exposure(), finding())
     refused = [finding(rule="anonymous", status="unknown", category="anonymous-access"), finding(status="unknown")]
-    found = changed(known, observed(known, refused, resources=()), is_gone=lambda _: True)
-    assert {each.kind for each in found.changed} == {"unseen"}
+    changes = changed(known, observed(known, refused, resources=()), is_gone=lambda _: True)
+    assert {each.kind for each in changes.changed} == {"unseen"}
 
 
 def test_a_list_that_is_refused_hides_its_own_type_alone() -> None:

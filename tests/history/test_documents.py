@@ -54,21 +54,21 @@ def keyed(name: str, **more: Any) -> Json:
 
 def test_a_file_and_itself_do_not_differ() -> None:
     scheduled_run = taken("night.jsonl", keyed("stjournal"), closed("starkiv"))
-    found, _ = compare(scheduled_run, scheduled_run)
-    assert {name: rows for name, rows in found.items() if isinstance(rows, list) and rows and name != "notes"} == {}
-    assert found["same"] > 0
+    document, _ = compare(scheduled_run, scheduled_run)
+    assert {name: rows for name, rows in document.items() if isinstance(rows, list) and rows and name != "notes"} == {}
+    assert document["same"] > 0
 
 
 def test_new_fixed_and_changed() -> None:
     one = {"ipRules": [{"value": "198.51.100.7"}], "defaultAction": "Deny", "bypass": "None", "virtualNetworkRules": []}
     old = taken("old.jsonl", keyed("stto"), closed("stny"), keyed("stfire", networkAcls=one))
     new = taken("new.jsonl", closed("stto"), keyed("stny"), keyed("stfire"))
-    found, _ = compare(old, new)
-    assert "stny: file" in endpoints(found["new"])
-    assert all(endpoint.startswith("stny") for endpoint in endpoints(found["new"]))
-    assert "stto: file" in endpoints(found["fixed"])
-    assert all(endpoint.startswith("stto") for endpoint in endpoints(found["fixed"]))
-    why = {row["endpoint"]: row["why"] for row in found["changed"]}
+    document, _ = compare(old, new)
+    assert "stny: file" in endpoints(document["new"])
+    assert all(endpoint.startswith("stny") for endpoint in endpoints(document["new"]))
+    assert "stto: file" in endpoints(document["fixed"])
+    assert all(endpoint.startswith("stto") for endpoint in endpoints(document["fixed"]))
+    why = {row["endpoint"]: row["why"] for row in document["changed"]}
     assert why["file"] == "medium -> high, reach selected -> internet"
     back, _ = compare(new, old)
     assert {row["why"] for row in back["changed"]} == {"high -> medium, reach internet -> selected"}
@@ -76,11 +76,11 @@ def test_new_fixed_and_changed() -> None:
 
 def test_a_resource_that_is_not_there_is_vanished_and_not_fixed() -> None:
     old, new = taken("old.jsonl", keyed("stto"), closed("stx")), taken("new.jsonl", closed("stx"))
-    found, _ = compare(old, new)
-    assert found["fixed"] == []
-    assert "stto: file" in endpoints(found["vanished"])
-    assert {row["why"] for row in found["vanished"]} == {"its resource is not in the new file"}
-    assert found["vanished_resources"] == [f"{STORAGE}/stto"]
+    document, _ = compare(old, new)
+    assert document["fixed"] == []
+    assert "stto: file" in endpoints(document["vanished"])
+    assert {row["why"] for row in document["vanished"]} == {"its resource is not in the new file"}
+    assert document["vanished_resources"] == [f"{STORAGE}/stto"]
     back, _ = compare(new, old)
     assert back["appeared_resources"] == [f"{STORAGE}/stto"]
     assert "stto: file" in endpoints(back["new"])
@@ -90,21 +90,21 @@ def test_what_cannot_be_decided_any_more_is_unknown_now() -> None:
     whole = taken("old.jsonl", public("stjournal"), container("scans"))
     store = public("stjournal")
     gap = f"{ACCOUNT}/blobServices/default/containers"
-    part = taken("new.jsonl", store, gaps=(gap,))
-    found, ended = compare(whole, part)
-    assert found["fixed"] == []
-    assert "stjournal: blob/scans" in endpoints(found["unknown"])
+    segment = taken("new.jsonl", store, gaps=(gap,))
+    document, ended = compare(whole, segment)
+    assert document["fixed"] == []
+    assert "stjournal: blob/scans" in endpoints(document["unknown"])
     assert "The new scan is incomplete: what it could not read does not count as fixed" in ended.err
-    back, _ = compare(part, whole)
+    back, _ = compare(segment, whole)
     assert {row["why"] for row in back["new"] if row["endpoint"] == "blob/scans"} == {"it was inconclusive before"}
 
 
 def test_an_endpoint_that_was_open_and_was_not_assessed_now_is_no_longer_visible() -> None:
     old = taken("old.jsonl", keyed("stto"))
     new = taken("new.jsonl", keyed("stto", publicNetworkAccess="Sometimes"))
-    found, _ = compare(old, new)
-    assert {"stto: blob", "stto: file"} <= endpoints(found["unknown"])
-    assert found["fixed"] == []
+    document, _ = compare(old, new)
+    assert {"stto: blob", "stto: file"} <= endpoints(document["unknown"])
+    assert document["fixed"] == []
     back, _ = compare(new, old)
     assert {"stto: blob", "stto: file"} <= endpoints(back["new"])
     twolocks("scan", "--from", "new.jsonl", "--out", "now.json")
@@ -114,9 +114,9 @@ def test_an_endpoint_that_was_open_and_was_not_assessed_now_is_no_longer_visible
 def test_a_rule_that_was_not_evaluated_before_is_not_new() -> None:
     twolocks("scan", "--from", taken("n.jsonl", keyed("stjournal")), "--out", "new.json", "--fail-on", "never")
     twolocks("scan", "--from", "n.jsonl", "--out", "old.json", "--fail-on", "never", "--only", "sql-*")
-    found, _ = compare("old.json", "new.json")
-    assert found["new"] == []
-    assert "stjournal: file" in endpoints(found["first_judged"])
+    document, _ = compare("old.json", "new.json")
+    assert document["new"] == []
+    assert "stjournal: file" in endpoints(document["first_judged"])
     back, _ = compare("new.json", "old.json")
     assert back["fixed"] == []
     assert "stjournal: file" in endpoints(back["vanished"])
@@ -125,9 +125,9 @@ def test_a_rule_that_was_not_evaluated_before_is_not_new() -> None:
 def test_the_first_resource_of_a_type_is_new() -> None:
     old = taken("old.jsonl", *storage(closed("stx")))
     new = taken("new.jsonl", *storage(closed("stx")), *server(("0.0.0.0", "255.255.255.255")))
-    found, _ = compare(old, new)
-    assert "sqlfag: tds" in endpoints(found["new"])
-    assert found["first_judged"] == []
+    document, _ = compare(old, new)
+    assert "sqlfag: tds" in endpoints(document["new"])
+    assert document["first_judged"] == []
 
 
 def test_another_subscription_is_no_fix() -> None:
@@ -135,10 +135,10 @@ def test_another_subscription_is_no_fix() -> None:
     text = Path("old.jsonl").read_text().replace(SUB, "00000000-0000-4000-8000-000000000001")
     Path("new.jsonl").write_text(text)
     seal(Path("new.jsonl"))
-    found, _ = compare(old, "new.jsonl")
-    assert found["fixed"] == found["new"] == []
-    assert {row["why"] for row in found["vanished"]} == {"its subscription is not in the new file"}
-    assert found["first_judged"]
+    document, _ = compare(old, "new.jsonl")
+    assert document["fixed"] == document["new"] == []
+    assert {row["why"] for row in document["vanished"]} == {"its subscription is not in the new file"}
+    assert document["first_judged"]
 
 
 def test_the_table_and_the_files() -> None:

@@ -192,7 +192,7 @@ def test_a_value_that_no_version_writes_is_damage(file: Path, table: str, column
     assert record is not None
     with closing(sqlite3.connect(file)) as raw, raw:
         raw.execute(f"UPDATE {table} SET {column} = ?", [value])
-    said: list[str] = []
+    texts: list[str] = []
     with History.open(str(file)) as history:
         for read in (
             lambda: history.last(record.selection),
@@ -203,9 +203,9 @@ def test_a_value_that_no_version_writes_is_damage(file: Path, table: str, column
             try:
                 read()
             except HistoryError as error:
-                said.append(error.what)
-    assert said
-    assert all(each.startswith("the history is damaged") for each in said), said
+                texts.append(error.what)
+    assert texts
+    assert all(each.startswith("the history is damaged") for each in texts), texts
 
 
 def test_a_history_with_overwritten_pages_is_damaged(file: Path) -> None:

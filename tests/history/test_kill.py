@@ -66,11 +66,11 @@ def _killed(url: str, first: int, wait: float) -> str:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    said = b""
+    text = b""
     while more := os.read(into, 4096):
-        said += more
+        text += more
     os.close(into)
-    return said.decode()
+    return text.decode()
 
 
 def test_kill_9_at_random_points_of_the_writing(url: str) -> None:
@@ -86,8 +86,8 @@ def test_kill_9_at_random_points_of_the_writing(url: str) -> None:
         span = time.monotonic() - started
     inside = 0
     for _ in range(POINTS):
-        said = _killed(url, model.runs + 1, chance.uniform(0, 2 * span))
-        inside += said.endswith("b")
+        text = _killed(url, model.runs + 1, chance.uniform(0, 2 * span))
+        inside += text.endswith("b")
         if "://" not in url:
             with closing(sqlite3.connect(url)) as raw:
                 assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -95,7 +95,7 @@ def test_kill_9_at_random_points_of_the_writing(url: str) -> None:
         with History.open(url) as history:
             # The night that was killed is there as a whole or not at all; each that was over is there.
             there = len(all_scans(history))
-            assert said.count("e") <= there - model.runs <= said.count("b")
+            assert text.count("e") <= there - model.runs <= text.count("b")
             while model.runs < there:
                 changes = model.next()
             assert history.known({SUB}) == model.known

@@ -98,7 +98,7 @@ def test_the_migrations_make_what_the_code_expects(url: str) -> None:
 
 def described(connection: Connection) -> dict[str, Any]:
     """Return everything that decides what the tables take and how they are kept, but the order of columns."""
-    found: dict[str, Any] = {}
+    document: dict[str, Any] = {}
     tables = inspect(connection)
     for name in tables.get_table_names():
         columns = {
@@ -106,11 +106,11 @@ def described(connection: Connection) -> dict[str, Any]:
         }
         key, foreign = tables.get_pk_constraint(name), tables.get_foreign_keys(name)
         unique, indexes = tables.get_unique_constraints(name), tables.get_indexes(name)
-        found[name] = [columns, key, *(sorted(each, key=str) for each in (foreign, unique, indexes))]
+        document[name] = [columns, key, *(sorted(each, key=str) for each in (foreign, unique, indexes))]
     kept = "SELECT relname, reloptions FROM pg_class WHERE relkind = 'r' AND reloptions IS NOT NULL ORDER BY relname"
     if connection.dialect.name == "sqlite":
         kept = "SELECT name, sql LIKE '%WITHOUT ROWID' FROM sqlite_master WHERE type = 'table' ORDER BY name"
-    return {**found, "": [tuple(each) for each in connection.execute(text(kept))]}
+    return {**document, "": [tuple(each) for each in connection.execute(text(kept))]}
 
 
 def test_a_new_history_has_the_tables_that_the_migrations_make(url: str) -> None:
@@ -137,8 +137,8 @@ print("alembic" in sys.modules)
 
 
 def test_revisions_follow_each_other() -> None:
-    found = schema.revisions()
-    assert found == [f"{number:04}" for number in range(7, len(found) + 7)]
+    matches = schema.revisions()
+    assert matches == [f"{number:04}" for number in range(7, len(matches) + 7)]
 
 
 @pytest.mark.parametrize("revision", ["0001", "0006", "0000"])
@@ -155,8 +155,8 @@ def test_a_history_from_before_the_first_release_is_refused(url: str, server: Se
             f"the history has schema {number}, of a version before the first release; this version supports "
             f"{schema.revisions()[0].lstrip('0')} and later"
         )
-        place = "give another database" if "://" in url else "move this file away"
-        assert caught.value.do == f"start a new history: {place}, then scan; nothing is new in its first scan"
+        advice = "give another database" if "://" in url else "move this file away"
+        assert caught.value.do == f"start a new history: {advice}, then scan; nothing is new in its first scan"
     give_revision(url, server, schema.revisions()[0])
     with History.open(url) as history:
         assert history.known({SUB}) == expected(1)[0]

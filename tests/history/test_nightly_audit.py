@@ -41,9 +41,9 @@ def again(file: Path, history: str, folder: Path, *words: str) -> RunResult:
 
 
 def tagged() -> list[Json]:
-    found = storage(public("stprod"), container("x", above=f"{STORAGE}/stprod/blobServices/default/containers"))
-    found[0]["tags"] = {"env": "prod"}
-    return found
+    result = storage(public("stprod"), container("x", above=f"{STORAGE}/stprod/blobServices/default/containers"))
+    result[0]["tags"] = {"env": "prod"}
+    return result
 
 
 # Files

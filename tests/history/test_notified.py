@@ -17,10 +17,10 @@ def write(
     """A scan with these changes, that tells these names; its id."""
     subscriptions = sorted({each.resource.split("/")[2] for _, each in changes} or {SUB})
     record = scan(scheduled_run, *subscriptions, selection=selection, id=f"{selection}{scheduled_run}")
-    found = Changes([Change(ChangeKind(kind), each) for kind, each in changes])
+    result = Changes([Change(ChangeKind(kind), each) for kind, each in changes])
 
     def comparison_of(known: Mapping[ItemKey, Item], before: object, last: object) -> Changes:
-        return found
+        return result
 
     with History.open(url) as history:
         notified.start(history, names, selection)
@@ -30,8 +30,8 @@ def write(
 
 def late(url: str, scan: str, *, name: str = "ops", selection: str = "all", of: tuple[str, ...] = (SUB,)) -> set[str]:
     with History.open(url) as history:
-        found = notified.reported(history, name, selection, scan, set(of))
-    return {f"{each.kind} {each.item.fingerprint[:8]}" for each in found.missed}
+        reported = notified.reported(history, name, selection, scan, set(of))
+    return {f"{each.kind} {each.item.fingerprint[:8]}" for each in reported.missed}
 
 
 def told(url: str, scan: str, *items: Item, name: str = "ops", selection: str = "all") -> None:
@@ -127,7 +127,7 @@ def test_a_scan_that_is_not_in_the_history_is_not_noted(url: str) -> None:
 
 @pytest.mark.parametrize("count", [1, 2500])
 def test_many_items_at_once(url: str, count: int) -> None:
-    many = [item(place) for place in range(count)]
+    many = [item(position) for position in range(count)]
     write(url, 1, *(("new", each) for each in many), names=("ops",))
     second = write(url, 2, names=("ops",))
     assert len(late(url, second)) == count

@@ -64,8 +64,8 @@ def scanned(file: str, *words: str, only: str = "own-*", out: str = "out.json") 
     history = ("--history", "h.db", "--rules", "mine", "--only", only, "--fail-on", "never")
     ended = twolocks("scan", "--from", file, *history, "--out", out, *words)
     assert ended.code in (0, 3), ended.err
-    found: dict[str, Any] = json.loads(Path(out).read_text())
-    return found
+    result: dict[str, Any] = json.loads(Path(out).read_text())
+    return result
 
 
 def moved(document: dict[str, Any]) -> dict[str, int]:
@@ -73,9 +73,9 @@ def moved(document: dict[str, Any]) -> dict[str, int]:
     return {kind: count for kind, count in document["changes"]["counts"].items() if count and kind != "open"}
 
 
-def of_chain(place: int, order: int) -> str:
+def of_chain(position: int, order: int) -> str:
     """The rule after so many renames. `order`: -1 where the author put the newest old id first."""
-    return row(CHAIN[place], more=f"aliases = {CHAIN[:place][::order]}" if place else "")
+    return row(CHAIN[position], more=f"aliases = {CHAIN[:position][::order]}" if position else "")
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -85,12 +85,12 @@ def test_a_rule_that_was_renamed_several_times_goes_on(renames: int, order: int)
     rules(of_chain(0, order))
     first = scanned(faulty)
     assert first["changes"]["baseline"]
-    for place in range(1, renames + 1):
-        rules(of_chain(place, order))
-        again = scanned(faulty, only=CHAIN[place - 1] if place % 2 else "own-*")
+    for position in range(1, renames + 1):
+        rules(of_chain(position, order))
+        again = scanned(faulty, only=CHAIN[position - 1] if position % 2 else "own-*")
         assert moved(again) == {}
         (finding,) = again["findings"]
-        assert (finding["rule"], finding["new"]) == (CHAIN[place], False)
+        assert (finding["rule"], finding["new"]) == (CHAIN[position], False)
         if order == 1:
             assert finding["fingerprint"] == first["findings"][0]["fingerprint"]
     assert moved(scanned(mended)) == {"fixed": 1}
@@ -99,11 +99,11 @@ def test_a_rule_that_was_renamed_several_times_goes_on(renames: int, order: int)
 
 def test_one_selection_by_any_id_of_a_rule_is_one_trend() -> None:
     file = storage("bad.jsonl", **{HTTP: False})
-    for place, names in enumerate((CHAIN[:1], CHAIN[:2], CHAIN[:3])):
-        rules(of_chain(place, 1))
+    for position, names in enumerate((CHAIN[:1], CHAIN[:2], CHAIN[:3])):
+        rules(of_chain(position, 1))
         for name in names:
-            found = scanned(file, only=name)
-    assert len(found["changes"]["trend"]) == 6
+            document = scanned(file, only=name)
+    assert len(document["changes"]["trend"]) == 6
 
 
 @pytest.mark.parametrize("name", CHAIN[:3])
@@ -112,10 +112,10 @@ def test_settings_and_waivers_name_a_rule_by_any_id(name: str) -> None:
     rules(of_chain(2, 1))
     Path("own.toml").write_text(f'[severity.{name}]\nto = "low"\nreason = "r"\n')
     Path("waivers.toml").write_text(entry(name))
-    found = scanned(file, "--config", "own.toml", "--waivers", "waivers.toml", only=name.upper())
-    (finding,) = found["findings"]
+    document = scanned(file, "--config", "own.toml", "--waivers", "waivers.toml", only=name.upper())
+    (finding,) = document["findings"]
     assert (finding["severity"], finding["status"]) == ("low", "waived")
-    assert found["coverage"]["notes"] == []
+    assert document["coverage"]["notes"] == []
     assert twolocks("rules", "show", name, "--rules", "mine").out.splitlines()[0].startswith("T (transport; medium)")
     ended = twolocks("scan", "--from", file, "--rules", "mine", "--only", "own-*", "--skip", name)
     assert (ended.code, "these options select no rule" in ended.err) == (2, True)
@@ -147,7 +147,7 @@ def test_a_findings_file_of_an_old_id_can_be_waived_and_compared() -> None:
 
 # Merged rules
 
-PARTS = [{HTTP: not http, TLS: "TLS1_0" if tls else "TLS1_2"} for http, tls in ((1, 1), (1, 0), (0, 1))]
+SETTINGS = [{HTTP: not http, TLS: "TLS1_0" if tls else "TLS1_2"} for http, tls in ((1, 1), (1, 0), (0, 1))]
 MERGED = '[[own-both.merged]]\nids = ["own-http"]\n[[own-both.merged]]\nids = ["own-old-tls", "own-tls"]\n'
 TWO = (
     row("own-http"),
@@ -164,7 +164,7 @@ ALWAYS = ("allowBlobPublicAccess", "[false]")
 """A question that fails on the account."""
 
 
-@pytest.mark.parametrize("properties", PARTS, ids=["both", "the first", "the second"])
+@pytest.mark.parametrize("properties", SETTINGS, ids=["both", "the first", "the second"])
 def test_findings_of_merged_rules_are_neither_new_nor_fixed(properties: dict[str, Any]) -> None:
     bad = storage("bad.jsonl", allowBlobPublicAccess=True, **properties)
     rules(*TWO)
@@ -181,7 +181,7 @@ def test_findings_of_merged_rules_are_neither_new_nor_fixed(properties: dict[str
 
 
 def test_a_rule_that_was_renamed_after_it_was_merged_goes_on() -> None:
-    file = storage("bad.jsonl", allowBlobPublicAccess=True, **PARTS[2])
+    file = storage("bad.jsonl", allowBlobPublicAccess=True, **SETTINGS[2])
     rules(*TWO)
     scanned(file)
     rules(both(*ALWAYS).replace("own-both", "own-all").replace('why = "w"', 'why = "w"\naliases = ["own-both"]'))
@@ -206,13 +206,13 @@ def test_a_waiver_of_a_part_accepts_only_that_part(waived: tuple[str, ...], stat
     file = storage("bad.jsonl", allowBlobPublicAccess=True)
     rules(both(*ALWAYS))
     Path("waivers.toml").write_text("".join(map(entry, waived)))
-    found = scanned(file, "--waivers", "waivers.toml")
-    assert [each["status"] for each in found["findings"]] == [status]
+    document = scanned(file, "--waivers", "waivers.toml")
+    assert [each["status"] for each in document["findings"]] == [status]
     notes = [
         f"waivers.toml:1: {id} on st is not covered: that rule is now a part of own-both; name own-both"
         for id in waived
     ]
-    assert found["coverage"]["notes"] == (notes if status == "fail" else [])
+    assert document["coverage"]["notes"] == (notes if status == "fail" else [])
 
 
 def entry(rule: str, expires: str = "2026-12-31") -> str:
@@ -263,7 +263,7 @@ def test_a_severity_of_a_part_lowers_no_other_part(given: dict[str, str], severi
 
 
 def test_a_finding_of_a_part_is_not_waived_from_an_old_file() -> None:
-    file = storage("bad.jsonl", allowBlobPublicAccess=True, **PARTS[0])
+    file = storage("bad.jsonl", allowBlobPublicAccess=True, **SETTINGS[0])
     rules(*TWO)
     old = scanned(file, out="old.json")
     rules(both(*ALWAYS))
@@ -447,8 +447,8 @@ def test_a_severity_of_one_type_comes_before_that_of_all() -> None:
     def severity(*names: str) -> str:
         text = "".join(f'[severity."{id}"]\nto = "{to}"\nreason = "r"\n' for id, to in (each.split() for each in names))
         Path("own.toml").write_text(text)
-        found = scanned(file, "--config", "own.toml", only="my-switch")["findings"]
-        return str(next(each["severity"] for each in found if each["status"] == "fail"))
+        document = scanned(file, "--config", "own.toml", only="my-switch")["findings"]
+        return str(next(each["severity"] for each in document if each["status"] == "fail"))
 
     account = "my-switch:microsoft.storage/storageAccounts"
     assert severity(f"{account} low") == "low"

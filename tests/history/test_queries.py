@@ -30,10 +30,10 @@ def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def filled(url: str) -> History:
-    found = History.open(url)
+    result = History.open(url)
     for number in range(1, NIGHTS + 1):
-        scheduled_run(found, number, 60)
-    return found
+        scheduled_run(result, number, 60)
+    return result
 
 
 def model(scheduled_run: int) -> dict[ItemKey, Item]:
@@ -56,14 +56,14 @@ def open_in(known: Mapping[ItemKey, Item]) -> set[tuple[ItemKey, str, str]]:
 
 @pytest.mark.parametrize("number", [1, 2, 9, NIGHTS])
 def test_a_scan_shows_what_changed_and_what_stood_open_then(history: History, number: int) -> None:
-    found = show(history, str(number))
+    scan_details = show(history, str(number))
     was, now = model(number - 1), model(number)
-    assert found.scan.number == number
-    assert {(each.key, each.severity, each.since) for each in found.open} == open_in(now)
-    assert [each.since for each in found.open] == sorted(each.since for each in found.open)
-    changed = {each.item.key for each in found.changes}
+    assert scan_details.scan.number == number
+    assert {(each.key, each.severity, each.since) for each in scan_details.open} == open_in(now)
+    assert [each.since for each in scan_details.open] == sorted(each.since for each in scan_details.open)
+    changed = {each.item.key for each in scan_details.changes}
     assert changed == {key for key in now if key not in was or _cell(was[key]) != _cell(now[key])}
-    for change in found.changes:
+    for change in scan_details.changes:
         before = was.get(change.item.key)
         assert (change.was and _cell(change.was)) == (before and _cell(before))
 
@@ -115,7 +115,7 @@ def test_a_history_without_a_scan(url: str) -> None:
 
 @pytest.mark.parametrize(("first", "then"), [(1, 2), (1, NIGHTS), (4, 11), (7, 7), (11, 4)])
 def test_two_scans_against_each_other(history: History, first: int, then: int) -> None:
-    old, new, found = diff(history, str(first), str(then))
+    old, new, difference = diff(history, str(first), str(then))
     assert (old.number, new.number) == (min(first, then), max(first, then))
     was, now = model(old.number), model(new.number)
     expected = {}
@@ -123,8 +123,8 @@ def test_two_scans_against_each_other(history: History, first: int, then: int) -
         answer = change_between(was.get(key), each)
         if isinstance(answer, Change):
             expected[key] = (answer.kind, answer.item.severity)
-    assert {each.item.key: (each.kind, each.item.severity) for each in found.changes} == expected
-    assert found.same == len(open_in(now)) - sum(each.item.state == "open" for each in found.changes)
+    assert {each.item.key: (each.kind, each.item.severity) for each in difference.changes} == expected
+    assert difference.same == len(open_in(now)) - sum(each.item.state == "open" for each in difference.changes)
 
 
 def test_reasons_and_first_looks_come_through(url: str) -> None:
@@ -133,8 +133,8 @@ def test_reasons_and_first_looks_come_through(url: str) -> None:
         history.record(scan(2), comparison_of(2, [item(2), item(3)]))
         history.record(scan(3), comparison_of(3, []))
         history.record(scan(4), comparison_of(4, [item(3)], closed=False))
-        found = diff(history, "1", "2")[2].changes
-        assert [(each.kind, each.item.rule) for each in found] == [("new", "storage-plain-http")]
+        changes = diff(history, "1", "2")[2].changes
+        assert [(each.kind, each.item.rule) for each in changes] == [("new", "storage-plain-http")]
         assert [each.why for each in diff(history, "1", "3")[2].changes] == [""]
         assert [each.kind for each in diff(history, "2", "4")[2].changes] == ["fixed"]
 
@@ -149,10 +149,10 @@ def test_first_looked_is_reported_as_such(url: str) -> None:
 def test_unseen_is_reported_with_its_reason(url: str) -> None:
     with History.open(url) as history:
         history.record(scan(1), comparison_of(1, [item(2), item(4)]))
-        found = history.record(scan(2), comparison_of(2, [item(4)], closed=False))
-        assert [each.kind for each in found.changed] == ["unseen"]
+        changes = history.record(scan(2), comparison_of(2, [item(4)], closed=False))
+        assert [each.kind for each in changes.changed] == ["unseen"]
         reported = diff(history, "1", "2")[2].changes
-        assert [(each.kind, each.why) for each in reported] == [(each.kind, each.why) for each in found.changed]
+        assert [(each.kind, each.why) for each in reported] == [(each.kind, each.why) for each in changes.changed]
         assert reported[0].why
 
 
@@ -169,8 +169,8 @@ def test_prune_keeps_what_is_open_and_enough_to_answer(url: str) -> None:
     assert gone.events
     assert [each.number for each in all_scans(history)] == list(range(10, NIGHTS + 1))
     for number in range(10, NIGHTS + 1):
-        found = show(history, str(number))
-        assert {(each.key, each.severity, each.since) for each in found.open} == before[number]
+        scan_details = show(history, str(number))
+        assert {(each.key, each.severity, each.since) for each in scan_details.open} == before[number]
     for pair, reported in answers.items():
         assert _told(history, *pair) == reported
     left = history.known({SUB})
@@ -209,8 +209,8 @@ def test_prune_forgets_what_was_fixed_before(url: str) -> None:
         for number in range(2, 5):
             history.record(scan(number), comparison_of(number, [item(2)]))
         assert prune(history, taken(4)[:10]).items == 1
-        found = history.record(scan(5), comparison_of(5, [item(2), item(4)]))
-        assert [each.kind for each in found.changed] == ["new"]
+        changes = history.record(scan(5), comparison_of(5, [item(2), item(4)]))
+        assert [each.kind for each in changes.changed] == ["new"]
 
 
 def test_prune_of_nothing(url: str) -> None:

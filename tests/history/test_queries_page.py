@@ -44,8 +44,8 @@ def rows(url: str, title: str) -> list[dict[str, Any]]:
     engine = create_engine(url)
     with engine.connect() as connection:
         selection = connection.exec_driver_sql(QUERIES["Variable: selection"]).scalars().first() or ""
-        found = connection.exec_driver_sql(filled(QUERIES[title], selection))
-        made = [dict(row) for row in found.mappings()]
+        result = connection.exec_driver_sql(filled(QUERIES[title], selection))
+        made = [dict(row) for row in result.mappings()]
     engine.dispose()
     return made
 

@@ -38,25 +38,25 @@ def comparison(number: int, rows: tuple[ExposureRow, ...]) -> Comparison:
 
 def runs(url: str, *rows: ExposureRow | None) -> list[list[str]]:
     """Return the changes of each scan, as `kind endpoint`. OTHER stands open in all of them."""
-    said = []
+    texts = []
     with History.open(url) as history:
         for number, row in enumerate(rows, 1):
             seen = (OTHER,) if row is None else (OTHER, row)
             unknown = sum(each.state == "unknown" for each in seen)
-            found = history.record(replace(scan(number), unknown=unknown), comparison(number, seen))
-            said.append([f"{each.kind.value} {each.item.endpoint}" for each in found.changed])
-    return said
+            changes = history.record(replace(scan(number), unknown=unknown), comparison(number, seen))
+            texts.append([f"{each.kind.value} {each.item.endpoint}" for each in changes.changed])
+    return texts
 
 
 def test_open_then_unknown_is_no_longer_visible_and_is_seen_again(url: str) -> None:
-    said = runs(url, OPEN, UNKNOWN, UNKNOWN, OPEN, UNKNOWN, CRITICAL)
-    assert said[1:] == [["unseen blob"], [], ["again blob"], ["unseen blob"], ["worse blob"]]
+    texts = runs(url, OPEN, UNKNOWN, UNKNOWN, OPEN, UNKNOWN, CRITICAL)
+    assert texts[1:] == [["unseen blob"], [], ["again blob"], ["unseen blob"], ["worse blob"]]
     with History.open(url) as history:
         item = history.known({SUB})["exposure", OPEN.fingerprint]
         assert (item.state, item.visible, item.since) == ("open", True, taken(1))
         assert [row.unknown for row in history.trend("all")] == [0, 1, 1, 0, 1, 0]
-        _, _, found = queries.diff(history, "1", "3")
-        assert [each.kind for each in found.changes] == [ChangeKind.no_longer_visible]
+        _, _, difference = queries.diff(history, "1", "3")
+        assert [each.kind for each in difference.changes] == [ChangeKind.no_longer_visible]
 
 
 def test_the_trend_counts_what_each_scan_opened_and_closed(url: str) -> None:
@@ -84,9 +84,9 @@ def test_an_endpoint_that_was_never_assessed_is_new_when_it_is_open(url: str) ->
 def test_an_endpoint_that_is_no_longer_visible_is_no_alert() -> None:
     known = Observation({}, taken(1))
     known.exposure(OPEN)
-    found = comparison(2, (UNKNOWN,))(known.items, lambda *_: True, None)
-    assert [each.kind for each in found.changed] == [ChangeKind.no_longer_visible]
+    changes = comparison(2, (UNKNOWN,))(known.items, lambda *_: True, None)
+    assert [each.kind for each in changes.changed] == [ChangeKind.no_longer_visible]
     result = EvaluationResult(complete=False)
     result.counts.exposure(UNKNOWN)
     for fail_on in ("info", "new:info"):
-        assert decide(result, fail_on, found=found).code == 3
+        assert decide(result, fail_on, changes=changes).code == 3

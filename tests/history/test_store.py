@@ -43,19 +43,19 @@ def test_the_first_scan_is_the_baseline_and_nothing_in_it_is_new(url: str) -> No
         assert history.latest() is None
         assert history.last("all") is None
         assert history.known({SUB}) == {}
-        found = scheduled_run(history, 1)
-        assert {each.kind for each in found.changed} == {"first-looked"}
-        assert not found.alerts()
+        changes = scheduled_run(history, 1)
+        assert {each.kind for each in changes.changed} == {"first-looked"}
+        assert not changes.alerts()
 
 
 def test_each_scan_is_remembered_as_the_comparison_says(url: str) -> None:
     news = set()
     for number in range(1, 16):
         with History.open(url) as history:
-            found = scheduled_run(history, number)
-            news |= {each.kind for each in found.changed}
+            changes = scheduled_run(history, number)
+            news |= {each.kind for each in changes.changed}
             known, wanted = expected(number)
-            assert found == wanted
+            assert changes == wanted
             assert history.known({SUB}) == known
     with History.open(url) as history:
         assert [each.number for each in all_scans(history)] == list(range(1, 16))
@@ -93,8 +93,8 @@ def test_what_is_known_of_a_subscription_is_known_in_every_selection(url: str) -
         many = {str(each) for each in range(1500)}
         assert len(history.known({SUB, OTHER, *many})) == 2
         assert len(history.known({SUB, *many})) == 1
-        found = history.record(scan(2, SUB, selection="one"), comparison_of(2, [item(2)]))
-        assert (len(found.changed), len(found.unchanged)) == (0, 1)
+        changes = history.record(scan(2, SUB, selection="one"), comparison_of(2, [item(2)]))
+        assert (len(changes.changed), len(changes.unchanged)) == (0, 1)
 
 
 def test_a_subscription_that_the_last_scan_saw_is_compared_too(url: str) -> None:
@@ -111,21 +111,21 @@ def test_a_subscription_that_the_last_scan_saw_is_compared_too(url: str) -> None
 
 
 def test_the_last_scan_is_given_so_that_a_clock_that_went_back_can_be_reported(url: str) -> None:
-    said: list[ScanRecord | None] = []
+    scan_records: list[ScanRecord | None] = []
     with History.open(url) as history:
         for number in (5, 3):
 
             def evaluated(
                 known: Mapping[ItemKey, Item], before: EvaluatedBefore, last: ScanRecord | None, number: int = number
             ) -> Changes:
-                said.append(last)
+                scan_records.append(last)
                 return comparison_of(number, [item(2)])(known, before, last)
 
             history.record(scan(number), evaluated)
         assert [each.taken for each in all_scans(history)] == [taken(5), taken(3)]
-    assert said[0] is None
-    assert said[1] is not None
-    assert said[1].taken > taken(3)
+    assert scan_records[0] is None
+    assert scan_records[1] is not None
+    assert scan_records[1].taken > taken(3)
 
 
 def test_unchanged_items_are_seen_again_and_silent_changes_are_kept(url: str) -> None:
@@ -181,9 +181,9 @@ def test_scans_of_any_scope_leave_what_the_comparison_says(url: str, seed: int) 
         for number in range(1, 9):
             of = chance.choice([(SUB,), (OTHER,), (SUB, OTHER)])
             seen = [
-                item(place, number, subscription=each, severity=chance.choice(SEVERITIES))
+                item(position, number, subscription=each, severity=chance.choice(SEVERITIES))
                 for each in of
-                for place in chance.sample(range(12), 6)
+                for position in chance.sample(range(12), 6)
             ]
             evaluated = comparison_of(number, seen, closed=chance.random() < 0.7)
             before = {each.key: each for each in known.values() if each.resource.split("/")[2] in of}
@@ -228,10 +228,10 @@ def test_a_scan_does_not_count_as_its_own_past(url: str) -> None:
         history.record(
             replace(scan(1), rules_and_types=frozenset({"microsoft.storage/storageaccounts"})), comparison_of(1, [])
         )
-        found = history.record(scan(2), comparison_of(2, [item(2), item(3)]))
-        assert [each.kind for each in found.changed] == ["new", "first-looked"]
-        found = history.record(scan(3), comparison_of(3, [item(2), item(3), item(4), item(5)]))
-        assert [each.kind for each in found.changed] == ["new", "new"]
+        changes = history.record(scan(2), comparison_of(2, [item(2), item(3)]))
+        assert [each.kind for each in changes.changed] == ["new", "first-looked"]
+        changes = history.record(scan(3), comparison_of(3, [item(2), item(3), item(4), item(5)]))
+        assert [each.kind for each in changes.changed] == ["new", "new"]
 
 
 # Trend
@@ -255,7 +255,7 @@ def _nights(url: str, barrier: Barrier, first: int) -> None:
     barrier.wait()
     with History.open(url) as history:
         for number in range(first, first + 5):
-            items = [item(place, number) for place in range(50)] + [item(100 + number * 2, number)]
+            items = [item(position, number) for position in range(50)] + [item(100 + number * 2, number)]
             history.record(scan(number, id=f"{os.getpid()}-{number}"), comparison_of(number, items, closed=False))
 
 

@@ -47,8 +47,8 @@ def night(
     return scheduled_run(resources, history, folder, *only, skipped=(), later=then)
 
 
-def failed(found: RunResult) -> set[str]:
-    return {endpoint({**row, "endpoint": ""}) for row in found.document["findings"] if row["status"] == "fail"}
+def failed(run_result: RunResult) -> set[str]:
+    return {endpoint({**row, "endpoint": ""}) for row in run_result.document["findings"] if row["status"] == "fail"}
 
 
 @pytest.mark.parametrize("seen", [SET, ON_THE_STORE], ids=["on the subscription", "on the store"])
@@ -60,9 +60,9 @@ def test_what_the_second_read_shows_too_is_fixed(seen: list[Json], tmp_path: Pat
 @pytest.mark.parametrize("seen", [SET, ON_THE_STORE], ids=["on the subscription", "on the store"])
 def test_what_the_second_read_does_not_show_is_not_fixed(seen: list[Json], tmp_path: Path) -> None:
     assert failed(night(BARE, tmp_path)) == BOTH
-    found = night(seen, tmp_path, BARE)
-    assert found.counts == {}
-    assert failed(found) == BOTH
+    run_result = night(seen, tmp_path, BARE)
+    assert run_result.counts == {}
+    assert failed(run_result) == BOTH
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_what_the_second_read_does_not_show_is_not_fixed(seen: list[Json], tmp_p
 )
 def test_what_cannot_be_read_again_is_not_fixed(refused: str, tmp_path: Path) -> None:
     assert failed(night(BARE, tmp_path)) == BOTH
-    found = night(SET, tmp_path, SET, refusals=[Refusal(path=f"{HERE}{refused}")])
-    assert found.counts == {"unseen": 2}
-    assert not found.document["scan"]["complete"]
+    run_result = night(SET, tmp_path, SET, refusals=[Refusal(path=f"{HERE}{refused}")])
+    assert run_result.counts == {"unseen": 2}
+    assert not run_result.document["scan"]["complete"]
     listed = refused or "/providers/Microsoft.Resources/subscriptions"
-    assert [gap["url"].lower() for gap in found.document["gaps"]] == [f"{HERE}{listed}".lower()]
+    assert [gap["url"].lower() for gap in run_result.document["gaps"]] == [f"{HERE}{listed}".lower()]
     assert night(SET, tmp_path, SET).listed("fixed") == BOTH
 
 

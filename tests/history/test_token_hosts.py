@@ -27,8 +27,8 @@ CHECKED = "?sslmode=verify-full&sslrootcert=system"
 
 def token(audience: str = PUBLIC, issuer: str = "") -> str:
     """Return a text in the form of a token for this audience."""
-    parts = ({"alg": "RS256", "typ": "JWT"}, {"aud": audience, "iss": issuer})
-    return ".".join([*(urlsafe_b64encode(json.dumps(each).encode()).decode().rstrip("=") for each in parts), "sig"])
+    claims = ({"alg": "RS256", "typ": "JWT"}, {"aud": audience, "iss": issuer})
+    return ".".join([*(urlsafe_b64encode(json.dumps(each).encode()).decode().rstrip("=") for each in claims), "sig"])
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Receiver:
         return f"postgresql+psycopg://two@{host}:{self.port}/two{query}"
 
 
-def _talk(connection: socket.socket, found: Receiver) -> None:
+def _talk(connection: socket.socket, result: Receiver) -> None:
     """Ask a client for its password in plain text, as Azure's servers ask for a token."""
     with connection, connection.makefile("rb") as file:
         while head := file.read(8):
@@ -54,14 +54,14 @@ def _talk(connection: socket.socket, found: Receiver) -> None:
         connection.sendall(b"R" + struct.pack("!ii", 8, 3))
         if file.read(1) == b"p":
             (size,) = struct.unpack("!i", file.read(4))
-            found.got.append(file.read(size - 4).rstrip(b"\0").decode())
+            result.got.append(file.read(size - 4).rstrip(b"\0").decode())
 
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     """Serve on loopback until the end of the block."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        found = Receiver(server.getsockname()[1])
+        result = Receiver(server.getsockname()[1])
 
         def serve_all() -> None:
             while True:
@@ -69,17 +69,17 @@ def receiving() -> Iterator[Receiver]:
                     connection, _ = server.accept()
                 except OSError:
                     return
-                _talk(connection, found)
+                _talk(connection, result)
 
         threading.Thread(target=serve_all, daemon=True).start()
-        yield found
+        yield result
         server.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as result:
+        yield result
 
 
 @pytest.fixture

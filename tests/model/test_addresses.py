@@ -40,21 +40,23 @@ def dotted(value: int, version: int) -> str:
 @st.composite
 def pairs(draw: st.DrawFn) -> Pair:
     """A set of addresses, and the same as a Python set of (version, address)."""
-    parts: list[AddressSet] = []
+    sets: list[AddressSet] = []
     model: set[tuple[int, int]] = set()
     for _ in range(draw(st.integers(0, 6))):
         version = draw(st.sampled_from((4, 6)))
         corner = draw(st.sampled_from(CORNERS[version]))
         first = corner + draw(st.integers(0, WINDOW - 1))
         last = draw(st.integers(first, corner + WINDOW - 1))
-        parts.append(address_range(dotted(first, version), dotted(last, version)))
+        sets.append(address_range(dotted(first, version), dotted(last, version)))
         model |= {(version, value) for value in range(first, last + 1)}
-    return union(parts), model
+    return union(sets), model
 
 
 def members(addresses: AddressSet) -> set[tuple[int, int]]:
     both = ((4, addresses.v4), (6, addresses.v6))
-    return {(version, value) for version, part in both for low, high in part for value in range(low, high + 1)}
+    return {
+        (version, value) for version, intervals in both for low, high in intervals for value in range(low, high + 1)
+    }
 
 
 def well_formed(addresses: AddressSet) -> bool:
@@ -100,12 +102,12 @@ def test_networks_agree_with_the_standard_library(
     text = f"{address}/{min(length, address.max_prefixlen)}"
     network = ipaddress.ip_network(text, strict=False)
     expected = (int(network[0]), int(network[-1]))
-    found = parse(text)
+    address_set = parse(text)
     mapped = address.version == 6 and length >= 96 and address.ipv4_mapped
     if mapped:
-        assert found.v4 == ((expected[0] & 0xFFFFFFFF, expected[1] & 0xFFFFFFFF),)
+        assert address_set.v4 == ((expected[0] & 0xFFFFFFFF, expected[1] & 0xFFFFFFFF),)
     else:
-        assert found.intervals(address.version) == (expected,)
+        assert address_set.intervals(address.version) == (expected,)
 
 
 @settings(max_examples=300, deadline=None)

@@ -100,10 +100,10 @@ auths = st.builds(
 )
 
 
-def _joined(parts: list[Lock]) -> Lock:
+def _joined(several: list[Lock]) -> Lock:
     lock = NO_GRANT
-    for part in parts:
-        lock |= part
+    for one in several:
+        lock |= one
     return lock
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scanner.model.json_paths import MISSING, get_path
-from scanner.model.kept import MARK, NOT_KEPT, KeptPart, KeptPaths
+from scanner.model.kept import MARK, NOT_KEPT, KeptObject, KeptPaths
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 
@@ -22,12 +22,12 @@ PATHS = st.lists(st.sampled_from(["properties.a", "properties.a[].b", "propertie
 TYPE = "Microsoft.Agency/things"
 
 
-def part(body: dict[str, Any], *paths: str) -> KeptPart:
+def partial_body(body: dict[str, Any], *paths: str) -> KeptObject:
     """Return a body that was cut to these paths."""
     kept = KeptPaths({TYPE: paths})
-    found = kept.part(kept.cut(body, TYPE), TYPE)
-    assert isinstance(found, KeptPart)
-    return found
+    result = kept.partial_body(kept.cut(body, TYPE), TYPE)
+    assert isinstance(result, KeptObject)
+    return result
 
 
 @given(st.dictionaries(TEXT, JSON, max_size=4), PATHS)
@@ -38,60 +38,60 @@ def test_cutting_never_fails_and_never_adds(body: dict[str, Any], paths: list[st
     assert set(made) <= {*body, MARK}
     for path in ("properties.a.b", "properties.x", "b", "B.c"):
         try:
-            found = get_path(kept.part(kept.cut(body, TYPE), TYPE), path)
+            document = get_path(kept.partial_body(kept.cut(body, TYPE), TYPE), path)
         except Unread:
             continue
         whole = get_path(body, path)
-        is_kept = type(found) is type(whole) or found == NOT_KEPT
-        assert is_kept or (found is None) == (whole is None), path
+        is_kept = type(document) is type(whole) or document == NOT_KEPT
+        assert is_kept or (document is None) == (whole is None), path
 
 
 BODY = {"properties": {"kept": {"a": 1}, "other": 2}, "tags": {"mine": "x", "other": "y"}}
 LOOKUPS: dict[str, Callable[[Any], object]] = {
-    "subscript": lambda found: found["other"],
-    "get": lambda found: found.get("other"),
-    "in": lambda found: "other" in found,
-    "not in": lambda found: "OTHER" not in found,
+    "subscript": lambda document: document["other"],
+    "get": lambda document: document.get("other"),
+    "in": lambda document: "other" in document,
+    "not in": lambda document: "OTHER" not in document,
     "iterated": list,
-    "keys": lambda found: found.keys(),
-    "values": lambda found: found.values(),
-    "items": lambda found: found.items(),
+    "keys": lambda document: document.keys(),
+    "values": lambda document: document.values(),
+    "items": lambda document: document.items(),
     "length": len,
     "copied": dict,
-    "copy": lambda found: found.copy(),
-    "unpacked": lambda found: {**found},
-    "merged": lambda found: found | {},
-    "merged into": lambda found: {} | found,
+    "copy": lambda document: document.copy(),
+    "unpacked": lambda document: {**document},
+    "merged": lambda document: document | {},
+    "merged into": lambda document: {} | document,
     "updated": {}.update,
 }
 
 
 @pytest.mark.parametrize("look", LOOKUPS.values(), ids=LOOKUPS)
 def test_no_lookup_takes_what_was_not_kept_for_absent(look: Callable[[Any], object]) -> None:
-    body = part(BODY, "properties.kept.a")
-    for found in (body["properties"], Resource(body).tags):
+    body = partial_body(BODY, "properties.kept.a")
+    for result in (body["properties"], Resource(body).tags):
         with pytest.raises(Unread):
-            look(found)
+            look(result)
 
 
 def test_what_was_kept_is_looked_up_as_before() -> None:
-    body = part(BODY, "properties.kept.*", "properties.gone")
-    found = body["properties"]
-    assert (found["kept"]["a"], found.get("kept") == {"a": 1}, "kept" in found) == (1, True, True)
-    assert (list(found["kept"]), len(found["kept"]), {**found["kept"]}) == (["a"], 1, {"a": 1})
-    assert (found.get("gone", 7), "gone" in found, get_path(body, "properties.GONE")) == (7, False, MISSING)
+    body = partial_body(BODY, "properties.kept.*", "properties.gone")
+    document = body["properties"]
+    assert (document["kept"]["a"], document.get("kept") == {"a": 1}, "kept" in document) == (1, True, True)
+    assert (list(document["kept"]), len(document["kept"]), {**document["kept"]}) == (["a"], 1, {"a": 1})
+    assert (document.get("gone", 7), "gone" in document, get_path(body, "properties.GONE")) == (7, False, MISSING)
     with pytest.raises(KeyError):
-        found["gone"]
-    assert (bool(found), bool(part({"properties": {}}, "properties.x")["properties"])) == (True, False)
+        document["gone"]
+    assert (bool(document), bool(partial_body({"properties": {}}, "properties.x")["properties"])) == (True, False)
 
 
 def test_an_id_is_no_name_of_a_secret_where_the_path_goes_on_to_a_named_member() -> None:
     id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/key-reader"
-    body = part({"identity": {"userAssignedIdentities": {id: {"clientId": "c", "secret": "x"}}}})
+    body = partial_body({"identity": {"userAssignedIdentities": {id: {"clientId": "c", "secret": "x"}}}})
     assert get_path(body, "identity.userAssignedIdentities") == {id: {"clientId": "c"}}
     for path in ("properties.*", "properties.**", "properties.*.*"):
-        assert part({"properties": {id: "x"}}, path)["properties"] == {id: NOT_KEPT}
-    named = part({"properties": {"password": {"a": "x"}, id: {"a": "y"}}}, "properties.*.a")["properties"]
+        assert partial_body({"properties": {id: "x"}}, path)["properties"] == {id: NOT_KEPT}
+    named = partial_body({"properties": {"password": {"a": "x"}, id: {"a": "y"}}}, "properties.*.a")["properties"]
     assert dict.items(named) == {"password": {MARK: NOT_KEPT}, id: {"a": "y"}}.items()
 
 
@@ -106,8 +106,8 @@ def test_of_a_webhook_the_scheme_and_host_alone_are_kept() -> None:
         "https://hook.agency.example\nSECRET",
         None,
     )
-    found = kept.cut({"properties": {"WebhookReceivers": [{"ServiceUri": each} for each in urls]}}, type.upper())
-    assert found["properties"]["WebhookReceivers"] == [
+    document = kept.cut({"properties": {"WebhookReceivers": [{"ServiceUri": each} for each in urls]}}, type.upper())
+    assert document["properties"]["WebhookReceivers"] == [
         {"ServiceUri": each}
         for each in (
             "https://hook.agency.example:8443",

@@ -62,11 +62,11 @@ def test_resources_need_a_key_whatever_the_case_of_its_name() -> None:
         resource("X.Y/z", "four", key=7),
     ]
     index.keys = KeyRegister({"x.y/z": (FINDER,)}, lambda: stores)
-    found = index.keys.uses(vault, index)
-    assert {name: [each.resource.rpartition("/")[2] for each in uses] for name, uses in found.items()} == {
+    result = index.keys.uses(vault, index)
+    assert {name: [each.resource.rpartition("/")[2] for each in uses] for name, uses in result.items()} == {
         "a": ["one", "two"]
     }
-    assert [each.version for each in found["a"]] == ["", "0f"]
+    assert [each.version for each in result["a"]] == ["", "0f"]
     assert [each.why for each in index.keys.more(index)] == ["not known of which key: four"]
 
 
@@ -89,8 +89,8 @@ def test_the_uses_of_a_vault_are_those_of_its_hosts(
     for store, (host, key) in zip(stores, named, strict=True):
         if host == address if address else host.partition(".")[0] == name.lower():
             wanted.setdefault(key.lower(), set()).add(store.id)
-    found = index.keys.uses(vault, index)
-    assert {key: {use.resource for use in uses} for key, uses in found.items()} == wanted
+    result = index.keys.uses(vault, index)
+    assert {key: {use.resource for use in uses} for key, uses in result.items()} == wanted
 
 
 def test_without_a_second_pass_it_is_unknown_which_resources_need_a_key() -> None:
@@ -107,7 +107,9 @@ def test_the_key_of_geo_redundant_backups_is_used_beside_the_first_one() -> None
     both = {"key": "https://other.vault.azure.net/keys/first", "copy": "https://kv.vault.azure.net/keys/second"}
     index.keys = KeyRegister({"x.y/z": (finder,)}, lambda: [resource("X.Y/z", "one", **both)])
     uses = index.keys.uses(vault, index)
-    assert {name: [use.what for use in found] for name, found in uses.items()} == {"second": ["geo-redundant backups"]}
+    assert {name: [use.what for use in matches] for name, matches in uses.items()} == {
+        "second": ["geo-redundant backups"]
+    }
 
 
 def test_a_copy_alone_does_not_stand_for_the_key_of_the_resource() -> None:

@@ -12,7 +12,7 @@ from scanner.model.checks import check_value, known_by, value_check
 from scanner.model.exposure import Exposure, Grant, Lock, Reach, grant
 from scanner.model.ids import OF_SUBSCRIPTION, is_below, is_subscription, list_of, root_of, segments, type_of
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, member, value_at
-from scanner.model.kept import KeptPart, cut, part, tree_of
+from scanner.model.kept import KeptObject, cut, partial_value, tree_of
 from scanner.model.message import Message
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.resource_type import ResourceType
@@ -33,10 +33,10 @@ def plain_member(body: Any, name: str) -> Any:
         return MISSING
     if dict.__contains__(body, name):
         return dict.__getitem__(body, name)
-    found = [each for each in dict.keys(body) if each.lower() == name.lower()]
-    if found:
-        return dict.__getitem__(body, found[-1])
-    if isinstance(body, KeptPart):
+    matches = [each for each in dict.keys(body) if each.lower() == name.lower()]
+    if matches:
+        return dict.__getitem__(body, matches[-1])
+    if isinstance(body, KeptObject):
         body.check(name)
     return MISSING
 
@@ -50,13 +50,13 @@ def plain_path(body: Any, path: str) -> Any:
 
 
 def plain_value(body: Any, path: str) -> Any:
-    found = plain_path(body, path)
-    if found is MISSING:
+    result = plain_path(body, path)
+    if result is MISSING:
         for step in path.split("."):
             if not (isinstance(body, dict) or is_absent(body)):
                 raise malformed(path)
             body = plain_member(body, step)
-    return found
+    return result
 
 
 def told(function: Any, *given: Any) -> Any:
@@ -71,7 +71,7 @@ def told(function: Any, *given: Any) -> Any:
 def test_a_path_leads_where_its_steps_lead(body: Any, path: str, is_cut: bool) -> None:
     if is_cut and isinstance(body, dict):
         tree = tree_of(("a.b", "ab.*"))
-        body = part(cut(body, tree), tree)
+        body = partial_value(cut(body, tree), tree)
     for fast, plain in ((member, plain_member), (get_path, plain_path), (value_at, plain_value)):
         seen, wanted = told(fast, body, path), told(plain, body, path)
         assert repr(seen) == repr(wanted), fast
@@ -105,20 +105,20 @@ def test_a_verdict_that_is_kept_is_that_of_the_value(value: Any, record: Resourc
 WORDS = """subscriptions s resourceGroups RESOURCEGROUPS g providers Providers Microsoft.Web sites slots one config
 locks Microsoft.Authorization Microsoft.Network networkSecurityPerimeters profiles Microsoft.Compute locations usages
 Straße İ"""
-PARTS = st.sampled_from([*WORDS.split(), ""])
-IDS = st.lists(PARTS, max_size=12).map(lambda parts: "/" + "/".join(parts)) | st.builds(
+SEGMENTS = st.sampled_from([*WORDS.split(), ""])
+IDS = st.lists(SEGMENTS, max_size=12).map(lambda pieces: "/" + "/".join(pieces)) | st.builds(
     lambda group, rest, end: f"/subscriptions/s/resourceGroups/{group}/providers/Microsoft.Web/{rest}{end}",
-    PARTS,
-    st.lists(PARTS, max_size=6).map("/".join),
+    SEGMENTS,
+    st.lists(SEGMENTS, max_size=6).map("/".join),
     st.sampled_from(["", "?api-version=1#a/b", "/"]),
 )
 
 
 def plain_type(id: str) -> str:
-    parts = [each for each in id.split("/") if each]
-    for place in range(len(parts) - 1, -1, -1):
-        if parts[place].lower() == "providers":
-            rest = parts[place + 1 :]
+    pieces = [each for each in id.split("/") if each]
+    for position in range(len(pieces) - 1, -1, -1):
+        if pieces[position].lower() == "providers":
+            rest = pieces[position + 1 :]
             return "/".join([*rest[:1], *rest[1::2]]) if len(rest) > 1 else ""
     return ""
 
@@ -134,7 +134,7 @@ def test_an_id_has_the_parts_of_its_segments(id: str) -> None:
     assert Resource({"id": id}).key == "/" + "/".join(segments(id))
 
 
-@given(IDS, st.lists(PARTS, max_size=4).map("/".join), st.booleans())
+@given(IDS, st.lists(SEGMENTS, max_size=4).map("/".join), st.booleans())
 def test_what_is_below_a_bundle_belongs_to_it(id: str, rest: str, is_loud: bool) -> None:
     root = root_of(id)
     url = f"{root}/{rest}" if rest else root

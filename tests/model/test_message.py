@@ -71,7 +71,7 @@ def calls(code: str) -> list[ast.Call]:
 
 def faults(file: Path) -> list[str]:
     """Return the templates of a module whose fields are not the values that they are given."""
-    found = []
+    result = []
     for call in calls(file.read_text("utf-8")):
         assert isinstance(call.func, ast.Name)
         given = {each.arg for each in call.keywords}
@@ -79,8 +79,8 @@ def faults(file: Path) -> list[str]:
             if isinstance(text, ast.Constant) and isinstance(text.value, str) and given and None not in given:
                 named = {hit[1] for hit in FIELD.finditer(text.value)}
                 if named - given or given - named - {"count"} or re.search("[{}]", FIELD.sub("", text.value)):
-                    found.append(f"{file}:{call.lineno}: {text.value}")
-    return found
+                    result.append(f"{file}:{call.lineno}: {text.value}")
+    return result
 
 
 def test_every_template_has_the_fields_that_it_is_given() -> None:

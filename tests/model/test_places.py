@@ -24,35 +24,35 @@ def account(region: str, **more: Any) -> Resource:
 
 
 def index(*allowed: str, **more: Any) -> Index:
-    found = Index()
+    result = Index()
     policy = more.pop("policy", None) or ResidencyPolicy(allowed)
-    found.residency = Residency(policy, groups={GROUP.lower(): "norwayeast"}, names={"s1": "journal"}, **more)
-    return found
+    result.residency = Residency(policy, groups={GROUP.lower(): "norwayeast"}, names={"s1": "journal"}, **more)
+    return result
 
 
 def verdict(region: str, *allowed: str, finder: PlaceFinder = REGION, **more: Any) -> str:
-    found = finder.judge(account(region), index(*allowed, **more))[1]
-    return ", ".join(f"{each.verdict} {each.area}" for each in found)
+    matches = finder.judge(account(region), index(*allowed, **more))[1]
+    return ", ".join(f"{each.verdict} {each.area}" for each in matches)
 
 
 def test_without_a_setting_the_geography_of_the_resource_group_counts() -> None:
     assert verdict("norwaywest") == "stays eea"
     assert verdict("swedencentral") == "may-leave eea"
-    found = REGION.check(account("swedencentral"), index())
-    assert isinstance(found, Fail)
-    assert "the geography of the resource group, whose region is norwayeast" in found.message
-    assert found.evidence[0].value == "swedencentral"
+    result = REGION.check(account("swedencentral"), index())
+    assert isinstance(result, Fail)
+    assert "the geography of the resource group, whose region is norwayeast" in result.message
+    assert result.evidence[0].value == "swedencentral"
 
 
 def test_a_group_that_was_not_read_makes_it_unknown() -> None:
-    found = REGION.check(account("norwayeast"), Index())
-    assert isinstance(found, Unknown)
+    result = REGION.check(account("norwayeast"), Index())
+    assert isinstance(result, Unknown)
     refused = Unread("the region of the resource group", Message("403"), f"{GROUP}")
     other = Index()
     other.residency = Residency(unread={"s1": refused})
-    found = REGION.check(account("norwayeast"), other)
-    assert isinstance(found, Unknown)
-    assert found.gaps == (GROUP,)
+    result = REGION.check(account("norwayeast"), other)
+    assert isinstance(result, Unknown)
+    assert result.gaps == (GROUP,)
 
 
 @pytest.mark.parametrize("region", [name for name, each in TABLE.items() if each.area == "eea"])
@@ -92,12 +92,12 @@ def test_arms_list_of_regions_comes_first() -> None:
         {"name": "broken", "metadata": "x"},
         {"name": "pairs", "metadata": {"geography": "Norway", "pairedRegion": "x"}},
     ]
-    found = of_arm(rows)
-    assert {name: (each.area, each.pair) for name, each in found.items()} == {
+    result = of_arm(rows)
+    assert {name: (each.area, each.pair) for name, each in result.items()} == {
         "finlandcentral": ("eea", "swedensouth"),
         "pairs": ("eea", ""),
     }
-    assert verdict("finlandcentral", "eea", regions={**TABLE, **found}) == "stays eea"
+    assert verdict("finlandcentral", "eea", regions={**TABLE, **result}) == "stays eea"
 
 
 def test_a_region_whose_pair_azure_did_not_return_is_that_of_the_table_or_unknown() -> None:
@@ -106,10 +106,10 @@ def test_a_region_whose_pair_azure_did_not_return_is_that_of_the_table_or_unknow
         {"name": name, "metadata": {"geography": "Europe", "regionType": "Physical", **more}}
         for name, more in (("westeurope", {}), ("newland", {}), ("oldland", {"pairedRegion": None}))
     ]
-    found = of_arm(rows)
-    pairs = {name: (each.pair, each.is_pair_known) for name, each in found.items()}
+    result = of_arm(rows)
+    pairs = {name: (each.pair, each.is_pair_known) for name, each in result.items()}
     assert pairs == {"westeurope": ("northeurope", True), "newland": ("", False), "oldland": ("", False)}
-    unknown = PAIR.check(account("newland"), index("norway", regions={**TABLE, **found}))
+    unknown = PAIR.check(account("newland"), index("norway", regions={**TABLE, **result}))
     assert isinstance(unknown, Unknown)
 
 
@@ -120,9 +120,9 @@ def test_an_accepted_place_does_not_hide_one_that_is_unknown() -> None:
     policy = ResidencyPolicy(("norway",), exceptions=(live,))
     assert isinstance(finder.check(both, index(policy=policy)), Unknown)
     one = account("norwayeast", properties={"regions": [{"name": "swedencentral"}]})
-    found = finder.check(one, index(policy=policy))
-    assert isinstance(found, Fail)
-    assert found.accepted is not None
+    result = finder.check(one, index(policy=policy))
+    assert isinstance(result, Fail)
+    assert result.accepted is not None
 
 
 def test_scopes_come_before_the_setting_for_all() -> None:
@@ -141,32 +141,32 @@ def test_scopes_come_before_the_setting_for_all() -> None:
 
 def test_an_exception_accepts_its_places_until_it_expires() -> None:
     live = PlaceException("*/STORAGEaccounts/st", ("sweden",), "moved in May", "drift", "2027-01-01")
-    found = REGION.check(account("swedencentral"), index(policy=ResidencyPolicy(("norway",), (), (live,))))
-    assert isinstance(found, Fail)
-    assert found.accepted == live.accepted
+    result = REGION.check(account("swedencentral"), index(policy=ResidencyPolicy(("norway",), (), (live,))))
+    assert isinstance(result, Fail)
+    assert result.accepted == live.accepted
     other = REGION.check(account("eastus"), index(policy=ResidencyPolicy(("norway",), (), (live,))))
     assert isinstance(other, Fail)
     assert other.accepted is None
     past = live._replace(expired=True)
-    found = REGION.check(account("swedencentral"), index(policy=ResidencyPolicy(("norway",), (), (past,))))
-    assert isinstance(found, Fail)
-    assert (found.accepted, found.lapsed) == (None, past.accepted)
+    result = REGION.check(account("swedencentral"), index(policy=ResidencyPolicy(("norway",), (), (past,))))
+    assert isinstance(result, Fail)
+    assert (result.accepted, result.lapsed) == (None, past.accepted)
 
 
 def test_an_expired_exception_is_named_after_one_space() -> None:
     past = PlaceException("*", ("sweden",), "moved in May", "drift", "2026-01-01", expired=True)
-    found = REGION.check(account("swedencentral"), index(policy=ResidencyPolicy(("norway",), (), (past,))))
-    assert isinstance(found, Fail)
-    accepted = accept_place(found)
+    result = REGION.check(account("swedencentral"), index(policy=ResidencyPolicy(("norway",), (), (past,))))
+    assert isinstance(result, Fail)
+    accepted = accept_place(result)
     assert accepted is not None
     assert accepted.message == "The exception of drift expired on 2026-01-01."
 
 
 @pytest.mark.parametrize("finder", [REGION, PAIR])
 def test_a_region_that_is_not_known_is_cut(finder: PlaceFinder) -> None:
-    found = finder.check(account("x" * 5000), index("norway"))
-    assert isinstance(found, Unknown)
-    assert len(found.why) < 200
+    result = finder.check(account("x" * 5000), index("norway"))
+    assert isinstance(result, Unknown)
+    assert len(result.why) < 200
     other = Index(residency=Residency(groups={GROUP.lower(): "x" * 5000}))
     assert "unknown region" in (why := str(finder.judge(account("norwayeast"), other)[1][0].missing))
     assert len(why) < 200

@@ -9,7 +9,7 @@ from scanner.model.verdict import Unread
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("made", "text"),
     [
         (lambda: verdict.not_returned("sku"), "sku: Azure did not return it"),
         (lambda: verdict.not_returned("rules", "them"), "rules: Azure did not return them"),
@@ -30,7 +30,7 @@ from scanner.model.verdict import Unread
         (lambda: verdict.not_read("/x"), "/x: not collected"),
     ],
 )
-def test_what_is_not_known_has_one_text(made: Callable[[], Unread], said: str) -> None:
-    found = made()
-    assert (str(found), found.gap) == (said, None)
-    assert verdict.unknown(found).why == said
+def test_what_is_not_known_has_one_text(made: Callable[[], Unread], text: str) -> None:
+    unread = made()
+    assert (str(unread), unread.gap) == (text, None)
+    assert verdict.unknown(unread).why == text

@@ -54,14 +54,14 @@ PURE: dict[str, tuple[str, ...]] = {
 
 
 def mutants() -> list[Mutant]:
-    found: list[Mutant] = []
+    result: list[Mutant] = []
     for file in sorted((ROOT / "rules").glob("*.py")):
-        found += of_rules(file, ROOT, helper=file.stem in HELPERS)
+        result += of_rules(file, ROOT, helper=file.stem in HELPERS)
     for name in SCANNER:
-        found += of_scanner(ROOT / name, ROOT)
+        result += of_scanner(ROOT / name, ROOT)
     for name, only in PURE.items():
-        found += of_scanner(ROOT / name, ROOT, only=only, wide=True)
-    return found
+        result += of_scanner(ROOT / name, ROOT, only=only, wide=True)
+    return result
 
 
 def unchanged(files: Iterable[str]) -> Iterator[tuple[Check, Mutant]]:
@@ -79,8 +79,8 @@ def main(words: Sequence[str], workers: int = 2) -> int:
     wanted = [each for each in mutants() if not words or any(word in each.name for word in words)]
     equal: dict[str, str] = tomllib.loads((Path(__file__).parent / "equal.toml").read_text("utf-8"))
     for check, plain in unchanged({each.file for each in wanted}):
-        if found := run([plain], check, 1)[plain.name]:
-            print(f"{plain.file}: the tests fail without any mutant: {found}")
+        if value := run([plain], check, 1)[plain.name]:
+            print(f"{plain.file}: the tests fail without any mutant: {value}")
             return 1
     answers = run([each for each in wanted if each.name not in equal], caught, workers)
     answers |= run([each for each in wanted if each.name in equal], by_examples, workers)

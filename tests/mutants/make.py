@@ -71,9 +71,9 @@ def of_rules(file: Path, root: Path, *, helper: bool) -> list[Mutant]:
     tree = ast.parse(file.read_text("utf-8"))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     wanted = set(functions) if helper else _reached(tree, functions)
-    parts: list[tuple[str, ast.AST]] = [(name, functions[name]) for name in functions if name in wanted]
-    parts += [(_target(node), node.value) for node in tree.body if isinstance(node, ast.Assign) and _is_row(node.value)]
-    return list(_unique(file, root, tree, [each for each in parts if not _is_rule(each[1]) and not _words(each[1])]))
+    nodes: list[tuple[str, ast.AST]] = [(name, functions[name]) for name in functions if name in wanted]
+    nodes += [(_target(node), node.value) for node in tree.body if isinstance(node, ast.Assign) and _is_row(node.value)]
+    return list(_unique(file, root, tree, [each for each in nodes if not _is_rule(each[1]) and not _words(each[1])]))
 
 
 def of_scanner(file: Path, root: Path, *, only: Collection[str] = (), wide: bool = False) -> list[Mutant]:
@@ -81,25 +81,25 @@ def of_scanner(file: Path, root: Path, *, only: Collection[str] = (), wide: bool
     a class); `wide`: with all that `_wide` knows, also where words are returned.
     """
     tree = ast.parse(file.read_text("utf-8"))
-    parts: list[tuple[str, ast.AST]] = []
+    nodes: list[tuple[str, ast.AST]] = []
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
-            parts.append((node.name, node))
+            nodes.append((node.name, node))
         elif isinstance(node, ast.ClassDef):
-            parts += [(f"{node.name}.{each.name}", each) for each in node.body if isinstance(each, ast.FunctionDef)]
-    known = {name for each, _ in parts for name in (each, each.split(".")[0])}
+            nodes += [(f"{node.name}.{each.name}", each) for each in node.body if isinstance(each, ast.FunctionDef)]
+    known = {name for each, _ in nodes for name in (each, each.split(".")[0])}
     if gone := set(only) - known:
         raise ValueError(f"{file.name} has no {', '.join(sorted(gone))}")
-    parts = [each for each in parts if not only or each[0] in only or each[0].split(".")[0] in only]
-    return list(_unique(file, root, tree, [each for each in parts if wide or not _words(each[1])], wide=wide))
+    nodes = [each for each in nodes if not only or each[0] in only or each[0].split(".")[0] in only]
+    return list(_unique(file, root, tree, [each for each in nodes if wide or not _words(each[1])], wide=wide))
 
 
 def _unique(
-    file: Path, root: Path, tree: ast.Module, parts: list[tuple[str, ast.AST]], *, wide: bool = False
+    file: Path, root: Path, tree: ast.Module, nodes: list[tuple[str, ast.AST]], *, wide: bool = False
 ) -> Iterator[Mutant]:
     counted: dict[str, int] = {}
-    for where, part in parts:
-        for what, source in _changes(tree, part, _all_variants if wide else _variants):
+    for where, node in nodes:
+        for what, source in _changes(tree, node, _all_variants if wide else _variants):
             key = f"{where}: {what}"
             counted[key] = counted.get(key, 0) + 1
             again = f" ({counted[key]})" if counted[key] > 1 else ""
@@ -108,21 +108,21 @@ def _unique(
 
 def _reached(tree: ast.Module, functions: dict[str, ast.FunctionDef]) -> set[str]:
     """The exposure functions, the conditions of reads, and what they call in the same file."""
-    found = [
+    matches = [
         name
         for name, node in functions.items()
         if any(isinstance(each, ast.Call) and _name(each.func) == "endpoints" for each in node.decorator_list)
     ]
     for call in ast.walk(tree):
         if isinstance(call, ast.Call):
-            found += [_name(each.value) for each in call.keywords if each.arg == "when"]
-    found += [_name(node.value.func) for node in tree.body if isinstance(node, ast.Assign) and _is_row(node.value)]  # type: ignore[attr-defined]
+            matches += [_name(each.value) for each in call.keywords if each.arg == "when"]
+    matches += [_name(node.value.func) for node in tree.body if isinstance(node, ast.Assign) and _is_row(node.value)]  # type: ignore[attr-defined]
     wanted: set[str] = set()
-    while found:
-        name = found.pop()
+    while matches:
+        name = matches.pop()
         if name in functions and name not in wanted:
             wanted.add(name)
-            found += [each.id for each in ast.walk(functions[name]) if isinstance(each, ast.Name)]
+            matches += [each.id for each in ast.walk(functions[name]) if isinstance(each, ast.Name)]
     return wanted
 
 
@@ -154,16 +154,16 @@ def _name(node: ast.AST | None) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _changes(tree: ast.Module, part: ast.AST, variants: Variants) -> Iterator[tuple[str, str]]:
-    for parent, field, place, node in _slots(part):
+def _changes(tree: ast.Module, root: ast.AST, variants: Variants) -> Iterator[tuple[str, str]]:
+    for parent, field, position, node in _slots(root):
         for what, new in variants(node, parent, field):
             held = getattr(parent, field)
-            if place is None:
+            if position is None:
                 setattr(parent, field, new)
             elif new is None:
-                setattr(parent, field, [*held[:place], *held[place + 1 :]])
+                setattr(parent, field, [*held[:position], *held[position + 1 :]])
             else:
-                setattr(parent, field, [*held[:place], new, *held[place + 1 :]])
+                setattr(parent, field, [*held[:position], new, *held[position + 1 :]])
             source = ast.unparse(ast.fix_missing_locations(tree))
             setattr(parent, field, held)
             yield what, source
@@ -174,10 +174,10 @@ def _slots(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
     for field, value in ast.iter_fields(node):
         if field == "annotation" or (field in QUIET_FIELDS and isinstance(node, ast.FunctionDef)):
             continue
-        for place, each in enumerate(value) if isinstance(value, list) else [(None, value)]:
+        for position, each in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if not isinstance(each, ast.AST) or _quiet(each):
                 continue
-            yield node, field, place, each
+            yield node, field, position, each
             yield from _slots(each)
 
 
@@ -218,7 +218,7 @@ def _wide(node: ast.AST, parent: ast.AST, field: str) -> Iterator[Change]:
             or field in ("test", "ifs", "operand", "values")
             or isinstance(parent, ast.Return)
         ):
-            yield from _parts(node)
+            yield from _operands(node)
     elif isinstance(node, ast.Compare) and len(node.ops) == 1:
         yield from _compared(node, is_test=field in ("test", "ifs"))
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.Sub):
@@ -230,11 +230,11 @@ def _wide(node: ast.AST, parent: ast.AST, field: str) -> Iterator[Change]:
         yield f"without {_short(node)}", ast.Pass()
 
 
-def _parts(node: ast.BoolOp) -> Iterator[Change]:
+def _operands(node: ast.BoolOp) -> Iterator[Change]:
     reported = {what for what, _ in _joined(node)}
     joined = "and" if isinstance(node.op, ast.And) else "or"
-    for place, each in enumerate(node.values):
-        left = [*node.values[:place], *node.values[place + 1 :]]
+    for position, each in enumerate(node.values):
+        left = [*node.values[:position], *node.values[position + 1 :]]
         if (what := f"without {joined} {_short(each)}") not in reported:
             yield what, left[0] if len(left) == 1 else ast.BoolOp(node.op, left)
 
@@ -277,9 +277,9 @@ def _joined(node: ast.BoolOp | ast.BinOp) -> Iterator[Change]:
             yield f"without {_short(node.left)} |", node.right
         return
     joined = "and" if isinstance(node.op, ast.And) else "or"
-    for place, each in enumerate(node.values):
+    for position, each in enumerate(node.values):
         if any(word in ast.unparse(each) for word in ("None", "MISSING", "is_absent(", ".api_version_unknown")):
-            left = [*node.values[:place], *node.values[place + 1 :]]
+            left = [*node.values[:position], *node.values[position + 1 :]]
             yield f"without {joined} {_short(each)}", left[0] if len(left) == 1 else ast.BoolOp(node.op, left)
 
 

@@ -96,12 +96,12 @@ def rule_file(mutant: Mutant, services: Sequence[str], folder: Path) -> str:
 
     shutil.copytree(RULES, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / Path(mutant.file).name).write_text(mutant.source, "utf-8")
-    found = loader.load(code=[folder], built_in=False, packages=False)
-    if found.broken:
-        return f"the file does not load: {found.broken[0].error}"
-    found.enabled = dict(found.rules)
+    rule_set = loader.load(code=[folder], built_in=False, packages=False)
+    if rule_set.broken:
+        return f"the file does not load: {rule_set.broken[0].error}"
+    rule_set.enabled = dict(rule_set.rules)
     plain = examples.rules
-    examples.rules = lambda: found  # type: ignore[assignment]
+    examples.rules = lambda: rule_set  # type: ignore[assignment]
     try:
         return _examples(services) or _more(services)
     finally:
@@ -134,16 +134,16 @@ def _more(services: Sequence[str]) -> str:
             return f"an empty resource never passes: {rule.id}"
     own = [each for each in examples.rules().kinds if each.endpoint_function is not None]
     test_endpoints.KINDS.update({each.type: each for each in own})
-    for place in (test_endpoints.Place(kind.type, each) for kind in own for each in kind.endpoint_list):
+    for endpoint in (test_endpoints.TypeEndpoint(kind.type, each) for kind in own for each in kind.endpoint_list):
         for test in (
             test_endpoints.test_an_endpoint_can_fail_on_each_lock_or_it_says_why_not,
             test_endpoints.test_an_example_shows_the_endpoint,
             test_endpoints.test_an_endpoint_has_a_port_or_its_type_says_why_it_has_none,
         ):
             try:
-                test.check(place)  # type: ignore[attr-defined]
+                test.check(endpoint)  # type: ignore[attr-defined]
             except Exception:  # noqa: BLE001
-                return f"the endpoints of a type: {place.id}"
+                return f"the endpoints of a type: {endpoint.id}"
     for service in services:
         for case in examples.load(f"{service}.toml")[0]:
             try:

@@ -17,8 +17,8 @@ def run(wanted: Sequence[Mutant], check: Check, workers: int) -> dict[str, str]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.rules.test_cases", "tests.rules.test_endpoints"])
     with ThreadPoolExecutor(workers) as pool:
-        found = pool.map(lambda each: apart(context, check, each), wanted)
-        return {each.name: answer for each, answer in zip(wanted, found, strict=True)}
+        matches = pool.map(lambda each: apart(context, check, each), wanted)
+        return {each.name: answer for each, answer in zip(wanted, matches, strict=True)}
 
 
 def apart(context: ForkServerContext, check: Check, mutant: Mutant) -> str:

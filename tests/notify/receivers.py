@@ -42,8 +42,8 @@ class Received:
 
     @property
     def json(self) -> Json:
-        found: Json = json.loads(self.body)
-        return found
+        result: Json = json.loads(self.body)
+        return result
 
 
 @dataclass(slots=True)
@@ -72,13 +72,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        found = self.server.found
+        result = self.server.found
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        found.received.append(Received(self.path, dict(self.headers), body))
-        answer = found.next()
+        result.received.append(Received(self.path, dict(self.headers), body))
+        answer = result.next()
         self.close_connection = True
         if answer.hang:
-            found.ended.wait()
+            result.ended.wait()
         elif answer.drip:
             self._drip()
         else:
@@ -109,16 +109,16 @@ class _Handler(BaseHTTPRequestHandler):
 def web(*answers: Answer, folder: Path | None = None) -> Iterator[Web]:
     """A running web server; with a folder (of certificates) it speaks TLS."""
     server = _Server(("127.0.0.1", 0), _Handler)
-    found = server.found = Web("", answers or (Answer(),))
+    result = server.found = Web("", answers or (Answer(),))
     if folder is not None:
         server.socket = certificates.server_context(folder).wrap_socket(server.socket, server_side=True)
-    found.url = f"{'https' if folder is not None else 'http'}://127.0.0.1:{server.server_port}"
+    result.url = f"{'https' if folder is not None else 'http'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield found
+        yield result
     finally:
-        found.ended.set()
+        result.ended.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -144,14 +144,14 @@ class Proxy:
 def proxy(to: str) -> Iterator[Proxy]:
     """A proxy that takes one CONNECT, to whatever host, and leads to a server on this machine."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        found = Proxy(listening.getsockname()[1])
+        result = Proxy(listening.getsockname()[1])
 
         def lead() -> None:
             taken, _ = listening.accept()
             with taken, socket.create_connection(("127.0.0.1", int(to.rpartition(":")[2]))) as server:
                 lines = taken.recv(65536).decode().split("\r\n")
-                found.asked.append(lines[0])
-                found.login = next((each.partition(": ")[2] for each in lines if each.startswith("Proxy-")), "")
+                result.asked.append(lines[0])
+                result.login = next((each.partition(": ")[2] for each in lines if each.startswith("Proxy-")), "")
                 taken.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 back = threading.Thread(target=_pump, args=(server, taken))
                 back.start()
@@ -160,7 +160,7 @@ def proxy(to: str) -> Iterator[Proxy]:
 
         thread = threading.Thread(target=lead)
         thread.start()
-        yield found
+        yield result
         thread.join(5)
 
 
@@ -212,9 +212,9 @@ class Post:
 
     def login(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
-        found = (data.login.decode(), data.password.decode())
-        self.logins.append(found)
-        return AuthResult(success=found[1] == "geheim-passord", handled=False)
+        matches = (data.login.decode(), data.password.decode())
+        self.logins.append(matches)
+        return AuthResult(success=matches[1] == "geheim-passord", handled=False)
 
 
 def _bytes(envelope: Envelope) -> bytes:

@@ -65,7 +65,7 @@ GAP = GapRow(
 
 
 def facts(
-    found: Sequence[Change] = NEWS,
+    matches: Sequence[Change] = NEWS,
     *,
     complete: bool = True,
     baseline: bool = False,
@@ -85,7 +85,7 @@ def facts(
     )
     scopes = [ScopeRow(subscription=SUB, name="prod-journal", tenant="agency.example", view="full")]
     evaluation = EvaluationResult(counts, list(gaps), scopes, complete=complete)
-    changes = Changes(list(found))
+    changes = Changes(list(matches))
     changed = {kind.value.replace("-", "_"): len(changes.counted(kind)) for kind in COUNTS}
     row = ChangesRow(
         since=None if baseline else "2026-11-24T02:00:00Z",
@@ -136,8 +136,8 @@ def target(kind: str = "webhook", **more: object) -> Target:
 MAILBOX = Mailbox("127.0.0.1", 25, "none", "twolocks@agency.example", ("ops@agency.example", "vakt@agency.example"))
 
 
-def news(found: Sequence[Change] = NEWS, *, whom: Target | None = None, **more: object) -> Notice:
+def news(changes: Sequence[Change] = NEWS, *, whom: Target | None = None, **more: object) -> Notice:
     """The notice of a night that has news."""
-    made = notice(whom or target(), facts(found, **more), reported(date(2026, 11, 24)))  # type: ignore[arg-type]
+    made = notice(whom or target(), facts(changes, **more), reported(date(2026, 11, 24)))  # type: ignore[arg-type]
     assert made is not None
     return made

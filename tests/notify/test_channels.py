@@ -49,30 +49,30 @@ HOSTILE = (
 def hostile(text: str) -> Notice:
     """A notice in which every text that is not ours is this one."""
     resource = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{text.replace('/', '-')}"
-    found = [
+    changes = [
         change("new", resource, text, title=text, address=text),
         change("worse", f"{resource}/blobServices/default/containers/{text}", rule="x", title=text, why=text),
     ]
     ends = [type(ENDS[0])(text, text, ENDS[0].expires, text, 1)]
     gap = msgspec.structs.replace(GAP, url=text, code=text, action=text)
     return news(
-        found, owners={resource.lower(): text}, expiring=ends, gaps=[gap], notes=[text], files=[text], lost=[text]
+        changes, owners={resource.lower(): text}, expiring=ends, gaps=[gap], notes=[text], files=[text], lost=[text]
     )
 
 
-def many(count: int, places: int = 1000, size: int = 60) -> Notice:
-    names = [f"st{place:05}" + "&" * size for place in range(places)]
-    found = [
+def many(count: int, resources: int = 1000, size: int = 60) -> Notice:
+    names = [f"st{position:05}" + "&" * size for position in range(resources)]
+    changes = [
         change(
             "new",
-            f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{names[place % places]}",
-            f"blob/{place:05}",
+            f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{names[position % resources]}",
+            f"blob/{position:05}",
             title="<&>" * size,
         )
-        for place in range(count)
+        for position in range(count)
     ]
-    owners = {each.item.resource.lower(): f"team {place % 7}" for place, each in enumerate(found)}
-    return news(found, owners=owners, expiring=[ENDS[0]] * 50, gaps=[GAP] * 50)
+    owners = {each.item.resource.lower(): f"team {position % 7}" for position, each in enumerate(changes)}
+    return news(changes, owners=owners, expiring=[ENDS[0]] * 50, gaps=[GAP] * 50)
 
 
 # Webhook
@@ -87,18 +87,18 @@ def test_the_json_is_what_its_schema_says() -> None:
 
 
 def test_the_json_holds_five_hundred_items_and_at_most_a_megabyte() -> None:
-    found = json.loads(webhook.body(many(2345)))
-    assert (len(found["items"]), found["more"]) == (500, 1845)
+    document = json.loads(webhook.body(many(2345)))
+    assert (len(document["items"]), document["more"]) == (500, 1845)
     large = webhook.body(many(2345, size=1500))
     assert len(large) <= 1 << 20
-    found = json.loads(large)
-    assert len(found["items"]) + found["more"] == 2345
-    assert len(found["items"]) > 50
+    document = json.loads(large)
+    assert len(document["items"]) + document["more"] == 2345
+    assert len(document["items"]) > 50
 
 
 def test_the_json_holds_names_as_azure_has_them() -> None:
-    found = json.loads(webhook.body(hostile(HOSTILE[0])))
-    assert found["items"][0]["endpoint"] == HOSTILE[0]
+    document = json.loads(webhook.body(hostile(HOSTILE[0])))
+    assert document["items"][0]["endpoint"] == HOSTILE[0]
 
 
 # Teams
@@ -110,24 +110,24 @@ def card(made: Notice) -> Json:
     message = json.loads(body)
     assert message["type"] == "message"
     assert [each["contentType"] for each in message["attachments"]] == ["application/vnd.microsoft.card.adaptive"]
-    found: Json = message["attachments"][0]["content"]
-    return found
+    result: Json = message["attachments"][0]["content"]
+    return result
 
 
-def runs(found: Json) -> list[str]:
-    return [run["text"] for block in found["body"] for run in block["inlines"]]
+def runs(document: Json) -> list[str]:
+    return [run["text"] for block in document["body"] for run in block["inlines"]]
 
 
 def test_a_card_holds_text_runs_alone_in_which_no_markdown_counts() -> None:
     for made in (news(), *map(hostile, HOSTILE)):
-        found = card(made)
-        assert found["version"] == "1.4"
-        assert {block["type"] for block in found["body"]} == {"RichTextBlock"}
-        assert {run["type"] for block in found["body"] for run in block["inlines"]} == {"TextRun"}
-        assert {key for block in found["body"] for run in block["inlines"] for key in run} <= {
+        document = card(made)
+        assert document["version"] == "1.4"
+        assert {block["type"] for block in document["body"]} == {"RichTextBlock"}
+        assert {run["type"] for block in document["body"] for run in block["inlines"]} == {"TextRun"}
+        assert {key for block in document["body"] for run in block["inlines"] for key in run} <= {
             "type", "text", "weight", "size", "color", "isSubtle",
         }  # fmt: skip
-        assert "entities" not in found["msteams"]
+        assert "entities" not in document["msteams"]
 
 
 @pytest.mark.parametrize(("count", "size"), [(3, 20), (40, 20), (400, 20), (400, 130), (5000, 400)])
@@ -142,11 +142,11 @@ def test_a_card_stays_below_the_limit_and_says_how_many_more(count: int, size: i
 @pytest.mark.parametrize("mark", ["\U0001f512", "a\u0301\u0301\u0301", "&", '"\\'])
 def test_the_heaviest_texts_leave_room_for_entries(mark: str) -> None:
     text = mark * 3000
-    places = [f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{place}{text}" for place in range(60)]
-    found = [change("new", place, f"blob/{text}", title=text, why=text) for place in places]
+    ids = [f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{position}{text}" for position in range(60)]
+    changes = [change("new", location, f"blob/{text}", title=text, why=text) for location in ids]
     ends = [type(ENDS[0])(text, text, ENDS[0].expires, text, 1)] * 50
     gap = msgspec.structs.replace(GAP, url=text, code=text, action=text)
-    made = news(found, owners={}, expiring=ends, gaps=[gap] * 50, notes=[text] * 3)
+    made = news(changes, owners={}, expiring=ends, gaps=[gap] * 50, notes=[text] * 3)
     assert sum(run.startswith("new: blob/") for run in runs(card(made))) >= 3
     assert sum("*critical* new: blob/" in str(each) for each in blocks(made)) >= 3
 
@@ -156,16 +156,16 @@ def test_the_heaviest_texts_leave_room_for_entries(mark: str) -> None:
 
 def blocks(made: Notice) -> list[Json]:
     body = json.loads(slack.body(made))
-    found: list[Json] = body["blocks"]
-    assert 1 <= len(found) <= 50
-    for block in found:
+    result: list[Json] = body["blocks"]
+    assert 1 <= len(result) <= 50
+    for block in result:
         for text in (block.get("text"), *block.get("elements", [])):
             if text is not None:
                 assert 0 < len(text["text"]) <= (150 if block["type"] == "header" else 3000)
                 assert text["type"] == ("plain_text" if block["type"] == "header" else "mrkdwn")
                 assert text["type"] == "plain_text" or text["verbatim"] is True
     assert (body["unfurl_links"], body["unfurl_media"]) == (False, False)
-    return found
+    return result
 
 
 def test_slack_is_given_no_link_no_mention_and_no_channel() -> None:
@@ -177,12 +177,12 @@ def test_slack_is_given_no_link_no_mention_and_no_channel() -> None:
         blocks(made)
 
 
-@pytest.mark.parametrize(("count", "places"), [(3, 1000), (60, 1000), (60, 1), (5000, 5000), (5000, 2)])
-def test_slack_stays_within_its_blocks_and_says_how_many_more(count: int, places: int) -> None:
-    found = blocks(many(count, places, 30))
-    text = "\n".join(each["text"]["text"] for each in found if each["type"] == "section")
+@pytest.mark.parametrize(("count", "resources"), [(3, 1000), (60, 1000), (60, 1), (5000, 5000), (5000, 2)])
+def test_slack_stays_within_its_blocks_and_says_how_many_more(count: int, resources: int) -> None:
+    matches = blocks(many(count, resources, 30))
+    text = "\n".join(each["text"]["text"] for each in matches if each["type"] == "section")
     shown = len(re.findall(r"\*critical\* new: blob/", text))
-    more = [each["elements"][0]["text"] for each in found if each["type"] == "context"]
+    more = [each["elements"][0]["text"] for each in matches if each["type"] == "context"]
     assert shown >= 3
     assert (f"and {count - shown:,} more; all are in the report" in more) == (shown < count)
 
@@ -200,13 +200,15 @@ def headers(made: Notice) -> dict[str, str]:
 
 def test_no_name_is_in_a_header_of_a_mail() -> None:
     for text in HOSTILE:
-        found = headers(hostile(text))
-        assert set(found) == {
+        result = headers(hostile(text))
+        assert set(result) == {
             "Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
             "X-Twolocks-Notification", "MIME-Version", "Content-Type",
         }  # fmt: skip
-        assert found["Subject"] == "[Twolocks] 1 new, 1 raised; highest severity: critical; 1 waiver is about to expire"
-        assert found["To"] == "ops@agency.example, vakt@agency.example"
+        assert (
+            result["Subject"] == "[Twolocks] 1 new, 1 raised; highest severity: critical; 1 waiver is about to expire"
+        )
+        assert result["To"] == "ops@agency.example, vakt@agency.example"
 
 
 def test_a_mails_html_has_no_element_but_ours() -> None:
@@ -233,17 +235,17 @@ def test_a_mails_text_has_a_line_for_each_and_says_how_many_more() -> None:
 
 def github_reads(line: str) -> tuple[str, dict[str, str], str] | None:
     """What the runner of GitHub Actions takes a line for: `::name a=b,c=d::text`, at the start of a line."""
-    found = re.fullmatch(r"\s*::([\w-]+)(?: ([^:]*))?::(.*)", line, re.DOTALL)
-    if found is None:
+    match = re.fullmatch(r"\s*::([\w-]+)(?: ([^:]*))?::(.*)", line, re.DOTALL)
+    if match is None:
         return None
-    named = dict(pair.split("=", 1) for pair in (found[2] or "").split(",") if "=" in pair)
+    named = dict(pair.split("=", 1) for pair in (match[2] or "").split(",") if "=" in pair)
 
     def plain(text: str) -> str:
         return (
             text.replace("%0D", "\r").replace("%0A", "\n").replace("%3A", ":").replace("%2C", ",").replace("%25", "%")
         )
 
-    return found[1], {name: plain(text) for name, text in named.items()}, plain(found[3])
+    return match[1], {name: plain(text) for name, text in named.items()}, plain(match[3])
 
 
 def azure_reads(line: str) -> tuple[str, str] | None:
@@ -271,12 +273,12 @@ def check_commands(made: Notice) -> None:
         assert "##[" not in line
         assert "\n" not in read[2]
     for line in printed(commands.azure_devops_lines, made):
-        found = azure_reads(line)
-        assert found is not None
-        assert found[0] in ("task.logissue type=error", "task.logissue type=warning")
+        matches = azure_reads(line)
+        assert matches is not None
+        assert matches[0] in ("task.logissue type=error", "task.logissue type=warning")
         assert line.startswith("##vso[")
         assert "##" not in line[2:]
-        assert not re.search(r"[\r\n]|##", found[1])
+        assert not re.search(r"[\r\n]|##", matches[1])
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -305,11 +307,11 @@ def test_what_was_said_is_what_is_read() -> None:
 
 @pytest.mark.parametrize("lines", [commands.github_lines, commands.azure_devops_lines])
 def test_ten_errors_are_the_most_that_is_shown(lines: Callable[[Notice], Any]) -> None:
-    found = printed(lines, many(500))
-    errors = [line for line in found if "error" in line[:30]]
+    matches = printed(lines, many(500))
+    errors = [line for line in matches if "error" in line[:30]]
     assert len(errors) == 10
     assert errors[-1].endswith("and 491 more; all are in the report")
-    assert len(found) - len(errors) <= 10
+    assert len(matches) - len(errors) <= 10
 
 
 def test_marks_are_written_as_the_programs_unwrite_them() -> None:
@@ -329,18 +331,18 @@ def test_lesser_ones_are_warnings() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_shows_as_something_else(text: str) -> None:
     for entry in hostile(text).items:
-        said = item_sentence(entry, words_of("en"))
-        assert len(said) <= 600
-        assert said.isprintable() or "\U0001f512" in said
-        assert "\u202e" not in said
+        message = item_sentence(entry, words_of("en"))
+        assert len(message) <= 600
+        assert message.isprintable() or "\U0001f512" in message
+        assert "\u202e" not in message
 
 
 def test_a_test_is_marked_as_one_in_every_form() -> None:
     made = trial(target(), "twolocks 0.1.0")
-    said = "This is a test of the notification ops; nothing was scanned"
-    assert said in runs(card(made))
-    assert said in json.loads(slack.body(made))["text"]
+    text = "This is a test of the notification ops; nothing was scanned"
+    assert text in runs(card(made))
+    assert text in json.loads(slack.body(made))["text"]
     assert json.loads(webhook.body(made))["kind"] == "test"
-    assert headers(made)["Subject"] == f"[Twolocks] {said}"
-    assert printed(commands.github_lines, made)[0] == f"::warning title=Twolocks::{said}"
-    assert html.escape(said) in str(mail.message(made, MAILBOX, "ops"))
+    assert headers(made)["Subject"] == f"[Twolocks] {text}"
+    assert printed(commands.github_lines, made)[0] == f"::warning title=Twolocks::{text}"
+    assert html.escape(text) in str(mail.message(made, MAILBOX, "ops"))

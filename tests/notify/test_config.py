@@ -24,8 +24,8 @@ def settings(folder: Path, text: str, *, name: str = "ops") -> Settings:
 def faults(folder: Path, text: str, *, name: str = "ops") -> list[tuple[str, str, str]]:
     with pytest.raises(InputError) as raised:
         settings(folder, text, name=name)
-    found = getattr(raised.value, "all", [raised.value])
-    return [(each.what, each.at.rpartition(":")[2], each.do) for each in found]
+    result = getattr(raised.value, "all", [raised.value])
+    return [(each.what, each.at.rpartition(":")[2], each.do) for each in result]
 
 
 @pytest.mark.parametrize(
@@ -64,27 +64,29 @@ def faults(folder: Path, text: str, *, name: str = "ops") -> list[tuple[str, str
     ],
 )  # fmt: skip
 def test_a_fault_has_its_line_and_what_helps(text: str, what: str, line: str, do: str, tmp_path: Path) -> None:
-    found = faults(tmp_path, text)
-    assert [each for each in found if each[0].startswith(what) and each[1] == line and each[2].startswith(do)], found
+    matches = faults(tmp_path, text)
+    assert [each for each in matches if each[0].startswith(what) and each[1] == line and each[2].startswith(do)], (
+        matches
+    )
 
 
 @pytest.mark.parametrize("word", ["url", "secret", "password"])
 def test_a_secret_in_the_settings_is_refused_and_not_repeated(word: str, tmp_path: Path) -> None:
     kind = {"url": "teams", "secret": "webhook", "password": "mail"}[word]
-    found = faults(tmp_path, f"kind = '{kind}'\n{word} = '{HOOK}'")
-    said = (f"{word} is a secret and must not be in the settings", "3")
-    assert said in [each[:2] for each in found]
-    assert f'{word}-env = "TWOLOCKS_SECRET_OPS"' in str(found)
-    assert not [each for each in found if f"needs {word}-env" in each[0]]
-    assert "c2VjcmV0" not in str(found)
+    matches = faults(tmp_path, f"kind = '{kind}'\n{word} = '{HOOK}'")
+    stated = (f"{word} is a secret and must not be in the settings", "3")
+    assert stated in [each[:2] for each in matches]
+    assert f'{word}-env = "TWOLOCKS_SECRET_OPS"' in str(matches)
+    assert not [each for each in matches if f"needs {word}-env" in each[0]]
+    assert "c2VjcmV0" not in str(matches)
 
 
 @pytest.mark.parametrize("key", ["url-env", "url-file"])
 def test_a_secret_in_the_place_of_its_name_is_refused_and_not_repeated(key: str, tmp_path: Path) -> None:
-    found = faults(tmp_path, f"kind = 'teams'\n{key} = '{HOOK}'")
-    assert "c2VjcmV0" not in str(found)
-    assert "hooks.agency.example" not in str(found)
-    assert "must name a variable" in found[0][0] or "names no file" in found[0][0]
+    matches = faults(tmp_path, f"kind = 'teams'\n{key} = '{HOOK}'")
+    assert "c2VjcmV0" not in str(matches)
+    assert "hooks.agency.example" not in str(matches)
+    assert "must name a variable" in matches[0][0] or "names no file" in matches[0][0]
 
 
 @pytest.mark.parametrize("name", ["'o p'", '"o\\np"', "'øps'", "''", "'::error'"])
@@ -95,8 +97,8 @@ def test_a_name_is_letters_and_digits(name: str, tmp_path: Path) -> None:
 
 
 def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
-    found = faults(tmp_path, "kind = 'mail'\nhots = 'a'\nport = 0\ntls = 'x'")
-    assert len(found) == 6
+    matches = faults(tmp_path, "kind = 'mail'\nhots = 'a'\nport = 0\ntls = 'x'")
+    assert len(matches) == 6
 
 
 def test_every_kind_has_the_common_keys() -> None:
@@ -115,10 +117,10 @@ def ready(folder: Path, text: str, environ: dict[str, str], monkeypatch: pytest.
     (folder / "twolocks.toml").write_text(f"[notify.ops]\n{text}\n")
     given = {"history": "night.db", "notify": ["ops"], **options}
     try:
-        found = after_scan.checked(resolve("scan", given, {}, config=folder / "twolocks.toml"))
+        targets = after_scan.checked(resolve("scan", given, {}, config=folder / "twolocks.toml"))
     except InputError as error:
         return f"{error.what} | {error.at.rpartition('/')[2]} | {error.do}"
-    return found[0].url
+    return targets[0].url
 
 
 def test_the_address_comes_from_a_variable_or_a_file_that_the_environment_names(
@@ -168,9 +170,9 @@ def test_a_file_that_the_command_line_names_wins_over_the_environment(
 def test_a_secret_file_that_cannot_be_meant(
     given: list[str], what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = ready(tmp_path, TEAMS, {}, monkeypatch, secret_file=given)
-    assert said.startswith(f"{what}; nothing was read | ")
-    assert "HOKK" not in given[0] or said.endswith("nearest: TWOLOCKS_SECRET_HOOK")
+    text = ready(tmp_path, TEAMS, {}, monkeypatch, secret_file=given)
+    assert text.startswith(f"{what}; nothing was read | ")
+    assert "HOKK" not in given[0] or text.endswith("nearest: TWOLOCKS_SECRET_HOOK")
 
 
 def test_a_settings_file_names_no_secret_file(tmp_path: Path) -> None:
@@ -208,12 +210,12 @@ def test_an_output_does_not_replace_a_file_with_a_secret(tmp_path: Path) -> None
 def test_an_address_that_is_wrong_is_refused_and_not_repeated(
     value: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = ready(
+    text = ready(
         tmp_path, "kind = 'slack'\nurl-env = 'TWOLOCKS_SECRET_HOOK'", {"TWOLOCKS_SECRET_HOOK": value}, monkeypatch
     )
-    assert said.startswith(f'the address of notification "ops" {why}; nothing was read | twolocks.toml:1 | ')
-    assert "heim" not in said
-    assert "agency" not in said
+    assert text.startswith(f'the address of notification "ops" {why}; nothing was read | twolocks.toml:1 | ')
+    assert "heim" not in text
+    assert "agency" not in text
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.7.7.7", "[::1]"])
@@ -244,9 +246,9 @@ def test_what_is_missing_is_reported_before_anything_is_read(tmp_path: Path, mon
     assert "it is not text" in ready(tmp_path, slack, file, monkeypatch)
     monkeypatch.delenv(f"{name}_FILE")
     webhook = f"kind = 'webhook'\nurl-env = '{name}'\nsecret-env = 'TWOLOCKS_SECRET_SIGN'"
-    said = ready(tmp_path, webhook, {name: HOOK, "TWOLOCKS_SECRET_SIGN": "short"}, monkeypatch)
-    assert said.startswith('the secret of notification "ops" has fewer than 16 characters')
-    assert "short" not in said
+    text = ready(tmp_path, webhook, {name: HOOK, "TWOLOCKS_SECRET_SIGN": "short"}, monkeypatch)
+    assert text.startswith('the secret of notification "ops" has fewer than 16 characters')
+    assert "short" not in text
     assert ready(tmp_path, webhook, {"TWOLOCKS_SECRET_SIGN": SIGN}, monkeypatch) == HOOK
 
 
@@ -271,9 +273,9 @@ def test_no_secret_is_in_a_targets_text(tmp_path: Path, monkeypatch: pytest.Monk
         f"[notify.ops]\nkind = 'webhook'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_SIGN'\n"
         f"[notify.post]\n{MAIL}user = 'two'\npassword-env = 'TWOLOCKS_SECRET_PASSWORD'\n"
     )
-    found = resolve("scan", {"history": "h.db", "notify": ["ops", "post"]}, {}, config=tmp_path / "twolocks.toml")
-    targets = after_scan.checked(found)
-    shown = f"{targets} {targets[0]!r} {found} {found.rows()}"
+    result = resolve("scan", {"history": "h.db", "notify": ["ops", "post"]}, {}, config=tmp_path / "twolocks.toml")
+    targets = after_scan.checked(result)
+    shown = f"{targets} {targets[0]!r} {result} {result.rows()}"
     assert "two@agency.example" in shown
     for secret in (HOOK, "c2VjcmV0", SIGN, "geheim"):
         assert secret not in shown
@@ -293,6 +295,6 @@ def test_no_secret_is_in_a_targets_text(tmp_path: Path, monkeypatch: pytest.Monk
     ("tls", "port"), [("", 587), ("tls = 'implicit'\n", 465), ("tls = 'starttls'\nport = 2525\n", 2525)]
 )
 def test_ports_follow_the_way_of_tls(tls: str, port: int, tmp_path: Path) -> None:
-    found = after_scan.checked(settings(tmp_path, MAIL + tls))[0].mail
-    assert found is not None
-    assert (found.port, found.to, found.sender) == (port, ("ops@agency.example",), "two@agency.example")
+    mailbox = after_scan.checked(settings(tmp_path, MAIL + tls))[0].mail
+    assert mailbox is not None
+    assert (mailbox.port, mailbox.to, mailbox.sender) == (port, ("ops@agency.example",), "two@agency.example")

@@ -47,8 +47,8 @@ def test_new_reopened_and_worse_are_reported() -> None:
 
 @pytest.mark.parametrize("word", ["fixed", "unseen", "better", "accepted", "again", "first-looked"])
 def test_whatever_else_changed_pages_no_one(word: str) -> None:
-    found = [replace(each, kind=ChangeKind(word)) for each in NEWS]
-    assert notice(target(), facts(found), YESTERDAY) is None
+    changes = [replace(each, kind=ChangeKind(word)) for each in NEWS]
+    assert notice(target(), facts(changes), YESTERDAY) is None
 
 
 def test_a_scan_without_changes_sends_nothing() -> None:
@@ -63,11 +63,11 @@ def test_a_lock_finding_beside_its_exposure_is_not_reported_twice() -> None:
 
 @pytest.mark.parametrize(("least", "count"), [("critical", 2), ("high", 4), ("info", 5)])
 def test_the_least_severity(least: str, count: int) -> None:
-    found = [*NEWS, change("new", SERVER, "low-one", "low")]
-    made = notice(target(least=Severity[least]), facts(found), YESTERDAY)
+    changes = [*NEWS, change("new", SERVER, "low-one", "low")]
+    made = notice(target(least=Severity[least]), facts(changes), YESTERDAY)
     assert made is not None
     assert len(made.items) == count
-    assert notice(target(), facts([found[-1]]), YESTERDAY) is None
+    assert notice(target(), facts([changes[-1]]), YESTERDAY) is None
 
 
 def test_an_owner_gets_what_carries_the_tag() -> None:
@@ -80,17 +80,17 @@ def test_an_owner_gets_what_carries_the_tag() -> None:
 
 def test_a_child_is_the_owners_of_its_parent_unless_it_says_otherwise() -> None:
     child = f"{SERVER}/databases/kunder"
-    found = [change("new", child, severity="high", rule="sql-x")]
-    assert [each.owner for each in news(found).items] == ["team-a"]
-    assert [each.owner for each in news(found, owners={**OWNERS, child.lower(): "ola"}).items] == ["ola"]
+    changes = [change("new", child, severity="high", rule="sql-x")]
+    assert [each.owner for each in news(changes).items] == ["team-a"]
+    assert [each.owner for each in news(changes, owners={**OWNERS, child.lower(): "ola"}).items] == ["ola"]
 
 
 # The baseline
 
 
 def test_a_baseline_gives_counts_only() -> None:
-    found = [replace(each, kind=ChangeKind.first_evaluated) for each in NEWS]
-    made = notice(target(), facts(found, baseline=True, expiring=ENDS, complete=False, gaps=[GAP]), reported())
+    changes = [replace(each, kind=ChangeKind.first_evaluated) for each in NEWS]
+    made = notice(target(), facts(changes, baseline=True, expiring=ENDS, complete=False, gaps=[GAP]), reported())
     assert made is not None
     assert (made.kind, made.items, made.waivers) == ("baseline", [], [])
     assert made.title == "First scan, the baseline: 17 open (2 critical, 2 high, 9 medium, 4 low)"
@@ -104,13 +104,13 @@ def test_a_baseline_gives_counts_only() -> None:
 
 
 def test_a_series_that_turned_incomplete_is_reported_once() -> None:
-    found = facts([], complete=False, gaps=[GAP])
-    made = notice(target(), found, YESTERDAY)
+    scan_result = facts([], complete=False, gaps=[GAP])
+    made = notice(target(), scan_result, YESTERDAY)
     assert made is not None
     assert made.title == "The scan is incomplete, the previous one was complete"
     assert made.remarks[0].endswith("What was not assessed may be open too. The previous scan was complete")
     assert made.gaps[0].action == GAP.action
-    assert notice(target(), found, reported(TODAY - timedelta(days=1), complete=False)) is None
+    assert notice(target(), scan_result, reported(TODAY - timedelta(days=1), complete=False)) is None
 
 
 def test_no_notice_of_an_incomplete_scan_reads_as_if_all_were_known() -> None:
@@ -172,16 +172,16 @@ def test_all_scans_of_a_waiver_together_report_it_twice() -> None:
     count = 0
     for scheduled_run in range(60):
         today = TODAY + timedelta(days=scheduled_run)
-        found = replace(facts([], expiring=[ends(30)] if scheduled_run >= 16 else []), today=today)
-        count += notice(target(), found, reported(today - timedelta(days=1))) is not None and scheduled_run <= 30
+        scan_result = replace(facts([], expiring=[ends(30)] if scheduled_run >= 16 else []), today=today)
+        count += notice(target(), scan_result, reported(today - timedelta(days=1))) is not None and scheduled_run <= 30
     assert count == 2
 
 
 def test_a_waiver_that_covers_nothing_or_is_anothers_is_not_reported() -> None:
     assert expiring(14, used=0) is None
-    found = facts([], expiring=[ends(14, owner="ola")])
-    assert notice(target(owner="kari"), found, YESTERDAY) is None
-    assert notice(target(owner="OLA"), found, YESTERDAY) is not None
+    scan_result = facts([], expiring=[ends(14, owner="ola")])
+    assert notice(target(owner="kari"), scan_result, YESTERDAY) is None
+    assert notice(target(owner="OLA"), scan_result, YESTERDAY) is not None
 
 
 # What was not told before
@@ -219,20 +219,20 @@ def test_grouped_by_owner_and_parent_the_worst_first() -> None:
 
 
 def test_children_stand_below_their_top_level_resource() -> None:
-    found = [
+    changes = [
         change("new", f"{SERVER}/databases/kunder", severity="high", rule="sql-a"),
         change("new", SERVER.upper().replace("MICROSOFT.SQL/SERVERS", "Microsoft.Sql/servers"), "tds", "high"),
         change("new", f"/subscriptions/{SERVER.split('/')[2]}", severity="high", rule="defender-off"),
     ]
-    places = [each for owner in sections(news(found, owners={}).items, "en") for each in owner.resources]
-    assert sorted((place.name.lower(), len(place.items)) for place in places) == [
+    listed = [each for owner in sections(news(changes, owners={}).items, "en") for each in owner.resources]
+    assert sorted((section.name.lower(), len(section.items)) for section in listed) == [
         (SERVER.split("/")[2], 1), ("sqlfag", 2),
     ]  # fmt: skip
 
 
 def test_the_order_of_the_changes_does_not_matter() -> None:
-    def made(found: Sequence[object]) -> ScanResult:
-        return facts(list(found))  # type: ignore[arg-type]
+    def made(matches: Sequence[object]) -> ScanResult:
+        return facts(list(matches))  # type: ignore[arg-type]
 
     assert notice(target(), made(NEWS), YESTERDAY) == notice(target(), made(NEWS[::-1]), YESTERDAY)
 

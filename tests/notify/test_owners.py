@@ -39,12 +39,14 @@ class Log:
     def mark_reported(self, name: str, items: Sequence[NoticeItem]) -> None:
         self.marked.append((name, True, {each.resource for each in items}))
 
-    def mark_in_part(self, name: str, items: Sequence[NoticeItem]) -> None:
+    def mark_partial(self, name: str, items: Sequence[NoticeItem]) -> None:
         self.marked.append((name, False, {each.resource for each in items}))
 
 
 def _text(message: EmailMessage) -> str:
-    return "".join(str(part.get_content()) for part in message.walk() if not part.is_multipart())
+    return "".join(
+        str(message_part.get_content()) for message_part in message.walk() if not message_part.is_multipart()
+    )
 
 
 def test_each_owner_gets_his_own_items_and_his_own_report(tmp_path: Path) -> None:
@@ -52,13 +54,13 @@ def test_each_owner_gets_his_own_items_and_his_own_report(tmp_path: Path) -> Non
     for owner in ("whole", "kari", "team-a"):
         (tmp_path / f"{owner}.html").write_text(f"<p>report of {owner}")
         parts[owner] = [str(tmp_path / f"{owner}.html")]
-    found = msgspec.structs.replace(facts(files=parts.pop("whole")), parts=parts)
+    scan_result = msgspec.structs.replace(facts(files=parts.pop("whole")), owner_files=parts)
     with mail(tmp_path, "none") as post:
         box = Mailbox("127.0.0.1", post.port, "none", "t@agency.example", ("ops@agency.example",))
         whom = target("mail", mail=box)
         whom = replace(whom, owners=tuple((who, whom.of_owner(who, f"{who}@agency.example")) for who in parts))
         log = Log()
-        assert notify([whom], found, log, Screen(quiet=True), LIMITS) == []
+        assert notify([whom], scan_result, log, Screen(quiet=True), LIMITS) == []
         got = {str(each["To"]): _text(each) for each in post.mails}
     assert got.keys() == {"ops@agency.example", "kari@agency.example", "team-a@agency.example"}
     names = {"ops@agency.example": "kv-skjema", "kari@agency.example": "stjournal", "team-a@agency.example": "sqlfag"}
@@ -110,12 +112,14 @@ def test_what_an_owner_missed_is_not_marked() -> None:
 )
 def test_a_fault_in_the_owners_is_found(more: str, what: str, tmp_path: Path) -> None:
     text = f'kind = "mail"\nhost = "h"\nfrom = "a@b.example"\nto = ["a@b.example"]\n{more}\n'
-    assert what in [found[0] for found in faults(tmp_path, text)]
+    assert what in [matches[0] for matches in faults(tmp_path, text)]
 
 
 def test_a_url_of_an_owner_is_never_in_the_settings(tmp_path: Path) -> None:
     url = "https://hooks.example/secret"
     text = f'kind = "slack"\nurl-env = "TWOLOCKS_SECRET_OPS"\nowners = {{ a = "{url}" }}\n'
-    found = faults(tmp_path, text)
-    assert [each[0] for each in found] == ["notify.ops.owners must name a variable TWOLOCKS_SECRET_... for each owner"]
-    assert url not in str(found)
+    matches = faults(tmp_path, text)
+    assert [each[0] for each in matches] == [
+        "notify.ops.owners must name a variable TWOLOCKS_SECRET_... for each owner"
+    ]
+    assert url not in str(matches)

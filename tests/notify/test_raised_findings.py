@@ -65,7 +65,7 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
 @pytest.mark.parametrize("case", CASES)
 def test_a_lock_finding_that_names_an_endpoint_counts_by_its_severity(watch: Watch, case: str) -> None:
     """Missed notices left out every one of them."""
-    for place, night in enumerate(CASES[case]):
+    for position, night in enumerate(CASES[case]):
         severity = f'[severity.{RULE}]\nto = "{night.to}"\nreason = "as we see it"\n' if night.to else ""
         watch.settings(severity, all=f"{HOOK}\nmin-severity = 'medium'")
         watch.server.answers = (Answer(202 if night.delivered else 404),)
@@ -73,7 +73,7 @@ def test_a_lock_finding_that_names_an_endpoint_counts_by_its_severity(watch: Wat
         words = ("--only", "sql-*", "--skip", "sql-audit-no-destination")
         code = watch.scheduled_run(list(night.estate), *words, notify=("all",)).ended.code
         heard = [each.json for each in watch.heard()]
-        assert [each["kind"] for each in heard] == (["news"] if night.reported else [] if place else ["baseline"])
+        assert [each["kind"] for each in heard] == (["news"] if night.reported else [] if position else ["baseline"])
         items = [item for each in heard for item in each["items"]]
         assert sorted(map(sentence, items)) == sorted(night.reported)
         assert code == any("critical" in each and "late" not in each for each in night.reported)

@@ -40,19 +40,21 @@ def kept(request: pytest.FixtureRequest) -> Callable[[str], str]:
 
 
 def made(what: str, whom: Target) -> Notice:
-    found = facts(complete=False, gaps=[GAP], expiring=ENDS, notes=["judged from a file: nothing was looked at again"])
+    scan_result = facts(
+        complete=False, gaps=[GAP], expiring=ENDS, notes=["judged from a file: nothing was looked at again"]
+    )
     if what == "baseline":
-        found = facts([], baseline=True, complete=False, gaps=[GAP])
-    news = trial(whom, TOOL) if what == "test" else notice(whom, found, reported(TODAY))
+        scan_result = facts([], baseline=True, complete=False, gaps=[GAP])
+    news = trial(whom, TOOL) if what == "test" else notice(whom, scan_result, reported(TODAY))
     if what == "news":
-        news = notice(whom, found, reported(TODAY.replace(day=24)))
+        news = notice(whom, scan_result, reported(TODAY.replace(day=24)))
     assert news is not None
     return news
 
 
 def steady(text: str) -> str:
     """A message without what differs each time."""
-    return CHANGING.sub(lambda found: f"{found[1]}: ..." if found[1] else "...", text)
+    return CHANGING.sub(lambda match: f"{match[1]}: ..." if match[1] else "...", text)
 
 
 @pytest.mark.parametrize("what", ["news", "baseline", "test"])

@@ -77,22 +77,22 @@ class Watch:
 
     def heard(self) -> list[Received]:
         """What came since the last time."""
-        found = list(self.server.received)
+        receiveds = list(self.server.received)
         self.server.received.clear()
-        return found
+        return receiveds
 
     def one(self) -> Json:
-        found = self.heard()
-        assert len(found) == 1
-        return found[0].json
+        receiveds = self.heard()
+        assert len(receiveds) == 1
+        return receiveds[0].json
 
 
 @pytest.fixture
 def watch(tmp_path: Path) -> Iterator[Watch]:
     with web() as server:
-        found = Watch(server, tmp_path)
-        found.settings()
-        yield found
+        result = Watch(server, tmp_path)
+        result.settings()
+        yield result
 
 
 def endpoints(notice: Json) -> set[str]:
@@ -142,9 +142,9 @@ def test_owners_are_distinguished_by_their_tag(watch: Watch) -> None:
     ]
     watch.first_night(estate(), notify=("kari", "ola"))
     watch.scheduled_run(tagged, notify=("ops", "kari", "ola"))
-    found = {each.json["notification"]: each.json for each in watch.heard()}
-    assert {name for name, each in found.items() if each["kind"] == "news"} == {"ops", "kari"}
-    assert [each["owner"] for each in found["kari"]["items"]] == ["kari"]
+    result = {each.json["notification"]: each.json for each in watch.heard()}
+    assert {name for name, each in result.items() if each["kind"] == "news"} == {"ops", "kari"}
+    assert [each["owner"] for each in result["kari"]["items"]] == ["kari"]
 
 
 # What could not be read

@@ -82,12 +82,12 @@ def test_the_receiver_can_verify_who_sent_it_and_when(monkeypatch: pytest.Monkey
     monkeypatch.setattr("scanner.notify.channels.webhook.time", SimpleNamespace(time=lambda: 1_800_000_000.9))
     with web() as server:
         assert send(hook(server.url)) == ""
-    found = server.received[0]
-    stamp = found.headers["X-Twolocks-Timestamp"]
-    made = hmac.new(SECRET.encode(), f"{stamp}.".encode() + found.body, hashlib.sha256).hexdigest()
-    assert hmac.compare_digest(found.headers["X-Twolocks-Signature"], f"sha256={made}")
+    received = server.received[0]
+    stamp = received.headers["X-Twolocks-Timestamp"]
+    made = hmac.new(SECRET.encode(), f"{stamp}.".encode() + received.body, hashlib.sha256).hexdigest()
+    assert hmac.compare_digest(received.headers["X-Twolocks-Signature"], f"sha256={made}")
     assert stamp == "1800000000"
-    assert found.headers["X-Twolocks-Delivery"] == "9b01c2d3e4f5a607/ops"
+    assert received.headers["X-Twolocks-Delivery"] == "9b01c2d3e4f5a607/ops"
 
 
 def test_over_tls_with_either_variable(strange: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,22 +102,22 @@ def test_over_tls_with_either_variable(strange: Path, monkeypatch: pytest.Monkey
 def test_a_certificate_that_is_not_trusted_gets_nothing(strange: Path) -> None:
     clock = Clock()
     with web(folder=strange) as server:
-        said = send(hook(server.url), clock=clock)
-    assert said.startswith("the certificate of 127.0.0.1 is not trusted: ")
+        text = send(hook(server.url), clock=clock)
+    assert text.startswith("the certificate of 127.0.0.1 is not trusted: ")
     assert (server.received, clock.paused) == ([], [])
 
 
 def test_a_certificate_of_another_host_gets_nothing(trusted: Path) -> None:
     with web(folder=trusted) as server:
-        said = send(hook(server.url.replace("127.0.0.1", "127.0.0.2")))
-    assert said.startswith(("the certificate of 127.0.0.2 is not trusted", "127.0.0.2 cannot be reached"))
+        text = send(hook(server.url.replace("127.0.0.1", "127.0.0.2")))
+    assert text.startswith(("the certificate of 127.0.0.2 is not trusted", "127.0.0.2 cannot be reached"))
     assert server.received == []
 
 
 def test_no_tls_where_tls_is_expected(trusted: Path) -> None:
     with web() as server:
-        said = send(hook(server.url.replace("http:", "https:")))
-    assert said.startswith("TLS handshake with 127.0.0.1 failed")
+        text = send(hook(server.url.replace("http:", "https:")))
+    assert text.startswith("TLS handshake with 127.0.0.1 failed")
     assert server.received == []
 
 
@@ -179,8 +179,8 @@ def test_retry_after_is_heeded_up_to_a_limit(after: str, pause: float) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(status: int) -> None:
     with web() as elsewhere, web(Answer(status, {"Location": f"{elsewhere.url}/?sig=c2VjcmV0"})) as server:
-        said = send(hook(server.url))
-    assert said == f"127.0.0.1 responded {status}, a redirect, which is not followed"
+        text = send(hook(server.url))
+    assert text == f"127.0.0.1 responded {status}, a redirect, which is not followed"
     assert elsewhere.received == []
     assert len(server.received) == 1
 
@@ -192,8 +192,8 @@ def test_a_port_without_a_listener() -> None:
 
 
 def test_a_name_that_is_unknown() -> None:
-    said = send(target(url=f"https://hooks.agency.invalid{PATH}", secret=SECRET), seconds=8)
-    assert said.startswith("hooks.agency.invalid ")
+    text = send(target(url=f"https://hooks.agency.invalid{PATH}", secret=SECRET), seconds=8)
+    assert text.startswith("hooks.agency.invalid ")
 
 
 @pytest.mark.parametrize("answer", [Answer(hang=True), Answer(drip=True)], ids=["silent", "a byte now and then"])
@@ -224,9 +224,9 @@ def test_what_is_no_http() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        said = send(hook(f"http://127.0.0.1:{listening.getsockname()[1]}"))
+        text = send(hook(f"http://127.0.0.1:{listening.getsockname()[1]}"))
         thread.join()
-    assert said.startswith(("127.0.0.1 sent no valid HTTP response, after", "127.0.0.1 cannot be reached: Connection"))
+    assert text.startswith(("127.0.0.1 sent no valid HTTP response, after", "127.0.0.1 cannot be reached: Connection"))
 
 
 def test_one_that_hangs_holds_up_no_other() -> None:
@@ -246,9 +246,9 @@ def test_through_the_proxy_of_the_environment(trusted: Path, monkeypatch: pytest
         monkeypatch.setenv("HTTPS_PROXY", f"http://kari:pa%20ss@127.0.0.1:{way.port}")
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
-        said = send(target(url=f"https://hooks.agency.invalid{PATH}", secret=SECRET))
+        text = send(target(url=f"https://hooks.agency.invalid{PATH}", secret=SECRET))
     # The certificate is of 127.0.0.1, so that it is refused: the tunnel was there, and ended at the proxy's server.
-    assert "the certificate of hooks.agency.invalid is not trusted" in said
+    assert "the certificate of hooks.agency.invalid is not trusted" in text
     assert [each.rpartition(" ")[0] for each in way.asked] == ["CONNECT hooks.agency.invalid:443"]
     assert way.login == "Basic a2FyaTpwYSBzcw=="
 
@@ -258,8 +258,8 @@ def test_a_proxy_that_refuses_is_named_and_its_login_is_not(monkeypatch: pytest.
         monkeypatch.setenv("HTTPS_PROXY", server.url.replace("//", "//kari:geheim@"))
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
-        said = send(target(url=f"https://hooks.agency.invalid{PATH}", secret=SECRET))
-    assert said == "the proxy refused the connection to hooks.agency.invalid: 501"
+        text = send(target(url=f"https://hooks.agency.invalid{PATH}", secret=SECRET))
+    assert text == "the proxy refused the connection to hooks.agency.invalid: 501"
     assert server.received == []
 
 
@@ -326,8 +326,8 @@ def test_a_wrong_password_is_reported_and_not_shown(trusted: Path) -> None:
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
 def test_a_mail_server_that_is_not_trusted_gets_nothing(tls: str, strange: Path) -> None:
     with mail(strange, tls, login=True) as server:
-        said = send(box(server.port, tls, user="two", password="geheim-passord"))
-    assert said.startswith("the certificate of 127.0.0.1 is not trusted")
+        text = send(box(server.port, tls, user="two", password="geheim-passord"))
+    assert text.startswith("the certificate of 127.0.0.1 is not trusted")
     assert (server.mails, server.logins) == ([], [])
 
 
@@ -356,8 +356,8 @@ def test_a_busy_mail_server_is_tried_again(trusted: Path) -> None:
 
 def test_a_mail_server_that_hangs(trusted: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        said = send(box(silent.getsockname()[1]), seconds=0.3)
-    assert said == "127.0.0.1 did not respond within 0.3 s"
+        text = send(box(silent.getsockname()[1]), seconds=0.3)
+    assert text == "127.0.0.1 did not respond within 0.3 s"
 
 
 def test_no_mail_server_there(trusted: Path) -> None:
@@ -366,14 +366,14 @@ def test_no_mail_server_there(trusted: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "attached", "said"),
+    ("size", "attached", "text"),
     [
         (1000, True, "The report is attached."),
         ((5 << 20) + 1, False, "is larger than 5 MB"),
         (-1, False, "No such file"),
     ],
 )
-def test_the_report_is_attached(size: int, attached: bool, said: str, trusted: Path) -> None:
+def test_the_report_is_attached(size: int, attached: bool, text: str, trusted: Path) -> None:
     report = trusted / "report.html"
     if size >= 0:
         report.write_bytes(b"<!doctype html>" + b"x" * (size - 15))
@@ -388,7 +388,7 @@ def test_the_report_is_attached(size: int, attached: bool, said: str, trusted: P
         assert next(iter(got.iter_attachments())).get_content().encode() == report.read_bytes()
     plain = got.get_body(("plain",))
     assert plain is not None
-    assert said in plain.get_content()
+    assert text in plain.get_content()
 
 
 @pytest.fixture(autouse=True)

@@ -85,9 +85,9 @@ def azurite(folder: Path, cert: Path | None = None, key: Path | None = None) -> 
 
 
 def _free() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as result:
+        result.bind(("127.0.0.1", 0))
+        return int(result.getsockname()[1])
 
 
 def _wait(port: int, served: subprocess.Popen[bytes], log: Path) -> None:

@@ -118,14 +118,14 @@ def _write(path: Path, mark: str, size: int) -> None:
 
 def _is_whole(path: Path, size: int) -> bool:
     try:
-        found = path.read_bytes()
+        value = path.read_bytes()
     except FileNotFoundError:
         return True
     except PermissionError:
         if os.name == "posix":
             raise
         return True  # Windows, in the moment of a replacement
-    return len(set(found)) == 1 and len(found) in (20, 20_000, SIZE, size)
+    return len(set(value)) == 1 and len(value) in (20, 20_000, SIZE, size)
 
 
 def _left(folder: Path) -> list[str]:

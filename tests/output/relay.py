@@ -11,8 +11,8 @@ class Relay:
     """Forwards connections. After `limit` bytes of clients `reached` is set, and it holds or, with `cut`, hangs up."""
 
     def __init__(self, url: str, limit: int, *, cut: bool = False) -> None:
-        parts = urlsplit(url)
-        self._to = (str(parts.hostname), int(parts.port or 80))
+        split = urlsplit(url)
+        self._to = (str(split.hostname), int(split.port or 80))
         self._left = limit
         self._cut = cut
         self._lock = threading.Lock()
@@ -20,7 +20,7 @@ class Relay:
         self._open: list[socket.socket] = []
         self.reached = threading.Event()
         self._listens = socket.create_server(("127.0.0.1", 0))
-        self.url = f"{parts.scheme}://127.0.0.1:{self._listens.getsockname()[1]}{parts.path}"
+        self.url = f"{split.scheme}://127.0.0.1:{self._listens.getsockname()[1]}{split.path}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:

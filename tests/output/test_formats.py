@@ -54,8 +54,8 @@ def test_media_types(name: str, expected: str) -> None:
 
 
 def test_a_suffix_names_a_format_in_any_case() -> None:
-    found = format_of("R.Junit.XML")
-    assert found is not None
-    assert found.suffix == ".junit.xml"
+    format = format_of("R.Junit.XML")
+    assert format is not None
+    assert format.suffix == ".junit.xml"
     assert format_of("r.xml") is None
     assert format_of("r.sarif", DIFF_FORMATS) is None

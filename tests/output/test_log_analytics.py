@@ -77,12 +77,12 @@ def served(sink: Sink, folder: Path) -> Iterator[None]:
             assert self.headers["Content-Encoding"] == "gzip"
             status = sink.answer(self.path, self.headers["Authorization"], gzip.decompress(body))
             self.send_response(status)
-            said = b"" if status == 204 else json.dumps({"error": {"code": f"Code{status}", "message": "no"}}).encode()
+            text = b"" if status == 204 else json.dumps({"error": {"code": f"Code{status}", "message": "no"}}).encode()
             if status == 429 and sink.retry_after:
                 self.send_header("Retry-After", sink.retry_after)
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(text)))
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(text)
 
         def log_message(self, format: str, *args: object) -> None: ...
 
@@ -144,8 +144,12 @@ def test_names_that_are_none_get_no_token(name: str) -> None:
 
 @pytest.mark.parametrize("suffix", sorted(log_ingestion.SUFFIXES.values()))
 def test_names(suffix: str) -> None:
-    found = parse_log_stream(f"LogAnalytics://DCE.region-1.{suffix}/{RULE}/Custom-T_CL", "--out")
-    assert (found.endpoint, found.rule, found.stream) == (f"https://dce.region-1.{suffix}", RULE, "Custom-T_CL")
+    log_stream = parse_log_stream(f"LogAnalytics://DCE.region-1.{suffix}/{RULE}/Custom-T_CL", "--out")
+    assert (log_stream.endpoint, log_stream.rule, log_stream.stream) == (
+        f"https://dce.region-1.{suffix}",
+        RULE,
+        "Custom-T_CL",
+    )
 
 
 # What is sent
@@ -198,7 +202,7 @@ def test_a_call_is_below_the_limit_unless_one_row_is_not(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "says"),
+    ("status", "expected"),
     [
         (403, 'give this login the role "Monitoring Metrics Publisher" on the data collection rule'),
         (404, "check the immutable id of the rule"),
@@ -207,18 +211,18 @@ def test_a_call_is_below_the_limit_unless_one_row_is_not(size: int) -> None:
         (503, "try again later"),
     ],
 )
-def test_refused_rows_are_kept_and_the_rest_is_written(sink: Sink, status: int, says: str) -> None:
+def test_refused_rows_are_kept_and_the_rest_is_written(sink: Sink, status: int, expected: str) -> None:
     sink.answers = [status]
     ended = twolocks(*SCAN, "--out", STREAM, "--out", "n.md", "--out", "-", env=sink.env)
     assert ended.code == 2, ended.err
     assert Path("n.md").is_file()
     assert json.loads(ended.out)["schema"] == "twolocks/2"
-    assert says in ended.err
+    assert expected in ended.err
     assert re.search(r"error: 0 of \d+ rows were sent to loganalytics://", ended.err)
-    found = re.search(r"the rows are kept in (\S+)", ended.err)
-    assert found
-    assert json.loads(Path(found[1]).read_text().splitlines()[-1])["RecordKind"] == "scan"
-    assert Path(found[1]).parent.stat().st_mode & 0o077 == 0
+    match = re.search(r"the rows are kept in (\S+)", ended.err)
+    assert match
+    assert json.loads(Path(match[1]).read_text().splitlines()[-1])["RecordKind"] == "scan"
+    assert Path(match[1]).parent.stat().st_mode & 0o077 == 0
 
 
 def test_a_sink_that_is_busy_is_asked_again(sink: Sink) -> None:
@@ -234,9 +238,9 @@ def test_what_was_sent_before_the_refusal_is_counted(sink: Sink, monkeypatch: py
     sink.answers = [204, 403]
     ended = twolocks(*SCAN, "--out", STREAM, env=sink.env)
     assert ended.code == 2
-    found = re.search(r"error: (\d+) of (\d+) rows were sent", ended.err)
-    assert found
-    assert 0 < int(found[1]) == len(sink.rows) < int(found[2])
+    match = re.search(r"error: (\d+) of (\d+) rows were sent", ended.err)
+    assert match
+    assert 0 < int(match[1]) == len(sink.rows) < int(match[2])
 
 
 def test_a_login_that_fails_is_refused_before_anything_is_read(sink: Sink) -> None:

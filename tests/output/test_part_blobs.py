@@ -110,12 +110,12 @@ def test_a_split_that_is_killed_leaves_each_blob_whole(store: Azurite, number: i
         with start(*words, env=env, stderr=subprocess.PIPE) as process:
             reached = way.reached.wait(60)
             process.send_signal(number)
-            _, said = process.communicate(timeout=60)
+            _, stated = process.communicate(timeout=60)
     assert reached
-    assert process.returncode == (-9 if number == signal.SIGKILL else 143), said
+    assert process.returncode == (-9 if number == signal.SIGKILL else 143), stated
     assert _below(store, folder) == names
-    found = {name: store.read("reports", name) for name in names}
-    assert all(text == b"the old one" or json.loads(text)["schema"] for text in found.values())
-    parts = {name: text for name, text in found.items() if not name.endswith("/r.json")}
-    assert b"the old one" in parts.values()
-    assert set(parts.values()) != {b"the old one"}
+    result = {name: store.read("reports", name) for name in names}
+    assert all(text == b"the old one" or json.loads(text)["schema"] for text in result.values())
+    owner_files = {name: text for name, text in result.items() if not name.endswith("/r.json")}
+    assert b"the old one" in owner_files.values()
+    assert set(owner_files.values()) != {b"the old one"}

@@ -18,13 +18,13 @@ from scanner.document.schema import Document, decode_document
 from scanner.document.writer import write_document
 from scanner.evaluate.capacity import control_planes, spread_counts
 from scanner.evaluate.counts import count
-from scanner.evaluate.frameworks import Tally, assessed, of_part, tally_of
+from scanner.evaluate.frameworks import Tally, assessed, of_owner, tally_of
 from scanner.evaluate.rows import rule_row
 from scanner.model.ids import subscription_of
 from scanner.model.rule import questions
 from scanner.output.formats import FORMATS
-from scanner.output.part_files import slugs_of
-from scanner.output.parts import OwnerPart, SplitBy, parse_split, split
+from scanner.output.owner_documents import OwnerDocument, SplitBy, parse_split, split
+from scanner.output.owner_files import slugs_of
 from scanner.report.headline import headline
 from scanner.report.summary import matrix
 from scanner.report.words import Words
@@ -56,9 +56,9 @@ HOSTILE = (
 
 
 def by(text: str) -> SplitBy:
-    found = parse_split(text, "--split")
-    assert found is not None
-    return found
+    split_by = parse_split(text, "--split")
+    assert split_by is not None
+    return split_by
 
 
 @st.composite
@@ -122,20 +122,20 @@ def documents(draw: st.DrawFn) -> Document:
     unknown |= any(row["state"] == "unknown" for row in made["exposures"])
     made["scan"] |= {"resources": len(made["resources"]) + 5, "scopes": list(SUBSCRIPTIONS)}
     made["scan"]["complete"] = not (made["gaps"] or unknown or set(views.values()) != {"full"})
-    found = msgspec.convert(made, Document)
-    found.not_applicable = {id: {"storage-plain-http": "no blobs"} for id in list(found.resources)[::2]}
-    found.reasons = {id: {"storage-plain-http": ["0c4be1d7"]} for id in found.not_applicable}
-    found.capacity = [
+    document = msgspec.convert(made, Document)
+    document.not_applicable = {id: {"storage-plain-http": "no blobs"} for id in list(document.resources)[::2]}
+    document.reasons = {id: {"storage-plain-http": ["0c4be1d7"]} for id in document.not_applicable}
+    document.capacity = [
         *(QuotaRow(subscription=each, quota="cores", used=1, limit=1, state="full") for each in SUBSCRIPTIONS),
         *(
             ReservationRow(resource=f"{id.removesuffix(id[-3:])}crg/capacityReservations/one", subscription="s")
             for id in list(made["resources"])[:2]
         ),
         *(ReservationRow(resource=f"/subscriptions/{each}", subscription=each, why="403") for each in SUBSCRIPTIONS),
-        *_spreads(tally_of(found)),
-        *control_planes(found.coverage.types),
+        *_spreads(tally_of(document)),
+        *control_planes(document.coverage.types),
     ]
-    return found
+    return document
 
 
 def _spreads(tally: Tally) -> Iterator[SpreadRow]:
@@ -159,61 +159,63 @@ def _finding(resource: str, status: str, gaps: list[str]) -> dict[str, Any]:
 def numbers(document: Document) -> Counter[str]:
     """The numbers that must add up."""
     counts = count(document)
-    found = Counter({f"severity {name}": number for name, number in counts.by_severity.items()})
-    found.update({f"state {name}": number for name, number in counts.states.items()})
-    found.update({f"status {name}": number for name, number in counts.statuses.items()})
-    found.update({f"type {row.type}": row.resources for row in document.coverage.types})
-    found.update({f"cell {cell.query}": cell.count for row in matrix(document.exposures) for cell in row})
-    found.update({"endpoints": counts.endpoints, "resources": document.scan.resources, "rows": len(document.resources)})
-    found["resources behind keys"] = sum(len(row.stores) for row in document.keys)
+    result = Counter({f"severity {name}": number for name, number in counts.by_severity.items()})
+    result.update({f"state {name}": number for name, number in counts.states.items()})
+    result.update({f"status {name}": number for name, number in counts.statuses.items()})
+    result.update({f"type {row.type}": row.resources for row in document.coverage.types})
+    result.update({f"cell {cell.query}": cell.count for row in matrix(document.exposures) for cell in row})
+    result.update(
+        {"endpoints": counts.endpoints, "resources": document.scan.resources, "rows": len(document.resources)}
+    )
+    result["resources behind keys"] = sum(len(row.stores) for row in document.keys)
     for row in document.capacity:
         if isinstance(row, SpreadRow):
-            found.update({f"spread {row.rule} {name}": getattr(row, name) for name in ("single", "spread", "unknown")})
+            result.update({f"spread {row.rule} {name}": getattr(row, name) for name in ("single", "spread", "unknown")})
         elif isinstance(row, ControlPlaneRow):
-            found[f"plane {row.id}"] += row.resources or 0
+            result[f"plane {row.id}"] += row.resources or 0
         elif row.state != "unknown" or isinstance(row, QuotaRow) or "capacityReservations/" in row.resource:
-            found[f"capacity {type(row).__name__} {row.state}"] += 1
+            result[f"capacity {type(row).__name__} {row.state}"] += 1
     for framework in document.frameworks or ():
         for id, control in framework.tested.items():
             for status in ("failed", "waived", "inconclusive", "passed"):
-                found[f"{framework.id} {id} {status}"] = getattr(control, status)
-    found["public"], found["shared key"] = counts.public + counts.public_apps, counts.shared_key_only
-    return +found
+                result[f"{framework.id} {id} {status}"] = getattr(control, status)
+    result["public"], result["shared key"] = counts.public + counts.public_apps, counts.shared_key_only
+    return +result
 
 
 @pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(document=documents())
 def test_the_parts_add_up_to_the_whole(way: str, document: Document) -> None:
-    parts = split(document, by(way))
-    total: Counter[str] = sum((numbers(part.document) for part in parts), Counter())
+    owned_documents = split(document, by(way))
+    total: Counter[str] = sum((numbers(owned.document) for owned in owned_documents), Counter())
     assert total == numbers(document)
-    assert {gap.url for part in parts for gap in part.document.gaps} == {gap.url for gap in document.gaps}
-    assert {id for part in parts for id in part.document.reasons} == set(document.reasons)
-    assert all(set(part.document.reasons) <= set(part.document.not_applicable) for part in parts)
-    assert len(set(slugs_of(parts).values())) == len(parts)
-    assert (parts[-1].key, parts[-1].label[:8]) == ("", "without ")
+    assert {gap.url for owned in owned_documents for gap in owned.document.gaps} == {gap.url for gap in document.gaps}
+    assert {id for owned in owned_documents for id in owned.document.reasons} == set(document.reasons)
+    assert all(set(owned.document.reasons) <= set(owned.document.not_applicable) for owned in owned_documents)
+    assert len(set(slugs_of(owned_documents).values())) == len(owned_documents)
+    assert (owned_documents[-1].key, owned_documents[-1].label[:8]) == ("", "without ")
 
 
 @pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(document=documents())
 def test_capacity_is_in_the_part_that_it_belongs_to(way: str, document: Document) -> None:
-    parts = split(document, by(way))
-    for part in parts:
-        rows = part.document.capacity
+    owned_documents = split(document, by(way))
+    for owned in owned_documents:
+        rows = owned.document.capacity
         quotas = {row.subscription for row in rows if isinstance(row, QuotaRow)}
         if way == "subscription":
-            assert quotas <= {part.key}
+            assert quotas <= {owned.key}
         else:
-            assert not quotas or part.key == "", "a quota is no group's, and no tag's"
+            assert not quotas or owned.key == "", "a quota is no group's, and no tag's"
         unread = {row.resource for row in rows if isinstance(row, ReservationRow) and row.why}
-        seen = {f"/subscriptions/{subscription_of(id)}" for id in part.document.resources}
+        seen = {f"/subscriptions/{subscription_of(id)}" for id in owned.document.resources}
         assert unread >= (seen if way != "tag:owner" else {f"/subscriptions/{each}" for each in SUBSCRIPTIONS})
-        tally = tally_of(part.document)
+        tally = tally_of(owned.document)
         assert [row for row in rows if isinstance(row, SpreadRow)] == list(_spreads(tally))
         planes = [row for row in rows if isinstance(row, ControlPlaneRow)]
-        assert planes == list(control_planes(part.document.coverage.types))
+        assert planes == list(control_planes(owned.document.coverage.types))
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -223,15 +225,15 @@ def test_controls_of_the_parts_add_up_to_those_of_the_whole(way: str, document: 
     rules = load(packages=False)
     document.rules = {id: rule_row(each) for id, each in questions(rules.enabled.values()).items()}
     document.frameworks = assessed(rules, tally_of(document), document.coverage, document.gaps)
-    assert of_part(document.frameworks, document) == document.frameworks, "a part that is the whole"
-    parts = [part.document for part in split(document, by(way))]
-    assert sum(map(numbers, parts), Counter[str]()) == numbers(document)
-    for part in parts:
-        for framework in part.frameworks or ():
+    assert of_owner(document.frameworks, document) == document.frameworks, "a part that is the whole"
+    owned_documents = [owned.document for owned in split(document, by(way))]
+    assert sum(map(numbers, owned_documents), Counter[str]()) == numbers(document)
+    for owned in owned_documents:
+        for framework in owned.frameworks or ():
             assert sum(framework.states.values()) == framework.controls
             passed = {id: control for id, control in framework.tested.items() if control.state == "passed"}
             assert not any(each.failed or each.waived or each.inconclusive for each in passed.values())
-            assert not passed or all(scope.view == "full" for scope in part.coverage.scopes)
+            assert not passed or all(scope.view == "full" for scope in owned.coverage.scopes)
 
 
 def test_a_list_that_was_not_read_passes_no_control_of_an_owner() -> None:
@@ -249,9 +251,9 @@ def test_a_list_that_was_not_read_passes_no_control_of_an_owner() -> None:
         """Whether some control passed, in the whole and in the part of the owner."""
         document.rules = {id: rule_row(each) for id, each in questions(rules.enabled.values()).items()}
         document.frameworks = assessed(rules, tally_of(document), document.coverage, document.gaps)
-        (part,) = (each.document for each in split(document, by("tag:owner")) if each.key)
+        (owned,) = (each.document for each in split(document, by("tag:owner")) if each.key)
         whole = [*document.frameworks]
-        return [any(each.states["passed"] for each in rows) for rows in (whole, part.frameworks or ())]
+        return [any(each.states["passed"] for each in rows) for rows in (whole, owned.frameworks or ())]
 
     assert passed(msgspec.convert(made, Document)) == [True, True]
     listed = f"/subscriptions/{own}/providers/{TYPE}"
@@ -265,8 +267,8 @@ def test_a_list_that_was_not_read_passes_no_control_of_an_owner() -> None:
 @given(document=documents())
 def test_nothing_unread_is_clean_in_a_part(way: str, document: Document) -> None:
     rows = {id.lower() for id in document.resources}
-    for part in split(document, by(way)):
-        made = part.document
+    for owned in split(document, by(way)):
+        made = owned.document
         there = {gap.url for gap in made.gaps}
         assert there >= {url for row in made.findings for url in row.gaps}
         seen = {scope.subscription for scope in made.coverage.scopes}
@@ -276,17 +278,17 @@ def test_nothing_unread_is_clean_in_a_part(way: str, document: Document) -> None
             is_list = "/resourceGroups/" not in gap.url
             if gap.url == "/subscriptions" or (is_list and subscription_of(gap.url) in seen) or is_owner_unknown:
                 assert gap.url in there
-        _check_headline(part)
+        _check_headline(owned)
 
 
-def _check_headline(part: OwnerPart) -> None:
-    made = part.document
+def _check_headline(owned: OwnerDocument) -> None:
+    made = owned.document
     counts = count(made)
     is_unread = made.gaps or counts.not_assessed or counts.inconclusive
     is_unread = is_unread or any(each.view != "full" for each in made.coverage.scopes)
     assert made.scan.complete is not bool(is_unread)
-    said = headline(counts, made.coverage.scopes, Words(), complete=made.scan.complete)
-    assert bool(said.missing) is bool(is_unread)
+    stated = headline(counts, made.coverage.scopes, Words(), complete=made.scan.complete)
+    assert bool(stated.missing) is bool(is_unread)
 
 
 @pytest.mark.parametrize("suffix", [each.suffix for each in FORMATS])
@@ -294,12 +296,12 @@ def test_a_part_can_be_written_in_each_format(suffix: str) -> None:
     from scanner.output.writers import write
 
     document = msgspec.convert(sample.document(60), Document)
-    for part in split(document, by("resource-group")):
+    for owned in split(document, by("resource-group")):
         out = io.BytesIO()
-        write_document(part.document, out) if suffix == ".json" else write(suffix, part.document, out)
-        assert out.getvalue() or (suffix == ".ocsf.jsonl" and not part.document.findings)
+        write_document(owned.document, out) if suffix == ".json" else write(suffix, owned.document, out)
+        assert out.getvalue() or (suffix == ".ocsf.jsonl" and not owned.document.findings)
         if suffix == ".json":
-            assert decode_document(out.getvalue()).findings == part.document.findings
+            assert decode_document(out.getvalue()).findings == owned.document.findings
 
 
 def test_hostile_owners_get_safe_names_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,15 +331,15 @@ def test_an_input_is_never_replaced_by_a_part(tmp_path: Path, monkeypatch: pytes
     snapshot(tmp_path / "taken.jsonl", account("st"))
     words = ("--from", "taken.jsonl", "--split", "subscription", "--fail-on", "never")
     assert twolocks("scan", *words, "--out", "r.json").code in (0, 3)
-    part = next(tmp_path.glob("r.prod-journal-*.json"))
-    before = part.read_bytes()
-    ended = twolocks("report", part, "--split", "subscription", "--out", "r.json")
-    assert (ended.code, part.read_bytes()) == (2, before)
+    path = next(tmp_path.glob("r.prod-journal-*.json"))
+    before = path.read_bytes()
+    ended = twolocks("report", path, "--split", "subscription", "--out", "r.json")
+    assert (ended.code, path.read_bytes()) == (2, before)
     assert "the file to read" in ended.err
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         ("scan --split owner --out r.html", "nothing to split by"),
         ("scan --split tag: --out r.html", "nothing to split by"),
@@ -348,7 +350,7 @@ def test_an_input_is_never_replaced_by_a_part(tmp_path: Path, monkeypatch: pytes
     ],
 )
 def test_what_cannot_be_split_is_refused(
-    words: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     kept = kept_paths(load(packages=False))
@@ -360,5 +362,5 @@ def test_what_cannot_be_split_is_refused(
     with (tmp_path / "r.json").open("wb") as file:
         write_document(msgspec.convert(sample.document(20, hostile=False), Document), file)
     ended = twolocks(*words.split())
-    assert (ended.code, said in ended.err) == (2, True), ended.err
-    assert "hint:" in ended.err or "index" in said
+    assert (ended.code, text in ended.err) == (2, True), ended.err
+    assert "hint:" in ended.err or "index" in text

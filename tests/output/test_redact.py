@@ -49,23 +49,23 @@ def demo(demo_folder: Path) -> Document:
 
 def texts(document: Document) -> dict[str, str]:
     """A document in every format, in lower case, with what the formats encode decoded."""
-    found = {".json": encoded(document).decode()}
+    result = {".json": encoded(document).decode()}
     for suffix in SUFFIXES[:-1]:
         out = BytesIO()
         write(suffix, document, out)
-        found[suffix] = readable(out.getvalue())
-    return {name: text for suffix, each in found.items() for name, text in opened(suffix, each).items()}
+        result[suffix] = readable(out.getvalue())
+    return {name: text for suffix, each in result.items() for name, text in opened(suffix, each).items()}
 
 
 def opened(suffix: str, text: str) -> dict[str, str]:
     """The text of a file in lower case, with what its format encodes decoded, and apart the data blocks of a page."""
-    found = {suffix: text}
+    result = {suffix: text}
     islands = re.findall(r'<script[^>]*id="island(?:-more)?"[^>]*>([A-Za-z0-9+/=\s]+)<', text)
     assert len(islands) == (2 if suffix == ".html" else 0)
     for at, island in enumerate(islands):
-        found[suffix] = found[suffix].replace(island, "")
-        found[f"data block {at}"] = gzip.decompress(base64.b64decode(island)).decode("utf-8", "replace")
-    return {name: html.unescape(re.sub(r"\\(?=\W)", "", each)).lower() for name, each in found.items()}
+        result[suffix] = result[suffix].replace(island, "")
+        result[f"data block {at}"] = gzip.decompress(base64.b64decode(island)).decode("utf-8", "replace")
+    return {name: html.unescape(re.sub(r"\\(?=\W)", "", each)).lower() for name, each in result.items()}
 
 
 def readable(data: bytes) -> str:
@@ -82,38 +82,38 @@ def names(document: Document) -> set[str]:
     """Every name that the estate has, in lower case."""
     # Each word is searched once. Its neighbours are no part of any name, so that it ends where it ended in the text.
     raw = "\0".join(set(BESIDE.split(encoded(document).decode())))
-    found = {each for pattern in (ADDRESS, HOST, GUID, MAIL) for each in pattern.findall(raw)}
+    matches = {each for pattern in (ADDRESS, HOST, GUID, MAIL) for each in pattern.findall(raw)}
     for id, row in document.resources.items():
-        found |= {row.name, row.resource_group, row.subscription, row.location, *row.tags, *row.tags.values()}
-        found |= set(_names_in(id))
+        matches |= {row.name, row.resource_group, row.subscription, row.location, *row.tags, *row.tags.values()}
+        matches |= set(_names_in(id))
     for scope in document.coverage.scopes:
-        found |= {scope.subscription, scope.name, scope.tenant}
+        matches |= {scope.subscription, scope.name, scope.tenant}
     for exposure in document.exposures:
         kind, _, name = exposure.endpoint.partition("/")
         # The number of a port is none of its names.
-        found |= {exposure.address, exposure.fingerprint, *([] if kind in ("tcp", "udp") else [name])}
-        found |= {each.name for each in exposure.hops if each.resource} | set(_names_in(exposure.resource))
+        matches |= {exposure.address, exposure.fingerprint, *([] if kind in ("tcp", "udp") else [name])}
+        matches |= {each.name for each in exposure.hops if each.resource} | set(_names_in(exposure.resource))
     for finding in document.findings:
-        found |= {finding.fingerprint, *_names_in(finding.resource)}
-        found |= {text for each in finding.evidence for id in _strings(each.value) for text in _names_in(id)}
+        matches |= {finding.fingerprint, *_names_in(finding.resource)}
+        matches |= {text for each in finding.evidence for id in _strings(each.value) for text in _names_in(id)}
     for gap in document.gaps:
-        found |= set(_names_in(gap.url))
+        matches |= set(_names_in(gap.url))
     for key in document.keys:
-        found |= {key.host, key.key, key.key.rpartition("/")[2], key.region, *_names_in(key.vault)}
-        found |= {store.version for store in key.stores} | {key.subscription}
+        matches |= {key.host, key.key, key.key.rpartition("/")[2], key.region, *_names_in(key.vault)}
+        matches |= {store.version for store in key.stores} | {key.subscription}
     for held in document.capacity:
         if isinstance(held, QuotaRow):
-            found |= {held.subscription, held.region}
+            matches |= {held.subscription, held.region}
         elif isinstance(held, ReservationRow):
-            found |= {held.subscription, held.region, held.sku, *_names_in(held.resource)}
-    return {each.lower() for each in found | {document.scan.principal, document.scan.cloud, document.scan.id}}
+            matches |= {held.subscription, held.region, held.sku, *_names_in(held.resource)}
+    return {each.lower() for each in matches | {document.scan.principal, document.scan.cloud, document.scan.id}}
 
 
 def _names_in(id: str) -> Iterator[str]:
-    parts = [part for part in id.split("/") if part]
+    pieces = [segment for segment in id.split("/") if segment]
     if id.startswith("/subscriptions/"):
-        yield from parts[1:4:2]
-        yield from parts[7::2]
+        yield from pieces[1:4:2]
+        yield from pieces[7::2]
 
 
 def _strings(value: Any) -> Iterable[str]:
@@ -134,10 +134,10 @@ def held(text: str, told: Iterable[str]) -> list[str]:
     used = set(b"".join(names))
     # As bytes, because they are translated and split ten times faster than a text is by a pattern.
     only_used = bytes(each if each in used else 0xFF for each in range(256))  # 0xFF is in no text of UTF-8
-    parts = b"\xff".join(set(text.encode().translate(only_used).split(b"\xff")))
-    pieces = {parts[at : at + PIECE] for at in range(len(parts) - PIECE + 1)}
+    only = b"\xff".join(set(text.encode().translate(only_used).split(b"\xff")))
+    pieces = {only[at : at + PIECE] for at in range(len(only) - PIECE + 1)}
     likely = (name for name in names if len(name) < PIECE or {name[:PIECE], name[-PIECE:]} <= pieces)
-    return [names[name] for name in likely if name in parts]
+    return [names[name] for name in likely if name in only]
 
 
 def empty(document: Document) -> Document:
@@ -165,9 +165,9 @@ def test_no_name_of_the_demo_is_in_a_redacted_report(demo: Document, words: str)
     told = told_by(demo, words)
     assert len(told) > 900
     assert len(held(encoded(demo).decode().lower(), told)) > 900
-    found = texts(redact(demo, KEY))
-    leaked = held("\0".join(found.values()), told)
-    assert leaked == [], [(suffix, name) for suffix, text in found.items() for name in leaked if name in text]
+    result = texts(redact(demo, KEY))
+    leaked = held("\0".join(result.values()), told)
+    assert leaked == [], [(suffix, name) for suffix, text in result.items() for name in leaked if name in text]
 
 
 @pytest.mark.parametrize(
@@ -206,12 +206,12 @@ def test_no_name_of_the_demo_is_in_a_redacted_split(
     told = told_by(whole, words)
     files = list(Path("out").iterdir())
     assert len(files) > 2 * len(suffixes)
-    found = {
+    result = {
         path.name: "\0".join((path.name.lower(), *opened(path.suffix, readable(path.read_bytes())).values()))
         for path in files
     }
-    leaked = held("\0".join(found.values()), told)
-    assert leaked == [], [(file, name) for file, text in found.items() for name in leaked if name in text]
+    leaked = held("\0".join(result.values()), told)
+    assert leaked == [], [(file, name) for file, text in result.items() for name in leaked if name in text]
     alike = [decode_document(path.read_bytes()) for path in Path("out").glob("r.*.json")]
     assert {id for each in alike for id in each.resources} == decode_document(
         Path("out/r.json").read_bytes()
@@ -220,8 +220,8 @@ def test_no_name_of_the_demo_is_in_a_redacted_split(
     assert _sums(total) == _sums(numbers(whole))
 
 
-def _sums(found: Counter[str]) -> list[tuple[str, int]]:
-    return sorted((name.partition(" ")[0] if name[:5] == "type " else name, count) for name, count in found.items())
+def _sums(result: Counter[str]) -> list[tuple[str, int]]:
+    return sorted((name.partition(" ")[0] if name[:5] == "type " else name, count) for name, count in result.items())
 
 
 def _vocabulary() -> Iterable[str]:
@@ -246,9 +246,9 @@ def test_the_numbers_of_the_demo_are_those_of_the_whole(demo: Document) -> None:
 def test_a_framework_of_ones_own_is_left_out_and_another_has_its_own_words(demo: Document) -> None:
     whole = demo.frameworks or []
     first, *others = whole
-    own = msgspec.structs.replace(first, id="ours", name="Journal AS")
+    framework_row = msgspec.structs.replace(first, id="ours", name="Journal AS")
     poisoned = msgspec.structs.replace(first, title="Journal AS", not_covered=["Journal AS"])
-    made = redact(msgspec.structs.replace(demo, frameworks=[own, poisoned, *others]), b"key")
+    made = redact(msgspec.structs.replace(demo, frameworks=[framework_row, poisoned, *others]), b"key")
     assert made.frameworks == whole
 
 
@@ -269,8 +269,8 @@ def test_capacity_keeps_numbers_and_our_own_texts_and_no_names(demo: Document) -
     assert all(re.fullmatch("quota-[0-9a-f]{16}", each) for each in families)
     assert {b.why for a, b in both if isinstance(b, QuotaRow) and a.why} == {"withheld"}
     forged = ControlPlaneRow(id="entra-id", service="Journal AS", resources=None, complete=True, reason="x", source="y")
-    own = msgspec.structs.replace(forged, id="journal-as")
-    [only] = redact(msgspec.structs.replace(demo, capacity=[forged, own]), KEY).capacity
+    control_plane_row = msgspec.structs.replace(forged, id="journal-as")
+    [only] = redact(msgspec.structs.replace(demo, capacity=[forged, control_plane_row]), KEY).capacity
     assert isinstance(only, ControlPlaneRow)
     assert only.service == "Microsoft Entra ID"
 
@@ -302,9 +302,9 @@ def test_no_random_name_is_left_wherever_it_stands(seed: int) -> None:
         return text + known[-1]
 
     document = msgspec.convert(_poisoned(made, named), Document)
-    found = texts(redact(document, KEY))
+    result = texts(redact(document, KEY))
     assert numbers(redact(document, KEY))["endpoints"] == numbers(document)["endpoints"]
-    assert [(suffix, name) for suffix, text in found.items() for name in known if name in text] == []
+    assert [(suffix, name) for suffix, text in result.items() for name in known if name in text] == []
 
 
 STAY = {"schema", "severity", "worst", "state", "status", "taken", "started", "finished", "since", "last_seen"}
@@ -350,7 +350,7 @@ def test_a_scan_and_a_report_are_redacted_in_each_output(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("words", "env", "said"),
+    ("words", "env", "text"),
     [
         ("--redact", {VARIABLE: "short"}, "fewer than 16 characters"),
         ("--redact", {f"{VARIABLE}_FILE": "nowhere"}, "cannot be read"),
@@ -358,12 +358,12 @@ def test_a_scan_and_a_report_are_redacted_in_each_output(tmp_path: Path, monkeyp
     ],
 )
 def test_what_cannot_be_redacted_is_refused(
-    words: str, env: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: str, env: dict[str, str], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("f.json").write_bytes(encoded(msgspec.convert(sample.document(5), Document)))
     ended = twolocks("report", "f.json", "--out", "r.html", *words.split(), env=env)
-    assert (ended.code, said in ended.err, Path("r.html").exists()) == (2, True, False), ended.err
+    assert (ended.code, text in ended.err, Path("r.html").exists()) == (2, True, False), ended.err
 
 
 def test_what_texts_are_made_of_goes_with_the_texts(demo: Document) -> None:

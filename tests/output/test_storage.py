@@ -218,8 +218,8 @@ def test_two_scans_at_once_leave_one_whole_blob(store: Azurite) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    found = store.read("reports", "two/big.json")
-    assert (len(found), len(set(found))) == (3 * BLOCK, 1)
+    value = store.read("reports", "two/big.json")
+    assert (len(value), len(set(value))) == (3 * BLOCK, 1)
 
 
 # The scan's own identity
@@ -357,7 +357,7 @@ def answering(status: int, code: str, after: int = 0, named: str = "") -> Iterat
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "says"),
+    ("status", "code", "expected"),
     [
         (403, "AuthorizationPermissionMismatch", 'hint: give it the role "Storage Blob Data Contributor" there\n'),
         (
@@ -373,11 +373,11 @@ def answering(status: int, code: str, after: int = 0, named: str = "") -> Iterat
         (409, "BlobImmutableDueToPolicy", "refused to write n.json: 409 BlobImmutableDueToPolicy\n"),
     ],
 )
-def test_what_storage_refuses_names_what_is_missing(status: int, code: str, says: str) -> None:
+def test_what_storage_refuses_names_what_is_missing(status: int, code: str, expected: str) -> None:
     with answering(status, code) as env:
         ended = twolocks("scan", "--from", "none.jsonl", "--out", "az://reports/n.json", env=env)
     assert ended.code == 2
-    assert says in ended.err
+    assert expected in ended.err
     assert code in ended.err
     assert "--> --out az://reports/n.json\n" in ended.err
 
@@ -403,11 +403,11 @@ def test_a_blob_that_cannot_be_put_is_reported_and_kept_and_the_rest_is_written(
         in ended.err
     )
     assert "done     exit 2: az://reports/n.json was not written" in ended.err
-    found = re.search(r"then upload the local copy (\S+)", ended.err)
-    assert found
-    assert json.loads(Path(found[1]).read_text())["schema"] == "twolocks/2"
-    assert Path(found[1]).parent.stat().st_mode & 0o077 == 0
-    assert Path(found[1]).parent.parent == Path.cwd() / "kept"
+    match = re.search(r"then upload the local copy (\S+)", ended.err)
+    assert match
+    assert json.loads(Path(match[1]).read_text())["schema"] == "twolocks/2"
+    assert Path(match[1]).parent.stat().st_mode & 0o077 == 0
+    assert Path(match[1]).parent.parent == Path.cwd() / "kept"
 
 
 def test_a_connection_that_breaks_leaves_the_old_blob(store: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -453,9 +453,9 @@ def test_an_upload_that_is_killed_in_the_middle_changes_nothing(store: Azurite, 
         with start("report", file, *outs, env=env, stderr=subprocess.PIPE) as process:
             reached = way.reached.wait(60)
             process.send_signal(number)
-            _, said = process.communicate(timeout=60)
+            _, stated = process.communicate(timeout=60)
     assert reached
-    assert process.returncode == (-9 if number == signal.SIGKILL else 143), said
+    assert process.returncode == (-9 if number == signal.SIGKILL else 143), stated
     assert [name for name in store.blobs("reports") if name.startswith(folder)] == [f"{folder}/n.json"]
     assert store.read("reports", f"{folder}/n.json") == b"the old one"
     if number == signal.SIGTERM:
@@ -475,11 +475,11 @@ def test_a_scan_that_is_stopped_at_the_storage_account_says_so(store: Azurite, l
         with start(*words, env=env, stderr=subprocess.PIPE, text=True) as process:
             reached = way.reached.wait(60)
             process.send_signal(signal.SIGTERM)
-            _, said = process.communicate(timeout=60)
+            _, stated = process.communicate(timeout=60)
     assert reached
-    assert process.returncode == 143, said
+    assert process.returncode == 143, stated
     left = f"nothing was evaluated. {name} is unchanged; nothing was written"
-    assert f"exit 143: stopped while accessing the storage account; {left}" in said
+    assert f"exit 143: stopped while accessing the storage account; {left}" in stated
     assert not [blob for blob in store.blobs("reports") if blob.startswith(f"stopped-{limit}")]
     assert not Path("n.json").exists()
 
@@ -513,8 +513,8 @@ def test_a_record_is_no_blob(store: Azurite) -> None:
 )
 def test_hosts_of_accounts_that_are_none(host: str) -> None:
     def used() -> str:
-        found = parse_blob_name(f"az://reports@{host}.blob.core.windows.net/f.json", "--out")
-        return endpoint(found.account, {}, "public", "", "--out")
+        blob_name = parse_blob_name(f"az://reports@{host}.blob.core.windows.net/f.json", "--out")
+        return endpoint(blob_name.account, {}, "public", "", "--out")
 
     with pytest.raises(InputError):
         used()
@@ -522,5 +522,5 @@ def test_hosts_of_accounts_that_are_none(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["stscans-secondary.blob.core.windows.net", "stscans.z12.blob.storage.azure.net"])
 def test_hosts_of_accounts(host: str) -> None:
-    found = parse_blob_name(f"az://reports@{host}/f.json", "--out")
-    assert endpoint(found.account, {}, "public", "", "--out") == f"https://{host}"
+    blob_name = parse_blob_name(f"az://reports@{host}/f.json", "--out")
+    assert endpoint(blob_name.account, {}, "public", "", "--out") == f"https://{host}"

@@ -65,8 +65,8 @@ def manager_rows(
 
 
 def routes(identity: str, *routes: tuple[str, str]) -> Resource:
-    found = [{"properties": {"addressPrefix": prefix, "nextHopType": hop}} for prefix, hop in routes]
-    return Resource({"id": identity, "properties": {"routes": found}})
+    matches = [{"properties": {"addressPrefix": prefix, "nextHopType": hop}} for prefix, hop in routes]
+    return Resource({"id": identity, "properties": {"routes": matches}})
 
 
 def fabric(*resources: Resource) -> Fabric:

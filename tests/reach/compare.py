@@ -13,13 +13,13 @@ from scanner.reach import filtering as chain
 from scanner.reach.load_balancer_rules import translated_ports
 from scanner.reach.networks import Destination, Fabric, destination_of
 from scanner.reach.paths import NetworkPath
-from scanner.reach.port_ranges import Protocol, place
+from scanner.reach.port_ranges import Protocol, position
 from scanner.reach.scale_sets import scale_set_paths
 from scanner.reach.senders import PacketTarget, outbound
 from scanner.reach.source_sets import SourceSet
 from scanner.reach.topology import Topology
 from tests.reach.estates import EVERYWHERE, FRONTS, TENANT, WALLS, Estate, Maker, Packet
-from tests.reach.oracle import Oracle, Verdicts, part
+from tests.reach.oracle import Oracle, Verdicts, member
 
 
 def fabric(estate: Estate) -> Fabric:
@@ -37,8 +37,8 @@ def answers(networks: Fabric, estate: Estate, packet: Packet) -> Iterator[tuple[
     target = destination_of(nic, nic.configurations[packet.configuration])
     passage = chain.filter_chain(networks, target, cast("chain.EntryKind", packet.entry))
     protocol = cast("Protocol", packet.protocol)
-    at = place(protocol, packet.port)
-    pieces = [each for each in passage.places if each.first <= at <= each.last]
+    at = position(protocol, packet.port)
+    pieces = [each for each in passage.open_spans if each.first <= at <= each.last]
     yield (
         "pieces",
         any(lets(each.certain, packet) for each in pieces),
@@ -68,17 +68,17 @@ def answers(networks: Fabric, estate: Estate, packet: Packet) -> Iterator[tuple[
 
 def by_nat(networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> tuple[str, bool, bool]:
     """A NAT rule: the opening of its back-end port, seen at its port outside."""
-    properties = part(rule, "properties")
-    identity, _, name = part(part(properties, "backendIPConfiguration"), "id").rpartition("/ipConfigurations/")
+    properties = member(rule, "properties")
+    identity, _, name = member(member(properties, "backendIPConfiguration"), "id").rpartition("/ipConfigurations/")
     nic = networks.nics[networks.key(identity)]
     configuration = next(each for each in nic.configurations if each.name == name)
     passage = chain.filter_chain(networks, destination_of(nic, configuration), cast("chain.EntryKind", packet.entry))
-    port = part(properties, "backendPort")
+    port = member(properties, "backendPort")
     ports = translated_ports(rule, ranged=False)
     assert ports is not None
-    found = map(ports.outside, passage.within(part(properties, "protocol").lower(), port, port))
+    result = map(ports.outside, passage.within(member(properties, "protocol").lower(), port, port))
     here = [
-        each for each in found if each.first <= packet.port <= each.last and each.protocol in (packet.protocol, "*")
+        each for each in result if each.first <= packet.port <= each.last and each.protocol in (packet.protocol, "*")
     ]
     return "nat", any(lets(each.certain, packet) for each in here), any(lets(each.possible, packet) for each in here)
 
@@ -148,13 +148,13 @@ def _sent(oracle: Oracle, paths: Topology, estate: Estate, packet: Packet, maker
     groups = tuple(sorted(target.application_groups))
     asked = replace(packet, entry="inside", sender=target.address, tags=(), groups=groups)
     to = PacketTarget(parse(target.address), True, target.application_groups)
-    said = outbound(paths.index, paths.fabric, sender, to, cast("Protocol", packet.protocol), packet.port).allows
-    yield from _differ(oracle.send(asked), iter([("outbound", said is True, said is not False)]), asked)
+    stated = outbound(paths.index, paths.fabric, sender, to, cast("Protocol", packet.protocol), packet.port).allows
+    yield from _differ(oracle.send(asked), iter([("outbound", stated is True, stated is not False)]), asked)
 
 
 def _configuration(networks: Fabric, estate: Estate, nic: int, number: int) -> Destination:
-    found = networks.nics[networks.key(estate.nics[nic]["id"])]
-    return destination_of(found, found.configurations[number])
+    result = networks.nics[networks.key(estate.nics[nic]["id"])]
+    return destination_of(result, result.configurations[number])
 
 
 DIALLED = (22, 80, 443, 8443, 50000, 50003, 50010, 50022)
@@ -164,16 +164,16 @@ def _through_balancers(oracle: Oracle, paths: Topology, estate: Estate, packet: 
     six, scaled = ":" in packet.sender, maker.own.random() < 0.4
     dialled = replace(packet, port=maker.own.choice((packet.port, *DIALLED)))
     if maker.own.random() < 0.4:
-        found = by_balancer(paths, estate, dialled, EVERYWHERE[six], scaled)
-        yield from _differ(oracle.through_global(dialled, six, scaled), iter([found]), dialled)
+        matches = by_balancer(paths, estate, dialled, EVERYWHERE[six], scaled)
+        yield from _differ(oracle.through_global(dialled, six, scaled), iter([matches]), dialled)
     elif not six and maker.own.random() < 0.5:
         number = maker.own.randrange(2)
         asked = _aimed(estate, dialled, maker, number)
-        found = by_balancer(paths, estate, asked, WALLS[number])
-        yield from _differ(oracle.through_wall(asked, number), iter([found]), asked)
+        matches = by_balancer(paths, estate, asked, WALLS[number])
+        yield from _differ(oracle.through_wall(asked, number), iter([matches]), asked)
     else:
-        found = by_balancer(paths, estate, dialled, FRONTS[six], scaled)
-        yield from _differ(oracle.through_balancer(dialled, six, scaled), iter([found]), dialled)
+        matches = by_balancer(paths, estate, dialled, FRONTS[six], scaled)
+        yield from _differ(oracle.through_balancer(dialled, six, scaled), iter([matches]), dialled)
 
 
 def _aimed(estate: Estate, packet: Packet, maker: Maker, number: int) -> Packet:
@@ -212,12 +212,12 @@ def _through_nat(oracle: Oracle, networks: Fabric, estate: Estate, packet: Packe
         packet.tags,
         packet.groups,
     )
-    found = by_nat(networks, estate, outside, rule)
-    yield from _differ(oracle.through_nat(outside, rule), iter([found]), outside)
+    matches = by_nat(networks, estate, outside, rule)
+    yield from _differ(oracle.through_nat(outside, rule), iter([matches]), outside)
 
 
-def _differ(truth: Verdicts, said: Iterator[tuple[str, bool, bool]], packet: Packet) -> Iterator[str]:
+def _differ(truth: Verdicts, stated: Iterator[tuple[str, bool, bool]], packet: Packet) -> Iterator[str]:
     surely, maybe = truth == {True}, True in truth
-    for form, certain, possible in said:
+    for form, certain, possible in stated:
         if (certain, possible) != (surely, maybe):
             yield f"{form} says {certain} and may be {possible}, the oracle {surely} and {maybe}: {packet}"

@@ -286,7 +286,7 @@ class Maker:
         elif where < 0.6:
             out["destinationAddressPrefix"] = "*"
         else:
-            places = (
+            subnets = (
                 "10.0.0.0/24",
                 "10.0.1.4",
                 "10.0.1.0/24",
@@ -296,7 +296,7 @@ class Maker:
                 "Internet",
             )
             self._many(
-                out, "destinationAddressPrefix", "destinationAddressPrefixes", (*places, *BEHIND, "10.0.0.4/31", "Any")
+                out, "destinationAddressPrefix", "destinationAddressPrefixes", (*subnets, *BEHIND, "10.0.0.4/31", "Any")
             )
 
     def _spoil(self, out: dict[str, Any]) -> None:
@@ -585,12 +585,12 @@ class Maker:
                 properties = each["properties"]
                 six = properties.get("privateIPAddressVersion") == "IPv6"
                 for number in (0, 1):
-                    said = dice.choice(("", "", "pool", "interface", "both"))
+                    text = dice.choice(("", "", "pool", "interface", "both"))
                     pool: Any = pools[2 * six + number]
-                    if said in ("pool", "both"):
+                    if text in ("pool", "both"):
                         member = {"id": dice.choice((str, str.lower))(f"{nic['id']}/ipConfigurations/{each['name']}")}
                         pool["properties"].setdefault("backendIPConfigurations", []).append(member)
-                    if said in ("interface", "both"):
+                    if text in ("interface", "both"):
                         named = {"id": dice.choice((str, str.upper))(pool["id"])}
                         properties.setdefault("loadBalancerBackendAddressPools", []).append(named)
         fronts, addresses = [], []
@@ -676,8 +676,8 @@ class Maker:
         for number, address in enumerate(EVERYWHERE):
             public = f"{ROOT}/publicIPAddresses/everywhere{number}"
             version = "IPv6" if number else "IPv4"
-            said = {"ipAddress": address, "publicIPAddressVersion": version}
-            addresses.append({"id": public, "sku": {"name": "Standard", "tier": "Global"}, "properties": said})
+            stated = {"ipAddress": address, "publicIPAddressVersion": version}
+            addresses.append({"id": public, "sku": {"name": "Standard", "tier": "Global"}, "properties": stated})
             front = {"id": f"{identity}/frontendIPConfigurations/f{number}", "name": f"f{number}"}
             fronts.append({**front, "properties": {"publicIPAddress": {"id": public}}})
             member = {"id": dice.choice((str, str.upper))(inner[number]["id"])}

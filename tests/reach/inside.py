@@ -31,8 +31,8 @@ def base() -> Estate:
 
 
 def cases() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = tomllib.loads((CASES / "inside.toml").read_text("utf-8"))["case"]
-    return found
+    result: list[dict[str, Any]] = tomllib.loads((CASES / "inside.toml").read_text("utf-8"))["case"]
+    return result
 
 
 @cache

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKETS = 30_000
-FILTERING, NSG, PATHS, PLACES, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, SOURCE_SETS = (
+FILTERING, NSG, PATHS, OPEN_SPANS, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, SOURCE_SETS = (
     f"scanner/reach/{name}.py"
     for name in (
-        *("filtering", "nsg", "paths", "open_places", "port_ranges", "security_rules", "rule_evaluation"),
+        *("filtering", "nsg", "paths", "open_spans", "port_ranges", "security_rules", "rule_evaluation"),
         *("rule_fields", "rule_parsing", "source_sets"),
     )
 )
@@ -60,7 +60,7 @@ MUTANTS = (
     Mutant("a denied tag is forgotten", EVALUATION, "state.without.union(tags) if tags else state.without", "state.without"),
     Mutant("the subnet's group is not asked", FILTERING, 'named.insert(0, ("subnet-nsg", subnet.group))', "pass"),
     Mutant("the interface's group is not asked", FILTERING, '("nic-nsg", fabric.key(target.group))', '("nic-nsg", "")'),
-    Mutant("one group is enough", PLACES, "sources = interned(one.sources & two.sources)", "sources = interned(one.sources | two.sources)"),
+    Mutant("one group is enough", OPEN_SPANS, "sources = interned(one.sources & two.sources)", "sources = interned(one.sources | two.sources)"),
     Mutant("default rules only where the body has them", NSG, "usual = [rule.priority for rule in DEFAULT_RULES if rule.priority not in there]", "usual: list[int] = []"),
     Mutant("plural fields are not read", FIELDS, "(one, *(many if isinstance(many, list) else (many,)))", "(one,)"),
     Mutant("singular fields are not read", FIELDS, "and one:\n        return (one,), False", "and one:\n        return (), False"),
@@ -115,9 +115,9 @@ MUTANTS = (
     Mutant("machines share answers whatever their addresses", FILTERING, "where, group_key, aims, alone)", "where, group_key, alone)"),
     Mutant("answers are shared over IP versions", FILTERING, "key = (entry, target.version, where,", "key = (entry, where,"),
     Mutant("answers are shared over sides", NSG, "key = (apart, self.skipped(target)[wide], side, version)", 'key = (apart, self.skipped(target)[wide], "outside", version)'),
-    Mutant("a known port that is closed is bridged", PLACES, "                    and out[-1].certain & piece.certain == out[-1].certain\n                    and out[-1].possible & piece.possible == out[-1].possible\n", "                    or True\n"),
-    Mutant("TCP's range stands for UDP's", PLACES, "if other is not None and (other.certain, other.possible) == (piece.certain, piece.possible):", "if other is not None:"),
-    Mutant("neighbours are told as one", PLACES, "return adjacent and (last.certain, last.possible) == (piece.certain, piece.possible)", "return adjacent"),
+    Mutant("a known port that is closed is bridged", OPEN_SPANS, "                    and out[-1].certain & piece.certain == out[-1].certain\n                    and out[-1].possible & piece.possible == out[-1].possible\n", "                    or True\n"),
+    Mutant("TCP's range stands for UDP's", OPEN_SPANS, "if other is not None and (other.certain, other.possible) == (piece.certain, piece.possible):", "if other is not None:"),
+    Mutant("neighbours are told as one", OPEN_SPANS, "return adjacent and (last.certain, last.possible) == (piece.certain, piece.possible)", "return adjacent"),
     Mutant("a gap between rules is bridged", EVALUATION, "        if not allowed.terms:\n            previous = None\n        elif allowed is previous:", "        if not allowed.terms:\n            pass\n        elif allowed is previous:"),
     Mutant("an unknown priority comes last", PARSING, "AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),\n        _rule(row, effects.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),", "AFTER_CUSTOM_RULES, AFTER_CUSTOM_RULES),\n        _rule(row, effects.possible, AFTER_CUSTOM_RULES, AFTER_CUSTOM_RULES),", GROUPS),
     Mutant("an unknown Deny does not deny", PARSING, "if fields.allow is True\n        else _rule_effect(fields, values, False, wide=True)", "if fields.allow is True\n        else _rule_effect(fields, values, False, wide=False)"),
@@ -195,8 +195,8 @@ def survives(mutant: Mutant, folder: Path) -> str:
 def main(names: list[str]) -> int:
     chosen = [each for each in MUTANTS if not names or each.name in names]
     left = []
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory)
         shutil.copytree(ROOT / "scanner", folder / "scanner", ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
         shutil.copytree(
             ROOT / "tests" / "reach", folder / "tests" / "reach", ignore=shutil.ignore_patterns("__pycache__")
@@ -204,9 +204,9 @@ def main(names: list[str]) -> int:
         for name in ("tests/rules", "rules"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for mutant in chosen:
-            said = survives(mutant, folder)
-            print(f"{'found   ' if said else 'SURVIVES'}  {mutant.name}: {said[:110]}", flush=True)
-            left += [] if said else [mutant.name]
+            text = survives(mutant, folder)
+            print(f"{'found   ' if text else 'SURVIVES'}  {mutant.name}: {text[:110]}", flush=True)
+            left += [] if text else [mutant.name]
     print(f"{len(chosen) - len(left)} of {len(chosen)} found")
     return 1 if left else 0
 

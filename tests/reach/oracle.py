@@ -28,7 +28,7 @@ UNPUBLISHED = "fooservice"
 PORTLESS = ("icmp", "esp", "ah")
 
 
-def part(body: Any, name: str) -> Any:
+def member(body: Any, name: str) -> Any:
     """A member whatever its case; None where there is none."""
     if isinstance(body, dict):
         for key, value in body.items():
@@ -38,10 +38,10 @@ def part(body: Any, name: str) -> Any:
 
 
 def texts(rule: Any, one: str, many: str) -> list[Any]:
-    value, values = part(rule, one), part(rule, many)
-    found = [value] if value not in (None, "") else []
-    found += values if isinstance(values, list) else []
-    return [piece.strip() for each in found for piece in (each.split(",") if isinstance(each, str) else [each])]
+    value, values = member(rule, one), member(rule, many)
+    matches = [value] if value not in (None, "") else []
+    matches += values if isinstance(values, list) else []
+    return [piece.strip() for each in matches for piece in (each.split(",") if isinstance(each, str) else [each])]
 
 
 def tidy(identity: Any) -> str:
@@ -52,13 +52,13 @@ def tidy(identity: Any) -> str:
 
 
 def some(answers: Iterable[bool | None]) -> bool | None:
-    found = list(answers)
-    return True if True in found else None if None in found else False
+    matches = list(answers)
+    return True if True in matches else None if None in matches else False
 
 
 def every(answers: Iterable[bool | None]) -> bool | None:
-    found = list(answers)
-    return False if False in found else None if None in found else True
+    matches = list(answers)
+    return False if False in matches else None if None in matches else True
 
 
 def bears(packet: Packet, tag: str) -> bool:
@@ -106,10 +106,10 @@ def has_port(port: int, text: Any) -> bool | None:
         return None
     if text.lower() in ("*", "any"):
         return True
-    found = re.fullmatch("([0-9]{1,5})(?:-([0-9]{1,5}))?", text)
-    if found is None or int(found[2] or found[1]) > 65535:
+    match = re.fullmatch("([0-9]{1,5})(?:-([0-9]{1,5}))?", text)
+    if match is None or int(match[2] or match[1]) > 65535:
         return None
-    return int(found[1]) <= port <= int(found[2] or found[1])
+    return int(match[1]) <= port <= int(match[2] or match[1])
 
 
 def all_ports(given: list[Any]) -> bool | None:
@@ -124,11 +124,11 @@ def _all_ports(given: tuple[Any, ...]) -> bool | None:
     for text in given:
         if isinstance(text, str) and text.lower() in ("*", "any"):
             return True
-        found = re.fullmatch("([0-9]{1,5})(?:-([0-9]{1,5}))?", text) if isinstance(text, str) else None
-        if found is None or int(found[2] or found[1]) > 65535:
+        match = re.fullmatch("([0-9]{1,5})(?:-([0-9]{1,5}))?", text) if isinstance(text, str) else None
+        if match is None or int(match[2] or match[1]) > 65535:
             unknown = True
         else:
-            left -= set(range(int(found[1]), int(found[2] or found[1]) + 1))
+            left -= set(range(int(match[1]), int(match[2] or match[1]) + 1))
     return True if not left else None if unknown else False
 
 
@@ -153,8 +153,8 @@ def ports_fit(packet: Packet, rule: Any, allow: bool) -> bool | None:
 
 def ends_fit(packet: Packet, rule: Any, address: str | None, members: set[str], leaves: bool = False) -> bool | None:
     far, near = ("destination", "source") if leaves else ("source", "destination")
-    senders = {tidy(part(each, "id")) for each in part(rule, f"{far}ApplicationSecurityGroups") or ()}
-    receivers = {tidy(part(each, "id")) for each in part(rule, f"{near}ApplicationSecurityGroups") or ()}
+    senders = {tidy(member(each, "id")) for each in member(rule, f"{far}ApplicationSecurityGroups") or ()}
+    receivers = {tidy(member(each, "id")) for each in member(rule, f"{near}ApplicationSecurityGroups") or ()}
     sources = texts(rule, f"{far}AddressPrefix", f"{far}AddressPrefixes")
     targets = texts(rule, f"{near}AddressPrefix", f"{near}AddressPrefixes")
     came = bool(senders & {tidy(each) for each in packet.groups})
@@ -173,19 +173,19 @@ def ends_fit(packet: Packet, rule: Any, address: str | None, members: set[str], 
 
 def verdicts(rules: list[tuple[bool | None, Any, Any]]) -> Verdicts:
     """First match wins; `rules`: whether it matches, whether it allows (None: not known either)."""
-    found: set[bool] = set()
+    matches: set[bool] = set()
     for fits, allows, _ in rules:
         if fits is False:
             continue
-        found |= {True, False} if allows is None else {allows}
+        matches |= {True, False} if allows is None else {allows}
         if fits is True:
-            return frozenset(found)
-    return frozenset(found | {False})
+            return frozenset(matches)
+    return frozenset(matches | {False})
 
 
-def placed(rules: list[tuple[bool | None, Any, Any]]) -> Verdicts:
+def in_order(rules: list[tuple[bool | None, Any, Any]]) -> Verdicts:
     """The same, where a rule without a readable priority may stand anywhere among the customer's own."""
-    found: set[bool] = set()
+    matches: set[bool] = set()
     loose = [rule for rule in rules if not isinstance(rule[2], int)]
     fixed = sorted((rule for rule in rules if isinstance(rule[2], int)), key=lambda rule: rule[2])
     own = [rule for rule in fixed if rule[2] < 65000]
@@ -196,8 +196,8 @@ def placed(rules: list[tuple[bool | None, Any, Any]]) -> Verdicts:
     for at in range(len(own) + 1):
         moved = [*own[:at], first, *own[at:]]
         numbered = [(fits, allows, number) for number, (fits, allows, _) in enumerate(moved)]
-        found |= placed([*numbered, *others, *rest])
-    return frozenset(found)
+        matches |= in_order([*numbered, *others, *rest])
+    return frozenset(matches)
 
 
 def read_access(value: Any, words: dict[str, Any]) -> Any:
@@ -208,14 +208,17 @@ def one_rule(
     packet: Packet, properties: Any, address: str | None, members: set[str], leaves: bool
 ) -> list[tuple[bool | None, Any, Any]]:
     """A rule as (fits, allows, priority); two of them where its access is not known, since it fits differently."""
-    direction = part(properties, "direction")
+    direction = member(properties, "direction")
     counts = read_access(direction, {"inbound": not leaves, "outbound": leaves})
     if counts is False:
         return []
-    access = read_access(part(properties, "access"), {"allow": True, "deny": False})
-    common = (of_protocol(packet, part(properties, "protocol")), ends_fit(packet, properties, address, members, leaves))
+    access = read_access(member(properties, "access"), {"allow": True, "deny": False})
+    common = (
+        of_protocol(packet, member(properties, "protocol")),
+        ends_fit(packet, properties, address, members, leaves),
+    )
     fits = {kind: every((counts, *common, ports_fit(packet, properties, kind))) for kind in (True, False)}
-    priority = part(properties, "priority")
+    priority = member(properties, "priority")
     if access is not None:
         return [(fits[access], access, priority)]
     # Either an Allow or a Deny: what neither would match is not matched.
@@ -234,11 +237,11 @@ DEFAULTS = (
 def through_group(packet: Packet, body: Any, address: str | None, members: set[str], leaves: bool = False) -> Verdicts:
     """What one network security group says."""
     way = "Outbound" if leaves else "Inbound"
-    properties = part(body, "properties")
-    rules = list(part(properties, "securityRules"))
-    defaults = list(part(properties, "defaultSecurityRules") or [])
-    inbound = [part(each, "properties") for each in defaults]
-    there = {part(each, "priority") for each in inbound if str(part(each, "direction")).lower() == way.lower()}
+    properties = member(body, "properties")
+    rules = list(member(properties, "securityRules"))
+    defaults = list(member(properties, "defaultSecurityRules") or [])
+    inbound = [member(each, "properties") for each in defaults]
+    there = {member(each, "priority") for each in inbound if str(member(each, "direction")).lower() == way.lower()}
     for access, priority, source in DEFAULTS:
         if priority not in there:
             made = {"access": access, "priority": priority, "direction": way, "protocol": "*"}
@@ -246,10 +249,10 @@ def through_group(packet: Packet, body: Any, address: str | None, members: set[s
             made |= dict(zip(("sourceAddressPrefix", "destinationAddressPrefix"), ends, strict=True))
             made |= {"sourcePortRange": "*", "destinationPortRange": "*"}
             defaults.append({"properties": made})
-    found: list[tuple[bool | None, Any, Any]] = []
+    matches: list[tuple[bool | None, Any, Any]] = []
     for rule in (*rules, *defaults):
-        found += one_rule(packet, part(rule, "properties"), address, members, leaves)
-    return placed(found)
+        matches += one_rule(packet, member(rule, "properties"), address, members, leaves)
+    return in_order(matches)
 
 
 def through_admin(
@@ -260,53 +263,55 @@ def through_admin(
     `rules`: bodies in order, and whether they are in force for sure. `evades`: the sender avoids an Allow that names
     source ports, or ports where the protocol has none; an AlwaysAllow after it then delivers.
     """
-    found: set[str] = set()
+    result: set[str] = set()
     for rule, sure in rules:
-        properties = part(rule, "properties")
-        if str(part(properties, "direction")).lower() != ("outbound" if leaves else "inbound"):
+        properties = member(rule, "properties")
+        if str(member(properties, "direction")).lower() != ("outbound" if leaves else "inbound"):
             continue
-        access = str(part(properties, "access")).lower()
-        sources = [part(each, "addressPrefix") for each in part(properties, "sources")]
-        targets = [part(each, "addressPrefix") for each in part(properties, "destinations")]
+        access = str(member(properties, "access")).lower()
+        sources = [member(each, "addressPrefix") for each in member(properties, "sources")]
+        targets = [member(each, "addressPrefix") for each in member(properties, "destinations")]
         flat = {"sourceAddressPrefixes": sources, "destinationAddressPrefixes": targets}
         fits = every(
             (
-                of_protocol(packet, part(properties, "protocol")),
+                of_protocol(packet, member(properties, "protocol")),
                 ports_fit(packet, properties, access == "alwaysallow" or (access == "allow" and not evades)),
                 ends_fit(packet, flat, address, set(), leaves),
                 True if sure else None,
             )
         )
         if fits is not False:
-            found.add(access)
+            result.add(access)
         if fits:
-            return found
-    return found | {"allow"}
+            return result
+    return result | {"allow"}
 
 
-def port_behind(packet: Packet, said: Any) -> int | None:
+def port_behind(packet: Packet, stated: Any) -> int | None:
     """The port behind that a rule of a load balancer sends a packet to; None where it does not take it."""
-    if said.get("frontendPort") == 0 and said["backendPort"] == 0:
+    if stated.get("frontendPort") == 0 and stated["backendPort"] == 0:
         return packet.port
-    first = said.get("frontendPort", said.get("frontendPortRangeStart"))
-    last = said.get("frontendPort", said.get("frontendPortRangeEnd"))
-    taken = said["protocol"].lower() in ("all", packet.protocol) and first <= packet.port <= last
-    return said["backendPort"] if taken else None
+    first = stated.get("frontendPort", stated.get("frontendPortRangeStart"))
+    last = stated.get("frontendPort", stated.get("frontendPortRangeEnd"))
+    taken = stated["protocol"].lower() in ("all", packet.protocol) and first <= packet.port <= last
+    return stated["backendPort"] if taken else None
 
 
-def any_of(found: set[Verdicts]) -> Verdicts:
-    return LET if LET in found else EITHER if EITHER in found else HELD
+def any_of(matches: set[Verdicts]) -> Verdicts:
+    return LET if LET in matches else EITHER if EITHER in matches else HELD
 
 
 @lru_cache
 def standing_for(prefix: str) -> tuple[str, ...]:
     """Addresses of a prefix, at least one on each side of each border that a rule draws."""
     whole = ipaddress.IPv4Network(prefix)
-    found = {int(whole[0]), int(whole[-1])}
+    matches = {int(whole[0]), int(whole[-1])}
     for text in {each for item in PREFIXES for each in item.split(",") if each[0].isdigit() and ":" not in each}:
         network = ipaddress.IPv4Network(text)
-        found |= {int(network[0]) - 1, int(network[0]), int(network[-1]), int(network[-1]) + 1}
-    return tuple(str(ipaddress.IPv4Address(each)) for each in sorted(found) if int(whole[0]) <= each <= int(whole[-1]))
+        matches |= {int(network[0]) - 1, int(network[0]), int(network[-1]), int(network[-1]) + 1}
+    return tuple(
+        str(ipaddress.IPv4Address(each)) for each in sorted(matches) if int(whole[0]) <= each <= int(whole[-1])
+    )
 
 
 class Oracle:
@@ -318,7 +323,7 @@ class Oracle:
         self.subnets = {
             tidy(subnet["id"]): (tidy(network["id"]), subnet)
             for network in estate.resources
-            for subnet in part(network["properties"], "subnets") or ()
+            for subnet in member(network["properties"], "subnets") or ()
         }
         self.admin: dict[str, list[tuple[Any, bool]]] = {}
 
@@ -332,7 +337,7 @@ class Oracle:
         address = configuration["privateIPAddress"] if dialled == "" else dialled
         members = {tidy(each["id"]) for each in configuration.get("applicationSecurityGroups", ())}
         network, subnet = self.subnets[tidy(configuration["subnet"]["id"])]
-        rules = [] if part(subnet["properties"], "applicationGatewayIPConfigurations") else self.governed(network)
+        rules = [] if member(subnet["properties"], "applicationGatewayIPConfigurations") else self.governed(network)
         return self.decided(packet, nic, subnet, address, members, rules)
 
     def decided(
@@ -348,11 +353,11 @@ class Oracle:
         """What security admin rules and groups say together."""
         ways: set[Verdicts] = set()
         for evades in (False, True):
-            found: set[bool] = set()
+            matches: set[bool] = set()
             for admin in through_admin(packet, rules, address, evades, leaves):
                 known = {"deny": HELD, "alwaysallow": LET}.get(admin)
-                found |= known or self.groups(packet, subnet, nic, address, members, leaves)
-            ways.add(frozenset(found))
+                matches |= known or self.groups(packet, subnet, nic, address, members, leaves)
+            ways.add(frozenset(matches))
         return any_of(ways)
 
     def send(self, packet: Packet) -> Verdicts:
@@ -361,14 +366,14 @@ class Oracle:
         configuration = nic["ipConfigurations"][packet.configuration]["properties"]
         members = {tidy(each["id"]) for each in configuration.get("applicationSecurityGroups", ())}
         network, subnet = self.subnets[tidy(configuration["subnet"]["id"])]
-        rules = [] if part(subnet["properties"], "applicationGatewayIPConfigurations") else self.governed(network)
+        rules = [] if member(subnet["properties"], "applicationGatewayIPConfigurations") else self.governed(network)
         address = configuration["privateIPAddress"]
-        said = self.decided(packet, nic, subnet, address, members, rules, leaves=True)
-        return frozenset({one and other for one in said for other in self._routed(subnet, packet.sender)})
+        stated = self.decided(packet, nic, subnet, address, members, rules, leaves=True)
+        return frozenset({one and other for one in stated for other in self._routed(subnet, packet.sender)})
 
     def _routed(self, subnet: Any, target: str) -> Verdicts:
         """Whether the longest route that a target has leads to it: the network's own, or one of the table's."""
-        table = part(subnet["properties"], "routeTable")
+        table = member(subnet["properties"], "routeTable")
         hops = {next(ipaddress.ip_network(each) for each in SPACE if (":" in each) == (":" in target)): "VnetLocal"}
         for each in self.bodies[tidy(table["id"])]["properties"]["routes"] if table else ():
             prefix = ipaddress.ip_network(each["properties"]["addressPrefix"])
@@ -385,22 +390,22 @@ class Oracle:
 
     def _governed(self, network: str) -> list[tuple[Any, bool]]:
         row = self.bodies.get(f"{network}/providers/microsoft.network/effectivesecurityadminrules/default")
-        said = part(row, "properties")
-        ids = [tidy(part(each, "id")) for each in part(said, "effectiveSecurityAdminConfigurations") or ()]
+        stated = member(row, "properties")
+        ids = [tidy(member(each, "id")) for each in member(stated, "effectiveSecurityAdminConfigurations") or ()]
         ids.sort(key=lambda each: self._height(each.split("/securityadminconfigurations/")[0]))
         chosen = "all"
         if ids and self._has_intents(network):
-            services = part(self.bodies[ids[0]]["properties"], "applyOnNetworkIntentPolicyBasedServices")
+            services = member(self.bodies[ids[0]]["properties"], "applyOnNetworkIntentPolicyBasedServices")
             chosen = (services or ["None"])[0].lower()
-        found: list[tuple[Any, bool]] = []
+        result: list[tuple[Any, bool]] = []
         for id in ids:
             own = [rule for rule in self._deployed(id) if self._applies(rule, network)]
-            own.sort(key=lambda rule: int(part(self.bodies[rule]["properties"], "priority")))
+            own.sort(key=lambda rule: int(member(self.bodies[rule]["properties"], "priority")))
             for rule in own:
-                denies = str(part(self.bodies[rule]["properties"], "access")).lower() == "deny"
+                denies = str(member(self.bodies[rule]["properties"], "access")).lower() == "deny"
                 if chosen == "all" or (chosen == "allowrulesonly" and not denies):
-                    found.append((self.bodies[rule], part(said, "provisioningState") != "Failed"))
-        return found
+                    result.append((self.bodies[rule], member(stated, "provisioningState") != "Failed"))
+        return result
 
     def _height(self, manager: str) -> int:
         scopes = self.bodies[manager]["properties"]["networkManagerScopes"]
@@ -409,7 +414,7 @@ class Oracle:
     def _has_intents(self, network: str) -> bool:
         names = [
             str(each["properties"]["serviceName"]).lower()
-            for subnet in part(self.bodies[network]["properties"], "subnets")
+            for subnet in member(self.bodies[network]["properties"], "subnets")
             for each in subnet["properties"].get("delegations", ())
         ]
         return "microsoft.sql/managedinstances" in names or "microsoft.databricks/workspaces" in names
@@ -417,9 +422,9 @@ class Oracle:
     def _deployed(self, configuration: str) -> list[str]:
         for id, body in self.bodies.items():
             if "/securityadminregionalgoalstates/" in id:
-                said = body["properties"]
-                if configuration in [tidy(each["id"]) for each in said["securityAdminConfigurations"]]:
-                    return [tidy(each["id"]) for each in said["securityAdminRules"]]
+                stated = body["properties"]
+                if configuration in [tidy(each["id"]) for each in stated["securityAdminConfigurations"]]:
+                    return [tidy(each["id"]) for each in stated["securityAdminRules"]]
         return []
 
     def _applies(self, rule: str, network: str) -> bool:
@@ -436,26 +441,26 @@ class Oracle:
         self, packet: Packet, subnet: Any, nic: Any, address: str | None, members: set[str], leaves: bool
     ) -> Verdicts:
         """What the groups of subnet and interface say together."""
-        names = (part(subnet["properties"], "networkSecurityGroup"), nic.get("networkSecurityGroup"))
-        said = [
+        names = (member(subnet["properties"], "networkSecurityGroup"), nic.get("networkSecurityGroup"))
+        stated = [
             through_group(packet, self.bodies[tidy(name["id"])], address, members, leaves)
             for name in names
             if name is not None
         ]
-        if not said:
+        if not stated:
             return HELD if packet.entry == "standard" else LET
-        if any(verdict == HELD for verdict in said):
+        if any(verdict == HELD for verdict in stated):
             return HELD
-        return LET if all(verdict == LET for verdict in said) else EITHER
+        return LET if all(verdict == LET for verdict in stated) else EITHER
 
     def through_nat(self, packet: Packet, rule: Any) -> Verdicts:
         """The same for a packet to a NAT rule's port outside: the back-end port is the one that groups see."""
-        properties = part(rule, "properties")
-        if packet.protocol != str(part(properties, "protocol")).lower():
+        properties = member(rule, "properties")
+        if packet.protocol != str(member(properties, "protocol")).lower():
             return HELD
-        if packet.port != part(properties, "frontendPort"):
+        if packet.port != member(properties, "frontendPort"):
             return HELD
-        target = tidy(part(part(properties, "backendIPConfiguration"), "id")).rsplit("/", 3)
+        target = tidy(member(member(properties, "backendIPConfiguration"), "id")).rsplit("/", 3)
         nic = next(n for n, each in enumerate(self.estate.nics) if tidy(each["id"]) == target[0] + "/" + target[1])
         names = [tidy(each["name"]) for each in self.estate.nics[nic]["properties"]["ipConfigurations"]]
         return self.ask(
@@ -464,7 +469,7 @@ class Oracle:
                 names.index(target[3]),
                 packet.entry,
                 packet.protocol,
-                part(properties, "backendPort"),
+                member(properties, "backendPort"),
                 packet.sender,
                 packet.tags,
                 packet.groups,
@@ -484,33 +489,33 @@ class Oracle:
         """The same for a packet to the load balancer over regions: its members are fronts of the other one."""
         balancer = self.estate.over[0]["properties"]
         public = self.estate.balanced[1 + six]["properties"]["ipAddress"]
-        found: set[Verdicts] = set()
+        matches: set[Verdicts] = set()
         for rule in balancer["loadBalancingRules"]:
-            said = rule["properties"]
-            port, front = port_behind(packet, said), balancer["frontendIPConfigurations"][six]["id"]
-            if port is None or said["frontendIPConfiguration"]["id"] != front:
+            stated = rule["properties"]
+            port, front = port_behind(packet, stated), balancer["frontendIPConfigurations"][six]["id"]
+            if port is None or stated["frontendIPConfiguration"]["id"] != front:
                 continue
             # Which address is left where the first of two keeps it is not documented.
-            bears = None if said["enableFloatingIP"] else public
-            found |= self.behind(replace(packet, entry="standard", port=port), six, bears, scaled)
-        return any_of(found)
+            bears = None if stated["enableFloatingIP"] else public
+            matches |= self.behind(replace(packet, entry="standard", port=port), six, bears, scaled)
+        return any_of(matches)
 
     def behind(self, packet: Packet, six: bool, bears: str | None, scaled: bool) -> set[Verdicts]:
         """The verdict of each rule that takes a packet at a front; `bears`: its address there, None if not known."""
         balancer = self.estate.balanced[0]["properties"]
         front = tidy(balancer["frontendIPConfigurations"][six]["id"])
-        found: set[Verdicts] = set()
+        result: set[Verdicts] = set()
         for kind in ("loadBalancingRules", "inboundNatRules", "inboundNatPools"):
             for rule in balancer[kind]:
-                said = rule["properties"]
-                port = port_behind(packet, said)
-                if port is None or tidy(said["frontendIPConfiguration"]["id"]) != front:
+                stated = rule["properties"]
+                port = port_behind(packet, stated)
+                if port is None or tidy(stated["frontendIPConfiguration"]["id"]) != front:
                     continue
                 if not self.leads(packet, rule, kind, scaled):
                     continue
-                kept = bears if said["enableFloatingIP"] or bears is None else ""
-                found.add(self.ask(replace(packet, port=port), kept))
-        return found
+                kept = bears if stated["enableFloatingIP"] or bears is None else ""
+                result.add(self.ask(replace(packet, port=port), kept))
+        return result
 
     def through_wall(self, packet: Packet, number: int) -> Verdicts:
         """What a packet to the address of a firewall comes to at an interface: any DNAT rule may deliver it there."""
@@ -531,16 +536,16 @@ class Oracle:
             return HELD
         connected = self._connected(tidy(subnet["id"]), number)
         inside = replace(packet, entry="inside", port=int(rule["translatedPort"]), tags=(), groups=())
-        found: set[bool] = set()
+        matches: set[bool] = set()
         for leads in connected:
             for sender in self._shown(number) if leads else ():
-                found |= self.ask(replace(inside, sender=sender))
-            found |= HELD if not leads else set()
-        return frozenset(found | ({False} if address is None else set()))
+                matches |= self.ask(replace(inside, sender=sender))
+            matches |= HELD if not leads else set()
+        return frozenset(matches | ({False} if address is None else set()))
 
     def _shown(self, number: int) -> tuple[str, ...]:
         """The addresses of which a firewall shows one to what is behind it; a few that stand for all."""
-        prefix = part(self.bodies[tidy(f"{ROOT}/virtualHubs/whub")]["properties"], "addressPrefix")
+        prefix = member(self.bodies[tidy(f"{ROOT}/virtualHubs/whub")]["properties"], "addressPrefix")
         return standing_for(prefix or "0.0.0.0/0") if number == 1 else ("10.200.0.4",)
 
     def _connected(self, subnet: str, number: int) -> Verdicts:
@@ -551,22 +556,22 @@ class Oracle:
             return LET if any(MANAGED in each["properties"]["remoteVirtualNetwork"]["id"] for each in there) else HELD
         hub = tidy(f"{ROOT}/virtualNetworks/hub")
         sides = [
-            (each["properties"], place == hub)
-            for place, other in ((hub, network), (network, hub))
-            for each in self.bodies[place]["properties"]["virtualNetworkPeerings"]
+            (each["properties"], one == hub)
+            for one, other in ((hub, network), (network, hub))
+            for each in self.bodies[one]["properties"]["virtualNetworkPeerings"]
             if tidy(each["properties"]["remoteVirtualNetwork"]["id"]) == other
         ]
-        if not sides or any(said["peeringState"] != "Connected" for said, _ in sides):
+        if not sides or any(stated["peeringState"] != "Connected" for stated, _ in sides):
             return HELD
-        for said, of_hub in sides:
-            if said.get("peerCompleteVnets") is False:
+        for stated, of_hub in sides:
+            if stated.get("peerCompleteVnets") is False:
                 local, remote = (
-                    [each.lower() for each in said[name]] for name in ("localSubnetNames", "remoteSubnetNames")
+                    [each.lower() for each in stated[name]] for name in ("localSubnetNames", "remoteSubnetNames")
                 )
                 wall, inner = (local, remote) if of_hub else (remote, local)
                 if "azurefirewallsubnet" not in wall or subnet.rsplit("/", 1)[-1] not in inner:
                     return HELD
-        closed = [said.get("allowVirtualNetworkAccess") is False for said, _ in sides]
+        closed = [stated.get("allowVirtualNetworkAccess") is False for stated, _ in sides]
         return HELD if all(closed) else EITHER if any(closed) else LET
 
     def leads(self, packet: Packet, rule: Any, kind: str, scaled: bool) -> bool:
@@ -574,8 +579,10 @@ class Oracle:
             model = self.estate.models[packet.nic]["properties"]["ipConfigurations"][packet.configuration]
             named = {tidy(each["id"]) for each in model["properties"]["loadBalancerInboundNatPools"]}
             return scaled and tidy(f"{self.estate.balanced[0]['id']}/inboundNatPools/{rule['name']}") in named
-        said = rule["properties"]
-        return self.is_member(packet, tidy((said.get("backendAddressPool") or said["backendAddressPools"][0])["id"]))
+        stated = rule["properties"]
+        return self.is_member(
+            packet, tidy((stated.get("backendAddressPool") or stated["backendAddressPools"][0])["id"])
+        )
 
     def is_member(self, packet: Packet, pool: str) -> bool:
         """Whether the pool names the IP configuration, or the IP configuration names the pool."""

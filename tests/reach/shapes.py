@@ -185,8 +185,8 @@ def make(
     for child, bodies in (children or {}).items():
         top.bundle.reads[top.key + child.key] = len(bodies)
         for number, each in enumerate(bodies):
-            place = f"{top.id}/{child.path}" if child.one else f"{top.id}/{child.path}/{each.get('name', number)}"
-            top.bundle.add(Resource({"id": place, **each}, bundle=top.bundle))
+            id = f"{top.id}/{child.path}" if child.one else f"{top.id}/{child.path}/{each.get('name', number)}"
+            top.bundle.add(Resource({"id": id, **each}, bundle=top.bundle))
     for child, code in (gaps or {}).items():
         top.bundle.gaps[top.key + child.key] = Gap(top.url(child), 403, code)
     return top

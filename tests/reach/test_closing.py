@@ -25,8 +25,8 @@ from tests.rules.simulate import overlaid_body
 FRONT = FrontEnd("", "standard")
 
 
-def paths(found: Topology) -> dict[tuple[str, str], NetworkPath]:
-    nics = found.fabric.nics.values()
+def paths(result: Topology) -> dict[tuple[str, str], NetworkPath]:
+    nics = result.fabric.nics.values()
     return {
         (nic.id, each.name): NetworkPath(FRONT, destination_of(nic, each))
         for nic in nics
@@ -34,10 +34,10 @@ def paths(found: Topology) -> dict[tuple[str, str], NetworkPath]:
     }
 
 
-def open_places(found: Topology, key: tuple[str, str], limit: Reach) -> list[tuple[OpenRange, tuple[int, int]]]:
+def open_ranges_of(result: Topology, key: tuple[str, str], limit: Reach) -> list[tuple[OpenRange, tuple[int, int]]]:
     """The places of a network interface's configuration that callers of a reach, or more, get to."""
-    opened = paths(found)[key].open_ranges(found.fabric)
-    wide = [each for each in opened if any(g.level >= limit for g in grants_from_sources(each.certain, found.index))]
+    opened = paths(result)[key].open_ranges(result.fabric)
+    wide = [each for each in opened if any(g.level >= limit for g in grants_from_sources(each.certain, result.index))]
     return [(each, span) for each in wide for span in each.spans]
 
 
@@ -66,7 +66,7 @@ def test_the_fix_of_an_open_port_closes_it_or_says_why_not(seed: int, limit: Rea
             after = topology(build(Resource(overlaid_body(each, each["id"], edits)) for each in bodies))
             left = [
                 one
-                for one, span in open_places(after, key, limit)
+                for one, span in open_ranges_of(after, key, limit)
                 if span in opened.spans and one.label == opened.label
             ]
             assert left == [], (opened.label, fix)
@@ -85,12 +85,12 @@ def of_firewall(*, policy: bool, remove: bool) -> tuple[list[Body], Fix]:
         bodies.append({"id": f"{id}/ruleCollectionGroups/g", "properties": {"ruleCollections": collections}})
     else:
         bodies.append(firewall(rules))
-    found = made(*bodies)
-    (ports,) = (each for each in open_ports(behind(found), found.fabric, found.index) if each.label == "tcp/2222")
+    result = made(*bodies)
+    (ports,) = (each for each in open_ports(behind(result), result.fabric, result.index) if each.label == "tcp/2222")
     closing = ports.narrow
     assert closing.dnat
     assert not closing.rules
-    return bodies, narrowing(replace(ports, close=closing), found.index, remove=remove)
+    return bodies, narrowing(replace(ports, close=closing), result.index, remove=remove)
 
 
 @pytest.mark.parametrize("remove", [False, True])
@@ -110,25 +110,25 @@ def test_a_port_behind_a_firewall_is_closed_at_the_dnat_rule(policy: bool, remov
 
 def test_every_part_of_a_range_is_closed() -> None:
     two = group(rule("low", "40000-40100"), rule("high", "40101-40200"))
-    found = made(network(), two, nic(public="pip"), public())
-    (ports,) = open_ports(behind(found), found.fabric, found.index)
+    result = made(network(), two, nic(public="pip"), public())
+    (ports,) = open_ports(behind(result), result.fabric, result.index)
     assert (ports.label, len(ports.narrow.rules), ports.narrow.steps) == ("tcp/40000-40200", 2, ())
 
 
 def test_without_a_rule_that_decides_the_fix_is_a_group() -> None:
-    found = made(network(guarded=False), nic(public="pip"), public(sku="Basic"))
-    for ports in open_ports(behind(found), found.fabric, found.index):
+    result = made(network(guarded=False), nic(public="pip"), public(sku="Basic"))
+    for ports in open_ports(behind(result), result.fabric, result.index):
         assert (ports.narrow.rules, ports.narrow.steps) == ((), (NO_RULE,))
-        assert narrowing(ports, found.index).steps == (NO_RULE,)
+        assert narrowing(ports, result.index).steps == (NO_RULE,)
 
 
 def test_the_rules_of_a_cluster_are_not_changed() -> None:
     bodies = [network(), group(rule("ssh", "22")), nic(public="pip"), public()]
-    found = made(*(overlaid_cluster(each) for each in bodies))
-    nics = list(found.fabric.nics.values())
-    for ports in open_ports(found.paths(nics[0]), found.fabric, found.index):
+    result = made(*(overlaid_cluster(each) for each in bodies))
+    nics = list(result.fabric.nics.values())
+    for ports in open_ports(result.paths(nics[0]), result.fabric, result.index):
         assert ports.narrow.rules
-        fix = narrowing(ports, found.index)
+        fix = narrowing(ports, result.index)
         assert fix.steps == (IN_CLUSTER,)
         assert not fix.commands
 

@@ -67,9 +67,9 @@ def test_both_groups_must_let_it_in(
 
 @pytest.mark.parametrize(("entry", "is_open"), [("standard", False), ("basic", True), ("inside", True)])
 def test_without_a_group_the_address_decides(entry: EntryKind, is_open: bool) -> None:
-    found = filter_chain(fabric(network()), target(), entry)
-    assert ("*/*" in labels(found)) is is_open
-    step = found.explain("tcp", 22)[0]
+    chain = filter_chain(fabric(network()), target(), entry)
+    assert ("*/*" in labels(chain)) is is_open
+    step = chain.explain("tcp", 22)[0]
     assert (step.kind, step.allows) == ("no-nsg", is_open)
     assert step.detail.startswith("no network security group: ")
 
@@ -116,9 +116,9 @@ def test_one_sender_is_followed_alone() -> None:
 # What was not read
 
 
-def unread(found: FilterChain) -> bool:
-    return all(not each.certain and each.possible and each.missing for each in found.open_ranges) and bool(
-        found.open_ranges
+def unread(chain: FilterChain) -> bool:
+    return all(not each.certain and each.possible and each.missing for each in chain.open_ranges) and bool(
+        chain.open_ranges
     )
 
 
@@ -129,10 +129,10 @@ def test_a_group_that_was_not_read_may_allow_the_internet() -> None:
 
 def test_a_group_that_was_read_still_blocks_behind_one_that_was_not() -> None:
     made = fabric(network(ABOVE), nsg(BELOW, ALLOW))
-    found = filter_chain(made, target(BELOW), "standard")
-    assert labels(found) == ["(tcp/22)"]
+    chain = filter_chain(made, target(BELOW), "standard")
+    assert labels(chain) == ["(tcp/22)"]
     assert filter_chain(fabric(network(ABOVE), nsg(BELOW)), target(BELOW), "standard").open_ranges == ()
-    step = found.explain("tcp", 22)[0]
+    step = chain.explain("tcp", 22)[0]
     assert (step.allows, step.detail) == (None, "the network security group was not collected")
 
 
@@ -194,11 +194,11 @@ def test_admin_rules_come_first(rules: list[dict[str, Any]], expected: list[str]
 
 
 def test_always_allow_delivers_past_groups_and_says_so() -> None:
-    found = managed(admin("always", 1, "AlwaysAllow", ports="2222", protocol="Tcp"))
-    opening = found.within("tcp", 2222, 2222)[0]
+    chain = managed(admin("always", 1, "AlwaysAllow", ports="2222", protocol="Tcp"))
+    opening = chain.within("tcp", 2222, 2222)[0]
     assert [(step.kind, [ref.name for ref in step.rules]) for step in opening.steps] == [("admin-rules", ["always"])]
     assert opening.steps[0].rules[0].resource.endswith("/rules/always/snapshots/1")
-    assert [step.kind for step in found.explain("tcp", 2222)] == ["admin-rules"]
+    assert [step.kind for step in chain.explain("tcp", 2222)] == ["admin-rules"]
 
 
 def test_always_allow_without_a_group_is_decided_towards_open() -> None:
@@ -215,10 +215,10 @@ def test_a_network_group_is_never_the_internet() -> None:
 def test_admin_rules_that_were_not_read_stand_in_may() -> None:
     made = fabric(network(ABOVE), nsg(ABOVE, ALLOW))
     made.admin_missing = Unread("security admin rules", Message("403 AuthorizationFailed"))
-    found = filter_chain(made, target(), "standard")
-    certain = [each for each in found.open_ranges if each.certain]
+    chain = filter_chain(made, target(), "standard")
+    certain = [each for each in chain.open_ranges if each.certain]
     assert [(each.label, each.missing) for each in certain] == [("tcp/22", ())]
-    rest = [each for each in found.open_ranges if not each.certain]
+    rest = [each for each in chain.open_ranges if not each.certain]
     assert rest
     assert all(each.possible.holds(parse("8.8.8.8")) and made.admin_missing in each.missing for each in rest)
 
@@ -227,17 +227,17 @@ def test_admin_rules_that_were_not_read_stand_in_may() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hop", "said"),
+    ("hop", "text"),
     [
         ("None", "check: packets arrive, but the default route to None drops the answers"),
         ("VirtualAppliance", "check: packets arrive, but answers go to an appliance, and a stateful one drops them"),
     ],
 )
-def test_a_default_route_that_loses_answers_leaves_the_port_open_and_says_so(hop: str, said: str) -> None:
+def test_a_default_route_that_loses_answers_leaves_the_port_open_and_says_so(hop: str, text: str) -> None:
     made = fabric(network(ABOVE, TABLE), nsg(ABOVE, ALLOW), routes(TABLE, ("0.0.0.0/0", hop)))
     opened = filter_chain(made, target(), "standard").open_ranges[0]
     assert opened.certain
-    assert opened.steps[-1].detail.startswith(said)
+    assert opened.steps[-1].detail.startswith(text)
 
 
 @pytest.mark.parametrize(
@@ -254,10 +254,10 @@ def test_a_default_route_that_loses_answers_leaves_the_port_open_and_says_so(hop
 )
 def test_a_default_route_is_evidence_to_check(prefix: str, hop: str, expected: bool) -> None:
     made = fabric(network(ABOVE, TABLE), nsg(ABOVE, ALLOW), routes(TABLE, (prefix, hop)))
-    found = filter_chain(made, target(), "standard")
-    assert labels(found) == ["tcp/22"]
-    assert (found.route_warning is not None) is expected
-    steps = found.open_ranges[0].steps
+    chain = filter_chain(made, target(), "standard")
+    assert labels(chain) == ["tcp/22"]
+    assert (chain.route_warning is not None) is expected
+    steps = chain.open_ranges[0].steps
     assert (steps[-1].kind == "route" and steps[-1].detail.startswith("check: ")) is expected
 
 
@@ -272,9 +272,9 @@ def test_a_default_route_is_nothing_to_check_where_the_network_itself_is_held_of
 
 
 def test_a_route_table_that_was_not_read_is_to_check() -> None:
-    found = filter_chain(fabric(network(ABOVE, TABLE), nsg(ABOVE)), target(), "standard")
-    assert found.route_warning is not None
-    assert (found.route_warning.allows, found.open_ranges) == (None, ())
+    chain = filter_chain(fabric(network(ABOVE, TABLE), nsg(ABOVE)), target(), "standard")
+    assert chain.route_warning is not None
+    assert (chain.route_warning.allows, chain.open_ranges) == (None, ())
 
 
 # Openings in other hands
@@ -288,10 +288,10 @@ def test_senders_that_something_before_it_allows() -> None:
 
 
 def test_within_cuts_to_what_was_asked() -> None:
-    found = one_group(rule("a", 100, "Allow", "*", "*", protocol="*"))
-    assert [each.label for each in found.within("*", 24, 30)] == ["*/24-30"]
-    assert [each.label for each in found.within("udp", 24, 30)] == ["udp/24-30"]
-    assert found.within("tcp", 22, 22)[0].known_port == known("tcp", 22)
+    chain = one_group(rule("a", 100, "Allow", "*", "*", protocol="*"))
+    assert [each.label for each in chain.within("*", 24, 30)] == ["*/24-30"]
+    assert [each.label for each in chain.within("udp", 24, 30)] == ["udp/24-30"]
+    assert chain.within("tcp", 22, 22)[0].known_port == known("tcp", 22)
 
 
 # Rating
@@ -335,8 +335,8 @@ def test_control_planes_are_reported_without_a_grant() -> None:
 
 def test_own_networks_are_selected() -> None:
     (opening,) = one_group(rule("a", 100, "Allow", "20.0.0.0/8", "22")).open_ranges
-    found = grants_from_sources(opening.certain, index(networks=parse("20.0.0.0/8")))
-    assert [grant.level for grant in found] == [Reach.selected]
+    grants = grants_from_sources(opening.certain, index(networks=parse("20.0.0.0/8")))
+    assert [grant.level for grant in grants] == [Reach.selected]
 
 
 @pytest.mark.parametrize(
@@ -358,8 +358,8 @@ def test_many_tags_are_counted() -> None:
     (opening,) = one_group(
         rule("a", 100, "Allow", [*tags, *(f"20.0.0.{n}" for n in range(1, 11, 2))], "22")
     ).open_ranges
-    said = "the service tags EventHub, ServiceBus, Sql and 1 more, 20.0.0.1, 20.0.0.3, 20.0.0.5 and 2 more"
-    assert describe_sources(opening.certain) == said
+    text = "the service tags EventHub, ServiceBus, Sql and 1 more, 20.0.0.1, 20.0.0.3, 20.0.0.5 and 2 more"
+    assert describe_sources(opening.certain) == text
 
 
 def test_everyone_but_a_few_is_shown_as_such() -> None:
@@ -393,11 +393,11 @@ def test_interfaces_with_the_same_groups_share_a_passage() -> None:
 def test_a_destination_of_its_own_parts_them() -> None:
     aimed = rule("only five", 100, "Allow", "*", "22", destinationAddressPrefix="10.0.0.5")
     made = fabric(network(), nsg(BELOW, aimed), nic(4), nic(5))
-    found = [
+    matches = [
         labels(filter_chain(made, destination_of(each, each.configurations[0]), "standard"))
         for each in made.nics.values()
     ]
-    assert found == [[], ["tcp/22"]]
+    assert matches == [[], ["tcp/22"]]
 
 
 def test_remembered_passages_are_bounded() -> None:
@@ -423,8 +423,8 @@ def test_subnets_are_read_inline_and_as_children() -> None:
     assert made.subnets[SUBNET.lower()].group == ""
     body = {"id": SUBNET, "properties": {"networkSecurityGroup": {"id": ABOVE}, "addressPrefixes": ["10.0.0.0/24"]}}
     made.add(Resource(body))
-    found = made.subnets[SUBNET.lower()]
-    assert (found.group, found.network, found.prefixes) == (ABOVE.lower(), NETWORK.lower(), ("10.0.0.0/24",))
+    subnet = made.subnets[SUBNET.lower()]
+    assert (subnet.group, subnet.network, subnet.prefixes) == (ABOVE.lower(), NETWORK.lower(), ("10.0.0.0/24",))
 
 
 def test_the_fabric_of_an_index_is_made_once() -> None:

@@ -451,7 +451,7 @@ JUNK = st.recursive(
     ),
     max_leaves=8,
 )
-PARTS = (
+MEMBERS = (
     "publicNetworkAccess",
     "networkAcls",
     "ipRules",
@@ -462,7 +462,7 @@ PARTS = (
 
 
 @settings(max_examples=120, deadline=None)
-@given(st.sampled_from(sorted(ROWS)), st.dictionaries(st.sampled_from(PARTS), JUNK))
+@given(st.sampled_from(sorted(ROWS)), st.dictionaries(st.sampled_from(MEMBERS), JUNK))
 def test_no_body_crashes_the_reader(service: str, properties: dict[str, Any]) -> None:
     with suppress(Unread):
         lock = evaluated(service, properties)

@@ -32,15 +32,17 @@ def made(*bodies: Body, reads: tuple[str, ...] = ()) -> PublisherIndex:
     return publishers(build(resources))
 
 
-def of_nic(found: PublisherIndex, *paths: Any) -> tuple[str, ...]:
-    return found.publishers(found.machine_keys("", [found.topology.fabric.nics[NIC.lower()]], paths))
+def of_nic(publisher_index: PublisherIndex, *paths: Any) -> tuple[str, ...]:
+    return publisher_index.publishers(
+        publisher_index.machine_keys("", [publisher_index.topology.fabric.nics[NIC.lower()]], paths)
+    )
 
 
 # What leads to itself, or to much
 
 
 def test_profiles_that_are_nested_deeper_than_any_real_ones() -> None:
-    ids = [f"{NET}/trafficManagerProfiles/t{place}" for place in range(1200)]
+    ids = [f"{NET}/trafficManagerProfiles/t{position}" for position in range(1200)]
     profiles = [
         {"id": id, "properties": {"endpoints": [{"properties": {"targetResourceId": to}}]}}
         for id, to in zip(ids, [*ids[1:], SITE], strict=True)
@@ -50,15 +52,18 @@ def test_profiles_that_are_nested_deeper_than_any_real_ones() -> None:
 
 def test_gateways_that_publish_each_other_end_in_few_words() -> None:
     bodies: list[Body] = []
-    for place in range(24):
-        further = [{"ipAddress": f"192.0.2.{each}"} for each in range(place + 1, 25)]
-        front = {"name": "out", "properties": {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/p{place}"}}}
+    for position in range(24):
+        further = [{"ipAddress": f"192.0.2.{each}"} for each in range(position + 1, 25)]
+        front = {"name": "out", "properties": {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/p{position}"}}}
         body = gateway({"backendAddresses": further}, frontendIPConfigurations=[front])
-        bodies += [public(f"p{place}", f"192.0.2.{place}"), {**body, "id": f"{NET}/applicationGateways/g{place:02}"}]
-    said = made(*bodies).publishers(["192.0.2.24"])
-    assert len(said) == 24
-    assert said[1] == f"{GATEWAY[0][:-3]}g01 ({GATEWAY[0][:-3]}g00)"
-    assert max(map(len, said)) < 2000
+        bodies += [
+            public(f"p{position}", f"192.0.2.{position}"),
+            {**body, "id": f"{NET}/applicationGateways/g{position:02}"},
+        ]
+    texts = made(*bodies).publishers(["192.0.2.24"])
+    assert len(texts) == 24
+    assert texts[1] == f"{GATEWAY[0][:-3]}g01 ({GATEWAY[0][:-3]}g00)"
+    assert max(map(len, texts)) < 2000
 
 
 # Application Gateway
@@ -69,7 +74,7 @@ def gateway(*pools: Body, **more: Any) -> Body:
         {"name": "out", "properties": {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/pip-agw"}}},
         {"name": "in", "properties": {"privateIPAddress": "10.0.0.9"}},
     ]
-    named = [{"name": f"p{place}", "properties": pool} for place, pool in enumerate(pools)]
+    named = [{"name": f"p{position}", "properties": pool} for position, pool in enumerate(pools)]
     return {
         "id": f"{NET}/applicationGateways/agw",
         "properties": {"frontendIPConfigurations": fronts, "backendAddressPools": named, **more},
@@ -85,10 +90,10 @@ def test_what_publishes_a_machine() -> None:
         "id": f"{NET}/frontDoors/fd",
         "properties": {"backendPools": [{"properties": {"backends": [{"address": "192.0.2.1"}]}}]},
     }
-    found = made(network(), group(), nic(public="pip"), public(), gateway(*pools), door)
-    assert of_nic(found) == (*GATEWAY, "published through the Front Door fd")
-    assert found.publishers(["app.example.NET"]) == GATEWAY
-    assert found.publishers(["", "other.example.net"]) == ()
+    publisher_index = made(network(), group(), nic(public="pip"), public(), gateway(*pools), door)
+    assert of_nic(publisher_index) == (*GATEWAY, "published through the Front Door fd")
+    assert publisher_index.publishers(["app.example.NET"]) == GATEWAY
+    assert publisher_index.publishers(["", "other.example.net"]) == ()
     assert of_nic(made(network(), nic(), gateway({"backendAddresses": [{"ipAddress": "10.0.0.4"}]}))) == GATEWAY
     inside = gateway(*pools, frontendIPConfigurations=[{"name": "in", "properties": {}}])
     assert of_nic(made(network(), nic(), inside)) == ()
@@ -122,22 +127,22 @@ def test_a_gateway_publishes_what_a_rule_of_a_public_listener_leads_to(rules: An
     mapped |= {"pathRules": [{"properties": {"backendAddressPool": {"id": "agw/backendAddressPools/p0"}}}]}  # type: ignore[dict-item]
     more = {"httpListeners": [listened("out", "out"), listened("in", "in")], "urlPathMaps": []}
     more["urlPathMaps"] = [{"name": "map", "properties": mapped}]
-    found = made(gateway(*pools, requestRoutingRules=rules, **more))
-    assert {each for each in ("one", "two") if found.publishers([each])} == published
+    publisher_index = made(gateway(*pools, requestRoutingRules=rules, **more))
+    assert {each for each in ("one", "two") if publisher_index.publishers([each])} == published
 
 
 def test_a_gateway_publishes_a_scale_set_by_its_instances() -> None:
     scale_set = f"{ROOT}/providers/Microsoft.Compute/virtualMachineScaleSets/vmss"
     member = f"{scale_set}/virtualMachines/0/networkInterfaces/nic/ipConfigurations/ip"
-    found = made(gateway({"backendIPConfigurations": [{"id": member}]}))
-    assert found.publishers(found.machine_keys(scale_set, [], [])) == GATEWAY
+    publisher_index = made(gateway({"backendIPConfigurations": [{"id": member}]}))
+    assert publisher_index.publishers(publisher_index.machine_keys(scale_set, [], [])) == GATEWAY
 
 
 def test_a_gateway_reports_what_leads_to_itself() -> None:
     address = public("pip-agw", "192.0.2.9")
     pool = {"backendAddresses": [{"fqdn": "one"}]}
-    found = made(address, gateway(pool), origin("192.0.2.9"), manager(azure(address["id"])))
-    assert found.publishers(["one"]) == (f"{GATEWAY[0]} ({DOOR}; named by Traffic Manager profile tm)",)
+    publisher_index = made(address, gateway(pool), origin("192.0.2.9"), manager(azure(address["id"])))
+    assert publisher_index.publishers(["one"]) == (f"{GATEWAY[0]} ({DOOR}; named by Traffic Manager profile tm)",)
     inner = gateway(pool, frontendIPConfigurations=[{"name": "in", "properties": {}}])
     link = {"privateLink": {"id": inner["id"]}, "groupId": "appGwPrivateFrontendIp"}
     assert made(inner).publishers(["one"]) == ()
@@ -146,20 +151,20 @@ def test_a_gateway_reports_what_leads_to_itself() -> None:
     assert steps(linked, "one") == [["front-door afd", "application-gateway agw"]]
 
 
-def steps(found: PublisherIndex, key: str) -> list[list[str]]:
-    return [[f"{hop.kind} {hop.name}" for hop in chain] for chain in found.chains([key])]
+def steps(publisher_index: PublisherIndex, key: str) -> list[list[str]]:
+    return [[f"{hop.kind} {hop.name}" for hop in chain] for chain in publisher_index.chains([key])]
 
 
 def test_chains_have_the_ids_of_gateways() -> None:
     """Two Front Doors of the same name have the same text, so the map knew one."""
     address, other = public("pip-agw", "192.0.2.9"), origin("192.0.2.9")
     other["id"] = other["id"].replace("resourceGroups/", "resourceGroups/other-")
-    found = made(address, gateway({"backendAddresses": [{"fqdn": "one"}]}), origin("192.0.2.9"), other)
-    assert len(found.publishers(["192.0.2.9"])) == 1
-    ids = [chain[-1].resource for chain in found.chains(["192.0.2.9"])]
+    publisher_index = made(address, gateway({"backendAddresses": [{"fqdn": "one"}]}), origin("192.0.2.9"), other)
+    assert len(publisher_index.publishers(["192.0.2.9"])) == 1
+    ids = [chain[-1].resource for chain in publisher_index.chains(["192.0.2.9"])]
     assert len(set(map(str.lower, ids))) == 2
     whole = "application-gateway agw"
-    assert steps(found, "one") == [[whole], *[["front-door afd", whole]] * 2]
+    assert steps(publisher_index, "one") == [[whole], *[["front-door afd", whole]] * 2]
 
 
 # Front Door
@@ -197,8 +202,8 @@ def test_what_front_door_publishes() -> None:
 
 
 def test_a_private_link_is_for_the_part_that_it_names() -> None:
-    def linked(part: str) -> PublisherIndex:
-        return made(origin("", sharedPrivateLinkResource={"privateLink": {"id": SITE}, "groupId": part}))
+    def linked(segment: str) -> PublisherIndex:
+        return made(origin("", sharedPrivateLinkResource={"privateLink": {"id": SITE}, "groupId": segment}))
 
     assert linked("sites-Test").publishers(endpoint_keys(f"{SITE}/slots/test", "app", "")) == (
         f"{DOOR}, by private link",
@@ -225,13 +230,13 @@ def test_a_private_link_service_stands_for_the_pool_behind_it() -> None:
         "properties": {"loadBalancerFrontendIpConfigurations": [{"id": front}]},
     }
     lead = origin("10.0.0.100", sharedPrivateLinkResource={"privateLink": {"id": service["id"]}})
-    found = made(network(), nic(), balancer, service, lead)
-    assert of_nic(found) == (f"{DOOR}, by private link",)
+    publisher_index = made(network(), nic(), balancer, service, lead)
+    assert of_nic(publisher_index) == (f"{DOOR}, by private link",)
     assert of_nic(made(network(), nic(), balancer, lead)) == ()
 
 
 @pytest.mark.parametrize(
-    ("bodies", "reads", "said"),
+    ("bodies", "reads", "texts"),
     [
         ((end(), route("g")), ALL, (DOOR,)),
         ((end(), route("other")), ALL, ()),
@@ -262,9 +267,9 @@ def test_a_private_link_service_stands_for_the_pool_behind_it() -> None:
     ],
 )
 def test_front_door_publishes_what_a_route_leads_to(
-    bodies: tuple[Body, ...], reads: tuple[str, ...], said: tuple[str, ...]
+    bodies: tuple[Body, ...], reads: tuple[str, ...], texts: tuple[str, ...]
 ) -> None:
-    assert made(origin(HOST), *bodies, reads=reads).publishers([HOST]) == said
+    assert made(origin(HOST), *bodies, reads=reads).publishers([HOST]) == texts
 
 
 def classic(*rules: Body, **more: Any) -> Body:
@@ -278,18 +283,18 @@ def led(pool: str, **more: Any) -> Body:
 
 
 def test_classic_front_door_publishes_what_a_routing_rule_leads_to() -> None:
-    said = "published through the Front Door fd"
-    assert made(classic(led("p"))).publishers([HOST]) == (said,)
+    text = "published through the Front Door fd"
+    assert made(classic(led("p"))).publishers([HOST]) == (text,)
     assert made(classic(led("p"))).publishers(["off.example.net"]) == ()
     assert made(classic(led("q"))).publishers([HOST]) == made(classic()).publishers([HOST]) == ()
     assert made(classic(led("p"), enabledState="Disabled")).publishers([HOST]) == ()
     assert made(classic(led("p", enabledState="Disabled"))).publishers([HOST]) == ()
     engine = classic(led("q", rulesEngine={"id": "x"}))
-    assert made(engine).publishers([HOST]) == (f"{said}, if a rules engine routes there",)
-    assert made(classic(routingRules="not read")).publishers([HOST]) == (said,)
+    assert made(engine).publishers([HOST]) == (f"{text}, if a rules engine routes there",)
+    assert made(classic(routingRules="not read")).publishers([HOST]) == (text,)
     linked = {"address": "", "privateLinkResourceId": SITE}
     private = classic(led("p"), backendPools=[{"name": "p", "properties": {"backends": [linked]}}])
-    assert made(private).publishers(endpoint_keys(SITE, "app", "")) == (f"{said}, by private link",)
+    assert made(private).publishers(endpoint_keys(SITE, "app", "")) == (f"{text}, by private link",)
 
 
 # API Management
@@ -300,15 +305,15 @@ def api(name: str = "a", url: str = f"https://{HOST}/x", **more: Any) -> Body:
 
 
 def test_what_api_management_publishes() -> None:
-    said = ("published through API Management apim",)
+    texts = ("published through API Management apim",)
     backend = {"id": f"{APIM}/backends/b", "properties": {"url": "https://App.Example.net:8443/api"}}
-    found = made(network(), nic(), backend, api(url="http://10.0.0.4/x"))
-    assert found.publishers([HOST]) == of_nic(found) == said
+    publisher_index = made(network(), nic(), backend, api(url="http://10.0.0.4/x"))
+    assert publisher_index.publishers([HOST]) == of_nic(publisher_index) == texts
     for more, published in (
-        ({"virtualNetworkType": "None"}, said),
-        ({"virtualNetworkType": "External"}, said),
+        ({"virtualNetworkType": "None"}, texts),
+        ({"virtualNetworkType": "External"}, texts),
         ({"virtualNetworkType": "Internal"}, ()),
-        ({"publicNetworkAccess": "Enabled"}, said),
+        ({"publicNetworkAccess": "Enabled"}, texts),
         ({"publicNetworkAccess": "Disabled"}, ()),
     ):
         assert made({"id": APIM, "properties": more}, backend, api()).publishers([HOST]) == published
@@ -317,21 +322,21 @@ def test_what_api_management_publishes() -> None:
 
 
 def test_a_back_end_is_named_by_the_management_url_of_its_resource() -> None:
-    said = ("published through API Management apim",)
+    texts = ("published through API Management apim",)
     for id in (f"https://management.azure.com{SITE}", SITE, f"https://management.chinacloudapi.cn{SITE}/"):
         backend = {"id": f"{APIM}/backends/b", "properties": {"url": "https://x", "resourceId": id}}
-        assert made(backend).publishers(endpoint_keys(SITE, "app", "")) == said
+        assert made(backend).publishers(endpoint_keys(SITE, "app", "")) == texts
     assert made({"id": f"{APIM}/backends/b", "properties": {"resourceId": "https://x"}}).by_target == {}
 
 
 def test_an_api_without_subscriptions_is_reported() -> None:
-    said = "published through API Management apim"
-    assert made(api(subscriptionRequired=True), api("b")).publishers([HOST]) == (said,)
-    assert made(api(subscriptionRequired=False), api("b")).publishers([HOST]) == (f"{said}; its API a requires no key",)
+    text = "published through API Management apim"
+    assert made(api(subscriptionRequired=True), api("b")).publishers([HOST]) == (text,)
+    assert made(api(subscriptionRequired=False), api("b")).publishers([HOST]) == (f"{text}; its API a requires no key",)
     several = [api(f"{name};rev=2", subscriptionRequired=False) for name in "abcde"]
-    assert made(*several).publishers([HOST]) == (f"{said}; its APIs a, b, c and 2 more require no key",)
+    assert made(*several).publishers([HOST]) == (f"{text}; its APIs a, b, c and 2 more require no key",)
     elsewhere = made(api(), api("b", "https://other.example.net", subscriptionRequired=False))
-    assert elsewhere.publishers([HOST]) == (said,)
+    assert elsewhere.publishers([HOST]) == (text,)
 
 
 # Traffic Manager
@@ -359,14 +364,14 @@ TM = ("named by Traffic Manager profile tm",)
 
 
 def test_what_traffic_manager_names() -> None:
-    found = made(manager(azure(SITE.upper(), target="x.azurewebsites.net"), outer("App.Example.NET")))
+    publisher_index = made(manager(azure(SITE.upper(), target="x.azurewebsites.net"), outer("App.Example.NET")))
     assert (
-        found.publishers(endpoint_keys(SITE, "app", ""))
-        == found.publishers(["x.azurewebsites.net"])
-        == found.publishers([HOST])
+        publisher_index.publishers(endpoint_keys(SITE, "app", ""))
+        == publisher_index.publishers(["x.azurewebsites.net"])
+        == publisher_index.publishers([HOST])
         == TM
     )
-    assert found.publishers(endpoint_keys(SITE, "admin", "")) == ()
+    assert publisher_index.publishers(endpoint_keys(SITE, "admin", "")) == ()
     assert made(manager(outer(HOST, endpointStatus="disabled"))).publishers([HOST]) == ()
     assert made(manager(outer(HOST, endpointStatus="Enabled"))).publishers([HOST]) == TM
     assert made(manager(outer(HOST), profileStatus="Disabled")).publishers([HOST]) == ()
@@ -374,9 +379,9 @@ def test_what_traffic_manager_names() -> None:
 
 def test_traffic_manager_names_a_public_address() -> None:
     bodies = (network(), group(), nic(public="pip"), public())
-    found = made(*bodies, manager(azure(f"{NET}/publicIPAddresses/PIP")))
-    assert of_nic(found) == TM
-    assert shown(found.topology) == shown(made_topology(*bodies))
+    publisher_index = made(*bodies, manager(azure(f"{NET}/publicIPAddresses/PIP")))
+    assert of_nic(publisher_index) == TM
+    assert shown(publisher_index.topology) == shown(made_topology(*bodies))
     named = public()
     named["properties"]["dnsSettings"] = {"fqdn": "VM.norwayeast.cloudapp.azure.com"}
     assert of_nic(made(*bodies[:3], named, manager(outer("vm.norwayeast.cloudapp.azure.com")))) == TM
@@ -391,8 +396,11 @@ def test_nested_profiles_are_followed_and_end() -> None:
         "properties": {"targetResourceId": inner},
     }
     back = azure(f"{NET}/trafficManagerProfiles/tm")
-    found = made(manager(nested), manager(outer(HOST), back, name="inner"))
-    assert found.publishers([HOST]) == ("named by Traffic Manager profile tm", "named by Traffic Manager profile inner")
+    publisher_index = made(manager(nested), manager(outer(HOST), back, name="inner"))
+    assert publisher_index.publishers([HOST]) == (
+        "named by Traffic Manager profile tm",
+        "named by Traffic Manager profile inner",
+    )
     assert made(manager(nested), manager(outer(HOST), name="inner", profileStatus="Disabled")).publishers([HOST]) == ()
     assert made(manager(nested)).publishers([HOST]) == ()
 
@@ -412,9 +420,11 @@ def test_no_body_breaks_it(strange: Any) -> None:
     ids += (APIM, f"{APIM}/backends/b", f"{APIM}/apis/a", f"{NET}/trafficManagerProfiles/t", f"{NET}/frontDoors/f")
     ids += (f"{NET}/applicationGateways/a", f"{NET}/privateLinkServices/p", f"{NET}/publicIPAddresses/pip")
     reads = ("afdEndpoints", "afdEndpoints/e/routes")
-    found = made(network(), nic(public="pip"), *({"id": id, "properties": strange} for id in ids), reads=reads)
-    assert found.publishers([""]) == ()
-    of_nic(found, *topology(found.index).paths(found.topology.fabric.nics[NIC.lower()]))
+    publisher_index = made(
+        network(), nic(public="pip"), *({"id": id, "properties": strange} for id in ids), reads=reads
+    )
+    assert publisher_index.publishers([""]) == ()
+    of_nic(publisher_index, *topology(publisher_index.index).paths(publisher_index.topology.fabric.nics[NIC.lower()]))
 
 
 # The ports that a publisher calls
@@ -441,9 +451,9 @@ def ruled(port: int | None, **more: Any) -> Body:
 
 @pytest.mark.parametrize(("port", "expected"), [(8080, {8080}), (None, set())])
 def test_a_gateway_calls_the_port_of_its_setting(port: int | None, expected: set[int]) -> None:
-    found = made(network(), group(), nic(), ruled(port))
-    machine = found.topology.fabric.nics[NIC.lower()]
-    assert found.called_ports("", [machine], ()) == {GATEWAY[0]: expected}
+    publisher_index = made(network(), group(), nic(), ruled(port))
+    machine = publisher_index.topology.fabric.nics[NIC.lower()]
+    assert publisher_index.called_ports("", [machine], ()) == {GATEWAY[0]: expected}
 
 
 def test_a_path_map_calls_the_port_of_each_path() -> None:
@@ -462,9 +472,11 @@ def test_a_path_map_calls_the_port_of_each_path() -> None:
         "pathRules": [{"name": "x", "properties": led}],
     }
     body["properties"]["urlPathMaps"] = [{"name": "m", "properties": whole}]
-    found = made(network(), group(), nic(), body)
+    publisher_index = made(network(), group(), nic(), body)
     # The rule itself names no pool and no setting.
-    assert found.called_ports("", [found.topology.fabric.nics[NIC.lower()]], ()) == {GATEWAY[0]: {8080, 9090}}
+    assert publisher_index.called_ports("", [publisher_index.topology.fabric.nics[NIC.lower()]], ()) == {
+        GATEWAY[0]: {8080, 9090}
+    }
 
 
 def test_what_a_classic_cdn_publishes() -> None:
@@ -473,12 +485,12 @@ def test_what_a_classic_cdn_publishes() -> None:
         {"properties": {"hostName": "off.example.net", "enabled": False}},
     ]
     profile: Body = {"id": CDN, "sku": {"name": "Standard_Microsoft"}}
-    found = made(
+    publisher_index = made(
         profile, {"id": f"{CDN}/endpoints/site", "properties": {"resourceState": "Running", "origins": origins}}
     )
-    assert found.publishers([HOST]) == ("published through the CDN afd",)
-    assert [[hop.kind for hop in chain] for chain in found.chains([HOST])] == [["cdn"]]
-    assert found.publishers(["off.example.net"]) == ()
+    assert publisher_index.publishers([HOST]) == ("published through the CDN afd",)
+    assert [[hop.kind for hop in chain] for chain in publisher_index.chains([HOST])] == [["cdn"]]
+    assert publisher_index.publishers(["off.example.net"]) == ()
     stopped = {"id": f"{CDN}/endpoints/site", "properties": {"resourceState": "Stopped", "origins": origins}}
     assert made(profile, stopped).publishers([HOST]) == ()
 

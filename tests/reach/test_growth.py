@@ -23,7 +23,7 @@ from scanner.snapshot.bundles import of_store
 from tests.benchmarks.shapes import SHAPES, store_of
 from tests.sampled import some
 
-PARTS: Final = ("reach", "evaluate", "rules")
+LAYERS: Final = ("reach", "evaluate", "rules")
 PAIRS: Final = ("hubs without a WAN, same addresses", "interfaces without an address")
 """Shapes in which each firewall may lead to each machine, which is an endpoint of the document for each pair."""
 
@@ -37,8 +37,8 @@ class LineCount:
     """Counts the lines that run while it is active, by part of the package. Each round of a comprehension is a line."""
 
     def __init__(self) -> None:
-        self.by_part: Counter[str] = Counter()
-        self._parts: dict[str, str] = {}
+        self.by_layer: Counter[str] = Counter()
+        self._layers: dict[str, str] = {}
 
     def __enter__(self) -> "LineCount":
         self._before = sys.gettrace()
@@ -50,15 +50,15 @@ class LineCount:
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
         file = frame.f_code.co_filename
-        if file not in self._parts:
+        if file not in self._layers:
             above = Path(file).parent
-            is_part = above.parent == Path(scanner.__file__).parent or above == Path(rule_files.__file__).parent
-            self._parts[file] = above.name if is_part else ""
-        return self._line if self._parts[file] in PARTS else None
+            is_layer = above.parent == Path(scanner.__file__).parent or above == Path(rule_files.__file__).parent
+            self._layers[file] = above.name if is_layer else ""
+        return self._line if self._layers[file] in LAYERS else None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event == "line":
-            self.by_part[self._parts[frame.f_code.co_filename]] += 1
+            self.by_layer[self._layers[frame.f_code.co_filename]] += 1
         return self._line
 
 
@@ -90,7 +90,7 @@ def work(shape: str, places: int, rules: RuleSet) -> Work:
         result = Evaluation(of_store(store), rules).run(writer)
     writer.close()
     assert not result.crashes
-    return Work(lines.by_part, result.counts.resources, writer.endpoints)
+    return Work(lines.by_layer, result.counts.resources, writer.endpoints)
 
 
 # Each line is counted, which makes it slow.
@@ -99,8 +99,8 @@ def test_work_does_not_grow(shape: str, rules: RuleSet) -> None:
     """The first place pays for what is done once; each other one costs the same."""
     small, large, most = (12, 36, 1.10) if shape in PAIRS else (15, 60, 1.05)
     one, few, many = (work(shape, places, rules) for places in (1, small, large))
-    for part in PARTS:
+    for layer in LAYERS:
         before, after = (
-            (each.lines[part] - one.lines[part]) / (each.rows(shape) - one.rows(shape)) for each in (few, many)
+            (each.lines[layer] - one.lines[layer]) / (each.rows(shape) - one.rows(shape)) for each in (few, many)
         )
-        assert after <= before * most, f"{before:.0f} lines of {part} for an added row became {after:.0f}"
+        assert after <= before * most, f"{before:.0f} lines of {layer} for an added row became {after:.0f}"

@@ -29,9 +29,18 @@ def words(fix: Fix) -> list[str]:
 
 
 def test_it_names_the_rule_by_its_name() -> None:
-    found = words(fix())
-    assert found[:8] == ["az", "network", "firewall", "policy", "rule-collection-group", "collection", "rule", "update"]
-    options = dict(zip(found[8::2], found[9::2], strict=True))
+    matches = words(fix())
+    assert matches[:8] == [
+        "az",
+        "network",
+        "firewall",
+        "policy",
+        "rule-collection-group",
+        "collection",
+        "rule",
+        "update",
+    ]
+    options = dict(zip(matches[8::2], matches[9::2], strict=True))
     assert options == {
         "--name": "ssh; rm -rf {x}",
         "--collection-name": "inbound",
@@ -44,16 +53,16 @@ def test_it_names_the_rule_by_its_name() -> None:
 
 
 def test_one_that_is_removed_needs_no_range() -> None:
-    found = fix(remove=True)
-    assert words(found)[7] == "remove"
-    assert not found.fields
+    result = fix(remove=True)
+    assert words(result)[7] == "remove"
+    assert not result.fields
 
 
 def test_without_a_name_or_with_ip_groups_it_is_steps() -> None:
-    for found in (fix(name=""), fix(sourceIpGroups=["/subscriptions/x"])):
-        assert not found.commands
-        assert found.changes
-        assert "limit the source" in found.steps[0]
+    for result in (fix(name=""), fix(sourceIpGroups=["/subscriptions/x"])):
+        assert not result.commands
+        assert result.changes
+        assert "limit the source" in result.steps[0]
 
 
 def test_its_first_step_shows_what_has_the_rule() -> None:

@@ -93,15 +93,15 @@ CASES: list[tuple[str, list[dict[str, Any]], list[str]]] = [
 @pytest.mark.parametrize(("name", "rules", "expected"), CASES, ids=[case[0] for case in CASES])
 def test_what_a_group_allows(name: str, rules: list[dict[str, Any]], expected: list[str] | None) -> None:
     passage = one_group(*rules, groups=(ASG,))
-    found = labels(passage)
+    matches = labels(passage)
     if expected is None:
-        assert found
-        assert all(label.startswith("(") for label in found)
+        assert matches
+        assert all(label.startswith("(") for label in matches)
     elif "(tcp/*)" in expected:
-        assert set(found) > {"(tcp/*)"}
+        assert set(matches) > {"(tcp/*)"}
     else:
-        assert [label for label in found if "icmp" not in label] == expected
-    assert bool(passage.missing) == any(label.startswith("(") for label in found) or name.startswith("a good address")
+        assert [label for label in matches if "icmp" not in label] == expected
+    assert bool(passage.missing) == any(label.startswith("(") for label in matches) or name.startswith("a good address")
     assert not any(each.certain and not each.possible for each in passage.open_ranges)
 
 
@@ -117,8 +117,8 @@ def test_a_closed_known_port_cuts_the_range() -> None:
 
 
 def test_everything_is_one_range_beside_the_known_ports() -> None:
-    found = [each for each in one_group(allow(ports="*", protocol="*")).open_ranges if each.known_port is None]
-    assert [each.label for each in found] == ["*/*"]
+    open_ranges = [each for each in one_group(allow(ports="*", protocol="*")).open_ranges if each.known_port is None]
+    assert [each.label for each in open_ranges] == ["*/*"]
 
 
 @pytest.mark.parametrize(

@@ -131,9 +131,9 @@ def in_scope(target: Resource, mode: str, *rules: dict[str, Any], subscription: 
         "profile": {"id": profile.replace("resourceGroups", "resourcegroups")},
         "accessMode": mode,
     }
-    found = [Resource({"id": f"{perimeter}/resourceAssociations/association", "properties": association})]
-    found += [Resource({"id": f"{profile}/accessRules/{number}", **each}) for number, each in enumerate(rules)]
-    return shapes.index(*found, **more)
+    resources = [Resource({"id": f"{perimeter}/resourceAssociations/association", "properties": association})]
+    resources += [Resource({"id": f"{profile}/accessRules/{number}", **each}) for number, each in enumerate(rules)]
+    return shapes.index(*resources, **more)
 
 
 def unread() -> Index:
@@ -283,6 +283,6 @@ def test_hops_name_the_perimeter() -> None:
 
 def test_known_perimeters() -> None:
     resource = account("Disabled")
-    found = perimeters(resource, in_scope(resource, "Learning"))
-    assert [(each.name, each.mode, each.enforced) for each in found.found] == [("perimeter", "Learning", False)]
-    assert found.missing is None
+    result = perimeters(resource, in_scope(resource, "Learning"))
+    assert [(each.name, each.mode, each.enforced) for each in result.perimeters] == [("perimeter", "Learning", False)]
+    assert result.missing is None

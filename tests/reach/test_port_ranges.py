@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.reach.known_ports import BY_PLACE, KNOWN_PORTS, known
+from scanner.reach.known_ports import BY_POSITION, KNOWN_PORTS, known
 from scanner.reach.port_ranges import (
     ALL_PORTS,
     END,
@@ -17,9 +17,9 @@ from scanner.reach.port_ranges import (
     cut,
     label,
     merged,
-    place,
-    places,
     ports,
+    position,
+    positions,
     protocols,
     span,
 )
@@ -63,23 +63,23 @@ def test_protocols_of_a_rule() -> None:
 
 
 def test_everything_is_the_whole_line() -> None:
-    assert places(protocols("*"), ALL_PORTS, True) == ((0, END - 1),)
-    assert place("ah") == END - 1
+    assert positions(protocols("*"), ALL_PORTS, True) == ((0, END - 1),)
+    assert position("ah") == END - 1
 
 
 def test_a_protocol_without_ports_ignores_those_of_an_allow_only() -> None:
-    assert place("icmp") in members(places(protocols("*"), ports("22"), True))
-    assert place("icmp") not in members(places(protocols("*"), ports("22"), False))
-    assert place("icmp") in members(places(protocols("Icmp"), ALL_PORTS, False))
+    assert position("icmp") in members(positions(protocols("*"), ports("22"), True))
+    assert position("icmp") not in members(positions(protocols("*"), ports("22"), False))
+    assert position("icmp") in members(positions(protocols("Icmp"), ALL_PORTS, False))
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=8))
 def test_merged_holds_the_same_places(pairs: list[tuple[int, int]]) -> None:
     spans = [(first, first + more) for first, more in pairs]
-    found = merged(spans)
-    assert members(found) == members(tuple(spans))
-    assert all(one[1] + 1 < two[0] for one, two in pairwise(found))
+    matches = merged(spans)
+    assert members(matches) == members(tuple(spans))
+    assert all(one[1] + 1 < two[0] for one, two in pairwise(matches))
 
 
 @settings(max_examples=50, deadline=None)
@@ -98,13 +98,13 @@ def test_labels_are_the_endpoints_of_the_design(protocol: str, first: int, last:
 
 
 def test_the_table_of_known_ports() -> None:
-    assert len(BY_PLACE) == len(KNOWN_PORTS)
-    assert [each.place for each in KNOWN_PORTS] == sorted(BY_PLACE)
+    assert len(BY_POSITION) == len(KNOWN_PORTS)
+    assert [each.position for each in KNOWN_PORTS] == sorted(BY_POSITION)
     assert all(each.name and each.why and not each.why.endswith(".") for each in KNOWN_PORTS)
     assert {each.port for each in KNOWN_PORTS if each.kind == "app"} == {80, 443, 8080, 8443}
     for port in (22, 3389, 5985, 5986, 445, 1433, 3306, 5432, 6379, 27017, 2379, 6443, 10250):
-        found = known("tcp", port)
-        assert found is not None
-        assert found.kind == "admin"
+        known_port = known("tcp", port)
+        assert known_port is not None
+        assert known_port.kind == "admin"
     assert known("tcp", 50001) is None
     assert known("udp", 22) is None

@@ -69,7 +69,7 @@ def test_the_private_endpoint_of_a_slot_closes_the_slot_and_not_the_app() -> Non
 def test_a_private_endpoint_leads_to_its_own_groups_alone() -> None:
     id = f"/subscriptions/{HOME}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/files"
 
-    def found(asked: str, named: dict[str, object], served: list[str] | None = None) -> str:
+    def result(asked: str, named: dict[str, object], served: list[str] | None = None) -> str:
         body = endpoint()
         body["properties"]["privateEndpoint"]["id"] = ELSEWHERE
         body["properties"] |= named
@@ -81,13 +81,13 @@ def test_a_private_endpoint_leads_to_its_own_groups_alone() -> None:
         index = shapes.index(*([Resource(private)] if served else []))
         return reach(firewall(account, index, shapes.ROWS["storage"], groups=(asked,)))
 
-    assert found("blob", {"groupIds": ["blob"]}) == "private"
-    assert found("file", {"groupIds": ["blob"]}) == "none"
-    assert found("blob", {"groupId": "blob_secondary"}) == "private"
-    assert found("blob", {}, ["BLOB"]) == "private"
-    assert found("queue", {}, ["blob", "file"]) == "none"
-    assert found("file", {}, ["blob", "file"]) == "private"
-    assert found("queue", {}) == "private"
+    assert result("blob", {"groupIds": ["blob"]}) == "private"
+    assert result("file", {"groupIds": ["blob"]}) == "none"
+    assert result("blob", {"groupId": "blob_secondary"}) == "private"
+    assert result("blob", {}, ["BLOB"]) == "private"
+    assert result("queue", {}, ["blob", "file"]) == "none"
+    assert result("file", {}, ["blob", "file"]) == "private"
+    assert result("queue", {}) == "private"
 
 
 def test_a_read_below_two_types_has_a_type_and_an_action_for_each() -> None:

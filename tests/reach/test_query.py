@@ -38,12 +38,12 @@ OFFICE = parse_all(["203.0.113.0/26", "198.51.100.0/28"])
 def ranges(*texts: str) -> Lock:
     """A firewall with a rule for each of these."""
     rules = tuple(({"name": f"rule-{number}"}, parse(text)) for number, text in enumerate(texts))
-    found = grant_from_addresses(parse_all(texts), INDEX)
-    assert found is not None
-    made = Grant(found.level, (), found.description, addresses=found.addresses, rules=rules)
+    result = grant_from_addresses(parse_all(texts), INDEX)
+    assert result is not None
+    made = Grant(result.level, (), result.description, addresses=result.addresses, rules=rules)
     return Lock(
         (made,),
-        hops=(Hop("source", "Allow-listed networks"), SWITCH, Hop("firewall", "SQL firewall", found.description)),
+        hops=(Hop("source", "Allow-listed networks"), SWITCH, Hop("firewall", "SQL firewall", result.description)),
     )
 
 
@@ -52,32 +52,36 @@ def endpoint(reach: Lock, authentication: Lock = SHARED) -> Exposure:
 
 
 def asked(reach: Lock, caller: Caller = HERE) -> tuple[str, str, list[tuple[bool | None, str, str]]]:
-    found = ask_endpoint(endpoint(reach), TOP, caller, INDEX)
-    return found.verdict, found.sentence, [(hop.allows, hop.kind, hop.detail) for hop in found.hops]
+    reach_answer = ask_endpoint(endpoint(reach), TOP, caller, INDEX)
+    return (
+        reach_answer.verdict,
+        reach_answer.sentence,
+        [(hop.allows, hop.kind, hop.detail) for hop in reach_answer.hops],
+    )
 
 
 def test_a_peer_that_was_not_visible_is_reported_with_every_no() -> None:
-    said = f"the peered network hub {NOT_SEEN}"
-    closed_port = msgspec.structs.replace(endpoint(grant(Reach.none)), admits=(said, "published through a gateway"))
-    found = ask_endpoint(closed_port, TOP, INTERNET, INDEX)
-    assert (found.verdict, found.sentence) == ("no", f"the internet cannot open tds on door; {said}")
+    text = f"the peered network hub {NOT_SEEN}"
+    closed_port = msgspec.structs.replace(endpoint(grant(Reach.none)), admits=(text, "published through a gateway"))
+    reach_answer = ask_endpoint(closed_port, TOP, INTERNET, INDEX)
+    assert (reach_answer.verdict, reach_answer.sentence) == ("no", f"the internet cannot open tds on door; {text}")
     alone = topology(Index(live=False))
     given = ask_port(AskedPort("tcp", 22), [], (), TOP, INTERNET, alone, [closed_port])
-    assert (given.verdict, given.sentence) == ("no", f"the internet cannot open tcp/22 on door; {said}")
+    assert (given.verdict, given.sentence) == ("no", f"the internet cannot open tcp/22 on door; {text}")
 
 
 # Services
 
 
 def test_an_address_in_the_union_is_allowed_by_the_rule_that_contains_it() -> None:
-    verdict, says, hops = asked(ranges("203.0.113.0/26", "198.51.100.0/28"))
-    assert (verdict, says) == ("yes", "198.51.100.7 can open tds on door; it accepts a shared key or password")
+    verdict, expected, hops = asked(ranges("203.0.113.0/26", "198.51.100.0/28"))
+    assert (verdict, expected) == ("yes", "198.51.100.7 can open tds on door; it accepts a shared key or password")
     assert hops[-1] == (True, "firewall", "rule-1: 198.51.100.0/28")
 
 
 def test_an_address_beside_the_union_is_held_and_the_union_is_counted() -> None:
-    verdict, says, hops = asked(ranges("203.0.113.0/26", "198.51.100.8"))
-    assert (verdict, says) == ("no", "198.51.100.7 cannot open tds on door")
+    verdict, expected, hops = asked(ranges("203.0.113.0/26", "198.51.100.8"))
+    assert (verdict, expected) == ("no", "198.51.100.7 cannot open tds on door")
     assert hops == [
         (True, "switch", "publicNetworkAccess = Enabled"),
         (False, "firewall", "2 rules, 65 addresses; none is 198.51.100.7"),
@@ -88,8 +92,8 @@ def test_two_rules_may_hold_a_range_together() -> None:
     both = Caller("198.51.100.0/24", parse("198.51.100.0/24"))
     verdict, _, hops = asked(ranges("198.51.100.0/25", "198.51.100.128/25"), both)
     assert (verdict, hops[-1][2]) == ("yes", "2 rules together include 198.51.100.0/24")
-    verdict, says, hops = asked(ranges("198.51.100.0/25"), both)
-    assert (verdict, says) == ("in part", "only 198.51.100.0/25 of 198.51.100.0/24 can open tds on door")
+    verdict, expected, hops = asked(ranges("198.51.100.0/25"), both)
+    assert (verdict, expected) == ("in part", "only 198.51.100.0/25 of 198.51.100.0/24 can open tds on door")
     assert hops[-1] == (True, "firewall", "198.51.100.0/25")
 
 
@@ -103,16 +107,16 @@ def test_half_of_the_internet_is_not_all_of_it() -> None:
 
 
 def test_the_internet_is_not_a_few_addresses_and_the_answer_says_who_can() -> None:
-    verdict, says, hops = asked(ranges("203.0.113.0/26"), INTERNET)
-    assert (verdict, says) == ("no", "the internet cannot open tds on door; only 203.0.113.0/26 can")
+    verdict, expected, hops = asked(ranges("203.0.113.0/26"), INTERNET)
+    assert (verdict, expected) == ("no", "the internet cannot open tds on door; only 203.0.113.0/26 can")
     assert hops[-1] == (False, "firewall", "only 203.0.113.0/26")
 
 
 def test_a_tag_is_known_to_azure_alone() -> None:
     tag = Lock((Grant(Reach.azure, (), Message("the service tag Storage")),), hops=(SWITCH, Hop("firewall", "rules")))
-    verdict, says, hops = asked(tag)
+    verdict, expected, hops = asked(tag)
     assert verdict == "not known"
-    assert says.startswith("whether 198.51.100.7 belongs to the service tag Storage")
+    assert expected.startswith("whether 198.51.100.7 belongs to the service tag Storage")
     assert hops[-1][0] is None
     assert asked(tag, INTERNET)[0] == "no"
 
@@ -133,8 +137,8 @@ def test_a_subnet_rule_allows_no_address() -> None:
 def test_what_was_not_read_leaves_the_question_open_only_where_it_could_allow_access() -> None:
     gap = Unread("firewallRules", Message("403, missing Microsoft.Sql/servers/firewallRules/read"), "/url")
     hop = Hop("firewall", "SQL firewall", gap.why, allows=None)
-    verdict, says, hops = asked(Lock(possible_grants=(PossibleGrant(Reach.internet, gap),), hops=(SWITCH, hop)))
-    assert (verdict, says) == ("not known", "the firewall rules of door could not be assessed")
+    verdict, expected, hops = asked(Lock(possible_grants=(PossibleGrant(Reach.internet, gap),), hops=(SWITCH, hop)))
+    assert (verdict, expected) == ("not known", "the firewall rules of door could not be assessed")
     assert hops[-1] == (None, "firewall", "403, missing Microsoft.Sql/servers/firewallRules/read")
     private = Lock((Grant(Reach.none),), (PossibleGrant(Reach.selected, gap),), (SWITCH,))
     assert asked(private)[0] == "no"
@@ -156,15 +160,19 @@ def test_a_switch_that_blocks_is_the_last_hop() -> None:
 
 
 def test_an_endpoint_that_is_off_is_closed_to_the_internet() -> None:
-    found = ask_endpoint(closed("tds", "data", Message("SFTP is off")), TOP, INTERNET, INDEX)
-    assert (found.verdict, found.hops[0].detail, found.hops[0].allows) == ("no", "SFTP is off", False)
+    reach_answer = ask_endpoint(closed("tds", "data", Message("SFTP is off")), TOP, INTERNET, INDEX)
+    assert (reach_answer.verdict, reach_answer.hops[0].detail, reach_answer.hops[0].allows) == (
+        "no",
+        "SFTP is off",
+        False,
+    )
 
 
 # Ports
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "asked_port"),
     [
         ("tcp/22", AskedPort("tcp", 22)),
         ("UDP/53", AskedPort("udp", 53)),
@@ -173,8 +181,8 @@ def test_an_endpoint_that_is_off_is_closed_to_the_internet() -> None:
         ("tcp/65536", None),
     ],
 )
-def test_a_port_is_a_protocol_and_a_number(text: str, found: AskedPort | None) -> None:
-    assert parse_port(text) == found
+def test_a_port_is_a_protocol_and_a_number(text: str, asked_port: AskedPort | None) -> None:
+    assert parse_port(text) == asked_port
 
 
 def test_endpoints_are_named_by_their_ports() -> None:
@@ -210,18 +218,18 @@ def machine(*rules: dict[str, Any], address: str = "20.100.4.17", public: bool =
 
 
 def at(index: Index, top: Resource, caller: Caller, number: int = 22) -> tuple[str, str, list[tuple[bool | None, str]]]:
-    found = topology(index)
-    nic = next(iter(found.fabric.nics.values()))
+    result = topology(index)
+    nic = next(iter(result.fabric.nics.values()))
     exposure = Exposure("tcp/22", "admin", grant(Reach.internet), SHARED)
-    given = ask_port(AskedPort("tcp", number), found.paths(nic), (), top, caller, found, [exposure])
+    given = ask_port(AskedPort("tcp", number), result.paths(nic), (), top, caller, result, [exposure])
     return given.verdict, given.sentence, [(hop.allows, f"{hop.name} {hop.detail}") for hop in given.hops]
 
 
 def test_each_group_says_which_rule_allows() -> None:
     index, top = machine(rule("allow-ssh", 300, "Allow", "Internet", "22"))
-    verdict, says, hops = at(index, top, INTERNET)
+    verdict, expected, hops = at(index, top, INTERNET)
     assert verdict == "yes"
-    assert says == "the internet can open tcp/22 on vm-jump; it accepts a shared key or password"
+    assert expected == "the internet can open tcp/22 on vm-jump; it accepts a shared key or password"
     assert hops[:2] == [
         (True, "pip-jump 20.100.4.17, Standard"),
         (True, "above allow-ssh (300): Internet to tcp/22"),
@@ -243,25 +251,25 @@ def test_a_deny_before_the_allow_is_named() -> None:
 
 def test_the_default_rule_blocks_what_nothing_allows() -> None:
     index, top = machine()
-    verdict, says, hops = at(index, top, INTERNET)
-    assert (verdict, says) == ("no", "the internet cannot open tcp/22 on vm-jump")
+    verdict, expected, hops = at(index, top, INTERNET)
+    assert (verdict, expected) == ("no", "the internet cannot open tcp/22 on vm-jump")
     assert hops[-1][0] is False
     assert "(65500)" in hops[-1][1]
 
 
 def test_named_addresses_are_reported_where_the_whole_internet_was_asked_about() -> None:
     index, top = machine(rule("office", 300, "Allow", "203.0.113.0/26", "22"))
-    verdict, says, hops = at(index, top, INTERNET)
-    assert (verdict, says) == ("no", "the internet cannot open tcp/22 on vm-jump; only 203.0.113.0/26 can")
+    verdict, expected, hops = at(index, top, INTERNET)
+    assert (verdict, expected) == ("no", "the internet cannot open tcp/22 on vm-jump; only 203.0.113.0/26 can")
     assert hops[-1] == (False, "above only by office (300): 203.0.113.0/26 to tcp/22")
     assert at(index, top, Caller("203.0.113.9", parse("203.0.113.9")))[0] == "yes"
 
 
 def test_a_tag_before_an_address_leaves_it_open() -> None:
     index, top = machine(rule("azure", 100, "Deny", "AzureCloud", "*"), rule("all", 200, "Allow", "*", "22"))
-    verdict, says, hops = at(index, top, HERE)
+    verdict, expected, hops = at(index, top, HERE)
     assert verdict == "not known"
-    assert says.startswith("whether 198.51.100.7 belongs to AzureCloud")
+    assert expected.startswith("whether 198.51.100.7 belongs to AzureCloud")
     assert hops[-1][0] is None
 
 
@@ -279,8 +287,8 @@ def test_a_tag_and_the_internet_are_everyone_whatever_the_tag_covers() -> None:
 
 def test_a_range_of_which_a_part_gets_in_is_in_part() -> None:
     index, top = machine(rule("office", 300, "Allow", "203.0.113.0/26", "22"))
-    verdict, says, hops = at(index, top, Caller("203.0.113.0/24", parse("203.0.113.0/24")))
-    assert (verdict, says) == ("in part", "only 203.0.113.0/26 of 203.0.113.0/24 can open tcp/22 on vm-jump")
+    verdict, expected, hops = at(index, top, Caller("203.0.113.0/24", parse("203.0.113.0/24")))
+    assert (verdict, expected) == ("in part", "only 203.0.113.0/26 of 203.0.113.0/24 can open tcp/22 on vm-jump")
     assert hops[-1][0] is True
     assert at(index, top, Caller("198.51.100.0/24", parse("198.51.100.0/24")))[0] == "no"
 
@@ -295,8 +303,8 @@ def test_nothing_leads_to_a_machine_without_an_address() -> None:
 
 def test_an_ipv4_caller_cannot_dial_an_ipv6_address() -> None:
     index, top = machine(rule("all", 200, "Allow", "*", "*"), address="2603:1020::7")
-    found = topology(index)
-    assert next(iter(public_addresses(found.index).values())).version == 6
+    result = topology(index)
+    assert next(iter(public_addresses(result.index).values())).version == 6
     assert at(index, top, HERE)[0] == "no"
 
 
@@ -309,7 +317,7 @@ def test_answers_agree_with_the_packet_oracle(seed: int) -> None:
     maker = Maker(seed)
     estate = maker.estate()
     oracle, networks = Oracle(estate), fabric(estate)
-    found = Topology(Index(live=False), networks)
+    result = Topology(Index(live=False), networks)
     wrong = []
     for _ in range(150):
         packet = maker.packet(estate)
@@ -320,7 +328,7 @@ def test_answers_agree_with_the_packet_oracle(seed: int) -> None:
         front = FrontEnd("", cast("EntryKind", packet.entry), version=target.version)
         caller = Caller(packet.sender, parse(packet.sender))
         asked = AskedPort(cast("Protocol", packet.protocol), packet.port)
-        given = ask_port(asked, [NetworkPath(front, target)], (), TOP, caller, found)
+        given = ask_port(asked, [NetworkPath(front, target)], (), TOP, caller, result)
         truth = {verdict for tags in BORNE for verdict in oracle.ask(dataclasses.replace(packet, tags=tags))}
         if (given.verdict == "yes" and truth != {True}) or (given.verdict == "no" and truth != {False}):
             wrong.append((packet, given, truth))

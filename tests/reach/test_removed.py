@@ -22,7 +22,7 @@ from scanner.model.verdict import Unread
 from scanner.reach.answers import ReachAnswer
 from scanner.reach.callers import INTERNET, Caller, caller_of_resource
 from scanner.reach.internal_paths import internal_paths
-from scanner.reach.networks import ADMIN_RULES, fabric_of, key_of, network_of
+from scanner.reach.networks import ADMIN_RULES, fabric_of, id_or_empty, network_of
 from scanner.reach.port_query import AskedPort, ask_port
 from scanner.reach.topology import topology
 from scanner.snapshot import files as snapshots
@@ -48,18 +48,18 @@ def index_of(bodies: list[dict[str, Any]], unread: str = "") -> Index:
 
 def asked(index: Index, target: str, source: str, port: int) -> str:
     """The answer from an interface, an address or the internet to an interface of an estate."""
-    found = topology(index)
+    result = topology(index)
     if source.startswith("/"):
-        caller = caller_of_resource(source, "/other", found, [source]) or Caller(
+        caller = caller_of_resource(source, "/other", result, [source]) or Caller(
             source, missing=(Unread("x", Message("y")),)
         )
     else:
         caller = Caller(source, parse(source)) if source else INTERNET
-    nic = found.fabric.nics.get(key_of(target))
+    nic = result.fabric.nics.get(id_or_empty(target))
     missing = () if nic is not None else (Unread(target, Message("not collected")),)
-    led = found.paths(nic) if nic is not None else []
-    paths = [*(internal_paths(found, [target]) if caller.in_network else []), *led]
-    return ask_port(AskedPort("tcp", port), paths, missing, TOP, caller, found).verdict
+    led = result.paths(nic) if nic is not None else []
+    paths = [*(internal_paths(result, [target]) if caller.in_network else []), *led]
+    return ask_port(AskedPort("tcp", port), paths, missing, TOP, caller, result).verdict
 
 
 def bodies_of(estate: Estate) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ def test_one_resource_less_never_turns_an_answer_in_a_generated_estate(seed: int
     for _ in range(12):
         source = dice.choice((*nics, *nics, "", "20.1.2.3", "203.0.113.9"))
         question = (dice.choice(nics), source, dice.choice(PORTS))
-        gone = dice.choice([each for each in every if not any(part in each["id"].lower() for part in SEPARATE)])
+        gone = dice.choice([each for each in every if not any(segment in each["id"].lower() for segment in SEPARATE)])
         kind = ADMIN_RULES if "effectivesecurityadminrules" in gone["id"].lower() else gone["type"]
         less = index_of([each for each in every if each is not gone], kind)
         before, after = asked(whole, *question), asked(less, *question)
@@ -154,15 +154,15 @@ def test_one_resource_less_never_turns_an_answer_of_the_sample(seed: int, demo_f
     machines = [each.id for each in tops if each.type.lower() == "microsoft.compute/virtualmachines"]
     targets = [each.id for each in tops if each.type.lower() in evaluation.kinds]
     fabric = fabric_of(index)
-    found = [key for key, each in index.resources.items() if each.type.lower() in NETWORK_TYPES]
-    keys = list(dict.fromkeys((*found, *fabric.nics, *fabric.groups, *fabric.tables)))
+    matches = [key for key, each in index.resources.items() if each.type.lower() in NETWORK_TYPES]
+    keys = list(dict.fromkeys((*matches, *fabric.nics, *fabric.groups, *fabric.tables)))
     wrong = []
     for _ in range(12):
         target, port = dice.choice(((dice.choice(machines), "tcp/22"), (dice.choice(targets), "")))
         question = ReachQuestion(target, dice.choice((*machines, "internet")), port)
         evaluation.index = index
         before = answers_of(question, evaluation, bundles)
-        named = [key_of(hop.resource) for each in before.values() for hop in each.hops if hop.resource]
+        named = [id_or_empty(hop.resource) for each in before.values() for hop in each.hops if hop.resource]
         gone = dice.choice([key for key in named if key in keys] or keys)
         evaluation.index = without(index, gone, type_of(gone).lower())
         after = answers_of(question, evaluation, bundles)

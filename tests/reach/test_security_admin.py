@@ -31,9 +31,9 @@ def admin(name: str, access: str, priority: int = 1, ports: str = "*") -> Body:
 
 
 def made(*rows: Body, subnets: Resource | None = None) -> Fabric:
-    found = fabric(subnets or network(ABOVE), nsg(ABOVE, ALLOW), *map(Resource, rows))
-    found.security_admin.tenants = frozenset({TENANT})
-    return found
+    result = fabric(subnets or network(ABOVE), nsg(ABOVE, ALLOW), *map(Resource, rows))
+    result.security_admin.tenants = frozenset({TENANT})
+    return result
 
 
 def chain(*rows: Body, subnets: Resource | None = None) -> FilterChain:
@@ -87,11 +87,11 @@ def test_a_network_without_a_row_has_no_rules_and_that_is_known() -> None:
     ],
 )
 def test_a_governed_network_whose_rules_nobody_can_read_is_neither_open_nor_closed(properties: Any) -> None:
-    found = chain(manager_rows(NETWORK, [])[0] | {"properties": properties})
-    assert not [each for each in found.open_ranges if each.certain]
-    assert all(each.possible.holds(parse("8.8.8.8")) and each.missing for each in found.open_ranges)
-    assert found.open_ranges
-    steps = found.explain("tcp", 22)
+    result = chain(manager_rows(NETWORK, [])[0] | {"properties": properties})
+    assert not [each for each in result.open_ranges if each.certain]
+    assert all(each.possible.holds(parse("8.8.8.8")) and each.missing for each in result.open_ranges)
+    assert result.open_ranges
+    steps = result.explain("tcp", 22)
     assert (steps[0].kind, steps[0].allows) == ("admin-rules", None)
     assert "could not be read" in steps[0].hop().detail
 
@@ -104,13 +104,13 @@ def test_a_rule_that_was_deployed_and_not_read_leaves_the_network_inconclusive()
 
 def test_the_last_commit_of_the_region_says_what_is_deployed() -> None:
     rows = manager_rows(NETWORK, [DENY, PASS])
-    place = Resource({**network(ABOVE).body, "location": "Norway East"})
-    assert shown(*rows, goal("pass/snapshots/1"), subnets=place) == ["tcp/22"]
-    assert shown(*rows, goal("deny/snapshots/1"), subnets=place) == []
+    target = Resource({**network(ABOVE).body, "location": "Norway East"})
+    assert shown(*rows, goal("pass/snapshots/1"), subnets=target) == ["tcp/22"]
+    assert shown(*rows, goal("deny/snapshots/1"), subnets=target) == []
     newer = goal("pass/snapshots/1", time="2027-01-01T00:00:00Z")
-    assert shown(*rows, goal("deny/snapshots/1"), newer, subnets=place) == ["tcp/22"]
+    assert shown(*rows, goal("deny/snapshots/1"), newer, subnets=target) == ["tcp/22"]
     elsewhere = goal("pass/snapshots/1", region="westeurope", time="2027-01-01T00:00:00Z")
-    assert shown(*rows, goal("deny/snapshots/1"), elsewhere, subnets=place) == []
+    assert shown(*rows, goal("deny/snapshots/1"), elsewhere, subnets=target) == []
 
 
 def test_two_snapshots_of_a_rule_without_a_commit_are_both_possible() -> None:
@@ -187,15 +187,15 @@ def test_a_deployment_that_failed_may_have_applied_nothing() -> None:
 
 
 def delegated(service: str) -> Resource:
-    found = deepcopy(network(ABOVE).body)
-    found["properties"]["subnets"].append(
+    document = deepcopy(network(ABOVE).body)
+    document["properties"]["subnets"].append(
         {
             "id": f"{NETWORK}/subnets/data",
             "name": "data",
             "properties": {"delegations": [{"properties": {"serviceName": service}}]},
         }
     )
-    return Resource(found)
+    return Resource(document)
 
 
 @pytest.mark.parametrize("service", ["Microsoft.Sql/managedInstances", "Microsoft.Databricks/workspaces"])
@@ -240,8 +240,8 @@ def test_another_delegation_changes_nothing() -> None:
 def test_subnets_of_gateways_are_skipped(name: str, more: Body, exempt: bool) -> None:
     subnet = f"{NETWORK}/subnets/{name}"
     properties = {"networkSecurityGroup": {"id": ABOVE}, **more}
-    place = Resource(
+    target = Resource(
         {"id": NETWORK, "properties": {"subnets": [{"id": subnet, "name": name, "properties": properties}]}}
     )
-    found = filter_chain(made(*manager_rows(NETWORK, [DENY]), subnets=place), Destination(subnet), "standard")
-    assert labels(found) == (["tcp/22"] if exempt else [])
+    result = filter_chain(made(*manager_rows(NETWORK, [DENY]), subnets=target), Destination(subnet), "standard")
+    assert labels(result) == (["tcp/22"] if exempt else [])

@@ -74,18 +74,18 @@ def index(*bodies: Body) -> Index:
 
 
 def caller(made: Index, name: str = "a") -> Caller:
-    found = caller_of_resource(name, f"{NET}/networkInterfaces/{name}", topology(made))
-    assert found is not None
-    return found
+    result = caller_of_resource(name, f"{NET}/networkInterfaces/{name}", topology(made))
+    assert result is not None
+    return result
 
 
 def asked(made: Index, port: int = 22) -> tuple[str, list[bool | None]]:
     """From the interface `a` to the interface `b`."""
-    found, sender = topology(made), caller(made)
-    target = found.fabric.nics[f"{NET}/networkInterfaces/b".lower()]
+    result, sender = topology(made), caller(made)
+    target = result.fabric.nics[f"{NET}/networkInterfaces/b".lower()]
     top = Resource({"id": f"{NET}/machines/vm", "name": "vm"})
-    paths = [*internal_paths(found, [target.id]), *found.paths(target)]
-    given = ask_port(AskedPort("tcp", port), paths, (), top, sender, found)
+    paths = [*internal_paths(result, [target.id]), *result.paths(target)]
+    given = ask_port(AskedPort("tcp", port), paths, (), top, sender, result)
     return given.verdict, [hop.allows for hop in given.hops]
 
 
@@ -157,9 +157,9 @@ CLOSED = rule("Outbound", "Deny", "*", "*")
 def test_outbound_admin_rules_come_before_the_groups_of_the_sender(
     rules: list[Body], groups: tuple[Body, ...], port: int, expected: str
 ) -> None:
-    place = network("one", "10.0.0.0/24", "nsg")
-    rows = manager_rows(place["id"], rules)
-    assert asked(index(place, group("nsg", *groups), A, B, *rows), port)[0] == expected
+    target = network("one", "10.0.0.0/24", "nsg")
+    rows = manager_rows(target["id"], rules)
+    assert asked(index(target, group("nsg", *groups), A, B, *rows), port)[0] == expected
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ SUBNET = f"{NET}/virtualNetworks/one/subnets/s".lower()
 
 
 @pytest.mark.parametrize(
-    ("bodies", "address", "said"),
+    ("bodies", "address", "text"),
     [
         (
             pair(),
@@ -275,12 +275,12 @@ SUBNET = f"{NET}/virtualNetworks/one/subnets/s".lower()
         ([], "", ""),
     ],
 )
-def test_a_third_party_appliance_before_a_spoke_may_publish_its_machines(bodies: Any, address: str, said: str) -> None:
+def test_a_third_party_appliance_before_a_spoke_may_publish_its_machines(bodies: Any, address: str, text: str) -> None:
     more = [FIREWALL] if bodies == "firewall" else bodies
     made = index(
         network("one", "10.0.0.0/24", table="rt"), table("rt", "0.0.0.0/0", "VirtualAppliance", address), *more
     )
-    assert appliances_before(topology(made), [SUBNET]) == ((said,) if said else ())
+    assert appliances_before(topology(made), [SUBNET]) == ((text,) if text else ())
 
 
 def test_an_appliance_that_is_not_on_the_default_route_is_not_told() -> None:

@@ -144,16 +144,16 @@ PUBLISHED = [
     ],
 )
 def test_reach_of_a_tag(tag: str, reach: str) -> None:
-    found = service_tag(tag)
-    assert found.reach == reach
-    assert found.known
-    assert found.name == tag.strip()
+    result = service_tag(tag)
+    assert result.reach == reach
+    assert result.known
+    assert result.name == tag.strip()
 
 
 @pytest.mark.parametrize("tag", ["NewService", "NewService.NorwayEast", "", ".", "Internet2"])
 def test_a_tag_that_is_not_known_is_shared_by_many_tenants_and_never_the_internet(tag: str) -> None:
-    found = service_tag(tag)
-    assert (found.reach, found.known, found.name) == ("azure", False, tag)
+    result = service_tag(tag)
+    assert (result.reach, result.known, result.name) == ("azure", False, tag)
 
 
 def test_each_row_stands_once_and_has_a_source() -> None:
@@ -169,8 +169,8 @@ def test_the_table_has_every_published_tag() -> None:
 
 @pytest.mark.parametrize("tag", ["CorpNetSaw", "corpnetsaw", "CorpNetPublic", "M365RemoteDesktopGateway"])
 def test_networks_of_microsofts_staff_belong_to_no_tenant(tag: str) -> None:
-    found = service_tag(tag)
-    assert (found.reach, found.known) == ("none", True)
+    result = service_tag(tag)
+    assert (result.reach, result.known) == ("none", True)
 
 
 @pytest.mark.parametrize("tag", ["CorpNet", "CorpNetSawX", "SerialConsole"])

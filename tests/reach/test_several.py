@@ -274,7 +274,7 @@ def test_the_second_configuration_of_an_account_admits() -> None:
     body = {**storage(), "publicNetworkAccess": "SecuredByPerimeter"}
     both = {STORAGE_PERIMETERS: [configuration("one"), configuration("two", "40.0.0.0/12")]}
     account = make("storage", body, children=both)
-    assert len(perimeters(account, shapes.index(), STORAGE_PERIMETERS).found) == 2
+    assert len(perimeters(account, shapes.index(), STORAGE_PERIMETERS).perimeters) == 2
     assert reach(firewall(account, shapes.index(), ROWS["storage"])) == "wide"
 
 

@@ -130,13 +130,13 @@ def made(*bodies: Body, missing: tuple[str, ...] = ()) -> Topology:
     return topology(index)
 
 
-def paths(found: Topology, name: str = "nic") -> list[NetworkPath]:
-    return found.paths(found.fabric.nics[f"{NET}/networkInterfaces/{name}".lower()])
+def paths(result: Topology, name: str = "nic") -> list[NetworkPath]:
+    return result.paths(result.fabric.nics[f"{NET}/networkInterfaces/{name}".lower()])
 
 
-def shown(found: Topology, name: str = "nic") -> dict[str, str]:
+def shown(result: Topology, name: str = "nic") -> dict[str, str]:
     """What is open to a network interface: "address label" to the widest sure way."""
-    open_endpoints = open_ports(paths(found, name), found.fabric, found.index)
+    open_endpoints = open_ports(paths(result, name), result.fabric, result.index)
     return {
         f"{endpoint.address} {endpoint.label}": endpoint.reach.widest.level.name if endpoint.reach.widest else "unknown"
         for endpoint in open_endpoints
@@ -154,8 +154,8 @@ def test_the_address_of_a_prefix_and_members_by_address() -> None:
         "loadBalancerBackendAddresses": [{"properties": {"ipAddress": "10.0.0.4"}}],
     }
     lb = balancer(members, {"publicIPPrefix": {"id": prefix["id"]}}, loadBalancingRules=[balanced(80, 22)])
-    found = made(network(), group(rule("ssh", "22")), nic(), prefix, lb)
-    assert shown(found) == {"192.0.2.64/28 tcp/80": "internet"}
+    result = made(network(), group(rule("ssh", "22")), nic(), prefix, lb)
+    assert shown(result) == {"192.0.2.64/28 tcp/80": "internet"}
     elsewhere = {**members, "virtualNetwork": {"id": f"{NET}/virtualNetworks/other"}}
     lb = balancer(elsewhere, {"publicIPPrefix": {"id": prefix["id"]}}, loadBalancingRules=[balanced(80, 22)])
     assert shown(made(network(), group(rule("ssh", "22")), nic(), prefix, lb)) == {}
@@ -164,8 +164,8 @@ def test_the_address_of_a_prefix_and_members_by_address() -> None:
 def test_a_member_through_its_configuration() -> None:
     link = {"networkInterfaceIPConfiguration": {"id": CONFIGURATION.upper()}}
     lb = balancer({"loadBalancerBackendAddresses": [{"properties": link}]}, loadBalancingRules=[balanced(2022, 22)])
-    found = made(network(), group(rule("ssh", "22")), nic(), public(), lb)
-    assert shown(found) == {"192.0.2.1 tcp/2022": "internet"}
+    result = made(network(), group(rule("ssh", "22")), nic(), public(), lb)
+    assert shown(result) == {"192.0.2.1 tcp/2022": "internet"}
 
 
 def test_a_rule_of_another_protocol_leads_nowhere() -> None:
@@ -181,29 +181,29 @@ def test_a_gateway_load_balancer_is_a_hop_that_cannot_be_read() -> None:
         "gatewayLoadBalancer": {"id": f"{NET}/loadBalancers/gw/frontendIPConfigurations/front"},
     }
     lb = balancer(front=front, loadBalancingRules=[balanced(22, 22)])
-    found = made(network(), group(rule("ssh", "22")), nic(), public(), lb)
-    hops = paths(found)[0].front_end.hops
+    result = made(network(), group(rule("ssh", "22")), nic(), public(), lb)
+    hops = paths(result)[0].front_end.hops
     assert [(hop.kind, hop.name, hop.allows) for hop in hops] == [
         ("public-ip", "pip", True),
         ("gateway-load-balancer", "gw", None),
         ("load-balancer", "lb", True),
     ]
-    assert shown(found) == {"192.0.2.1 tcp/22": "internet"}
+    assert shown(result) == {"192.0.2.1 tcp/22": "internet"}
 
 
 def test_an_address_of_a_kind_that_is_unknown_may_be_open() -> None:
     has_other_reasons = (network(guarded=False), nic(public="pip"))
-    found = made(*has_other_reasons, public(sku="Gold"))
-    assert set(shown(found).values()) == {"unknown"}
+    result = made(*has_other_reasons, public(sku="Gold"))
+    assert set(shown(result).values()) == {"unknown"}
     assert shown(made(*has_other_reasons, public(sku="StandardV2"))) == {}
     assert shown(made(*has_other_reasons, public(sku=None)))["192.0.2.1 */*"] == "internet"
 
 
 def test_an_address_that_a_stopped_machine_has_not_now_is_still_a_path() -> None:
     address = {"id": f"{NET}/publicIPAddresses/pip", "sku": {"name": "Standard"}, "properties": {}}
-    found = made(network(), group(rule("ssh", "22")), nic(public="pip"), address)
-    assert shown(found) == {" tcp/22": "internet"}
-    assert paths(found)[0].front_end.hops[0].detail == "has no address now"
+    result = made(network(), group(rule("ssh", "22")), nic(public="pip"), address)
+    assert shown(result) == {" tcp/22": "internet"}
+    assert paths(result)[0].front_end.hops[0].detail == "has no address now"
 
 
 def test_ranges_and_protocols_of_a_firewall() -> None:
@@ -252,16 +252,16 @@ def test_an_address_of_a_firewall_that_cannot_be_read_may_be_that_of_a_rule(valu
     configurations = [{"properties": {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/pip"}}}]
     configurations.append({"properties": {"publicIPAddress": value}})
     bodies = (network(), group(), nic(), public())
-    found = made(*bodies, firewall([dnat()], ipConfigurations=configurations))
-    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+    result = made(*bodies, firewall([dnat()], ipConfigurations=configurations))
+    assert shown(result) == {"192.0.2.9 tcp/2222": "unknown"}
     of_hub = {"publicIPs": {"count": 2, "addresses": [{"address": "192.0.2.1"}, {"address": value}]}}
-    found = made(*bodies, firewall([dnat()], ipConfigurations=[], hubIPAddresses=of_hub))
-    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+    result = made(*bodies, firewall([dnat()], ipConfigurations=[], hubIPAddresses=of_hub))
+    assert shown(result) == {"192.0.2.9 tcp/2222": "unknown"}
 
 
 def test_the_address_of_a_firewall_that_was_not_read() -> None:
-    found = made(network(), group(), nic(), firewall([dnat()]))
-    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+    result = made(network(), group(), nic(), firewall([dnat()]))
+    assert shown(result) == {"192.0.2.9 tcp/2222": "unknown"}
 
 
 @pytest.mark.parametrize(("own", "expected"), [("one", {"192.0.2.9 tcp/2222": "internet"}), ("two", {})])
@@ -278,9 +278,9 @@ def test_nat_rules_of_a_parent_policy_are_not_inherited(own: str, expected: dict
         },
     ]
     fw = firewall([], firewallPolicy={"id": one.upper()})
-    found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw, *bodies)
-    assert shown(found) == expected
-    assert len(paths(found)) == len(expected)
+    result = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw, *bodies)
+    assert shown(result) == expected
+    assert len(paths(result)) == len(expected)
 
 
 HUB = f"{NET}/virtualHubs/hub"
@@ -310,15 +310,15 @@ def test_the_firewall_of_a_hub_leads_to_connected_networks(hub: str, stem: str |
     ]
     fw = of_hub()
     fw["properties"]["virtualHub"]["id"] = hubs[0]["id"]
-    place = network(peer=MANAGED.format(stem) if stem else "")
-    assert shown(made(place, group(), nic(), fw, *hubs)) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
+    target = network(peer=MANAGED.format(stem) if stem else "")
+    assert shown(made(target, group(), nic(), fw, *hubs)) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
 
 
-def _limited(place: dict[str, Any], member: bool = False) -> Body:
+def _limited(target: dict[str, Any], member: bool = False) -> Body:
     """A group that denies SSH, but to these sources."""
     asg = {"sourceApplicationSecurityGroups": [{"id": f"{NET}/applicationSecurityGroups/asg"}]}
     allow, deny = rule("some", "22"), rule("rest", "22")
-    allow["properties"] |= {"sourceAddressPrefix": "", **(asg if member else place)}
+    allow["properties"] |= {"sourceAddressPrefix": "", **(asg if member else target)}
     deny["properties"] |= {"access": "Deny", "priority": 200}
     return group(allow, deny)
 
@@ -343,11 +343,11 @@ def test_behind_a_firewall_rules_meet_one_of_its_own_addresses(
 ) -> None:
     limited = _limited({"sourceAddressPrefixes": sources}, member=not sources)
     if hub_prefix is None:
-        found = made(network(), limited, nic(), public("pip-fw", "192.0.2.9"), firewall([dnat()]))
+        result = made(network(), limited, nic(), public("pip-fw", "192.0.2.9"), firewall([dnat()]))
     else:
         hub = {"id": HUB, "properties": {"virtualWan": {"id": "/a"}, "addressPrefix": hub_prefix}}
-        found = made(network(peer=MANAGED.format("hub")), limited, nic(), of_hub(), hub)
-    assert shown(found) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
+        result = made(network(peer=MANAGED.format("hub")), limited, nic(), of_hub(), hub)
+    assert shown(result) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
 
 
 def linked(one: Body, two: Body, **more: Any) -> None:
@@ -375,9 +375,9 @@ def test_a_peering_that_allows_no_access_on_both_sides_carries_nothing(
     spoke = network(peer=hub["id"])
     linked(hub, spoke, allowVirtualNetworkAccess=from_hub)
     linked(spoke, hub, allowVirtualNetworkAccess=from_spoke)
-    found = made(hub, spoke, group(), nic(), public("pip-fw", "192.0.2.9"), at_hub(hub))
-    assert shown(found) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
-    assert bool(peers_of(found.index)) is bool(expected)
+    result = made(hub, spoke, group(), nic(), public("pip-fw", "192.0.2.9"), at_hub(hub))
+    assert shown(result) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
+    assert bool(peers_of(result.index)) is bool(expected)
 
 
 def at_hub(hub: Body) -> Body:
@@ -399,8 +399,8 @@ def at_hub(hub: Body) -> Body:
 def test_subnet_peering_carries_traffic_of_the_named_subnets(local: Any, remote: Any, expected: str) -> None:
     hub = network(name="hub", peer=VNET)
     linked(hub, network(), peerCompleteVnets=False, localSubnetNames=local, remoteSubnetNames=remote)
-    found = made(hub, network(), group(), nic(), public("pip-fw", "192.0.2.9"), at_hub(hub))
-    assert shown(found) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
+    result = made(hub, network(), group(), nic(), public("pip-fw", "192.0.2.9"), at_hub(hub))
+    assert shown(result) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
 
 
 def test_the_spoke_s_side_of_a_subnet_peering_counts_too() -> None:
@@ -411,16 +411,16 @@ def test_the_spoke_s_side_of_a_subnet_peering_counts_too() -> None:
 
 
 def test_a_firewall_before_a_group_that_was_not_read() -> None:
-    found = made(network(), nic(), public("pip-fw", "192.0.2.9"), firewall([dnat()]))
-    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+    result = made(network(), nic(), public("pip-fw", "192.0.2.9"), firewall([dnat()]))
+    assert shown(result) == {"192.0.2.9 tcp/2222": "unknown"}
 
 
 def test_a_gateway_load_balancer_that_an_interface_is_chained_to_is_a_hop() -> None:
     gateway = f"{NET}/loadBalancers/gwlb/frontendIPConfigurations/f"
     body = nic(public="pip")
     body["properties"]["ipConfigurations"][0]["properties"]["gatewayLoadBalancer"] = {"id": gateway}
-    found = paths(made(network(), _SSH, body, public()))
-    assert [(hop.kind, hop.name, hop.allows) for hop in found[0].front_end.hops] == [
+    network_paths = paths(made(network(), _SSH, body, public()))
+    assert [(hop.kind, hop.name, hop.allows) for hop in network_paths[0].front_end.hops] == [
         ("public-ip", "pip", True),
         ("gateway-load-balancer", "gwlb", None),
     ]
@@ -443,8 +443,8 @@ def test_a_load_balancer_over_regions() -> None:
         },
     }
     bodies = (network(), group(rule("ssh", "22")), nic(), public(), public("global", "192.0.2.2"), over)
-    found = made(*bodies, balancer(loadBalancingRules=[balanced(443, 22)]))
-    assert shown(found) == {"192.0.2.1 tcp/443": "internet", "192.0.2.2 tcp/80": "internet"}
+    result = made(*bodies, balancer(loadBalancingRules=[balanced(443, 22)]))
+    assert shown(result) == {"192.0.2.1 tcp/443": "internet", "192.0.2.2 tcp/80": "internet"}
     assert set(shown(made(*bodies, balancer(loadBalancingRules=[balanced(444, 22)])))) == {"192.0.2.1 tcp/444"}
 
 
@@ -557,8 +557,8 @@ def test_an_instance_that_a_pool_names() -> None:
         {"backendIPConfigurations": [{"id": ip["id"]}]},
     ):
         lb = balancer(members, loadBalancingRules=[balanced(22, 22)])
-        found = made(network(), group(rule("ssh", "22")), public(), lb)
-        led = scale_set_paths(found, [model], rows, Children([]))
+        result = made(network(), group(rule("ssh", "22")), public(), lb)
+        led = scale_set_paths(result, [model], rows, Children([]))
         assert [path.front_end.address for path in led] == ["192.0.2.1"]
 
 
@@ -587,11 +587,11 @@ def elsewhere(body: Body) -> Body:
 
 def lacking(type: str, *where: str, bodies: tuple[Body, ...]) -> Topology:
     """A topology of which the type was refused in some subscriptions."""
-    found = made(*bodies, missing=(f"Microsoft.Network/{type}",))
+    result = made(*bodies, missing=(f"Microsoft.Network/{type}",))
     gap = Unread(type, Message("403 AuthorizationFailed"))
-    found.index.unlisted = {f"microsoft.network/{type}".lower(): dict.fromkeys(where, gap)}
-    found.index.subscriptions = dict.fromkeys(("5a000000-0000-4000-8000-000000000001", OTHER), "t")
-    return found
+    result.index.unlisted = {f"microsoft.network/{type}".lower(): dict.fromkeys(where, gap)}
+    result.index.subscriptions = dict.fromkeys(("5a000000-0000-4000-8000-000000000001", OTHER), "t")
+    return result
 
 
 def test_a_list_that_one_subscription_refused_hides_what_its_resources_could_touch() -> None:
@@ -627,9 +627,9 @@ def test_admin_rules_that_one_subscription_refused_stand_in_may_there_alone() ->
     bodies = (network(), group(), nic(public="pip"), public())
     gap = Unread("effectiveSecurityAdminRules", Message("403"))
     for subscription, expected in (("5a000000-0000-4000-8000-000000000001", {"unknown"}), (OTHER, set())):
-        found = made(*bodies)
-        found.fabric.admin_missing, found.fabric.admin_unlisted = gap, {subscription: gap}
-        assert set(shown(found).values()) == expected
+        result = made(*bodies)
+        result.fabric.admin_missing, result.fabric.admin_unlisted = gap, {subscription: gap}
+        assert set(shown(result).values()) == expected
 
 
 def regional(body: Body, location: str) -> Body:
@@ -694,22 +694,22 @@ def test_a_member_that_cannot_be_read(member: Body) -> None:
 def test_an_external_load_balancer_over_regions_is_a_possible_grant_behind_the_others() -> None:
     over = {"id": f"{NET}/loadBalancers/all", "sku": {"name": "Standard", "tier": "Global"}, "properties": 7}
     bodies = (network(), _SSH, nic(), nic("10.0.0.5", name="other"), public())
-    found = made(*bodies, balancer(loadBalancingRules=[balanced(443, 22)]), over)
-    assert set(shown(found).values()) == {"internet", "unknown"}
-    assert shown(found, "other") == {}
+    result = made(*bodies, balancer(loadBalancingRules=[balanced(443, 22)]), over)
+    assert set(shown(result).values()) == {"internet", "unknown"}
+    assert shown(result, "other") == {}
 
 
 def test_a_peer_that_was_not_visible_is_reported() -> None:
     """A firewall in it may publish a machine; a doubt for every spoke of a landing zone would hide all others."""
     hub = f"/subscriptions/{OTHER}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/hub"
-    said = "the peered network hub is not visible to this scan: a firewall there may publish this machine"
-    found = made(network(peer=hub), group(), nic())
-    assert unseen_peers(found.index, [f"{VNET}/subnets/app".lower()]) == (said,)
-    assert shown(found) == {}
+    text = "the peered network hub is not visible to this scan: a firewall there may publish this machine"
+    result = made(network(peer=hub), group(), nic())
+    assert unseen_peers(result.index, [f"{VNET}/subnets/app".lower()]) == (text,)
+    assert shown(result) == {}
     seen = made(network(peer=hub), elsewhere(network(name="hub")), group(), nic())
     assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == ()
     seen.index.partial = frozenset({OTHER})
-    assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == (f"part of the subscription of {said}",)
+    assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == (f"part of the subscription of {text}",)
     managed = hub.replace("virtualNetworks/hub", "virtualNetworks/HV_weu-hub_0a1b")
     hub_body = {"id": f"{NET}/virtualHubs/weu-hub", "properties": {}}
     assert unseen_peers(made(network(peer=managed), hub_body).index, [f"{VNET}/subnets/app".lower()]) == ()
@@ -733,13 +733,13 @@ def test_what_a_private_endpoint_is_open_to() -> None:
             },
         },
     ]
-    said = "open to hub, 2 peers (1 not visible) and traffic through its gateway: 768 addresses"
-    assert private_endpoint_scope(made(*bodies).index, endpoint["id"].upper()) == said
+    text = "open to hub, 2 peers (1 not visible) and traffic through its gateway: 768 addresses"
+    assert private_endpoint_scope(made(*bodies).index, endpoint["id"].upper()) == text
     assert private_endpoint_scope(made(endpoint).index, endpoint["id"]) == ""
 
 
 @pytest.mark.parametrize(
-    ("peering", "said"),
+    ("peering", "text"),
     [
         ({"peeringState": "Connected"}, "open to hub and 1 peer: 512 addresses"),
         ({"peeringState": "Perhaps"}, "open to hub and 1 peer: 512 addresses"),
@@ -756,15 +756,15 @@ def test_what_a_private_endpoint_is_open_to() -> None:
         ),
     ],
 )
-def test_a_peering_that_is_not_connected_opens_nothing(peering: Body, said: str) -> None:
+def test_a_peering_that_is_not_connected_opens_nothing(peering: Body, text: str) -> None:
     hub, spoke = (f"{NET}/virtualNetworks/{name}" for name in ("hub", "spoke"))
     endpoint: Body = {"id": f"{NET}/privateEndpoints/pe", "properties": {"subnet": {"id": f"{hub}/subnets/pe"}}}
     peers = [{"properties": {"remoteVirtualNetwork": {"id": spoke}, **peering}}]
     spaces = [{"addressSpace": {"addressPrefixes": [each]}} for each in ("10.0.0.0/24", "10.1.0.0/24")]
     first = {"id": hub, "properties": {**spaces[0], "virtualNetworkPeerings": peers}}
-    found = made(endpoint, first, {"id": spoke, "properties": spaces[1]})
-    assert private_endpoint_scope(found.index, endpoint["id"]) == said
-    assert bool(peers_of(found.index)) == (" 1 peer" in said.partition(":")[0])
+    result = made(endpoint, first, {"id": spoke, "properties": spaces[1]})
+    assert private_endpoint_scope(result.index, endpoint["id"]) == text
+    assert bool(peers_of(result.index)) == (" 1 peer" in text.partition(":")[0])
 
 
 def test_a_peering_that_the_other_side_says_is_not_connected_opens_nothing() -> None:
@@ -774,9 +774,9 @@ def test_a_peering_that_the_other_side_says_is_not_connected_opens_nothing() -> 
         {"virtualNetworkPeerings": [{"properties": {"remoteVirtualNetwork": {"id": remote}, "peeringState": state}}]}
         for remote, state in ((spoke, "Connected"), (hub, "Disconnected"))
     ]
-    found = made(endpoint, {"id": hub, "properties": sides[0]}, {"id": spoke, "properties": sides[1]})
-    assert private_endpoint_scope(found.index, endpoint["id"]).endswith("1 peering is not connected")
-    assert not peers_of(found.index)
+    result = made(endpoint, {"id": hub, "properties": sides[0]}, {"id": spoke, "properties": sides[1]})
+    assert private_endpoint_scope(result.index, endpoint["id"]).endswith("1 peering is not connected")
+    assert not peers_of(result.index)
 
 
 def test_groups_on_a_path() -> None:
@@ -807,7 +807,7 @@ def test_two_translations_in_a_row(outer: PortMapping, inner: PortMapping, expec
 
 
 def test_what_stands_behind_names_the_port_outside() -> None:
-    found = made(network(), group(rule("all", "*", protocol="*")), nic(), public(), balancer(
+    result = made(network(), group(rule("all", "*", protocol="*")), nic(), public(), balancer(
         inboundNatRules=[
             {"name": "a", "properties": {
                 "frontendIPConfiguration": {"id": FRONT}, "backendIPConfiguration": {"id": CONFIGURATION},
@@ -820,7 +820,7 @@ def test_what_stands_behind_names_the_port_outside() -> None:
         ]))  # fmt: skip
     names = {
         endpoint.label: endpoint.known_port and endpoint.known_port.name
-        for endpoint in open_ports(paths(found), found.fabric, found.index)
+        for endpoint in open_ports(paths(result), result.fabric, result.index)
     }
     assert names == {"tcp/80": "SSH", "tcp/1433": known("tcp", 1433).name}  # type: ignore[union-attr]
 
@@ -858,11 +858,11 @@ TYPES = (
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(TYPES), STRANGE), max_size=5))
 def test_no_body_breaks_it(strange: list[tuple[str, Any]]) -> None:
-    bodies = [{"id": f"{NET}/{type}/{place}", "properties": body} for place, (type, body) in enumerate(strange)]
-    found = made(network(), group(rule("ssh", "22")), nic(public="pip"), public(), *bodies)
-    shown(found)
-    groups_on_paths(found)
-    assert "192.0.2.1 tcp/22" in shown(found)
+    bodies = [{"id": f"{NET}/{type}/{target}", "properties": body} for target, (type, body) in enumerate(strange)]
+    result = made(network(), group(rule("ssh", "22")), nic(public="pip"), public(), *bodies)
+    shown(result)
+    groups_on_paths(result)
+    assert "192.0.2.1 tcp/22" in shown(result)
 
 
 # What a record does not hold as it should is no closed path
@@ -916,8 +916,8 @@ _AT_FIREWALL: tuple[tuple[Any, ...], ...] = (
 @pytest.mark.parametrize("version", [4, 6])
 def test_an_interface_that_is_not_as_it_should_be(at: tuple[Any, ...], version: int) -> None:
     own = nic("10.0.0.4" if version == 4 else "fd00::4", "pip")
-    found = made(network(), _SSH, public(), _without(own, *at))
-    assert "unknown" in shown(found).values()
+    result = made(network(), _SSH, public(), _without(own, *at))
+    assert "unknown" in shown(result).values()
 
 
 @pytest.mark.parametrize("at", _AT_BALANCER, ids=lambda at: f"{at[-2:]}")
@@ -928,8 +928,8 @@ def test_a_load_balancer_that_is_not_as_it_should_be(at: tuple[Any, ...]) -> Non
 
 @pytest.mark.parametrize("at", _AT_FIREWALL, ids=lambda at: str(at[-1]))
 def test_a_firewall_that_is_not_as_it_should_be(at: tuple[Any, ...]) -> None:
-    found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), _without(firewall([dnat()]), *at))
-    assert "unknown" in shown(found).values()
+    result = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), _without(firewall([dnat()]), *at))
+    assert "unknown" in shown(result).values()
 
 
 @pytest.mark.parametrize("where", ["nic", "subnet"])
@@ -970,52 +970,52 @@ def test_a_load_balancer_of_a_subscription_that_is_not_visible() -> None:
 
 def test_a_firewall_whose_policy_is_not_visible() -> None:
     fw = firewall([], firewallPolicy={"id": f"{NET}/firewallPolicies/elsewhere"})
-    found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw)
-    assert "unknown" in shown(found).values()
+    result = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw)
+    assert "unknown" in shown(result).values()
     elsewhere = network(name="far", prefix="10.9.0.0/24")
-    found = made(network(), elsewhere, group(), nic(at=elsewhere["id"]), public("pip-fw", "192.0.2.9"), fw)
-    assert shown(found) == {}
+    result = made(network(), elsewhere, group(), nic(at=elsewhere["id"]), public("pip-fw", "192.0.2.9"), fw)
+    assert shown(result) == {}
 
 
 def test_a_firewall_before_a_network_that_was_not_read() -> None:
-    found = made(nic(), public("pip-fw", "192.0.2.9"), firewall([dnat()]))
-    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+    result = made(nic(), public("pip-fw", "192.0.2.9"), firewall([dnat()]))
+    assert shown(result) == {"192.0.2.9 tcp/2222": "unknown"}
 
 
 def test_a_firewall_rule_for_every_address_of_it() -> None:
-    for said in ("*", "192.0.2.9/32", "192.0.2.0/28"):
-        fw = firewall([dnat(destinationAddresses=[said])])
-        found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw)
-        assert shown(found) == {f"{said} tcp/2222": "internet"}
+    for stated in ("*", "192.0.2.9/32", "192.0.2.0/28"):
+        fw = firewall([dnat(destinationAddresses=[stated])])
+        result = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw)
+        assert shown(result) == {f"{stated} tcp/2222": "internet"}
 
 
 def test_a_firewall_and_a_machine_whose_private_address_is_not_known() -> None:
     own = nic("")
-    found = made(network(), group(), own, public("pip-fw", "192.0.2.9"), firewall([dnat()]))
-    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+    result = made(network(), group(), own, public("pip-fw", "192.0.2.9"), firewall([dnat()]))
+    assert shown(result) == {"192.0.2.9 tcp/2222": "unknown"}
 
 
 def test_a_firewall_rule_that_leads_to_a_name() -> None:
     fw = firewall([dnat(translatedAddress=None, translatedFqdn="app.inner", sourceAddresses=["203.0.113.7"])])
-    found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw)
-    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+    result = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw)
+    assert shown(result) == {"192.0.2.9 tcp/2222": "unknown"}
     assert [
         possible.level.name
-        for endpoint in open_ports(paths(found), found.fabric, found.index)
+        for endpoint in open_ports(paths(result), result.fabric, result.index)
         for possible in endpoint.reach.possible_grants
     ] == ["selected"]
 
 
 def test_a_subscription_that_is_partially_visible() -> None:
-    found = made(network(), group(), nic())
-    found.index.partial = frozenset({"5a000000-0000-4000-8000-000000000001"})
-    assert set(shown(found).values()) == {"unknown"}
-    found.index.partial = frozenset({"5b000000-0000-4000-8000-000000000001"})
-    assert shown(found) == {}
+    result = made(network(), group(), nic())
+    result.index.partial = frozenset({"5a000000-0000-4000-8000-000000000001"})
+    assert set(shown(result).values()) == {"unknown"}
+    result.index.partial = frozenset({"5b000000-0000-4000-8000-000000000001"})
+    assert shown(result) == {}
 
 
 def test_a_group_on_a_path_that_may_be_there_is_not_on_one_for_sure() -> None:
     guard = f"{NET}/networkSecurityGroups/nsg".lower()
-    found = made(network(), group(), nic(), missing=("Microsoft.Network/loadBalancers",))
-    assert (groups_on_paths(found), groups_on_paths(found, certain=False)) == (set(), {guard})
+    result = made(network(), group(), nic(), missing=("Microsoft.Network/loadBalancers",))
+    assert (groups_on_paths(result), groups_on_paths(result, certain=False)) == (set(), {guard})
     assert groups_on_paths(made(network(), group(), nic(public="pip"), public())) == {guard}

@@ -73,27 +73,27 @@ def noise() -> list[Noise]:
     store = stored(rows, read=True)
     snapshot = of_store(store)
     run = Evaluation(snapshot, examples.rules())
-    found: dict[str, Noise] = {}
+    result: dict[str, Noise] = {}
     for rule in run.rules.enabled.values():
         severity = Severity.info if rule.retired_on else rule.severity
-        found.setdefault(rule.id, Noise(rule.id, severity.name if severity is not None else "lock"))
+        result.setdefault(rule.id, Noise(rule.id, severity.name if severity is not None else "lock"))
     for bundle in snapshot.bundles():
         if bundle.top is not None and not bundle.top.has_no_properties:
-            _add(found, run, bundle)
-    return sorted(found.values(), key=lambda each: (-each.share("fail") - each.share("unknown"), each.rule))
+            _add(result, run, bundle)
+    return sorted(result.values(), key=lambda each: (-each.share("fail") - each.share("unknown"), each.rule))
 
 
-def _add(found: dict[str, Noise], run: Evaluation, bundle: Bundle) -> None:
+def _add(matches: dict[str, Noise], run: Evaluation, bundle: Bundle) -> None:
     result = run.evaluate(bundle)
     is_older = _is_older(bundle)
     for rules in result.passed.values():
         for rule in rules:
-            found[rule].counts["pass"] += 1
+            matches[rule].counts["pass"] += 1
     for row in result.findings:
         unread = row.status == "unknown" and (is_older or any(each in row.message for each in NOT_RECORDED))
-        found[row.rule].counts["unread" if unread else row.status] += 1
+        matches[row.rule].counts["unread" if unread else row.status] += 1
         if row.status == "unknown" and not unread:
-            found[row.rule].reasons[row.message] += 1
+            matches[row.rule].reasons[row.message] += 1
 
 
 def _is_older(bundle: Bundle) -> bool:
@@ -103,23 +103,23 @@ def _is_older(bundle: Bundle) -> bool:
     return bool(pinned) and (bundle.top.api or "")[:10] < min(pinned)[:10]
 
 
-def noisy(found: Iterable[Noise]) -> list[str]:
+def noisy(noises: Iterable[Noise]) -> list[str]:
     """Return the rules that need a reason."""
     return [
         each.rule
-        for each in found
+        for each in noises
         if each.severity in ("medium", "high", "critical")
         and each.applicable >= ENOUGH
         and (each.share("fail") > MOST_FAILING or each.share("unknown") > MOST_UNKNOWN)
     ]
 
 
-def table(found: Iterable[Noise]) -> Iterator[str]:
+def table(noises: Iterable[Noise]) -> Iterator[str]:
     """The lines of the table; rules that apply to nothing recorded stand in the last line."""
     yield "| rule | severity | applicable | fail % | unknown % | not recorded | most frequent reason of unknown |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     none: dict[bool, list[str]] = defaultdict(list)
-    for each in found:
+    for each in noises:
         none[each.applicable > 0].append(each.row() if each.applicable else each.rule)
     yield from none[True]
     yield f"\nRules that apply to no recorded resource ({len(none[False])}): {', '.join(none[False])}"

@@ -23,7 +23,7 @@ def test_each_fix_that_can_be_applied_closes_what_it_claims() -> None:
             applied += 1
             after = evaluation.evaluate(overlaid(bundle, changes))
             status, closed = status_of(after, row), closed_between(before, after)
-            claimed = {*row.fix.closes, *(place.endpoint for place in row.fix.also_closes)}
+            claimed = {*row.fix.closes, *(endpoint.endpoint for endpoint in row.fix.also_closes)}
             # What a recording lacks may be unknown still.
             if status not in (*CLOSED, "unknown") or not claimed <= closed:
                 wrong[row.rule, row.resource] = (status, sorted(claimed - closed), row.fix.commands)

@@ -12,7 +12,7 @@ from scanner.snapshot.bundles import Snapshot
 from tests.real_input.counts import count
 from tests.real_input.recorded import bare, documented, live, recorded
 from tests.rules import examples
-from tests.rules.hostile import STRANGE, errors, places, replaced, with_body, written
+from tests.rules.hostile import STRANGE, errors, paths_of, replaced, with_body, written
 from tests.rules.traced import Log, traced
 
 MUTANTS = 30_000
@@ -34,34 +34,34 @@ def bundles(by: str) -> tuple[Evaluation, list[Bundle]]:
 
 def test_no_rule_crashes_on_a_strange_value() -> None:
     chance = random.Random(2)
-    run, found = bundles("get")
-    found = [each for each in found if any(True for top in each.resources.values() for _ in places(top.body))]
-    each_gets = MUTANTS // len(found) + 1
+    run, matches = bundles("get")
+    matches = [each for each in matches if any(True for top in each.resources.values() for _ in paths_of(top.body))]
+    each_gets = MUTANTS // len(matches) + 1
     wrong: dict[str, str] = {}
     made = 0
-    for bundle in found:
-        all_places = [(each.key, at) for each in bundle.resources.values() for at in places(each.body)]
-        for key, at in chance.choices(all_places, k=each_gets):
+    for bundle in matches:
+        all_paths = [(each.key, at) for each in bundle.resources.values() for at in paths_of(each.body)]
+        for key, at in chance.choices(all_paths, k=each_gets):
             value = chance.choice(STRANGE)
             made += 1
             changed = with_body(bundle, key, replaced(bundle.resources[key].body, at, value))
             for error in errors(run, changed):
                 wrong.setdefault(error, f"{key} {at} {value!r}")
-    count(f"strange values: {made:,} in {len(found)} bundles")
+    count(f"strange values: {made:,} in {len(matches)} bundles")
     assert made >= MUTANTS
     assert wrong == {}
 
 
 def values() -> dict[tuple[str, str], list[Any]]:
     """The values that the examples have at a path, by type (lower case) and path."""
-    found: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    result: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for case in examples.cases():
         for resource in examples.bundle(case).resources.values():
             for path, value in _paths(resource.body):
-                known = found[resource.type.lower(), path.lower()]
+                known = result[resource.type.lower(), path.lower()]
                 if value is not None and value not in known:
                     known.append(value)
-    return found
+    return result
 
 
 def _paths(body: Any, at: str = "") -> Iterator[tuple[str, Any]]:
@@ -78,11 +78,11 @@ def passing(run: Evaluation, bundle: Bundle) -> set[tuple[str, str]]:
 
 def test_no_pass_of_a_graph_row_rests_on_what_is_absent() -> None:
     chance = random.Random(3)
-    run, found = bundles("import")
+    run, matches = bundles("import")
     known = values()
     wrong: dict[str, str] = {}
     tried = 0
-    for bundle in chance.sample(found, min(len(found), 500)):
+    for bundle in chance.sample(matches, min(len(matches), 500)):
         passed = passing(run, bundle)
         if not passed:
             continue

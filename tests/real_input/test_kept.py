@@ -30,10 +30,10 @@ def rows(name: str) -> list[Any]:
 def test_kept_bodies_come_to_what_whole_bodies_come_to(name: str, read: bool) -> None:
     kept = kept_paths(examples.rules())
     head = Header(taken="2026-11-25T00:00:00Z", kept=kept.listed())
-    whole, part = stored(rows(name), read=read), stored(rows(name), read=read, header=head)
-    count(f"bytes, {name}: {sum(map(len, whole.lines())):,} whole, {sum(map(len, part.lines())):,} kept")
-    one, other = evaluated(of_store(whole)).document, evaluated(of_store(part)).document
-    pairs = [pair for part in ("findings", "exposures") for pair in zip(one[part], other[part], strict=True)]
+    whole, partial = stored(rows(name), read=read), stored(rows(name), read=read, header=head)
+    count(f"bytes, {name}: {sum(map(len, whole.lines())):,} whole, {sum(map(len, partial.lines())):,} kept")
+    one, other = evaluated(of_store(whole)).document, evaluated(of_store(partial)).document
+    pairs = [pair for partial in ("findings", "exposures") for pair in zip(one[partial], other[partial], strict=True)]
     for whole_row, kept_row in pairs:
         # The Bicep of a list needs all members of its entries, and is left out where some were not kept.
         if kept_row.get("fix") and whole_row.get("fix") and not kept_row["fix"].get("bicep"):

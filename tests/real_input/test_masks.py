@@ -22,7 +22,7 @@ def test_nothing_that_is_kept_of_recordings_is_masked_but_secrets() -> None:
     kept = kept_paths(examples.rules())
     bodies = [*map(bare, recorded()), *(each["body"] for each in documented())]
     for name, made in (("whole", bodies), ("kept", [kept.cut(body, type_of(body["id"])) for body in bodies])):
-        found = Counter(
+        result = Counter(
             pattern
             for body in made
             for text in _texts(body)
@@ -30,6 +30,7 @@ def test_nothing_that_is_kept_of_recordings_is_masked_but_secrets() -> None:
             if each.search(text)
         )
         count(
-            f"masks, {name}: {len(made):,} bodies; " + (", ".join(f"{n} {each}" for each, n in found.items()) or "none")
+            f"masks, {name}: {len(made):,} bodies; "
+            + (", ".join(f"{n} {each}" for each, n in result.items()) or "none")
         )
-    assert found.total() == 0, found
+    assert result.total() == 0, result

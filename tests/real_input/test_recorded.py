@@ -102,15 +102,15 @@ def test_recorded_exchanges_are_scanned() -> None:
 
 
 def test_every_form_of_error_is_understood() -> None:
-    found: dict[str, int] = {}
+    result: dict[str, int] = {}
     wrong = []
     for each in lines("errors.jsonl"):
         body = each["body"]
         raw = b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
         problem = parse_error(each["status"], raw)
-        found[each["error_form"]] = found.get(each["error_form"], 0) + 1
+        result[each["error_form"]] = result.get(each["error_form"], 0) + 1
         code = str(each["error_code"] or "")
         if not problem.code or (code and not code[:3].isdigit() and code.lower() not in problem.code.lower()):
             wrong.append((each["error_form"], code, problem))
-    count(f"errors: {sum(found.values())} of {len(found)} forms")
+    count(f"errors: {sum(result.values())} of {len(result)} forms")
     assert wrong == []

@@ -28,17 +28,17 @@ def seen() -> dict[str, str]:
 
 
 def test_the_actions_of_built_in_roles_stand_in_built_in_roles() -> None:
-    found = seen()
+    result = seen()
     ours = sources()["built-in-roles"].actions
-    assert [each for each in ours if "built-in role" not in found.get(each.lower(), "")] == []
+    assert [each for each in ours if "built-in role" not in result.get(each.lower(), "")] == []
 
 
 def test_what_a_built_in_role_names_has_it_as_its_source() -> None:
     """The strongest source: Azure itself has accepted the action in a role."""
-    found = seen()
+    result = seen()
     others = [each for name, one in sources().items() if name != "built-in-roles" for each in one.actions]
-    assert [each for each in others if "built-in role" in found.get(each.lower(), "")] == []
-    assert [each for one in wildcards() for each in one.covers if each.lower() in found] == []
+    assert [each for each in others if "built-in role" in result.get(each.lower(), "")] == []
+    assert [each for one in wildcards() for each in one.covers if each.lower() in result] == []
 
 
 def test_reader_allows_all_that_a_scan_asks_for() -> None:

@@ -86,8 +86,8 @@ class Reader:
             page.context.clear_permissions()
             self._idle[kind].append(page)
         self._used = []
-        said, self.said = self.said, []
-        return said
+        texts, self.said = self.said, []
+        return texts
 
 
 def show(page: Page, path: Path, state: str = "") -> None:
@@ -202,12 +202,12 @@ def accessible(page: Page) -> None:
 
 def scrolls_sideways(page: Page) -> list[int]:
     """Return the widths at which a page is wider than the window."""
-    found = []
+    result = []
     for width in (1280, 390, 320):
         page.set_viewport_size({"width": width, "height": 844})
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            found.append(width)
-    return found
+            result.append(width)
+    return result
 
 
 ALLOWED = {"https://learn.microsoft.com/azure/security/fundamentals/network-best-practices"}
@@ -218,6 +218,6 @@ def outside_links(page: Page) -> set[str]:
     """Return where the links of a page lead that are no fragments. Each opens in a new tab without a referrer."""
     script = """() => [...document.querySelectorAll('a')].filter((a) => a.getAttribute('href')[0] !== '#')
         .map((a) => [a.getAttribute('href'), a.target, a.rel])"""
-    found = page.evaluate(script)
-    assert all(each[1:] == ["_blank", "noopener noreferrer"] for each in found)
-    return {each[0] for each in found}
+    result = page.evaluate(script)
+    assert all(each[1:] == ["_blank", "noopener noreferrer"] for each in result)
+    return {each[0] for each in result}

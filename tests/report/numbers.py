@@ -42,40 +42,40 @@ WORDS = {state_word(state): state for state in STATES}
 
 def counted(document: Mapping[str, Any]) -> Numbers:
     """Count the rows of a JSON document, without the code of the product."""
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     refused = {gap["url"].lower() for gap in document["gaps"] if gap["action"] and gap["status"] in (401, 403)}
     for row in document["exposures"]:
-        found["endpoints"] += 1
-        found[f"endpoints {row['state']}"] += 1
+        result["endpoints"] += 1
+        result[f"endpoints {row['state']}"] += 1
         locks, app = (row["authentication"], row["reach"]), row["kind"] == "app"
-        found[f"cell {_row(row)} {row['reach']}"] += 1
+        result[f"cell {_row(row)} {row['reach']}"] += 1
         in_part = row["state"] in ("open", "waived", "intended") and _rank(row["worst"]) < _rank(row["severity"])
-        found["in part"] += in_part
+        result["in part"] += in_part
         if row["state"] == "unknown" or in_part:
-            found["not fully assessed"] += 1
-            found[f"not fully assessed: {_reason(row['gaps'], refused)}"] += 1
+            result["not fully assessed"] += 1
+            result[f"not fully assessed: {_reason(row['gaps'], refused)}"] += 1
         if row["state"] == "open":
-            found[f"open {row['severity']}"] += 1
-            found[f"items {row['severity']}"] += 1
-            found["public apps" if app else "public"] += locks == ("anonymous", "internet")
-            found["nearly public"] += not app and locks[0] == "anonymous" and locks[1] in ("azure", "wide")
-            found["shared key only"] += not app and locks[0] == "shared" and locks[1] in UNTRUSTED
+            result[f"open {row['severity']}"] += 1
+            result[f"items {row['severity']}"] += 1
+            result["public apps" if app else "public"] += locks == ("anonymous", "internet")
+            result["nearly public"] += not app and locks[0] == "anonymous" and locks[1] in ("azure", "wide")
+            result["shared key only"] += not app and locks[0] == "shared" and locks[1] in UNTRUSTED
     for row in document["findings"]:
-        found[f"checks {row['status']}"] += 1
+        result[f"checks {row['status']}"] += 1
         of_lock = row["category"] in ("anonymous-access", "authentication", "network")
         if row["status"] == "fail" and not (of_lock and row["endpoints"]):
-            found[f"other {row['severity']}"] += 1
-            found[f"items {row['severity']}"] += 1
+            result[f"other {row['severity']}"] += 1
+            result[f"items {row['severity']}"] += 1
         if row["status"] == "unknown":
-            found["accepted checks"] += row.get("waiver") is not None
-            found[f"inconclusive: {_reason(row['gaps'], refused)}"] += 1
+            result["accepted checks"] += row.get("waiver") is not None
+            result[f"inconclusive: {_reason(row['gaps'], refused)}"] += 1
     for each in document["passed"].values():
-        found["checks pass"] += len(each)
+        result["checks pass"] += len(each)
     for each in document["not_applicable"].values():
-        found["checks not-applicable"] += len(each)
-    found["reads failed"] = len(document["gaps"])
-    found["accepted gaps"] = sum(gap.get("accepted", False) for gap in document["gaps"])
-    return Counter(found)
+        result["checks not-applicable"] += len(each)
+    result["reads failed"] = len(document["gaps"])
+    result["accepted gaps"] = sum(gap.get("accepted", False) for gap in document["gaps"])
+    return Counter(result)
 
 
 def _row(row: Mapping[str, Any]) -> str:
@@ -98,19 +98,19 @@ def _reason(gaps: Iterable[str], refused: Iterable[str]) -> str:
 
 def in_numbers(row: Mapping[str, Any]) -> Numbers:
     """The section `numbers` of JSON, and the property of the same name in SARIF."""
-    found = {"endpoints": row["endpoints"], "public": row["public"], "public apps": row["public_apps"]}
-    found |= {"nearly public": row["nearly_public"], "shared key only": row["shared_key_only"]}
-    found |= {f"endpoints {state}": number for state, number in row["states"].items()}
-    found |= {f"open {name}": number for name, number in row["severities"].items()}
-    found |= {f"other {name}": number for name, number in row["other_findings"].items()}
-    found |= {f"items {name}": row["severities"][name] + row["other_findings"][name] for name in SEVERITIES}
-    found |= {f"checks {name}": number for name, number in row["checks"].items()}
-    found |= {"in part": row["in_part"], "not fully assessed": row["not_fully_assessed"]["total"]}
+    document = {"endpoints": row["endpoints"], "public": row["public"], "public apps": row["public_apps"]}
+    document |= {"nearly public": row["nearly_public"], "shared key only": row["shared_key_only"]}
+    document |= {f"endpoints {state}": number for state, number in row["states"].items()}
+    document |= {f"open {name}": number for name, number in row["severities"].items()}
+    document |= {f"other {name}": number for name, number in row["other_findings"].items()}
+    document |= {f"items {name}": row["severities"][name] + row["other_findings"][name] for name in SEVERITIES}
+    document |= {f"checks {name}": number for name, number in row["checks"].items()}
+    document |= {"in part": row["in_part"], "not fully assessed": row["not_fully_assessed"]["total"]}
     for name, key in (("not fully assessed", "not_fully_assessed"), ("inconclusive", "inconclusive")):
         reasons = row[key]
-        found |= {f"{name}: {why.replace('_', ' ')}": n for why, n in reasons.items() if why != "total"}
-    found |= {"checks unknown": row["inconclusive"]["total"], "accepted checks": row["accepted_inconclusive"]}
-    return found | {"reads failed": row["gaps"], "accepted gaps": row["accepted_gaps"]}
+        document |= {f"{name}: {why.replace('_', ' ')}": n for why, n in reasons.items() if why != "total"}
+    document |= {"checks unknown": row["inconclusive"]["total"], "accepted checks": row["accepted_inconclusive"]}
+    return document | {"reads failed": row["gaps"], "accepted gaps": row["accepted_gaps"]}
 
 
 SENTENCES = {
@@ -132,32 +132,32 @@ REASONS = {
 
 def in_sentences(text: str) -> Numbers:
     """The numbers of the headline, and of the sentences about what was not assessed, in any output."""
-    found = {name: _number(next(filter(None, hit.groups()))) for name, hit in _hits(SENTENCES, text)}
-    places = {
+    result = {name: _number(next(filter(None, hit.groups()))) for name, hit in _hits(SENTENCES, text)}
+    patterns = {
         "not fully assessed": r"(?:Not fully assessed[^;]*? endpoints? \(|not fully assessed: )(.*?)(?:\)|\.|$)",
         "inconclusive": r"inconclusive(?:, [\d,]+ of them accepted)?:? \(?(.*?)(?:[;).]|$)",
     }
-    for name, place in _hits(places, text):
-        found |= {f"{name}: {why}": _number(hit[1]) for why, hit in _hits(REASONS, place[1])}
-    return found
+    for name, hit in _hits(patterns, text):
+        result |= {f"{name}: {why}": _number(hit[1]) for why, hit in _hits(REASONS, hit[1])}
+    return result
 
 
 def _hits(patterns: Mapping[str, str], text: str) -> Iterator[tuple[str, re.Match[str]]]:
     return ((name, hit) for name, pattern in patterns.items() if (hit := re.search(pattern, text)))
 
 
-def in_log(found: str) -> Numbers:
-    """The line `found` of a log: endpoints by severity and state, then the other findings."""
-    first, *rest = found.split("; ")
+def in_log(value: str) -> Numbers:
+    """The line `value` of a log: endpoints by severity and state, then the other findings."""
+    first, *rest = value.split("; ")
     seen = _listed(first, {**{name: f"open {name}" for name in SEVERITIES}, **_states()})
-    for part in rest:
-        if part.startswith("other findings: "):
-            seen |= _listed(part.removeprefix("other findings: "), {name: f"other {name}" for name in SEVERITIES})
-        elif hit := re.match(r"([\d,]+) open or accepted may be more severe", part):
+    for segment in rest:
+        if segment.startswith("other findings: "):
+            seen |= _listed(segment.removeprefix("other findings: "), {name: f"other {name}" for name in SEVERITIES})
+        elif hit := re.match(r"([\d,]+) open or accepted may be more severe", segment):
             seen["in part"] = _number(hit[1])
-        elif hit := re.match(r"([\d,]+) gaps? accepted", part):
+        elif hit := re.match(r"([\d,]+) gaps? accepted", segment):
             seen["accepted gaps"] = _number(hit[1])
-        elif hit := re.match(r"([\d,]+) inconclusive checks? accepted", part):
+        elif hit := re.match(r"([\d,]+) inconclusive checks? accepted", segment):
             seen["accepted checks"] = _number(hit[1])
     return seen
 
@@ -173,28 +173,28 @@ def _listed(text: str, names: Mapping[str, str]) -> Numbers:
 
 def in_csv(data: bytes) -> Numbers:
     rows = list(csv.DictReader(StringIO(data.decode("utf-8-sig"))))
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     for row in rows:
         match row["record"]:
             case "exposure":
-                found["endpoints"] += 1
-                found[f"endpoints {row['status']}"] += 1
-                found[f"cell {_row(row)} {row['reach']}"] += 1
-                found[f"open {row['severity']}"] += row["status"] == "open"
+                result["endpoints"] += 1
+                result[f"endpoints {row['status']}"] += 1
+                result[f"cell {_row(row)} {row['reach']}"] += 1
+                result[f"open {row['severity']}"] += row["status"] == "open"
             case "finding":
-                found[f"checks {row['status']}"] += 1
+                result[f"checks {row['status']}"] += 1
                 of_endpoints = row["category"] in ("anonymous-access", "authentication", "network") and row["endpoint"]
-                found[f"other {row['severity']}"] += row["status"] == "fail" and not of_endpoints
+                result[f"other {row['severity']}"] += row["status"] == "fail" and not of_endpoints
             case _:
-                found["reads failed"] += 1
-                found["accepted gaps"] += row["status"] == "accepted"
-    return found
+                result["reads failed"] += 1
+                result["accepted gaps"] += row["status"] == "accepted"
+    return result
 
 
 def in_markdown(text: str) -> Numbers:
     text = re.sub(r"\\(.)", r"\1", text)
-    found = in_sentences(text.partition("## ")[0].replace("\n\n", "\n"))
-    found |= {
+    result = in_sentences(text.partition("## ")[0].replace("\n\n", "\n"))
+    result |= {
         name: number
         for severity, opened, others in re.findall(r"^\| (\w+) \| ([\d,]+) \| ([\d,]+) \|$", text, re.MULTILINE)
         for name, number in ((f"open {severity}", _number(opened)), (f"other {severity}", _number(others)))
@@ -206,44 +206,44 @@ def in_markdown(text: str) -> Numbers:
         "endpoints unknown": r"^([\d,]+) endpoints? may be publicly accessible",
         "in part": r"^([\d,]+) endpoints? may be more exposed",
     }
-    found |= {name: _number(hit[1]) for name, pattern in patterns.items() if (hit := re.search(pattern, text, re.M))}
+    result |= {name: _number(hit[1]) for name, pattern in patterns.items() if (hit := re.search(pattern, text, re.M))}
     if states := re.search(r"[\d,]+ endpoints: (.*?)(?:; |\.\n)", text):
-        found |= _listed(states[1], _states())
+        result |= _listed(states[1], _states())
     if lines := re.search(r"^([\d,]+ checks? (?:is|are) inconclusive.*)$", text, re.MULTILINE):
-        found |= in_sentences(lines[1])
-    return found
+        result |= in_sentences(lines[1])
+    return result
 
 
 def in_html(page: str) -> Numbers:
     """The first screen and its chips, the matrix, the states, and the heading of what was not assessed."""
     body = unescape(re.sub(r"<script.*?</script>", "", page, flags=re.S))
     title = re.search(r"<h1.*?</h1>(?:\s*<p class=\"lead\">.*?</p>)?", body, re.S)
-    found = in_sentences(_plain(title[0])) if title else {}
+    result = in_sentences(_plain(title[0])) if title else {}
     chips = re.findall(r'href="#findings\?q=status:([\w-]+)">(?:(?!</a>).)*?<b>([\d,]+)</b>', body)
-    found |= {f"checks {status}": _number(number) for status, number in chips}
+    result |= {f"checks {status}": _number(number) for status, number in chips}
     states = re.findall(r'href="#endpoints\?q=status:(\w+)"><b>([\d,]+)</b>', body)
-    found |= {f"endpoints {state}": _number(number) for state, number in states}
+    result |= {f"endpoints {state}": _number(number) for state, number in states}
     rows = {
         "kind:data,admin+auth:anonymous": "anonymous", "kind:data,admin+auth:shared": "shared",
         "kind:data,admin+auth:identity": "identity", "kind:app+auth:anonymous": "app_open",
         "kind:app+auth:shared,identity": "app_guarded", "auth:unknown": "unknown",
     }  # fmt: skip
     cells = re.findall(r'class="cell \w+" href="#endpoints\?q=([^"]*?)\+reach:(\w+)".*?<b[^>]*>([\d,]+)</b>', body)
-    found |= {f"cell {rows[query]} {column}": _number(number) for query, column, number in cells}
+    result |= {f"cell {rows[query]} {column}": _number(number) for query, column, number in cells}
     bar = re.search(r'class="severity-bar".*?</ul>', body, re.S)
-    parts = re.findall(r'<li class="(\w+)">.*?<b>([\d,]+)</b>', bar[0]) if bar else []
-    found |= {f"items {name}": _number(number) for name, number in parts}
+    bars = re.findall(r'<li class="(\w+)">.*?<b>([\d,]+)</b>', bar[0]) if bar else []
+    result |= {f"items {name}": _number(number) for name, number in bars}
     if hit := re.search(r'id="h-matrix">.*?<small>([\d,]+) endpoint', body, re.S):
-        found["endpoints"] = _number(hit[1])
+        result["endpoints"] = _number(hit[1])
     if hit := re.search(r'href="#not-assessed">Not assessed <b class="count violet">([\d,]+)</b></a>', body):
-        found["endpoints unknown"] = _number(hit[1])
+        result["endpoints unknown"] = _number(hit[1])
     if hit := re.search(r"<h1>([\d,]+) checks? (?:is|are) inconclusive: ([\d,]+) reads? failed</h1>", body):
-        found |= {"checks unknown": _number(hit[1]), "reads failed": _number(hit[2])}
+        result |= {"checks unknown": _number(hit[1]), "reads failed": _number(hit[2])}
     if lead := re.search(r'<section id="not-assessed".*?<p class="lead">(.*?)</p>', body, re.S):
-        found |= in_sentences(_plain(lead[1]))
+        result |= in_sentences(_plain(lead[1]))
         if hit := re.match(r"([\d,]+) endpoints? (?:was|were) not assessed, ([\d,]+) in part\.", lead[1]):
-            found |= {"endpoints unknown": _number(hit[1]), "in part": _number(hit[2])}
-    return found
+            result |= {"endpoints unknown": _number(hit[1]), "in part": _number(hit[2])}
+    return result
 
 
 def in_panel(page: str) -> Numbers:
@@ -267,25 +267,25 @@ def in_sarif(data: bytes) -> dict[str, Numbers]:
 
 
 def in_junit(data: bytes) -> Numbers:
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
     for suite in ET.fromstring(data).iter("testsuite"):
         for each in suite.iter("property"):
             if each.attrib["name"].startswith("endpoints."):
-                found[f"endpoints {each.attrib['name'].removeprefix('endpoints.')}"] += int(each.attrib["value"])
+                result[f"endpoints {each.attrib['name'].removeprefix('endpoints.')}"] += int(each.attrib["value"])
         for case in suite.iter("testcase"):
             is_read = case.attrib["name"].startswith("everything-was-read")
             outcome = next((each.tag for each in case), "pass")
             kind = next((each.attrib.get("type", "") for each in case), "")
             outcomes[f"read {outcome}" if is_read else f"{outcome} {kind}".strip()] += 1
     failures = {name: number for name, number in outcomes.items() if name.startswith("failure")}
-    found["checks fail"] = sum(failures.values())
-    found["checks pass"] = outcomes["pass"]
-    found["checks error"] = outcomes["error rule crashed"]
-    found["reads failed"] = outcomes["read error"] + outcomes["read skipped"]
-    found["accepted gaps"] = outcomes["read skipped"]
-    found["skipped or inconclusive"] = outcomes["error inconclusive"] + outcomes["skipped"]
-    return found
+    result["checks fail"] = sum(failures.values())
+    result["checks pass"] = outcomes["pass"]
+    result["checks error"] = outcomes["error rule crashed"]
+    result["reads failed"] = outcomes["read error"] + outcomes["read skipped"]
+    result["accepted gaps"] = outcomes["read skipped"]
+    result["skipped or inconclusive"] = outcomes["error inconclusive"] + outcomes["skipped"]
+    return result
 
 
 SUMMARY = {
@@ -306,7 +306,7 @@ SUMMARY = {
 def in_xlsx(data: bytes) -> Numbers:
     """A workbook: the lines of its summary, and the rows of its sheets."""
     book = load_workbook(BytesIO(data), read_only=True)
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     head = ""
     for name, value, *_ in book["Summary"].iter_rows(values_only=True):
         head = name if value is None and name else head
@@ -314,70 +314,70 @@ def in_xlsx(data: bytes) -> Numbers:
             continue
         kind, _, word = str(name).partition(": ")
         if name in SUMMARY:
-            found[SUMMARY[name]] = value
+            result[SUMMARY[name]] = value
         elif kind in ("State", "Status"):
-            found[f"{'endpoints' if kind == 'State' else 'checks'} {word}"] = value
+            result[f"{'endpoints' if kind == 'State' else 'checks'} {word}"] = value
         elif name == "Inconclusive":
-            found["checks unknown"] = value
+            result["checks unknown"] = value
         else:
-            found[f"{'open' if 'endpoints' in head else 'other'} {str(name).lower()}"] = value
+            result[f"{'open' if 'endpoints' in head else 'other'} {str(name).lower()}"] = value
     for page in book.worksheets[1:4]:
         _, *rows = page.iter_rows(values_only=True)
         key = {"Endpoints": "endpoints", "Findings": "findings", "Not assessed": "reads failed"}[page.title]
-        assert found.setdefault(key, len(rows)) == len(rows), (key, found[key], len(rows))
-    del found["findings"]
-    return found
+        assert result.setdefault(key, len(rows)) == len(rows), (key, result[key], len(rows))
+    del result["findings"]
+    return result
 
 
 def in_ocsf(data: bytes) -> Numbers:
     """Events: the findings that failed, and the failed reads."""
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     for event in map(json.loads, data.splitlines()):
         is_read = event["compliance"]["control"] == "everything-was-read"
-        found["reads failed"] += is_read
-        found["accepted gaps"] += is_read and event["status"] == "Suppressed"
+        result["reads failed"] += is_read
+        result["accepted gaps"] += is_read and event["status"] == "Suppressed"
         if not is_read and event["compliance"]["status"] == "Fail":
-            found[f"checks {'waived' if event['status'] == 'Suppressed' else 'fail'}"] += 1
-    return found
+            result[f"checks {'waived' if event['status'] == 'Suppressed' else 'fail'}"] += 1
+    return result
 
 
 def in_parquet(data: bytes) -> Numbers:
     """A Parquet file: its rows by record, status and severity."""
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     for row in parquet_rows(data):
         if row["record"] == "exposure":
-            found["endpoints"] += 1
-            found[f"endpoints {row['status']}"] += 1
+            result["endpoints"] += 1
+            result[f"endpoints {row['status']}"] += 1
             if row["status"] == "open":
-                found[f"open {row['severity']}"] += 1
+                result[f"open {row['severity']}"] += 1
         elif row["record"] == "finding":
-            found[f"checks {row['status']}"] += 1
+            result[f"checks {row['status']}"] += 1
         elif row["record"] == "resource":
-            found["checks pass"] += len(row["passed"])
-            found["checks not-applicable"] += len(row["not_applicable"])
+            result["checks pass"] += len(row["passed"])
+            result["checks not-applicable"] += len(row["not_applicable"])
         elif row["record"] == "gap":
-            found["reads failed"] += 1
-            found["accepted gaps"] += row["status"] == "accepted"
-    return found
+            result["reads failed"] += 1
+            result["accepted gaps"] += row["status"] == "accepted"
+    return result
 
 
 def in_trend(row: Mapping[str, Any]) -> Numbers:
     """A row of the history or of the trend: open items by severity, inconclusive checks, endpoints not assessed."""
-    found = {f"items {name}": row[name] for name in SEVERITIES}
-    return found | {"checks unknown": row["undecided"], "endpoints unknown": row["unknown"]}
+    document = {f"items {name}": row[name] for name in SEVERITIES}
+    return document | {"checks unknown": row["undecided"], "endpoints unknown": row["unknown"]}
 
 
 def in_notice(body: Mapping[str, Any]) -> Numbers:
     """The body of a web hook, and the sentence about an incomplete scan in it."""
-    found = {f"items {name}": number for name, number in body["open"].items()}
-    found |= {f"endpoints {state}": number for state, number in body["endpoints"].items()}
+    result = {f"items {name}": number for name, number in body["open"].items()}
+    result |= {f"endpoints {state}": number for state, number in body["endpoints"].items()}
     for remark in body["remarks"]:
         if hit := re.search(r"([\d,]+) endpoints? (?:was|were) not fully assessed", remark):
-            found["not fully assessed"] = _number(hit[1])
+            result["not fully assessed"] = _number(hit[1])
         if hit := re.search(r"[:,] ([\d,]+) reads? failed", remark):
-            found["reads failed"] = _number(hit[1])
-        found |= {name: n for name, n in in_sentences(remark).items() if name != "not fully assessed"}
-    return found
+            result["reads failed"] = _number(hit[1])
+        result |= {name: n for name, n in in_sentences(remark).items() if name != "not fully assessed"}
+    return result
 
 
 def _number(text: str) -> int:
@@ -411,16 +411,16 @@ def of_document(document: Document) -> dict[str, Numbers]:
 
 def expected(document: Mapping[str, Any]) -> Numbers:
     """The numbers of a JSON document, with the sum that JUnit alone shows: what it skips, and what is inconclusive."""
-    found = Counter(counted(document))
-    found["skipped or inconclusive"] = found["checks waived"] + found["checks unknown"]
-    return found
+    result = Counter(counted(document))
+    result["skipped or inconclusive"] = result["checks waived"] + result["checks unknown"]
+    return result
 
 
 def differences(right: Numbers, shown: Mapping[str, Numbers]) -> list[str]:
     """The places that show another number than the rows give."""
     return [
-        f"{place}: {name} is {number}, the rows give {right.get(name, 0)}"
-        for place, numbers in shown.items()
+        f"{view}: {name} is {number}, the rows give {right.get(name, 0)}"
+        for view, numbers in shown.items()
         for name, number in numbers.items()
         if right.get(name, 0) != number
     ]
@@ -480,21 +480,21 @@ def demo(taken: Path, folder: Path) -> tuple[dict[str, Any], dict[str, Numbers]]
 def _result(screen: str) -> str:
     """The lines of the result on the last screen, as one text."""
     lines = screen.splitlines()
-    start = next(place for place, line in enumerate(lines) if line.startswith("Result"))
-    end = next(place for place, line in enumerate(lines) if place > start and line[:1].strip())
+    start = next(view for view, line in enumerate(lines) if line.startswith("Result"))
+    end = next(view for view, line in enumerate(lines) if view > start and line[:1].strip())
     return " ".join(line.strip() for line in lines[start:end])
 
 
 def table(shown: Mapping[str, Numbers]) -> Iterator[str]:
     """Yield a line for each number: its name, its value, and the places where it shows."""
-    places: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for place, numbers in shown.items():
+    views: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for view, numbers in shown.items():
         for name, number in numbers.items():
-            places[name][number].append(place)
+            views[name][number].append(view)
     yield "| number | value | places |"
     yield "| --- | ---: | --- |"
-    for name in sorted(places):
-        for number, where in sorted(places[name].items()):
+    for name in sorted(views):
+        for number, where in sorted(views[name].items()):
             yield f"| {name} | {number:,} | {', '.join(where)} |"
 
 

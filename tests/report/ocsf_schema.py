@@ -30,9 +30,9 @@ def schema(version: str) -> Schema:
     assert spec is not None
     assert spec.origin is not None
     file = Path(spec.origin).parent / "schemas" / f"v{version.replace('.', '_')}.json"
-    found: Schema = json.loads(file.read_text())
-    assert found["version"] == version
-    return found
+    result: Schema = json.loads(file.read_text())
+    assert result["version"] == version
+    return result
 
 
 def faults(event: Schema, version: str, name: str = "compliance_finding") -> list[str]:
@@ -42,15 +42,15 @@ def faults(event: Schema, version: str, name: str = "compliance_finding") -> lis
 
 def _attributes(of: Schema, kind: str, name: str) -> dict[str, Schema]:
     row = of[kind][name]
-    found = dict(_attributes(of, kind, row["extends"])) if row.get("extends") else {}
+    result = dict(_attributes(of, kind, row["extends"])) if row.get("extends") else {}
     for each, attribute in row["attributes"].items():
         if each == "$include":
             continue
         own = {key: value for key, value in attribute.items() if value is not None or key == "profile"}
-        merged = {**found.get(each, {}), **own}
-        merged["enum"] = {**found.get(each, {}).get("enum", {}), **attribute.get("enum", {})}
-        found[each] = merged
-    return found
+        merged = {**result.get(each, {}), **own}
+        merged["enum"] = {**result.get(each, {}).get("enum", {}), **attribute.get("enum", {})}
+        result[each] = merged
+    return result
 
 
 def _object(of: Schema, kind: str, name: str, value: Any, at: str) -> Iterator[str]:

@@ -26,20 +26,20 @@ class Row:
 
 
 def rows(document: Mapping[str, Any]) -> list[Row]:
-    found = []
+    result = []
     for f in document["findings"]:
         exposures = [
             e for e in document["exposures"] if e["resource"] == f["resource"] and e["endpoint"] in f["endpoints"]
         ]
-        found.append(
+        result.append(
             Row(
                 f["rule"], f["resource"], f["status"], f["severity"], f["title"], f["endpoints"], f["gaps"],
                 f["fingerprint"], bool(f.get("new")), exposures,
             )
         )  # fmt: skip
-    found += [Row(rule, id, "pass") for id, rules in document["passed"].items() for rule in rules]
-    found += [Row(rule, id, "not-applicable") for id, rules in document["not_applicable"].items() for rule in rules]
-    return found
+    result += [Row(rule, id, "pass") for id, rules in document["passed"].items() for rule in rules]
+    result += [Row(rule, id, "not-applicable") for id, rules in document["not_applicable"].items() for rule in rules]
+    return result
 
 
 def selected(document: Mapping[str, Any], all_rows: Sequence[Row], terms: Sequence[Term]) -> list[Row]:
@@ -75,7 +75,7 @@ def matches(document: Mapping[str, Any], row: Row, key: str, value: str) -> bool
     }
     if key in whole:
         return value in whole[key]
-    part = {
+    exact = {
         "": [row.title or rule["title"], row.rule, row.resource, *row.endpoints, row.fingerprint],
         "rule": [row.rule],
         "type": [resource["type"]],
@@ -88,4 +88,4 @@ def matches(document: Mapping[str, Any], row: Row, key: str, value: str) -> bool
     }
     if key == "gap" and value == "none":
         return row.status == "unknown" and not row.gaps
-    return any(value in text.lower() for text in part[key])
+    return any(value in text.lower() for text in exact[key])

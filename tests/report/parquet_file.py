@@ -14,9 +14,9 @@ def parquet_rows(data: bytes) -> list[Row]:
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file, duckdb.connect() as database:
         file.write(data)
         file.flush()
-        found = database.execute("SET TimeZone = 'UTC'").execute("FROM read_parquet(?)", [file.name])
-        names = [each[0] for each in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        duck_db_py_connection = database.execute("SET TimeZone = 'UTC'").execute("FROM read_parquet(?)", [file.name])
+        names = [each[0] for each in duck_db_py_connection.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in duck_db_py_connection.fetchall()]
 
 
 def parquet_text(data: bytes) -> str:

@@ -208,8 +208,8 @@ class Estate:
     planted: int = 0
 
 
-def fingerprint(*parts: str) -> str:
-    return hashlib.sha256("\n".join(("1", *parts)).lower().encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def fingerprint(*values: str) -> str:
+    return hashlib.sha256("\n".join(("1", *values)).lower().encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def quoted(text: str) -> str:
@@ -280,7 +280,7 @@ def hops(service: Service, name: str, endpoint: str, reach: str, asks: str, long
     lets: bool | None = reach in REACHES[:3]
     if reach == "unknown":
         public, firewall, lets = "not read", "not read", None
-    says = {
+    expected = {
         "anonymous": "nothing is asked",
         "shared": "it accepts a shared key or password",
         "identity": "Entra ID is demanded",
@@ -313,7 +313,7 @@ def hops(service: Service, name: str, endpoint: str, reach: str, asks: str, long
         {
             "kind": "authentication",
             "name": "Authentication",
-            "detail": says,
+            "detail": expected,
             "resource": "",
             "lets": {"anonymous": True, "shared": True, "identity": False}.get(asks),
         },
@@ -355,7 +355,7 @@ def exposure(estate: Estate, service: Service, identity: str, endpoint: str, kin
     if service.short == "evhns" and severity:
         move = f"az eventhubs namespace update --ids {quoted(identity)} --sku Premium"
         fix = {"commands": [move], "steps": ["Cannot be closed on Basic. Move to Premium."]}
-    says = {
+    expected = {
         "anonymous": "it allows anonymous access",
         "shared": "it accepts a shared key or password",
         "identity": "it requires Microsoft Entra ID authentication",
@@ -382,7 +382,7 @@ def exposure(estate: Estate, service: Service, identity: str, endpoint: str, kin
         "worst": worst,
         "state": state,
         "reason": "Open data for everybody, decided by the board" if state == "intended" else "",
-        "title": f"The {endpoint} of {name} is reachable from {who}; {says}",
+        "title": f"The {endpoint} of {name} is reachable from {who}; {expected}",
         "evidence": [{"path": service.path, "value": "Enabled", "expected": "Disabled"}],
         "hops": hops(service, name, endpoint, reach, asks, pick.random() < 0.02),
         "admits": ["Trusted Microsoft services, each with its own identity"] if pick.random() < 0.2 else [],
@@ -593,9 +593,15 @@ def with_places(made: dict[str, Any]) -> dict[str, Any]:
     )
     rule, rows = next(iter(made["rules"])), []
     for at, id in enumerate(sorted(made["resources"])):
-        region, area, verdict, geography, place = kinds[at % len(kinds)]
+        region, area, verdict, geography, physical_location = kinds[at % len(kinds)]
         row = {"resource": id, "rule": rule, "kind": "region", "what": "region", "region": region, "area": area}
-        row |= {"verdict": verdict, "path": "location", "value": region, "geography": geography, "place": place}
+        row |= {
+            "verdict": verdict,
+            "path": "location",
+            "value": region,
+            "geography": geography,
+            "place": physical_location,
+        }
         row |= {"allowed": ["norway"], "source": "the setting residency.scope of <i>prod"}
         if at % 16 == 1:
             row["waiver"] = {"reason": "moved", "owner": "drift", "expires": "2027-01-01"}

@@ -88,7 +88,7 @@ def test_axe_finds_a_fault_in_one_of_many_equal_components(
     page.locator(f".view.current {where}").locator("visible=true").last.evaluate(change)
     changed = page.content()
     assert before != changed
-    assert rule in [found for found, _ in violations(page, rule)]
+    assert rule in [value for value, _ in violations(page, rule)]
     assert page.content() == changed, "every component is back where it was"
 
 
@@ -224,10 +224,10 @@ def test_filters_select_what_a_slow_reading_selects(reader: Reader, report: Path
     rows = oracle.rows(document)
     for query, terms in QUERIES:
         page.locator("#filter").fill(query)
-        found = oracle.selected(document, rows, terms)
-        counts = [sum(row.status == name for row in found) for name in ("fail", "unknown", "waived", "pass")]
+        matches = oracle.selected(document, rows, terms)
+        counts = [sum(row.status == name for row in matches) for name in ("fail", "unknown", "waived", "pass")]
         expected = "{} of {} findings: {} failed, {} inconclusive, {} waived, {} passed".format(
-            len(found), len(rows), *counts
+            len(matches), len(rows), *counts
         )
         assert status(page).replace(",", "").startswith(expected.replace(",", "")), query
     mark = document["findings"][0]["fingerprint"]
@@ -289,11 +289,11 @@ CARDS = {
 
 def test_a_card_of_each_status(reader: Reader, report: Path) -> None:
     page = reader.open(report, "#findings")
-    for kind, said in CARDS.items():
+    for kind, message in CARDS.items():
         page.locator("#filter").fill(f"status:{kind}")
         page.locator("#finding-list .finding .open-row").first.click()
         text = page.locator("#finding-list .detail").first.inner_text()
-        assert said in text, kind
+        assert message in text, kind
         assert ("Fix" in text) == (kind == "fail"), kind
 
 
@@ -302,7 +302,7 @@ def test_the_card_of_an_undecided_check_says_who_accepted_it(reader: Reader, mak
     page.locator("#finding-list .finding .open-row").first.click()
     text = page.locator("#finding-list .detail").first.inner_text()
     assert "Why it was not assessed" in text
-    assert all(said in text for said in ("Accepted", "kari", "2026-12-31", "A preview"))
+    assert all(stated in text for stated in ("Accepted", "kari", "2026-12-31", "A preview"))
     assert "Expires soon" not in text
 
 
@@ -502,8 +502,8 @@ def test_hidden_characters_are_the_same_in_both_languages(reader: Reader) -> Non
         for (let at = 0; at <= 0x10ffff; at++) if (HIDDEN.test(String.fromCodePoint(at))) found.push(at);
         return found;
     }"""
-    found = reader.page().evaluate(script.replace("HIDDEN", pattern[1]))
-    assert found == [at for at in range(0x110000) if INVISIBLE.match(chr(at))]
+    document = reader.page().evaluate(script.replace("HIDDEN", pattern[1]))
+    assert document == [at for at in range(0x110000) if INVISIBLE.match(chr(at))]
 
 
 def test_numbers_are_written_alike_in_both_languages(reader: Reader) -> None:

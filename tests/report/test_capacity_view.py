@@ -93,8 +93,8 @@ def test_it_is_printed_alone_and_whole(reader: Reader, make: Make) -> None:
 
 def test_the_least_left_is_first_and_the_sentence_has_the_numbers_of_the_view() -> None:
     document = sample.typed(made())
-    found = Capacity.of(document.capacity)
-    assert [each.state for each in found.quotas] == ["full", "near", "room", "unlimited", "unknown"]
-    assert [each.region for each in found.regions()] == ["norwayeast", "northeurope", "westeurope"]
-    assert len(found.rows) == len(document.capacity)
+    capacity = Capacity.of(document.capacity)
+    assert [each.state for each in capacity.quotas] == ["full", "near", "room", "unlimited", "unknown"]
+    assert [each.region for each in capacity.regions()] == ["norwayeast", "northeurope", "westeurope"]
+    assert len(capacity.rows) == len(document.capacity)
     assert sentence(document).startswith("4 quotas in 2 regions: 1 with nothing left, 1 with little; in 1 places")

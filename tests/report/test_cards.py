@@ -192,8 +192,8 @@ def test_the_undo_of_a_fix_is_below_it(reader: Reader, make: Make) -> None:
             assert "https://learn.microsoft.com/azure/x" in text
         else:
             order = ["save what is there", "> a.json", "To undo the fix", "Set <b> back.", "az x --ids b"]
-            places = [text.index(word) for word in order]
-            assert places == sorted(places)
+            positions = [text.index(word) for word in order]
+            assert positions == sorted(positions)
     assert seen == {"final", "commands"}
 
 
@@ -222,8 +222,8 @@ def test_the_drawing_never_cuts_a_value(reader: Reader, make: Make) -> None:
     page = reader.open(make(document))
     page.locator("#endpoint-list button.fold").first.click()
     hop = page.locator("svg.path-drawing .hop").nth(-3)
-    said = "".join(hop.locator(".hop-detail").all_text_contents())
-    assert said.replace(" ", "") == deciding.replace(" ", "")
+    text = "".join(hop.locator(".hop-detail").all_text_contents())
+    assert text.replace(" ", "") == deciding.replace(" ", "")
     assert "…" not in (page.locator("svg.path-drawing").text_content() or "")
     inside = hop.evaluate("""(hop) => { const box = hop.querySelector('rect').getBoundingClientRect();
         return [...hop.querySelectorAll('text')].every((text) => { const own = text.getBoundingClientRect();
@@ -308,12 +308,12 @@ def test_html_validate_finds_nothing(written: list[Path]) -> None:
     program = str(NODE / "html-validate" / "bin" / "html-validate.mjs")
     command = ["node", program, "-f", "json", *map(str, written)]
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    found = [
+    matches = [
         (each["filePath"], message["ruleId"], message["message"])
         for each in json.loads(ended.stdout)
         for message in each["messages"]
     ]
-    assert found == []
+    assert matches == []
 
 
 @pytest.mark.skipif(not VNU.is_file() or not shutil.which("java"), reason="vnu-jar or Java is missing")
@@ -322,10 +322,10 @@ def test_vnu_finds_nothing(written: list[Path]) -> None:
     quick = ("-Xss4m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
     command = ["java", *quick, "-jar", str(VNU), "--format", "json", "--filterpattern", ".*Content Security Policy.*"]
 
-    def said() -> list[tuple[str, str]]:
+    def stated() -> list[tuple[str, str]]:
         ended = subprocess.run([*command, *map(str, written)], capture_output=True, text=True, check=False)
         return [(each["url"], each["message"]) for each in json.loads(ended.stderr)["messages"]]
 
-    found = said()
+    matches = stated()
     # It guesses languages with random numbers, and called a Norwegian page English once.
-    assert found == [] or [each for each in found if each in said()] == []
+    assert matches == [] or [each for each in matches if each in stated()] == []

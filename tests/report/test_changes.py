@@ -48,7 +48,7 @@ def section(page: Page, name: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("since", "said"),
+    ("since", "text"),
     [
         (None, ""),
         ("2026-11-25T14:10:40Z", "First seen in this scan"),
@@ -59,14 +59,14 @@ def section(page: Page, name: str) -> Any:
         ("yesterday", "First seen on yesterday"),
     ],
 )
-def test_how_long_something_is_known(since: str | None, said: str) -> None:
-    assert first_seen(Words(), since, "2026-11-25T14:10:40Z") == said
+def test_how_long_something_is_known(since: str | None, text: str) -> None:
+    assert first_seen(Words(), since, "2026-11-25T14:10:40Z") == text
 
 
 def headline(document: dict[str, Any]) -> str:
-    found = re.search(r'id="changes".*?<h1[^>]*>(.*?)</h1>', render(sample.typed(document), Words()), re.DOTALL)
-    assert found
-    return found[1]
+    match = re.search(r'id="changes".*?<h1[^>]*>(.*?)</h1>', render(sample.typed(document), Words()), re.DOTALL)
+    assert match
+    return match[1]
 
 
 def test_the_headline_says_what_needs_action() -> None:
@@ -106,8 +106,8 @@ def drawn_trend(scans: list[dict[str, Any]]) -> dict[str, Any]:
 
 def columns(path: str) -> list[tuple[float, float, float]]:
     """The middle, the bottom and the top of each column."""
-    found = re.findall(r"M([\d.]+) ([\d.]+)V([\d.]+)h([\d.]+)", path)
-    return [(float(left) + float(width) / 2, float(bottom), float(top)) for left, bottom, top, width in found]
+    matches = re.findall(r"M([\d.]+) ([\d.]+)V([\d.]+)h([\d.]+)", path)
+    return [(float(left) + float(width) / 2, float(bottom), float(top)) for left, bottom, top, width in matches]
 
 
 def bar(drawn: dict[str, Any], severity: str) -> list[tuple[float, float, float]]:
@@ -384,9 +384,9 @@ def test_without_scripts_changes_follow_the_endpoints(reader: Reader, report: Pa
     assert page.locator("#changes button:visible, #changes a.to-card:visible").count() == 0
     page.get_by_text("The trend in numbers").click()
     assert page.locator("#changes tbody tr").count() == 40
-    said = page.locator("#changes").get_by_role("img").first.get_attribute("aria-label") or ""
+    text = page.locator("#changes").get_by_role("img").first.get_attribute("aria-label") or ""
     assert re.fullmatch(
-        r"Open at each scan: \d+ now, between \d+ and \d+ from \d+ October 2026 to 25 November 2026", said
+        r"Open at each scan: \d+ now, between \d+ and \d+ from \d+ October 2026 to 25 November 2026", text
     )
 
 

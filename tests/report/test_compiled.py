@@ -36,11 +36,11 @@ def compiled(tmp_path: Path) -> Iterator[Callable[[], int]]:
     ) as parent:
         assert parent.stdin is not None
         assert parent.stdout is not None
-        asked, said = parent.stdin, parent.stdout
+        asked, output = parent.stdin, parent.stdout
 
         def compiled() -> int:
             asked.write("\n")
-            return int(said.readline())
+            return int(output.readline())
 
         yield compiled
         asked.close()

@@ -27,23 +27,23 @@ def rows(document: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def test_a_row_for_each_exposure_finding_and_gap(document: dict[str, Any]) -> None:
-    found = rows(document)
-    assert tuple(found[0]) == COLUMNS
-    counted = [row["record"] for row in found]
+    matches = rows(document)
+    assert tuple(matches[0]) == COLUMNS
+    counted = [row["record"] for row in matches]
     assert counted.count("exposure") == len(document["exposures"])
     assert counted.count("finding") == len(document["findings"])
     assert counted.count("gap") == len(document["gaps"]) > 0
     prints = {each["fingerprint"] for each in (*document["exposures"], *document["findings"])}
-    assert {row["fingerprint"] for row in found} - {""} == prints
+    assert {row["fingerprint"] for row in matches} - {""} == prints
 
 
 def test_gaps_and_undecided_checks_say_who_accepted_them() -> None:
     document = sample.accepted()
-    found = [row for row in rows(document) if row["waiver_owner"] == "kari"]
-    said = {(row["record"], row["status"]) for row in found}
-    assert said == {("gap", "accepted"), ("finding", "unknown")}
-    assert len(found) == sample.agreed(document) + 1
-    assert all((row["waiver_reason"], row["waiver_expires"]) == ("A preview", "2026-12-31") for row in found)
+    matches = [row for row in rows(document) if row["waiver_owner"] == "kari"]
+    stated = {(row["record"], row["status"]) for row in matches}
+    assert stated == {("gap", "accepted"), ("finding", "unknown")}
+    assert len(matches) == sample.agreed(document) + 1
+    assert all((row["waiver_reason"], row["waiver_expires"]) == ("A preview", "2026-12-31") for row in matches)
 
 
 def test_what_is_undecided_has_no_severity_but_what_it_may_be(document: dict[str, Any]) -> None:
@@ -87,9 +87,9 @@ def test_the_same_document_gives_the_same_bytes(document: dict[str, Any]) -> Non
 
 
 def test_a_long_text_is_cut_before_a_spreadsheet_would_split_it() -> None:
-    found = cell("x" * 40_000)
-    assert len(found) == LONGEST
-    assert found.endswith(" [cut]")
+    value = cell("x" * 40_000)
+    assert len(value) == LONGEST
+    assert value.endswith(" [cut]")
 
 
 hostile = st.text(st.sampled_from([*SIGNS, *" \"'`;,|%\n\x00\u202e\ufeff\u2212", "a", "\u00e5"]), max_size=12)

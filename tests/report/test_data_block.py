@@ -51,19 +51,19 @@ def unpacked(text: bytes) -> Any:
     """Return the block with its columns in their places."""
     head, _, numbers = gzip.decompress(base64.b64decode(text)).partition(b"\n")
 
-    def column(place: dict[str, int]) -> list[int]:
-        made = array({1: "b", 2: "h", 4: "i"}[place["bytes"]])
-        made.frombytes(numbers[place["at"] : place["at"] + place["length"] * place["bytes"]])
-        return list(accumulate(made)) if "differences" in place else made.tolist()
+    def column(span: dict[str, int]) -> list[int]:
+        made = array({1: "b", 2: "h", 4: "i"}[span["bytes"]])
+        made.frombytes(numbers[span["at"] : span["at"] + span["length"] * span["bytes"]])
+        return list(accumulate(made)) if "differences" in span else made.tolist()
 
-    def placed(found: dict[str, Any]) -> Any:
-        if found.keys() == {"at", "length", "ends"}:
-            text = numbers[found["at"] : found["at"] + found["length"]].decode().encode("utf-16-le")
-            ends = [0, *accumulate(2 * each for each in found["ends"])]
+    def stored(document: dict[str, Any]) -> Any:
+        if document.keys() == {"at", "length", "ends"}:
+            text = numbers[document["at"] : document["at"] + document["length"]].decode().encode("utf-16-le")
+            ends = [0, *accumulate(2 * each for each in document["ends"])]
             return [text[start:end].decode("utf-16-le") for start, end in pairwise(ends)]
-        return column(found) if found.keys() - {"differences"} == {"at", "length", "bytes"} else found
+        return column(document) if document.keys() - {"differences"} == {"at", "length", "bytes"} else document
 
-    return json.loads(head, object_hook=placed)
+    return json.loads(head, object_hook=stored)
 
 
 def opened(document: dict[str, Any]) -> tuple[Opened, list[Any], list[Any]]:
@@ -81,12 +81,12 @@ def check(document: dict[str, Any]) -> None:
         ("findings", findings, ("message",), ("evidence", "endpoints", "fix")),
     ):
         for at, item in enumerate(items):
-            place = block.column(table, "resource", at)
-            assert block.id(place).lower() == item["resource"].lower()
+            column = block.column(table, "resource", at)
+            assert block.id(column).lower() == item["resource"].lower()
             for name in texts:
-                assert block.expand(block.column(table, name, at), place) == (item.get(name) or "")
+                assert block.expand(block.column(table, name, at), column) == (item.get(name) or "")
             for name in data:
-                text = block.expand(block.column(table, name, at), place)
+                text = block.expand(block.column(table, name, at), column)
                 assert (json.loads(text) if text else []) == msgspec.to_builtins(item.get(name) or [])
 
 
@@ -126,13 +126,15 @@ def test_passed_and_not_applicable_are_lists_of_indexes() -> None:
     document = sample.document(300)
     block, _, _ = opened(document)
     passed = {
-        (block.id(at), block.block["rules"][rule]["id"]) for rule, places in block.block["passed"] for at in places
+        (block.id(at), block.block["rules"][rule]["id"])
+        for rule, positions in block.block["passed"]
+        for at in positions
     }
     assert passed == {(id, rule) for id, rules in document["passed"].items() for rule in rules}
     reasons = {
         (block.id(at), block.block["rules"][rule]["id"], block.expand(why, at))
-        for rule, places, whys in block.block["notApplicable"]
-        for at, why in zip(places, whys, strict=True)
+        for rule, positions, whys in block.block["notApplicable"]
+        for at, why in zip(positions, whys, strict=True)
     }
     assert reasons == {
         (id, rule, why) for id, rules in document["not_applicable"].items() for rule, why in rules.items()

@@ -143,8 +143,8 @@ def test_the_numbers_of_both_files_stand_side_by_side(reader: Reader, file: Path
     rows = [re.split(r"\s+", text.strip()) for text in opened.locator(".severities tbody tr").all_inner_texts()]
     assert rows == [["High", "1,204", "1,198", "\u22126"], ["Low", "2", "0", "\u22122"]]
     cells = opened.locator(".matrix .cell:not(.empty)").all_inner_texts()
-    said = [re.sub(r"\s+", " ", text).strip() for text in cells]
-    assert said == ["1,204 Before → 1,198 High", "2 Before → 0 none left", "7 Before → 0 none left"]
+    texts = [re.sub(r"\s+", " ", text).strip() for text in cells]
+    assert texts == ["1,204 Before → 1,198 High", "2 Before → 0 none left", "7 Before → 0 none left"]
     assert "1,206 before, 1,198 after" in opened.locator("#h-severities").inner_text()
     assert "Two locks" not in page(DiffDocument(old=side("a"), newer=side("b"), same=3))
 

@@ -175,9 +175,9 @@ def test_what_is_asked_early_waits_and_is_answered(
     release(held)
     expect(held.locator("#main")).to_have_attribute("aria-busy", "false")
     assert held.locator("#toast").inner_text() == ""
-    said = [held.locator(".status").inner_text(), *held.locator(f"{ROWS} .open-row").all_inner_texts()]
+    texts = [held.locator(".status").inner_text(), *held.locator(f"{ROWS} .open-row").all_inner_texts()]
     asked = reader.open(large, "#findings?" + query)
-    assert [asked.locator(".status").inner_text(), *asked.locator(f"{ROWS} .open-row").all_inner_texts()] == said
+    assert [asked.locator(".status").inner_text(), *asked.locator(f"{ROWS} .open-row").all_inner_texts()] == texts
 
 
 def test_who_goes_back_before_it_is_answered_keeps_the_page(held: Page) -> None:

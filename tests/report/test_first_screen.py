@@ -61,8 +61,8 @@ def test_the_severity_bar_counts_what_its_links_show(reader: Reader, report: Pat
 def test_the_bar_is_full_and_each_part_is_seen(open_counts: dict[str, int]) -> None:
     bar = severity_bar(Counts(open=Counter(open_counts)), Words())
     assert bar["total"] == sum(open_counts.values())
-    assert all(part["width"] >= 14 for part in bar["parts"])
-    ends = [part["x"] + part["width"] for part in bar["parts"]]
+    assert all(segment["width"] >= 14 for segment in bar["parts"])
+    ends = [segment["x"] + segment["width"] for segment in bar["parts"]]
     assert all(950 < end <= 1000 for end in ends[-1:])
 
 
@@ -70,14 +70,14 @@ def test_exposure_by_subscription_counts_and_filters(reader: Reader, report: Pat
     page = reader.open(report)
     rows = page.locator(".by-subscription tbody tr")
     exposures = [row for row in document["exposures"] if row["state"] == "open" and row["severity"]]
-    found: Counter[str] = Counter(sample.SUBSCRIPTIONS[row["resource"].split("/")[2]] for row in exposures)
-    assert rows.count() == len(found)
+    result: Counter[str] = Counter(sample.SUBSCRIPTIONS[row["resource"].split("/")[2]] for row in exposures)
+    assert rows.count() == len(result)
     for at in range(rows.count()):
         name = rows.nth(at).get_by_role("link").inner_text()
         numbers = [int(text.replace(",", "")) for text in rows.nth(at).locator("td").all_inner_texts()]
-        assert sum(numbers) == found[name]
+        assert sum(numbers) == result[name]
         rows.nth(at).get_by_role("link").click()
-        expect(page.locator("#h-endpoints small")).to_have_text(re.compile(f"^{found[name]} endpoints?: .*{name}"))
+        expect(page.locator("#h-endpoints small")).to_have_text(re.compile(f"^{result[name]} endpoints?: .*{name}"))
 
 
 def test_subscriptions_of_one_name_and_with_spaces_are_filtered_apart() -> None:
@@ -87,8 +87,8 @@ def test_subscriptions_of_one_name_and_with_spaces_are_filtered_apart() -> None:
     made, opened = sample.typed(document), OpenBySubscription()
     for row in made.exposures:
         opened.add(row)
-    found = by_subscription(made, Words(), opened)
-    queries = [unquote_plus(row["href"].partition("q=")[2]) for row in found["rows"]]
+    result = by_subscription(made, Words(), opened)
+    queries = [unquote_plus(row["href"].partition("q=")[2]) for row in result["rows"]]
     ids = [f"status:open sub:={key}" for key in list(sample.SUBSCRIPTIONS)[:2]]
     assert sorted(queries) == sorted(['status:open sub:"=with, a comma"', *ids])
 

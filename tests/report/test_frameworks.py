@@ -45,9 +45,9 @@ def made() -> dict[str, Any]:
 
 
 def number(text: str) -> int:
-    found = re.search(r"[\d,]+", text)
-    assert found is not None
-    return int(found[0].replace(",", ""))
+    match = re.search(r"[\d,]+", text)
+    assert match is not None
+    return int(match[0].replace(",", ""))
 
 
 def test_a_document_in_another_order_is_shown_in_that_of_every_list(

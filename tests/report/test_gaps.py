@@ -70,16 +70,16 @@ def test_gaps_are_merged_by_action_and_scope_and_count_their_checks() -> None:
             "rules_off": [],
         },
     }
-    found = gather(document)
-    first, second = found.groups
+    not_assessed = gather(document)
+    first, second = not_assessed.groups
     assert (first.what, first.checks, first.worst, first.scope) == ("containers of 2 resources", 2, "critical", "prod")
     assert (second.action, second.missing_permission, second.checks) == ("Timeout", False, 0)
-    assert (found.unexplained, found.unexplained_worst) == (1, "low")
+    assert (not_assessed.unexplained, not_assessed.unexplained_worst) == (1, "low")
     assert first.query == f"status:unknown gap:{ACTION} sub:s1"
 
 
 @pytest.mark.parametrize(
-    ("urls", "said"),
+    ("urls", "text"),
     [
         ([A], "containers of a"),
         ([A, B], "containers of 2 resources"),
@@ -90,8 +90,8 @@ def test_gaps_are_merged_by_action_and_scope_and_count_their_checks() -> None:
         ([SUB], "resources in prod that are not visible to this identity"),
     ],
 )
-def test_what_was_not_read(urls: list[str], said: str) -> None:
-    assert describe(urls, "prod", Words()) == said
+def test_what_was_not_read(urls: list[str], text: str) -> None:
+    assert describe(urls, "prod", Words()) == text
 
 
 def test_the_role_holds_just_the_missing_actions() -> None:
@@ -134,8 +134,8 @@ def test_what_no_role_cures_is_scanned_again() -> None:
 
 
 def test_an_accepted_gap_asks_for_no_role() -> None:
-    found = gather({"gaps": [gap(A, accepted=True)], "findings": []})
-    assert (found.missing_permission, found.other_errors, len(found.groups)) == ([], [], 1)
+    not_assessed = gather({"gaps": [gap(A, accepted=True)], "findings": []})
+    assert (not_assessed.missing_permission, not_assessed.other_errors, len(not_assessed.groups)) == ([], [], 1)
 
 
 WAIVER = {"reason": "A preview", "owner": "kari", "expires": "2026-12-31"}
@@ -144,20 +144,20 @@ WAIVER = {"reason": "A preview", "owner": "kari", "expires": "2026-12-31"}
 def test_gaps_that_others_accepted_stand_apart_with_who_and_why() -> None:
     theirs = {**WAIVER, "owner": "ola", "ticket": "OPS-7"}
     gaps = [gap(A, accepted=True, waiver=WAIVER), gap(B, accepted=True, waiver=theirs), gap(SUB, accepted=True)]
-    found = gather({"gaps": gaps, "findings": [{**undecided(A), "waiver": WAIVER}]})
-    assert {entry.accepted_by: entry.urls for entry in found.groups} == {
+    not_assessed = gather({"gaps": gaps, "findings": [{**undecided(A), "waiver": WAIVER}]})
+    assert {entry.accepted_by: entry.urls for entry in not_assessed.groups} == {
         "accepted by kari until 2026-12-31: A preview": [A],
         "accepted by ola until 2026-12-31: A preview [OPS-7]": [B],
         "accepted": [SUB],
     }
-    assert (found.unexplained, found.accepted) == (0, [])
+    assert (not_assessed.unexplained, not_assessed.accepted) == (0, [])
 
 
 def test_accepted_checks_that_no_gap_explains_are_not_counted_with_the_others() -> None:
     rows = [{**undecided(severity=each), "waiver": WAIVER} for each in ("low", "critical")]
-    found = gather({"gaps": [], "findings": [*rows, undecided(severity="high")]})
-    assert (found.unexplained, found.unexplained_worst) == (1, "high")
-    [group] = found.accepted
+    not_assessed = gather({"gaps": [], "findings": [*rows, undecided(severity="high")]})
+    assert (not_assessed.unexplained, not_assessed.unexplained_worst) == (1, "high")
+    [group] = not_assessed.accepted
     assert group.waiver == msgspec.convert(WAIVER, WaiverRow)
     assert (group.worst, group.checks) == ("critical", [("storage-x", STORAGE + "/a")] * 2)
 
@@ -169,7 +169,7 @@ def test_an_action_that_yields_secrets_says_so() -> None:
 
 def test_no_check_is_lost() -> None:
     document = sample.document(2000)
-    found = gather(document)
+    not_assessed = gather(document)
     unknown = [f for f in document["findings"] if f["status"] == "unknown"]
-    assert sum(entry.checks for entry in found.groups) + found.unexplained >= len(unknown)
-    assert found.unexplained == sum(not f["gaps"] for f in unknown)
+    assert sum(entry.checks for entry in not_assessed.groups) + not_assessed.unexplained >= len(unknown)
+    assert not_assessed.unexplained == sum(not f["gaps"] for f in unknown)

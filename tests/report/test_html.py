@@ -94,12 +94,12 @@ def test_hostile_names_are_text(page: str, name: str) -> None:
 
 
 def test_no_command_is_offered_for_a_name_with_invisible_characters(document: dict[str, Any]) -> None:
-    place = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a\u202eb"
+    id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a\u202eb"
     worst = dict(document["exposures"][0]) | {
-        "resource": place,
+        "resource": id,
         "severity": "critical",
         "state": "open",
-        "fix": {"commands": [f"az storage --ids '{place}'"]},
+        "fix": {"commands": [f"az storage --ids '{id}'"]},
     }
     text = static(render(sample.typed(document | {"exposures": [worst]}), Words()))
     assert "No command is shown because the name contains invisible characters." in text
@@ -138,8 +138,8 @@ def test_a_broken_pair_of_surrogates_does_not_stop_the_report(tmp_path: Path) ->
 def test_not_read_says_who_accepted_what_and_until_when() -> None:
     document = sample.accepted()
     document["gaps"][0]["waiver"]["reason"] = "<b>A preview</b>"
-    said = static(render(sample.typed(document), Words()))
-    view = said[said.index('id="not-assessed"') :]
+    text = static(render(sample.typed(document), Words()))
+    view = text[text.index('id="not-assessed"') :]
     assert "<b><bdi>accepted by kari until 2026-12-31: &lt;b&gt;A preview&lt;/b&gt;</bdi></b>" in view
     assert view.count("accepted by kari until 2026-12-31") >= 2
 
@@ -151,8 +151,8 @@ def test_beyond_a_hundred_groups_of_failed_reads_one_permission_is_one_line_with
 
     actions = [f"Microsoft.Storage/{name}/read" for name in ("a", "b")]
     document = sample.empty() | {"gaps": [gap(number, action) for number in range(150) for action in actions]}
-    said = static(render(sample.typed(document), Words()))
-    view = said[said.index('id="not-assessed"') :]
+    text = static(render(sample.typed(document), Words()))
+    view = text[text.index('id="not-assessed"') :]
     rest = view[view.index('<details class="gaps-rest">') : view.index("</details>")]
     assert "100 of 300 groups are shown above" in rest
     assert rest.count("<li>") <= 2

@@ -26,25 +26,25 @@ def outcome(case: Any) -> type | None:
 
 
 def test_each_status_has_its_outcome(document: dict[str, Any]) -> None:
-    found = cases(document)
-    outcomes = [outcome(case) for case in found]
+    matches = cases(document)
+    outcomes = [outcome(case) for case in matches]
     statuses = [row["status"] for row in document["findings"]]
     refused = sum(not gap.get("accepted") for gap in document["gaps"])
     assert outcomes.count(Failure) == statuses.count("fail") > 0
     assert outcomes.count(Error) == statuses.count("unknown") + statuses.count("error") + refused > 0
     assert outcomes.count(None) == sum(len(rules) for rules in document["passed"].values())
-    waived = [case for case in found if outcome(case) is Skipped]
+    waived = [case for case in matches if outcome(case) is Skipped]
     assert len(waived) == statuses.count("waived") + len(document["gaps"]) - refused > 0
     assert all("accepted by " in case.result[0].message for case in waived)
 
 
 def test_what_is_undecided_and_accepted_is_skipped_and_says_so() -> None:
     document = sample.accepted()
-    found = [case for case in cases(document) if outcome(case) is Skipped]
-    said = [case.result[0].message for case in found]
+    matches = [case for case in cases(document) if outcome(case) is Skipped]
+    stated = [case.result[0].message for case in matches]
     who = "accepted by kari until 2026-12-31: A preview"
-    assert said.count(f"Inconclusive, not passed; {who}") == sample.agreed(document) > 1
-    assert said.count(who) == 1, "the gap"
+    assert stated.count(f"Inconclusive, not passed; {who}") == sample.agreed(document) > 1
+    assert stated.count(who) == 1, "the gap"
 
 
 def test_counts_of_suites_are_those_of_their_tests(document: dict[str, Any]) -> None:
@@ -68,8 +68,8 @@ def test_tests_that_are_sorted_in_a_file_give_the_same_bytes(
 def test_suites_of_ids_with_control_characters_hold_their_own_tests(document: dict[str, Any]) -> None:
     ids = ["a", "a\0b", "a\0", "a\1", "a/b", ""]
     rows = [
-        {**row, "resource": f"/subscriptions/{ids[place % len(ids)]}/providers/x/y/{chr(place % 3)}{place}"}
-        for place, row in enumerate(document["findings"])
+        {**row, "resource": f"/subscriptions/{ids[position % len(ids)]}/providers/x/y/{chr(position % 3)}{position}"}
+        for position, row in enumerate(document["findings"])
     ]
     whole = JUnitXml.fromstring(written({**document, "findings": rows}))
     for suite in whole:
@@ -94,10 +94,10 @@ def test_a_subscription_of_which_nothing_was_read_does_not_look_tested() -> None
 
 def test_with_history_a_failure_says_since_when() -> None:
     document = sample.with_history(60)
-    said = [each.text or "" for each in ET.fromstring(written(document)).iter("failure")]
+    texts = [each.text or "" for each in ET.fromstring(written(document)).iter("failure")]
     failed = [row for row in document["findings"] if row["status"] == "fail"]
-    assert sum("new since the previous scan" in text for text in said) == sum(row["new"] for row in failed) > 0
-    assert sum("first seen: 2026-10-22T02:00:03Z" in text for text in said) == sum(not row["new"] for row in failed)
+    assert sum("new since the previous scan" in text for text in texts) == sum(row["new"] for row in failed) > 0
+    assert sum("first seen: 2026-10-22T02:00:03Z" in text for text in texts) == sum(not row["new"] for row in failed)
 
 
 def test_hostile_text_is_text() -> None:
@@ -106,9 +106,9 @@ def test_hostile_text_is_text() -> None:
     row = next(row for row in document["findings"] if row["status"] == "fail")
     row |= {"message": nasty, "fix": {"commands": [nasty]}, "endpoints": [nasty]}
     tree = ET.fromstring(written(document))
-    said = [each.get("message") for each in tree.iter("failure")]
-    assert "]]><failure/>[U+0000][U+001B][31m[U+202E][U+FFFE][U+D800]\"'&amp;<!--" in said
-    assert len(said) == sum(row["status"] == "fail" for row in document["findings"])
+    texts = [each.get("message") for each in tree.iter("failure")]
+    assert "]]><failure/>[U+0000][U+001B][31m[U+202E][U+FFFE][U+D800]\"'&amp;<!--" in texts
+    assert len(texts) == sum(row["status"] == "fail" for row in document["findings"])
 
 
 def test_the_same_document_gives_the_same_bytes(document: dict[str, Any]) -> None:

@@ -89,8 +89,8 @@ def test_it_is_printed_alone_with_its_drawing(reader: Reader, make: Make) -> Non
 
 def test_keys_are_ordered_with_the_worst_first() -> None:
     document = sample.typed(made())
-    found = ordered(document.keys)
-    assert [worst(row) for row in found] == ["high", "high", "high", "unknown", "unknown", "", ""]
-    assert found[-1].holder == "platform"
-    assert sum(len(resources(row)) for row in found) == len(document.resources)
+    rows = ordered(document.keys)
+    assert [worst(row) for row in rows] == ["high", "high", "high", "unknown", "unknown", "", ""]
+    assert rows[-1].holder == "platform"
+    assert sum(len(resources(row)) for row in rows) == len(document.resources)
     assert sentence(document).endswith("it is not known.")

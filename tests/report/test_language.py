@@ -177,9 +177,9 @@ def without_texts(document: Any) -> Any:
 
 def test_ids_statuses_and_values_of_properties_stay() -> None:
     document = sample.typed(sample.with_history(200))
-    found = localized(document, Words("nb"))
-    rows = {name: list(getattr(found, name)) for name in ("findings", "exposures")}
-    whole = msgspec.structs.replace(found, **rows, not_applicable=dict(found.not_applicable))
+    result = localized(document, Words("nb"))
+    rows = {name: list(getattr(result, name)) for name in ("findings", "exposures")}
+    whole = msgspec.structs.replace(result, **rows, not_applicable=dict(result.not_applicable))
     assert without_texts(msgspec.to_builtins(whole, enc_hook=message_text)) == without_texts(
         msgspec.to_builtins(document, enc_hook=message_text)
     )
@@ -203,8 +203,8 @@ def test_a_hostile_name_in_a_translated_text_is_escaped() -> None:
 
 
 def test_braces_in_a_name_are_never_filled() -> None:
-    said = Words()("summary.accepted_until", None, owner="{reason}", date="{owner}", reason="{n}")
-    assert said == "accepted by {reason} until {owner}: {n}"
+    text = Words()("summary.accepted_until", None, owner="{reason}", date="{owner}", reason="{n}")
+    assert text == "accepted by {reason} until {owner}: {n}"
 
 
 def test_a_notice_is_in_the_language_of_the_report() -> None:

@@ -78,8 +78,8 @@ def nodes(page: Page) -> list[tuple[str, str]]:
         return [...document.querySelectorAll('#map-picture .map-row')].map((row) =>
             [row.querySelector('[data-node]').getAttribute('aria-label'), row.querySelector('a').getAttribute('href')]);
     }"""
-    found: list[tuple[str, str]] = page.evaluate(script)
-    return found
+    result: list[tuple[str, str]] = page.evaluate(script)
+    return result
 
 
 def count_of(label: str) -> int:
@@ -108,15 +108,15 @@ def test_the_numbers_add_up_to_the_matrix(reader: Reader, make: Make) -> None:
 
 def test_each_node_leads_to_the_endpoints_that_it_counts(reader: Reader, make: Make) -> None:
     page = reader.open(make(with_entries()), "#map")
-    found = nodes(page)
-    assert len(found) > 60
+    matches = nodes(page)
+    assert len(matches) > 60
     script = """(links) => links.map((link) => {
         history.replaceState(null, "", link);
         dispatchEvent(new HashChangeEvent("hashchange"));
         return document.querySelector("#h-endpoints small").textContent;
     })"""
-    shown = page.evaluate(script, [link for _, link in found])
-    for (label, link), text in zip(found, shown, strict=True):
+    shown = page.evaluate(script, [link for _, link in matches])
+    for (label, link), text in zip(matches, shown, strict=True):
         assert text.split(" ")[0] == str(count_of(label)), link
 
 
@@ -135,10 +135,10 @@ def test_the_number_on_an_edge_is_that_of_its_endpoints(reader: Reader, make: Ma
             return [said, document.querySelector('#h-endpoints small').textContent];
         });
     }"""
-    found = page.evaluate(script)
-    assert len(found) > 60
-    for said, shown in found:
-        assert shown.split(" ")[0] == str(count_of(said.rpartition(":")[0] + ": x")), said
+    document = page.evaluate(script)
+    assert len(document) > 60
+    for stated, shown in document:
+        assert shown.split(" ")[0] == str(count_of(stated.rpartition(":")[0] + ": x")), stated
 
 
 def test_what_is_pointed_at_has_its_own_edges(reader: Reader, make: Make) -> None:

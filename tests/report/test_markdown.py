@@ -46,20 +46,20 @@ def tags(markdown: str) -> set[str]:
 
 @pytest.mark.parametrize("nasty", NASTY)
 def test_foreign_text_is_one_code_span(nasty: str) -> None:
-    found = tree(f"- x {code(nasty)}: y")
-    [span] = found.iter("code")
+    document = tree(f"- x {code(nasty)}: y")
+    [span] = document.iter("code")
     assert tags(f"- x {code(nasty)}: y") == {"ul", "li", "code"}
-    assert "".join(found.itertext()).strip().startswith("x ")
+    assert "".join(document.itertext()).strip().startswith("x ")
     assert "\n" not in span.text
 
 
 @pytest.mark.parametrize("nasty", NASTY)
 def test_a_sentence_is_no_markup_and_names_no_one(nasty: str) -> None:
-    found = tree(f"x {text(nasty)} y")
+    document = tree(f"x {text(nasty)} y")
     assert tags(f"x {text(nasty)} y") <= {"p", "code"}
-    assert {span.text for span in found.iter("code")} <= {"@", "#"}
-    loose = "".join(found.itertext())
-    for span in found.iter("code"):
+    assert {span.text for span in document.iter("code")} <= {"@", "#"}
+    loose = "".join(document.itertext())
+    for span in document.iter("code"):
         loose = loose.replace(str(span.text), "")
     assert not re.search(r"[@#]\w", loose)
 
@@ -129,7 +129,7 @@ def test_findings_of_severity_info_are_one_line_a_type() -> None:
 def test_changes_are_reported_with_counts_and_capped() -> None:
     document = sample.document(60)
     rows = [row for row in document["exposures"] if row["state"] == "open" and row["severity"]] * 5
-    document["exposures"] = [dict(row, new=place < CHANGES + 5) for place, row in enumerate(rows)]
+    document["exposures"] = [dict(row, new=position < CHANGES + 5) for position, row in enumerate(rows)]
     for row in document["findings"]:
         row["new"] = row["category"] in ("network", "authentication", "anonymous-access")
     item = {
@@ -184,6 +184,6 @@ def test_the_same_document_gives_the_same_bytes(document: dict[str, Any]) -> Non
 def test_what_is_accepted_says_by_whom_and_until_when() -> None:
     document = sample.accepted()
     document["gaps"] = document["gaps"][:3]
-    said = "".join(tree(written(document)).itertext())
-    assert said.count("accepted by kari until 2026-12-31: A preview") == 2
-    assert "checks inconclusive for another reason; accepted by kari" in said
+    message = "".join(tree(written(document)).itertext())
+    assert message.count("accepted by kari until 2026-12-31: A preview") == 2
+    assert "checks inconclusive for another reason; accepted by kari" in message

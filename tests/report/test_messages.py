@@ -39,8 +39,8 @@ def rows_of_examples() -> Iterator[tuple[str, msgspec.Struct]]:
     """Yield each row that the evaluation makes of an example, with what its texts are made of."""
     every = [*examples.cases(), *(case for rule in examples.all_rules() for case in examples.of_rule(rule))]
     for case in every:
-        found = examples.evaluation(case).evaluate(examples.bundle(case))
-        for row in all_with_texts([*found.exposures, *found.findings, *found.places], {}):
+        bundle_result = examples.evaluation(case).evaluate(examples.bundle(case))
+        for row in all_with_texts([*bundle_result.exposures, *bundle_result.findings, *bundle_result.places], {}):
             yield f"{case.file}: {case.name}", row
 
 
@@ -81,7 +81,7 @@ MANY = plural("{count} port", "{count} ports", count=1204)
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "text"),
     [
         (Message("no network"), "ingen nettverk"),
         (Message("no {what}", what=Message("replica")), "ingen replika"),
@@ -96,8 +96,8 @@ MANY = plural("{count} port", "{count} ports", count=1204)
         (name("no network"), "no network"),
     ],
 )
-def test_a_message_is_in_the_language_as_a_whole_or_not_at_all(message: Message, said: str) -> None:
-    assert in_words(message, NORWEGIAN) == said
+def test_a_message_is_in_the_language_as_a_whole_or_not_at_all(message: Message, text: str) -> None:
+    assert in_words(message, NORWEGIAN) == text
     assert in_words(message, Words()) is message
 
 
@@ -171,7 +171,7 @@ def test_a_title_that_a_history_keeps_is_a_message_again() -> None:
 
 def test_reasons_have_their_data() -> None:
     templates: dict[str, str] = {}
-    found = reasons_of({"a": Message("no {what}", what=Message("replica")), "b": "plain"}, templates)
-    assert found == {"a": [ID, [template_id("replica")]]}
+    result = reasons_of({"a": Message("no {what}", what=Message("replica")), "b": "plain"}, templates)
+    assert result == {"a": [ID, [template_id("replica")]]}
     assert templates == {ID: "no {what}", template_id("replica"): "replica"}
     assert data_of(MANY, {}) == [template_id("{count} ports"), 1204]

@@ -33,15 +33,15 @@ _FIELD = re.compile(r"\{\w+\}")
 
 def english() -> list[str]:
     """Return every text of the catalogues with at least three words in a row, where the translation differs."""
-    found = set()
+    matches = set()
     for name in (WORDS, RULES, MESSAGES):
         path = content("locale") / "nb" / "LC_MESSAGES" / f"{name}.po"
         for each in read_po(BytesIO(path.read_bytes()), locale="nb"):
             for text in [each.id] if isinstance(each.id, str) else each.id:
                 whole = "".join([each.string] if isinstance(each.string, str) else each.string or ())
                 pieces = (piece.strip(" ,;:.()") for piece in _FIELD.split(text))
-                found |= {piece for piece in pieces if piece.count(" ") >= 2 and whole and piece not in whole}
-    return sorted(found)
+                matches |= {piece for piece in pieces if piece.count(" ") >= 2 and whole and piece not in whole}
+    return sorted(matches)
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +80,17 @@ class _Visible(HTMLParser):
         self.found += [] if self._hidden else [" ".join(data.split())]
 
 
-def left_in(said: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+def left_in(stated: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return each text of the catalogues that is in a text, with its path; found by its first three words."""
     begins: dict[tuple[str, ...], list[str]] = {}
     for each in english():
         begins.setdefault(tuple(each.split(" ")[:3]), []).append(each)
-    found = set()
-    for path, text in set(said):
+    result = set()
+    for path, text in set(stated):
         words = text.split(" ")
         for begin in zip(words, words[1:], words[2:], strict=False):
-            found |= {(path, each) for each in begins.get(begin, ()) if each in text}
-    return found
+            result |= {(path, each) for each in begins.get(begin, ()) if each in text}
+    return result
 
 
 def test_no_english_text_of_ours_is_in_the_document(demo: Document) -> None:
@@ -104,9 +104,9 @@ def test_no_english_text_of_ours_is_in_the_document(demo: Document) -> None:
         "not_applicable": [dict(each) for each in shown.not_applicable.values()],
         "coverage": shown.coverage,
     }
-    said = texts(msgspec.to_builtins(values, enc_hook=message_text), "")
+    stated = texts(msgspec.to_builtins(values, enc_hook=message_text), "")
     # The portal's own labels stay as they are, also where a step is a path in it.
-    ours = (pair for pair in said if not KEPT.search(pair[0]) and " > " not in pair[1])
+    ours = (pair for pair in stated if not KEPT.search(pair[0]) and " > " not in pair[1])
     assert left_in(ours) == set()
 
 

@@ -123,8 +123,8 @@ def documents(draw: st.DrawFn) -> Document:
     ]
     rows: list[dict[str, Any]] = draw(st.lists(exposures(), max_size=15))
     checks: list[dict[str, Any]] = draw(st.lists(findings(), max_size=15))
-    for place, row in enumerate([*rows, *checks]):
-        row["fingerprint"] = f"{place:016x}"
+    for shown_in, row in enumerate([*rows, *checks]):
+        row["fingerprint"] = f"{shown_in:016x}"
     made |= {
         "exposures": rows,
         "findings": checks,
@@ -211,25 +211,25 @@ def test_every_output_shows_the_numbers_of_the_rows(url: str, made: Document) ->
 @given(made=documents())
 def test_the_numbers_add_up(made: Document) -> None:
     counts = count(made)
-    found = counts.numbers()
-    assert sum(found.states.values()) == found.endpoints
-    assert sum(found.severities.values()) == found.states["open"]
-    rest = sum(number for state, number in found.states.items() if state != "open")
-    assert sum(found.severities.values()) + rest == found.endpoints
+    numbers_row = counts.numbers()
+    assert sum(numbers_row.states.values()) == numbers_row.endpoints
+    assert sum(numbers_row.severities.values()) == numbers_row.states["open"]
+    rest = sum(number for state, number in numbers_row.states.items() if state != "open")
+    assert sum(numbers_row.severities.values()) + rest == numbers_row.endpoints
     cells = {(cell.row, cell.column): cell for row in matrix(made.exposures) for cell in row}
-    assert sum(cell.count for cell in cells.values()) == found.endpoints
-    assert sum(cell.open for cell in cells.values()) == found.states["open"]
-    assert found.public == cells["anonymous", "internet"].open
-    assert found.public_apps == cells["app_open", "internet"].open
-    assert found.nearly_public == sum(cells["anonymous", column].open for column in ("azure", "wide"))
-    assert found.shared_key_only == sum(cells["shared", column].open for column in numbers.UNTRUSTED)
-    assert sum(cell.worse for cell in cells.values()) == found.not_fully_assessed.total
-    assert found.not_fully_assessed.total == found.states["unknown"] + found.in_part
-    assert found.inconclusive.total == found.checks["unknown"]
-    for each in (found.not_fully_assessed, found.inconclusive):
+    assert sum(cell.count for cell in cells.values()) == numbers_row.endpoints
+    assert sum(cell.open for cell in cells.values()) == numbers_row.states["open"]
+    assert numbers_row.public == cells["anonymous", "internet"].open
+    assert numbers_row.public_apps == cells["app_open", "internet"].open
+    assert numbers_row.nearly_public == sum(cells["anonymous", column].open for column in ("azure", "wide"))
+    assert numbers_row.shared_key_only == sum(cells["shared", column].open for column in numbers.UNTRUSTED)
+    assert sum(cell.worse for cell in cells.values()) == numbers_row.not_fully_assessed.total
+    assert numbers_row.not_fully_assessed.total == numbers_row.states["unknown"] + numbers_row.in_part
+    assert numbers_row.inconclusive.total == numbers_row.checks["unknown"]
+    for each in (numbers_row.not_fully_assessed, numbers_row.inconclusive):
         assert each.missing_permission + each.failed_read + each.no_value == each.total
-    assert tuple(found.checks) == CHECKS
-    assert sum(found.checks.values()) == counts.checks
+    assert tuple(numbers_row.checks) == CHECKS
+    assert sum(numbers_row.checks.values()) == counts.checks
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
@@ -237,17 +237,17 @@ def test_the_numbers_add_up(made: Document) -> None:
 def test_the_headline_names_each_number_that_is_not_0(made: Document) -> None:
     counts = count(made)
     head = headline(counts, made.coverage.scopes, Words(), complete=made.scan.complete)
-    said, found = numbers.in_sentences(str(head)), counts.numbers()
+    stated, numbers_row = numbers.in_sentences(str(head)), counts.numbers()
     named = {
-        "public": found.public,
-        "public apps": found.public_apps,
-        "nearly public": found.nearly_public,
-        "shared key only": found.shared_key_only,
-        "not fully assessed": found.not_fully_assessed.total,
+        "public": numbers_row.public,
+        "public apps": numbers_row.public_apps,
+        "nearly public": numbers_row.nearly_public,
+        "shared key only": numbers_row.shared_key_only,
+        "not fully assessed": numbers_row.not_fully_assessed.total,
     }
-    assert {name: said.get(name, 0) for name in named} == named
-    is_open = found.public or found.public_apps or found.nearly_public
-    missing = found.not_fully_assessed.total or not made.scan.complete
+    assert {name: stated.get(name, 0) for name in named} == named
+    is_open = numbers_row.public or numbers_row.public_apps or numbers_row.nearly_public
+    missing = numbers_row.not_fully_assessed.total or not made.scan.complete
     claims = "no endpoint is publicly accessible" in str(head).lower()
     assert not (claims and (is_open or missing))
 
@@ -255,7 +255,7 @@ def test_the_headline_names_each_number_that_is_not_0(made: Document) -> None:
 def test_the_demo_shows_one_set_of_numbers(demo_folder: Path, tmp_path: Path) -> None:
     document, shown = numbers.demo(demo_folder / "snapshot.jsonl", tmp_path)
     assert numbers.differences(numbers.expected(document), shown) == []
-    for place, least in {
+    for view, least in {
         "log": 15,
         "terminal": 10,
         "CSV": 30,
@@ -264,7 +264,7 @@ def test_the_demo_shows_one_set_of_numbers(demo_folder: Path, tmp_path: Path) ->
         "HTML panel": 3,
         "web hook": 10,
     }.items():
-        assert len(shown[place]) >= least, place
+        assert len(shown[view]) >= least, view
 
 
 def test_a_document_of_an_earlier_version_takes_reasons_from_its_findings() -> None:
@@ -326,9 +326,9 @@ def test_the_time_of_the_scan_is_the_date_in_every_format(started: str) -> None:
     made, later = dated(started, LATER), started == LATER
     page = render(made, Words())
     assert "25 November 2026</title>" in page
-    said = "25 November 2026, 14:10 UTC" + (", evaluated 26 November 2026, 08:30 UTC" if later else "")
-    assert re.search(re.escape(said) + "( ·|<)", page)
-    assert f"{said}; " in numbers.written(write_markdown, made).decode()
+    text = "25 November 2026, 14:10 UTC" + (", evaluated 26 November 2026, 08:30 UTC" if later else "")
+    assert re.search(re.escape(text) + "( ·|<)", page)
+    assert f"{text}; " in numbers.written(write_markdown, made).decode()
     rows = list(csv.DictReader(StringIO(numbers.written(write_csv, made).decode("utf-8-sig"))))
     assert {(row["taken"], row["evaluated"]) for row in rows} == {(TAKEN, LATER if later else "")}
     run = json.loads(numbers.written(write_sarif, made))["runs"][0]["invocations"][0]
@@ -343,4 +343,4 @@ def test_the_time_of_the_scan_is_the_date_in_every_format(started: str) -> None:
     assert sent is not None
     assert sent.scan is not None
     assert (sent.scan.taken, sent.scan.evaluated) == (TAKEN, LATER if later else "")
-    assert said in scan_sentence(sent.scan, Words())
+    assert text in scan_sentence(sent.scan, Words())

@@ -21,18 +21,18 @@ def events(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_every_event_is_valid_by_the_schema(document: dict[str, Any]) -> None:
-    found = events(document)
-    assert [fault for event in found for fault in faults(event, VERSION)] == []
-    for event in found:
+    matches = events(document)
+    assert [fault for event in matches for fault in faults(event, VERSION)] == []
+    for event in matches:
         ComplianceFinding.model_validate(event)
 
 
 def test_an_event_for_each_finding_and_each_failed_read(document: dict[str, Any]) -> None:
-    found = events(document)
-    controls = [event["compliance"]["control"] for event in found]
-    assert len(found) == len(document["findings"]) + len(document["gaps"])
+    matches = events(document)
+    controls = [event["compliance"]["control"] for event in matches]
+    assert len(matches) == len(document["findings"]) + len(document["gaps"])
     assert controls.count(READ) == len(document["gaps"]) > 0
-    assert [event["finding_info"]["uid"] for event in found if event["compliance"]["control"] != READ] == [
+    assert [event["finding_info"]["uid"] for event in matches if event["compliance"]["control"] != READ] == [
         row["fingerprint"] for row in document["findings"]
     ]
 
@@ -77,22 +77,22 @@ def test_any_text_of_azure_gives_one_valid_line(name: str, message: str) -> None
     resource = document["findings"][0]["resource"]
     document["resources"][resource] |= {"name": name, "resource_group": name, "tags": {name: message}}
     document["findings"][0] |= {"message": message, "title": name}
-    found = events(document)
-    assert len(found) == len(document["findings"])
-    assert faults(found[0], VERSION) == []
+    matches = events(document)
+    assert len(matches) == len(document["findings"])
+    assert faults(matches[0], VERSION) == []
 
 
 def test_every_event_says_what_was_not_scanned_and_events_of_its_own_do() -> None:
     document = sample.document(3)
     excluded = {"scope": "/subscriptions/5f1c0f9a-2222-4c1e-9a52-0d2f4b7c1a02", "name": "test-innbygger"}
     document["scan"] |= {"limited": {"groups": ["rg-kart"]}, "excluded": [excluded]}
-    found = events(document)
-    assert [fault for event in found for fault in faults(event, VERSION)] == []
+    matches = events(document)
+    assert [fault for event in matches for fault in faults(event, VERSION)] == []
     limit = "Limited to resource group rg-kart: nothing else was assessed"
-    for event in found:
+    for event in matches:
         ComplianceFinding.model_validate(event)
         assert event["unmapped"]["not_scanned"] == [limit, "1 excluded scope was not scanned: test-innbygger"]
-    own = [event for event in found if event["compliance"]["control"] == SCANNED]
+    own = [event for event in matches if event["compliance"]["control"] == SCANNED]
     assert [event["message"] for event in own] == [limit, "test-innbygger: left out by --exclude"]
     assert {event["compliance"]["status"] for event in own} == {"Not assessed"}
     assert own[1]["resources"][0]["uid"] == excluded["scope"]

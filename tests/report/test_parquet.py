@@ -42,23 +42,23 @@ def table() -> tuple[Document, list[Row]]:
     return document, parquet_rows(written(document))
 
 
-def of(found: list[Row], record: str) -> list[Row]:
-    return [row for row in found if row["record"] == record]
+def of(matches: list[Row], record: str) -> list[Row]:
+    return [row for row in matches if row["record"] == record]
 
 
 def test_a_row_for_each_exposure_finding_resource_and_failed_read(table: tuple[Document, list[Row]]) -> None:
-    document, found = table
-    assert [row["fingerprint"] for row in of(found, "exposure")] == [row.fingerprint for row in document.exposures]
-    assert [row["fingerprint"] for row in of(found, "finding")] == [row.fingerprint for row in document.findings]
-    assert [row["resource"] for row in of(found, "resource")] == list(document.resources)
-    assert [row["resource"] for row in of(found, "gap")] == [row.url for row in document.gaps] != []
+    document, matches = table
+    assert [row["fingerprint"] for row in of(matches, "exposure")] == [row.fingerprint for row in document.exposures]
+    assert [row["fingerprint"] for row in of(matches, "finding")] == [row.fingerprint for row in document.findings]
+    assert [row["resource"] for row in of(matches, "resource")] == list(document.resources)
+    assert [row["resource"] for row in of(matches, "gap")] == [row.url for row in document.gaps] != []
     scopes = {scope.subscription.lower(): scope.view for scope in document.coverage.scopes}
-    assert {row["subscription"]: row["view"] for row in of(found, "subscription")} == scopes
-    (last,) = of(found, "scan")
-    assert last == found[-1]
+    assert {row["subscription"]: row["view"] for row in of(matches, "subscription")} == scopes
+    (last,) = of(matches, "scan")
+    assert last == matches[-1]
     assert (last["complete"], last["subscriptions"]) == (document.scan.complete, list(scopes))
     assert last["rules"] == list(document.rules)
-    assert {(row["scan"], row["tool"], row["taken"]) for row in found} == {
+    assert {(row["scan"], row["tool"], row["taken"]) for row in matches} == {
         (document.scan.id, document.scan.tool, datetime.fromisoformat(document.scan.taken))
     }
 
@@ -67,8 +67,8 @@ def test_the_columns_have_their_types(table: tuple[Document, list[Row]], tmp_pat
     file = tmp_path / "f.parquet"
     file.write_bytes(written(table[0]))
     with duckdb.connect() as database:
-        found = database.execute("DESCRIBE FROM read_parquet(?)", [str(file)]).fetchall()
-    types = {name: kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ") for name, kind, *_ in found}
+        matches = database.execute("DESCRIBE FROM read_parquet(?)", [str(file)]).fetchall()
+    types = {name: kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ") for name, kind, *_ in matches}
     assert types == COLUMNS
     assert list(types) == list(COLUMNS)
 
@@ -81,19 +81,19 @@ def test_the_page_about_formats_describes_each_column() -> None:
 
 
 def test_cells_are_those_of_the_document(table: tuple[Document, list[Row]]) -> None:
-    document, found = table
-    for exposure, row in zip(document.exposures, of(found, "exposure"), strict=True):
+    document, matches = table
+    for exposure, row in zip(document.exposures, of(matches, "exposure"), strict=True):
         assert (row["status"], row["severity"], row["worst"]) == (exposure.state, exposure.severity, exposure.worst)
         assert (row["endpoint"], row["reach"], row["message"]) == (exposure.endpoint, exposure.reach, exposure.reason)
         assert row["new"] == (exposure.new if isinstance(exposure.new, bool) else None)
-    for finding, row in zip(document.findings, of(found, "finding"), strict=True):
+    for finding, row in zip(document.findings, of(matches, "finding"), strict=True):
         assert (row["rule"], row["status"], row["message"]) == (finding.rule, finding.status, finding.message)
         assert (row["worst"], row["endpoints"], row["gaps"]) == (finding.severity, finding.endpoints, finding.gaps)
         since = finding.since if isinstance(finding.since, str) else None
         assert row["since"] == (datetime.fromisoformat(since) if since else None)
         expires = finding.waiver.expires if finding.waiver else ""
         assert row["waiver_expires"] == (date.fromisoformat(expires) if expires else None)
-    for id, row in zip(document.resources, of(found, "resource"), strict=True):
+    for id, row in zip(document.resources, of(matches, "resource"), strict=True):
         assert row["tags"] == document.resources[id].tags
         assert (row["passed"], set(row["not_applicable"])) == (
             document.passed.get(id, []),
@@ -102,37 +102,37 @@ def test_cells_are_those_of_the_document(table: tuple[Document, list[Row]]) -> N
 
 
 def test_what_is_inconclusive_is_never_closed_and_says_why(table: tuple[Document, list[Row]]) -> None:
-    document, found = table
-    for row in found:
+    document, matches = table
+    for row in matches:
         if row["status"] in ("unknown", "error"):
             assert row["outcome"] == "inconclusive"
             assert row["cause"] in ("missing permission", "failed read", "no value", "rule crashed")
     numbers = count(document).numbers()
-    causes = [row["cause"] for row in of(found, "finding") if row["status"] == "unknown"]
+    causes = [row["cause"] for row in of(matches, "finding") if row["status"] == "unknown"]
     assert causes.count("missing permission") == numbers.inconclusive.missing_permission
     assert len(causes) == numbers.inconclusive.total > 0
 
 
 def test_the_outcome_of_a_row_is_what_a_comparison_makes_of_it(table: tuple[Document, list[Row]]) -> None:
-    document, found = table
+    document, matches = table
     seen = observe(document, {})
     right: dict[tuple[str, str], str] = {key: item.state for key, item in seen.items.items()}
     right |= {key: "inconclusive" if uncertain else "closed" for key, uncertain in seen.closed.items()}
     right |= dict.fromkeys(seen.inconclusive, "inconclusive")
-    rows = [row for row in found if row["outcome"]]
+    rows = [row for row in matches if row["outcome"]]
     assert {(row["record"], row["fingerprint"]): row["outcome"] for row in rows} == right
     is_counted = {key: item.is_counted for key, item in seen.items.items()}
     assert all(row["counted"] == is_counted.get((row["record"], row["fingerprint"]), row["counted"]) for row in rows)
 
 
 def test_a_resource_says_whether_something_unread_may_hide_an_endpoint(table: tuple[Document, list[Row]]) -> None:
-    document, found = table
+    document, matches = table
     known = observe(document, {}).items
     exposures = {key: item for key, item in known.items() if item.kind == "exposure"}
     # A scan in which none of the endpoints is seen: those of certain resources are fixed.
     later = msgspec.structs.replace(document, exposures=[row for row in document.exposures if row.state == "unknown"])
     now = observe(later, known)
-    types = {row["type"].lower() for row in of(found, "exposure")}
+    types = {row["type"].lower() for row in of(matches, "exposure")}
     subscriptions = {scope.subscription.lower() for scope in document.coverage.scopes}
     changes = compare(exposures, now, ScanCoverage(subscriptions, set(), types), lambda *_: True)
     unread = {row["bundle"]: row["unread"] for row in of(list(rows(later)), "resource")}
@@ -171,17 +171,17 @@ def test_every_text_is_read_as_it_was_written(texts: list[str]) -> None:
     ]
     tags = {text: f"{text}?" for text in texts}
     document.resources = {id: msgspec.structs.replace(document.resources[id], name=texts[0], tags=tags)}
-    found = parquet_rows(written(document))
-    cells = [(row["message"], row["title"], row["endpoints"]) for row in of(found, "finding")]
+    matches = parquet_rows(written(document))
+    cells = [(row["message"], row["title"], row["endpoints"]) for row in of(matches, "finding")]
     assert cells == [(text, f"{text}!", [text, "x"]) for text in texts]
-    assert of(found, "resource")[0]["tags"] == tags
+    assert of(matches, "resource")[0]["tags"] == tags
 
 
 def test_unpaired_surrogates_are_written_out() -> None:
     document = sample.typed(sample.document(2))
     document.findings = [msgspec.structs.replace(document.findings[0], message="a\ud800b", endpoints=["\udfff"])]
-    found = of(parquet_rows(written(document)), "finding")[0]
-    assert (found["message"], found["endpoints"]) == ("a[U+D800]b", ["[U+DFFF]"])
+    result = of(parquet_rows(written(document)), "finding")[0]
+    assert (result["message"], result["endpoints"]) == ("a[U+D800]b", ["[U+DFFF]"])
 
 
 def test_a_row_larger_than_duckdb_takes_by_itself() -> None:
@@ -217,10 +217,10 @@ def test_duckdb_uses_its_folder_alone(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_json_and_parquet_are_built_in() -> None:
     with duckdb.connect() as database:
-        found = database.execute(
+        matches = database.execute(
             "SELECT extension_name, install_mode FROM duckdb_extensions() WHERE loaded ORDER BY 1"
         ).fetchall()
-    assert {("json", "STATICALLY_LINKED"), ("parquet", "STATICALLY_LINKED")} <= set(found)
+    assert {("json", "STATICALLY_LINKED"), ("parquet", "STATICALLY_LINKED")} <= set(matches)
 
 
 def test_without_memory_the_file_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,8 +115,8 @@ def test_it_is_printed_alone(reader: Reader, make: Make) -> None:
 
 def test_places_are_grouped_with_what_may_leave_first() -> None:
     document = sample.typed(made())
-    found = groups(document.places)
-    verdicts = [group.verdict for group in found]
+    matches = groups(document.places)
+    verdicts = [group.verdict for group in matches]
     assert verdicts == sorted(verdicts, key=("may-leave", "unknown", "stays").index)
-    assert sum(len(rows) for group in found for rows in group.rows.values()) == len(document.places)
+    assert sum(len(rows) for group in matches for rows in group.rows.values()) == len(document.places)
     assert sentence(document).startswith(f"{len(document.places)} places: ")

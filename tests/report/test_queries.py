@@ -26,7 +26,7 @@ from tests.terminals import STORAGE, SUB, account, snapshot, twolocks
 
 PAGE = (Path(__file__).parents[2] / "docs" / "queries.md").read_text("utf-8")
 PARQUET = PAGE.partition("\n## Parquet\n")[2].partition("\n## ")[0]
-PARTS = {
+GROUPS = {
     title: re.findall(r"^```sql\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     for title, text in re.findall(r"^### (.*?)\n(.*?)(?=^### |\Z)", PARQUET, re.MULTILINE | re.DOTALL)
 }
@@ -67,17 +67,17 @@ class Scans:
 
     def ask(self, title: str) -> list[Row]:
         """Return the rows of the one query below a heading."""
-        (query,) = PARTS[title]
+        (query,) = GROUPS[title]
         return self.run(query)
 
     def run(self, query: str) -> list[Row]:
         files = f"{self.folder}/*.parquet"
         if self._database is None:
             self._database = duckdb.connect()
-            self._database.execute(PARTS["Views"][0].replace("scans/*.parquet", files))
-        found = self._database.execute(query.replace("scans/*.parquet", files))
-        names = [each[0] for each in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            self._database.execute(GROUPS["Views"][0].replace("scans/*.parquet", files))
+        duck_db_py_connection = self._database.execute(query.replace("scans/*.parquet", files))
+        names = [each[0] for each in duck_db_py_connection.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in duck_db_py_connection.fetchall()]
 
     def keys(self, title: str, **cells: str) -> Keys:
         return keys(row for row in self.ask(title) if all(row[name] == value for name, value in cells.items()))
@@ -91,10 +91,10 @@ def keys(rows: Iterable[Row]) -> Keys:
 
 
 def by(rows: Iterable[Row], cell: str) -> defaultdict[str, Keys]:
-    found = defaultdict[str, Keys](set)
+    result = defaultdict[str, Keys](set)
     for row in rows:
-        found[row[cell]] |= keys([row])
-    return found
+        result[row[cell]] |= keys([row])
+    return result
 
 
 def at(document: Document, number: int, mark: str = "") -> Document:
@@ -105,8 +105,8 @@ def at(document: Document, number: int, mark: str = "") -> Document:
 
 def differences(old: Document, new: Document) -> dict[str, Keys]:
     """Return the lists of `twolocks diff`."""
-    found = difference(old, new, ("old", "new"), RULES)
-    return {name: {(row.kind, row.fingerprint) for row in getattr(found, name)} for name in LISTS}
+    diff_document = difference(old, new, ("old", "new"), RULES)
+    return {name: {(row.kind, row.fingerprint) for row in getattr(diff_document, name)} for name in LISTS}
 
 
 def open_in(document: Document) -> Keys:
@@ -123,18 +123,18 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
     """The scans of an estate that changes from day to day, without a history."""
     folder = tmp_path_factory.mktemp("nights")
     words = ("--fail-on", "never", *accepted(folder))
-    found = []
+    documents = []
     for number, planted in enumerate(NIGHTS, 1):
         options = {"refusals": [REFUSED], **planted.options}
         reported = scheduled_run(planted.estate, "", folder, *words, **options)
-        found.append(at(decode_document(msgspec.json.encode(reported.document)), number))
-    return found
+        documents.append(at(decode_document(msgspec.json.encode(reported.document)), number))
+    return documents
 
 
 def test_each_pair_of_scans_differs_as_in_diff(nights: list[Document], tmp_path: Path) -> None:
     seen = Counter[str]()
-    for place, (old, new) in enumerate(pairwise(nights)):
-        scans = Scans(tmp_path / str(place)).add(old, new)
+    for position, (old, new) in enumerate(pairwise(nights)):
+        scans = Scans(tmp_path / str(position)).add(old, new)
         gone, standing = by(scans.ask(GONE), "why"), by(scans.run("FROM standing"), "state")
         lists = differences(old, new)
         assert scans.keys(NEW) == lists["new"]
@@ -380,5 +380,5 @@ def test_a_history_says_since_when(tmp_path: Path) -> None:
 
 
 def test_the_page_names_each_query() -> None:
-    assert list(PARTS) == ["Views", NEW, GONE, OWNERS, REGIONS, OLDEST, TREND, MANY, UNREAD, "Limits"]
-    assert {title: len(blocks) for title, blocks in PARTS.items()} == {**dict.fromkeys(PARTS, 1), "Limits": 0}
+    assert list(GROUPS) == ["Views", NEW, GONE, OWNERS, REGIONS, OLDEST, TREND, MANY, UNREAD, "Limits"]
+    assert {title: len(blocks) for title, blocks in GROUPS.items()} == {**dict.fromkeys(GROUPS, 1), "Limits": 0}

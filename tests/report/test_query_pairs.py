@@ -97,8 +97,8 @@ def not_covered(old: Document, late: Document) -> set[tuple[str, str]]:
     if late.scan.excluded:
         return open_in(old)
     types = endpoint_types(late, RULES)
-    found = {("exposure", row.fingerprint) for row in old.exposures if type_of(row.resource).lower() not in types}
-    return found | {("finding", row.fingerprint) for row in old.findings if row.rule not in late.rules}
+    matches = {("exposure", row.fingerprint) for row in old.exposures if type_of(row.resource).lower() not in types}
+    return matches | {("finding", row.fingerprint) for row in old.findings if row.rule not in late.rules}
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
@@ -131,7 +131,7 @@ def test_invented_pairs_differ_as_in_diff(seed: int, tmp_path: Path) -> None:
             # What the later scan left out is as the earlier one says.
             "open": (standing["open"] & own, open_in(late) | (lost & left_out)),
         }
-        for what, (found, right) in answers.items():
-            assert found == right, (name, what)
+        for what, (matches, right) in answers.items():
+            assert matches == right, (name, what)
             seen[what] += len(right)
     assert all(seen.values()), seen

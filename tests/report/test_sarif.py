@@ -64,9 +64,9 @@ def evaluated(text: bytes, folder: Path) -> Counter[tuple[str, str]]:
     words += ["--output", str(out), "--log", "ForceOverwrite"]
     subprocess.run([str(TOOL / "Sarif.Multitool"), *words], cwd=folder, env=env, check=True, capture_output=True)
     # It ends with 0 whatever it finds, and says nothing at all of a file that it cannot read: so its own file counts.
-    [found] = json.loads(out.read_text("utf-8-sig"))["runs"]
-    assert found["results"], "it has something to note about every file that it reads"
-    return Counter((each["ruleId"], each.get("level", "warning")) for each in found["results"])
+    [document] = json.loads(out.read_text("utf-8-sig"))["runs"]
+    assert document["results"], "it has something to note about every file that it reads"
+    return Counter((each["ruleId"], each.get("level", "warning")) for each in document["results"])
 
 
 def test_it_is_valid_by_the_schema(document: dict[str, Any]) -> None:
@@ -74,9 +74,9 @@ def test_it_is_valid_by_the_schema(document: dict[str, Any]) -> None:
 
 
 def test_the_multitool_has_nothing_against_it(document: dict[str, Any], tmp_path: Path) -> None:
-    found = evaluated(written(document), tmp_path)
-    assert {rule for rule, _ in found} <= SETTLED
-    assert "error" not in {level for _, level in found}
+    result = evaluated(written(document), tmp_path)
+    assert {rule for rule, _ in result} <= SETTLED
+    assert "error" not in {level for _, level in result}
 
 
 @only_all("the program is pinned: it finds the same each time")
@@ -119,9 +119,9 @@ def test_what_is_not_proven_has_no_severity_and_is_not_lost(document: dict[str, 
 def test_waived_findings_are_suppressed_with_who_and_why(document: dict[str, Any], run: dict[str, Any]) -> None:
     waived = {row["fingerprint"]: row["waiver"] for row in document["findings"] if row["status"] == "waived"}
     assert all("suppressions" in each for each in run["results"])
-    found = [each for each in run["results"] if each["suppressions"]]
-    assert len(found) == len(waived) > 0
-    for result in found:
+    matches = [each for each in run["results"] if each["suppressions"]]
+    assert len(matches) == len(waived) > 0
+    for result in matches:
         waiver = waived[result["partialFingerprints"]["twolocks/v1"]]
         [suppression] = result["suppressions"]
         assert (suppression["kind"], suppression["status"]) == ("external", "accepted")
@@ -135,9 +135,9 @@ def test_what_is_undecided_and_accepted_is_suppressed_and_stays_undecided() -> N
     out = io.BytesIO()
     write_sarif(sample.typed(document), out)
     [run] = json.loads(out.getvalue())["runs"]
-    found = [each for each in run["results"] if each["suppressions"] and each["kind"] == "open"]
-    assert len(found) == sample.agreed(document) > 1
-    for result in found:
+    matches = [each for each in run["results"] if each["suppressions"] and each["kind"] == "open"]
+    assert len(matches) == sample.agreed(document) > 1
+    for result in matches:
         assert result["ruleId"].endswith(".undecided")
         assert result["suppressions"][0]["justification"] == "A preview (kari, until 2026-12-31)"
     notes = [each["message"]["text"] for each in run["invocations"][0]["toolExecutionNotifications"]]

@@ -51,16 +51,16 @@ def test_each_event_of_ocsf_with_a_command_names_bash() -> None:
     document = sample.typed(sample.document(hostile=False))
     out = io.BytesIO()
     write_ocsf(document, out)
-    said = [json.loads(line).get("remediation", {}).get("desc", "") for line in out.getvalue().splitlines()]
-    commands = [each for each in said if "\naz " in f"\n{each}"]
+    stated = [json.loads(line).get("remediation", {}).get("desc", "") for line in out.getvalue().splitlines()]
+    commands = [each for each in stated if "\naz " in f"\n{each}"]
     assert len(commands) == sum(bool(row.fix and row.fix.commands) for row in document.findings) > 0
     assert all(each.startswith("In Bash, as in Azure Cloud Shell:\naz ") for each in commands)
 
 
 @pytest.mark.parametrize("sheet", ["Endpoints", "Findings"])
 def test_the_column_of_commands_in_a_workbook_names_bash(sheet: str) -> None:
-    (found,) = (each for each in SHEETS if each.name == sheet)
-    assert [each.head for each in found.columns if each.cell == "fix"] == ["Fix (commands: in Bash)"]
+    (result,) = (each for each in SHEETS if each.name == sheet)
+    assert [each.head for each in result.columns if each.cell == "fix"] == ["Fix (commands: in Bash)"]
 
 
 def test_each_page_of_a_rule_with_a_command_names_bash() -> None:

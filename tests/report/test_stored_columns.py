@@ -40,8 +40,8 @@ def test_bytes_are_read_from_any_place(store: BlockStore) -> None:
 
 def test_numbers_come_back(store: BlockStore) -> None:
     column, numbers = NumberColumn(store), [7, -5, 1 << 30, *range(90)]
-    for part in (numbers[:3], [], numbers[3:]):
-        column.extend(part)
+    for chunk in (numbers[:3], [], numbers[3:]):
+        column.extend(chunk)
     assert list(column) == numbers
     assert [column[at] for at in range(len(column))] == numbers
     assert (column.least, column.greatest) == (-5, 1 << 30)
@@ -54,18 +54,20 @@ def test_texts_come_back(texts: list[str], first: int) -> None:
     column, long = TextColumn(BlockStore(0), is_read=True), LongText(BlockStore(0))
     for text in texts[:first]:
         column.append(text)
-    part = column.so_far()
+    first_texts = column.so_far()
     for text in texts[first:]:
         column.append(text)
         long.append(text)
     assert [column.text(at) for at in range(len(column))] == texts
-    assert list(part.texts()) == texts[:first]
+    assert list(first_texts.texts()) == texts[:first]
     assert list(column.so_far().texts()) == texts
-    assert list(part.lengths()) == [len(each.encode("utf-16-le", "surrogatepass")) // 2 for each in texts[:first]]
-    assert part.is_odd == any("\ud800" <= letter <= "\udfff" for letter in "".join(texts[:first]))
+    assert list(first_texts.lengths()) == [
+        len(each.encode("utf-16-le", "surrogatepass")) // 2 for each in texts[:first]
+    ]
+    assert first_texts.is_odd == any("\ud800" <= letter <= "\udfff" for letter in "".join(texts[:first]))
     assert long.text() == "".join(texts[first:])
-    if not part.is_odd:
-        assert b"".join(part.pieces()).decode() == "".join(texts[:first])
+    if not first_texts.is_odd:
+        assert b"".join(first_texts.pieces()).decode() == "".join(texts[:first])
 
 
 def test_texts_are_numbered_as_they_come(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,11 +105,11 @@ def test_a_report_is_the_same_from_files(
 ) -> None:
     monkeypatch.setattr(data_block, "LARGE", large)
     document = sample.typed(sample.with_history(300))
-    expected, found = BytesIO(), BytesIO()
+    expected, result = BytesIO(), BytesIO()
     write_html(document, expected)
     request.getfixturevalue("small")
-    write_html(document, found)
-    assert found.getvalue() == expected.getvalue()
+    write_html(document, result)
+    assert result.getvalue() == expected.getvalue()
 
 
 NAMES = st.text(st.sampled_from("\0\1/Aa\ud800\U0001f600"), max_size=2)

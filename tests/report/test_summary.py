@@ -108,14 +108,14 @@ def test_endpoints_are_ordered_worst_first() -> None:
         exposure(**UNKNOWN, endpoint="queue"),
         exposure(severity="high"),
     ]
-    found = [rating(each) for each in ordered_exposures(mixed)]
-    assert found == ["critical", "high", "low", "unknown", "medium", "low", "closed"]
+    matches = [rating(each) for each in ordered_exposures(mixed)]
+    assert matches == ["critical", "high", "low", "unknown", "medium", "low", "closed"]
 
 
 def test_findings_are_ordered_by_status_then_severity() -> None:
-    found = [(f.status, f.severity) for f in ordered_findings(sample.typed(sample.document()).findings)]
-    assert found[0] == ("fail", "critical")
-    assert [s for s, _ in found] == sorted((s for s, _ in found), key=["fail", "unknown", "error", "waived"].index)
+    matches = [(f.status, f.severity) for f in ordered_findings(sample.typed(sample.document()).findings)]
+    assert matches[0] == ("fail", "critical")
+    assert [s for s, _ in matches] == sorted((s for s, _ in matches), key=["fail", "unknown", "error", "waived"].index)
 
 
 def with_exposures(*exposures: ExposureRow) -> Document:

@@ -52,10 +52,10 @@ def test_a_row_says_what_where_and_whose(reader: Reader, make: Make, owned: dict
     finding = next(row for row in owned["findings"] if row["status"] == "fail" and row.get("new"))
     page = reader.open(make(owned), f"#findings?q={finding['fingerprint']}")
     resource = owned["resources"][finding["resource"]]
-    said = page.locator(ROWS).inner_text()
+    message = page.locator(ROWS).inner_text()
     for text in (finding["title"], finding["rule"], resource["name"], resource["resource_group"], "New"):
-        assert text in said
-    assert resource["tags"].get("eier", "") in said
+        assert text in message
+    assert resource["tags"].get("eier", "") in message
 
 
 def test_without_an_owner_tag_or_history_there_are_no_such_columns(reader: Reader, report: Path) -> None:
@@ -343,9 +343,9 @@ def test_cells_are_those_of_the_csv_output(reader: Reader, make: Make) -> None:
     for row, text in zip(failed, FORMULAS, strict=False):
         row["message"] = text
     page = reader.open(make(document), "#findings?q=status:fail")
-    found = {row["fingerprint"]: row["message"] for row in saved(page)}
+    result = {row["fingerprint"]: row["message"] for row in saved(page)}
     for row, text in zip(failed, FORMULAS, strict=False):
-        assert found[row["fingerprint"]] == cell(text), text
+        assert result[row["fingerprint"]] == cell(text), text
 
 
 def test_waivers_of_ticked_rows(reader: Reader, report: Path, document: dict[str, Any]) -> None:
@@ -361,13 +361,13 @@ def test_waivers_of_ticked_rows(reader: Reader, report: Path, document: dict[str
 
 
 @pytest.mark.parametrize(
-    ("below", "said"),
+    ("below", "text"),
     [("/blobServices/default/containers/planer", "st/planer"), ("/databases/a/tables/b", "st/a/b"), ("", "own"),
      ("/providers/Microsoft.Insights/diagnosticSettings/x", "st/x"), ("/databases/default", "st/own")],
 )  # fmt: skip
-def test_names_of_children_have_the_parents_name(below: str, said: str) -> None:
+def test_names_of_children_have_the_parents_name(below: str, text: str) -> None:
     top = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st"
-    assert path_name(top + below, top.upper().replace("/ST", "/st") if below else None, "own") == said
+    assert path_name(top + below, top.upper().replace("/ST", "/st") if below else None, "own") == text
 
 
 def test_the_state_survives_a_hostile_hash(reader: Reader, report: Path) -> None:

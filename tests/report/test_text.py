@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanner.document.schema import FieldRow, FixRow, PlaceRow
+from scanner.document.schema import EndpointRow, FieldRow, FixRow
 from scanner.report.text import effect, escaped, field_lines, has_invisible, plain, split_fix
 from scanner.report.words import Words
 
@@ -33,11 +33,11 @@ def test_what_is_invisible() -> None:
 
 
 RANGE = FieldRow("YOUR_RANGE", "the range that stays")
-OTHERS = [PlaceRow("/b", "c"), PlaceRow("/b", "d")]
+OTHERS = [EndpointRow("/b", "c"), EndpointRow("/b", "d")]
 
 
 @pytest.mark.parametrize(
-    ("fix", "endpoint", "said"),
+    ("fix", "endpoint", "text"),
     [
         (None, "", ""),
         (FixRow(commands=["az x"]), "blob", ""),
@@ -57,8 +57,8 @@ OTHERS = [PlaceRow("/b", "c"), PlaceRow("/b", "d")]
         ),
     ],
 )
-def test_a_fix_says_what_it_closes(fix: FixRow | None, endpoint: str, said: str) -> None:
-    assert effect(fix, Words(), endpoint) == said
+def test_a_fix_says_what_it_closes(fix: FixRow | None, endpoint: str, text: str) -> None:
+    assert effect(fix, Words(), endpoint) == text
 
 
 def test_a_fix_has_steps_commands_and_lines_for_its_fields() -> None:

@@ -54,9 +54,9 @@ def test_no_word_is_there_for_nothing() -> None:
     assert [key for key in KEYS if not used(key)] == []
 
 
-@pytest.mark.parametrize(("count", "said"), [(0, "0 checks"), (1, "1 check"), (2, "2 checks"), (1204, "1,204 checks")])
-def test_units_are_spelled_with_their_number(count: int, said: str) -> None:
-    assert Words()("count.checks", count) == said
+@pytest.mark.parametrize(("count", "text"), [(0, "0 checks"), (1, "1 check"), (2, "2 checks"), (1204, "1,204 checks")])
+def test_units_are_spelled_with_their_number(count: int, text: str) -> None:
+    assert Words()("count.checks", count) == text
 
 
 def test_dates_are_written_in_utc() -> None:
@@ -82,9 +82,9 @@ def test_the_legend_and_the_page_of_concepts_say_the_same() -> None:
     terms = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", legend)
     assert len(terms) > 30
     for word, text in terms:
-        name, said = unescape(re.sub(r"<.*?>", "", word)), marks.sub("", unescape(text))
+        name, message = unescape(re.sub(r"<.*?>", "", word)), marks.sub("", unescape(text))
         rows = [[cell.strip() for cell in line.split("|")] for line in marks.sub("", page).splitlines()]
-        assert any(name in row and said in row for row in rows) or name == "open", name
+        assert any(name in row and message in row for row in rows) or name == "open", name
     whole = " ".join(marks.sub("", page).split())
     assert all(marks.sub("", unescape(each)) in whole for each in re.findall(r"<p>(.*?)</p>", legend)[1:])
     table = re.findall(r"<tr><th scope=\"row\">(.*?)</th>(.*?)</tr>", legend)

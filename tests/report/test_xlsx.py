@@ -32,19 +32,21 @@ def book(document: dict[str, Any]) -> Workbook:
     return load_workbook(io.BytesIO(written(document)))
 
 
-def column(found: Workbook, sheet: str, head: str) -> list[Any]:
-    rows = list(found[sheet].iter_rows(values_only=True))
+def column(document: Workbook, sheet: str, head: str) -> list[Any]:
+    rows = list(document[sheet].iter_rows(values_only=True))
     at = rows[0].index(head)
     return [row[at] for row in rows[1:]]
 
 
 def test_a_row_for_each_exposure_finding_and_failed_read(document: dict[str, Any]) -> None:
-    found = book(document)
-    assert found.sheetnames == ["Summary", *(sheet.name for sheet in SHEETS)]
+    result = book(document)
+    assert result.sheetnames == ["Summary", *(sheet.name for sheet in SHEETS)]
     for sheet, rows in (("Endpoints", "exposures"), ("Findings", "findings")):
-        prints = column(found, sheet, "Fingerprint")
+        prints = column(result, sheet, "Fingerprint")
         assert sorted(prints) == sorted(row["fingerprint"] for row in document[rows])
-    assert sorted(column(found, "Not assessed", "Path that was read")) == sorted(gap["url"] for gap in document["gaps"])
+    assert sorted(column(result, "Not assessed", "Path that was read")) == sorted(
+        gap["url"] for gap in document["gaps"]
+    )
 
 
 def test_the_summary_has_the_numbers_of_the_scan(document: dict[str, Any]) -> None:
@@ -62,12 +64,12 @@ def test_every_control_and_place_has_a_row() -> None:
     made.frameworks = covered(load(packages=False))
     out = io.BytesIO()
     write_xlsx(made, out)
-    found = load_workbook(io.BytesIO(out.getvalue()))
-    states = column(found, "Frameworks", "State")
+    document = load_workbook(io.BytesIO(out.getvalue()))
+    states = column(document, "Frameworks", "State")
     assert len(states) == sum(row.controls for row in made.frameworks) > 500
     assert {row for row in states if row} == set(states) <= set(CONTROL_STATES)
-    assert None not in column(found, "Frameworks", "What it asks")
-    assert sorted(column(found, "Places", "Resource ID")) == sorted(plain(row.resource) for row in made.places)
+    assert None not in column(document, "Frameworks", "What it asks")
+    assert sorted(column(document, "Places", "Resource ID")) == sorted(plain(row.resource) for row in made.places)
 
 
 def test_each_key_and_resource_has_a_row_and_no_name_is_a_formula() -> None:
@@ -75,43 +77,45 @@ def test_each_key_and_resource_has_a_row_and_no_name_is_a_formula() -> None:
     first = made["keys"][0]
     first |= {"key": '=HYPERLINK("http://x")', "host": "@SUM(A1)", "expires": "2027-01-31", "rotation": "no"}
     first["stores"][0] |= {"what": "=1+1", "value": "+1", "why": "mailto:a@b", "version": "{=1}"}
-    found = book(made)
+    document = book(made)
     stores = [store["resource"] for row in made["keys"] for store in row["stores"]]
-    assert sorted(column(found, "Keys", "Resource ID")) == sorted(map(plain, stores))
-    assert set(column(found, "Keys", "Key of")) == {"customer", "platform", "unknown"}
-    states = dict(zip(column(found, "Keys", "Key of"), column(found, "Keys", "State"), strict=True))
+    assert sorted(column(document, "Keys", "Resource ID")) == sorted(map(plain, stores))
+    assert set(column(document, "Keys", "Key of")) == {"customer", "platform", "unknown"}
+    states = dict(zip(column(document, "Keys", "Key of"), column(document, "Keys", "State"), strict=True))
     assert (states["platform"], states["unknown"]) == (None, "unknown")
-    assert {"=1+1", *column(found, "Keys", "Encrypts")} == {"=1+1", "account"}
-    assert datetime(2027, 1, 31) in column(found, "Keys", "Expires")  # noqa: DTZ001
-    assert "disabled, identity may not unwrap?" in column(found, "Keys", "Risks")
-    assert column(found, "Keys", "Worst risk")[0] == "high"
-    _no_formulas(found)
+    assert {"=1+1", *column(document, "Keys", "Encrypts")} == {"=1+1", "account"}
+    assert datetime(2027, 1, 31) in column(document, "Keys", "Expires")  # noqa: DTZ001
+    assert "disabled, identity may not unwrap?" in column(document, "Keys", "Risks")
+    assert column(document, "Keys", "Worst risk")[0] == "high"
+    _no_formulas(document)
 
 
 def test_each_row_on_capacity_has_its_numbers_and_what_is_not_known_has_none() -> None:
     made = sample.with_capacity(sample.document(60))
     made["capacity"][0] |= {"name": "=cmd()", "quota": "@x", "region": "http://x"}
-    found = book(made)
-    kinds = column(found, "Capacity", "Kind")
+    document = book(made)
+    kinds = column(document, "Capacity", "Kind")
     assert Counter(kinds) == {"quota": 5, "reservation": 2, "one of zones": 1, "global control plane": 2}
-    rows = dict(zip(column(found, "Capacity", "Name"), _numbers(found), strict=True))
+    rows = dict(zip(column(document, "Capacity", "Name"), _numbers(document), strict=True))
     assert rows["=cmd()"] == (10, 10, 0, 0)
     assert rows["crg/one"] == (2, 4, 2, None)
     assert rows["crg/two"] == (None, 4, None, None)
     unread = kinds.index("quota") + 4
-    assert column(found, "Capacity", "State")[unread] == "not known"
-    assert column(found, "Capacity", "Why unknown, or what depends on it")[unread] == "403 <i>AuthorizationFailed</i>"
-    assert _numbers(found)[unread] == (None, None, None, None)
-    _no_formulas(found)
+    assert column(document, "Capacity", "State")[unread] == "not known"
+    assert (
+        column(document, "Capacity", "Why unknown, or what depends on it")[unread] == "403 <i>AuthorizationFailed</i>"
+    )
+    assert _numbers(document)[unread] == (None, None, None, None)
+    _no_formulas(document)
 
 
-def _numbers(found: Workbook) -> list[tuple[Any, ...]]:
+def _numbers(document: Workbook) -> list[tuple[Any, ...]]:
     heads = ("Used", "Limit or reserved", "Left", "Left in percent")
-    return list(zip(*(column(found, "Capacity", head) for head in heads), strict=True))
+    return list(zip(*(column(document, "Capacity", head) for head in heads), strict=True))
 
 
-def _no_formulas(found: Workbook) -> None:
-    for page in found.worksheets:
+def _no_formulas(document: Workbook) -> None:
+    for page in document.worksheets:
         for row in page.iter_rows():
             for cell in row:
                 assert cell.hyperlink is None
@@ -119,9 +123,9 @@ def _no_formulas(found: Workbook) -> None:
 
 
 def test_heads_are_frozen_and_every_row_is_in_the_filter(document: dict[str, Any]) -> None:
-    found = book(document)
+    result = book(document)
     for sheet in SHEETS:
-        page = found[sheet.name]
+        page = result[sheet.name]
         assert page.freeze_panes == "A2"
         assert page.auto_filter.ref == f"A1:{page.cell(max(page.max_row, 1), len(sheet.columns)).coordinate}"
         assert page.print_title_rows == "$1:$1"
@@ -164,8 +168,8 @@ def test_more_rows_than_a_sheet_takes_go_on_in_the_next(
     document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(xlsx, "MOST_ROWS", 7)
-    found = book(document)
-    pages = [page for page in found.worksheets if page.title.startswith("Findings")]
+    result = book(document)
+    pages = [page for page in result.worksheets if page.title.startswith("Findings")]
     assert [page.title for page in pages][:2] == ["Findings", "Findings 2"]
     assert sum(page.max_row - 1 for page in pages) == len(document["findings"])
 

@@ -100,9 +100,9 @@ def test_a_folder_of_ones_own_may_have_a_framework(tmp_path: Path) -> None:
     (tmp_path / "frameworks").mkdir()
     row = '"A.1" = { in = "A", title = "T", tests = ["tls", "storage-shared-key-enabled"], rest = "x" }'
     (tmp_path / "frameworks" / "own.toml").write_text(FILE + row)
-    found = load([tmp_path], packages=False)
-    assert found.broken == []
-    assert found.frameworks["own"].controls["A.1"].rest == "x"
+    rule_set = load([tmp_path], packages=False)
+    assert rule_set.broken == []
+    assert rule_set.frameworks["own"].controls["A.1"].rest == "x"
 
 
 def test_the_explained_mappings_are_mappings() -> None:

@@ -138,10 +138,10 @@ def test_the_keys_and_ids_of_all_rules_are_different() -> None:
 
 def test_no_two_findings_of_a_resource_share_a_fingerprint() -> None:
     for case in examples.cases():
-        found: dict[str, list[str]] = defaultdict(list)
+        result: dict[str, list[str]] = defaultdict(list)
         for row in examples.result(case).findings:
-            found[row.fingerprint].append(f"{row.rule} {row.resource}")
-        assert [rows for rows in found.values() if len(rows) > 1] == [], case.id
+            result[row.fingerprint].append(f"{row.rule} {row.resource}")
+        assert [rows for rows in result.values() if len(rows) > 1] == [], case.id
 
 
 def test_every_title_names_what_it_is_about() -> None:

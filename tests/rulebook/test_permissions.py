@@ -45,13 +45,13 @@ def test_a_rule_needs_at_least_the_read_of_its_type(rule: Rule) -> None:
 
 def test_the_role_is_what_the_rules_need_with_the_index_and_what_every_scan_reads() -> None:
     for only in ([], ["storage-*"], ["machine-*", "category:transport"]):
-        found = loader.load(packages=False)
-        found.select(only)
-        needed = {action for rule in found.enabled.values() for action in access.needs(rule)}
+        rule_set = loader.load(packages=False)
+        rule_set.select(only)
+        needed = {action for rule in rule_set.enabled.values() for action in access.needs(rule)}
         index = {f"{type}/read" for type in INDEX_TYPES if type.lower() not in EXTENSIONS}
-        index |= {action for child in found.looked_up() for action in child.actions}
-        index |= {f"{type}/read" for kind in found.read() if not found.rules_of(kind) for type in kind.types}
-        assert folded(access.actions(found)) == folded({*needed, *access.ALWAYS, *index})
+        index |= {action for child in rule_set.looked_up() for action in child.actions}
+        index |= {f"{type}/read" for kind in rule_set.read() if not rule_set.rules_of(kind) for type in kind.types}
+        assert folded(access.actions(rule_set)) == folded({*needed, *access.ALWAYS, *index})
 
 
 def test_a_child_s_parents_are_needed_too() -> None:
@@ -122,7 +122,7 @@ def strings(node: tree_sitter.Node) -> list[str]:
 
 
 def lists(node: tree_sitter.Node) -> list[list[str]]:
-    inner = [found for child in node.children for found in lists(child)]
+    inner = [matches for child in node.children for matches in lists(child)]
     return [*inner, strings(node)] if node.type == "array" else inner
 
 
@@ -146,8 +146,8 @@ def test_bicep_parses_and_says_the_same_as_the_json(scopes: list[str], level: st
 @pytest.mark.parametrize("scopes", [[], [HERE], [HERE, f"{HERE}/resourceGroups/rg"], [HERE, AGENCY]])
 def test_terraform_parses_and_says_the_same_as_the_json(scopes: list[str]) -> None:
     actions = access.actions(rules())
-    found = hcl2.loads(access.role(actions, scopes, "terraform") + "\n")
-    role = plain(found["resource"][0])["azurerm_role_definition"]["twolocks"]
+    result = hcl2.loads(access.role(actions, scopes, "terraform") + "\n")
+    role = plain(result["resource"][0])["azurerm_role_definition"]["twolocks"]
     definition = json.loads(access.role(actions, scopes))
     assert role["permissions"][0]["actions"] == definition["Actions"]
     assert role["permissions"][0]["not_actions"] == definition["NotActions"]
@@ -176,8 +176,8 @@ def test_a_role_on_a_management_group_is_made_there_and_holds_no_data_actions() 
 def test_quotes_in_a_text_do_not_end_it() -> None:
     odd = "it's \\ odd/read"
     assert [odd] in lists(parsed(access.role([odd], [HERE], "bicep")))
-    found = hcl2.loads(access.role(['say "no"/read'], [HERE], "terraform") + "\n")
-    role = plain(found["resource"][0])["azurerm_role_definition"]["twolocks"]
+    result = hcl2.loads(access.role(['say "no"/read'], [HERE], "terraform") + "\n")
+    role = plain(result["resource"][0])["azurerm_role_definition"]["twolocks"]
     assert role["permissions"][0]["actions"] == ['say "no"/read']
 
 

@@ -55,9 +55,9 @@ def load(folder: Path, rows: str = ROW, *, types: str = TYPES) -> loader.RuleSet
     return loader.load(code=[folder], built_in=False, packages=False)
 
 
-def only(found: loader.RuleSet) -> Rule:
-    assert found.broken == []
-    (rule,) = found.rules.values()
+def only(rule_set: loader.RuleSet) -> Rule:
+    assert rule_set.broken == []
+    (rule,) = rule_set.rules.values()
     return rule
 
 
@@ -128,8 +128,8 @@ def test_a_row_may_be_about_a_type_of_another_file(tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text(
         ROW.replace("[my-rule", "[other-rule").replace("path", 'of = "mine.STORE", path')
     )
-    found = load(tmp_path)
-    assert (found.broken, set(found.rules)) == ([], {"my-rule", "other-rule"})
+    rule_set = load(tmp_path)
+    assert (rule_set.broken, set(rule_set.rules)) == ([], {"my-rule", "other-rule"})
 
 
 def test_the_rows_of_a_table_share_its_keys(tmp_path: Path) -> None:
@@ -137,13 +137,13 @@ def test_the_rows_of_a_table_share_its_keys(tmp_path: Path) -> None:
     rows = (
         '[table.t.rows]\na = { what = "It" }\nb = { what = "He", severity = "info", check = { path = "properties.z" } }'
     )
-    found = load(tmp_path, table + rows)
-    assert found.broken == []
-    assert [(rule.title, rule.severity) for rule in found.rules.values()] == [
+    rule_set = load(tmp_path, table + rows)
+    assert rule_set.broken == []
+    assert [(rule.title, rule.severity) for rule in rule_set.rules.values()] == [
         ("It is wrong", Severity.low),
         ("He is wrong", Severity.info),
     ]
-    assert isinstance(verdict(found.rules["b"], z=True), Pass)
+    assert isinstance(verdict(rule_set.rules["b"], z=True), Pass)
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_the_rows_of_a_table_share_its_keys(tmp_path: Path) -> None:
 )
 def test_a_fault_is_named_with_its_line(old: str, new: str, line: int, error: str, tmp_path: Path) -> None:
     assert old in ROW
-    found = load(tmp_path, ROW.replace(old, new))
-    assert found.rules == {}
-    (broken,) = found.broken
+    rule_set = load(tmp_path, ROW.replace(old, new))
+    assert rule_set.rules == {}
+    (broken,) = rule_set.broken
     assert (broken.file, broken.line) == (str(tmp_path / "mine.toml"), line)
     assert error in broken.error
 
@@ -279,13 +279,13 @@ def test_each_fault_of_a_row_is_named_with_the_line_of_its_table_or_key(
     """A sub-table of a misspelt rule was named with line 1."""
     assert old in text
     broken = load(tmp_path, text.replace(old, new)).broken
-    found = {(each.file, each.line) for each in broken if error in each.error}
-    assert found == {(str(tmp_path / "mine.toml"), line)}, broken
+    matches = {(each.file, each.line) for each in broken if error in each.error}
+    assert matches == {(str(tmp_path / "mine.toml"), line)}, broken
 
 
 def test_one_faulty_row_takes_no_other_away(tmp_path: Path) -> None:
-    found = load(tmp_path, ROW.replace("severity", "sevrity") + "\n" + ROW.replace("[my-rule", "[good-rule"))
-    assert (set(found.rules), len(found.broken)) == ({"good-rule"}, 1)
+    rule_set = load(tmp_path, ROW.replace("severity", "sevrity") + "\n" + ROW.replace("[my-rule", "[good-rule"))
+    assert (set(rule_set.rules), len(rule_set.broken)) == ({"good-rule"}, 1)
 
 
 @pytest.mark.parametrize(
@@ -299,8 +299,8 @@ def test_the_words_of_a_table_are_those_that_it_names(row: str, error: str, tmp_
 
 
 def test_a_python_file_that_does_not_load_is_the_one_fault_of_its_rows(tmp_path: Path) -> None:
-    found = load(tmp_path, types="import nothing_of_this_name")
-    assert [broken.file for broken in found.broken] == [str(tmp_path / "mine.py")]
+    rule_set = load(tmp_path, types="import nothing_of_this_name")
+    assert [broken.file for broken in rule_set.broken] == [str(tmp_path / "mine.py")]
 
 
 def test_tests_beside_rules_are_no_rules(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_the_line_of_a_key_is_that_of_its_longest_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fix", "said"),
+    ("fix", "text"),
     [
         ('az = "{"', "a brace stands alone"),
         ('az = "az version"\ncannot_undo = "Never."', "cannot_undo needs undo_source"),
@@ -373,10 +373,10 @@ def test_the_line_of_a_key_is_that_of_its_longest_part() -> None:
         ('az = "az version"\nchange = { "{other}/x properties.y" = 1 }', "an id is made of"),
     ],
 )
-def test_braces_of_a_fix_that_cannot_be_filled_in(fix: str, said: str, tmp_path: Path) -> None:
-    found = load(tmp_path, ROW.replace('az = "az version"', fix))
-    assert [said in each.error for each in found.broken] == [True], found.broken
-    assert found.broken[0].line > 1
+def test_braces_of_a_fix_that_cannot_be_filled_in(fix: str, text: str, tmp_path: Path) -> None:
+    rule_set = load(tmp_path, ROW.replace('az = "az version"', fix))
+    assert [text in each.error for each in rule_set.broken] == [True], rule_set.broken
+    assert rule_set.broken[0].line > 1
 
 
 def test_braces_that_are_doubled_are_braces(tmp_path: Path) -> None:

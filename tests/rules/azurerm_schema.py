@@ -68,9 +68,9 @@ def lines(resources: dict[str, Any], provider: str) -> Iterator[str]:
     yield f'{HEAD}provider = "{provider}"\n'
     for type, names in sorted(written.items()):
         if type in resources:
-            found = {name: known(resources[type]["schema"], name) for name in sorted(names)}
+            result = {name: known(resources[type]["schema"], name) for name in sorted(names)}
             yield f"\n[{type}]\n"
-            yield from (f'"{name}" = "{what}"\n' for name, what in found.items() if what)
+            yield from (f'"{name}" = "{what}"\n' for name, what in result.items() if what)
 
 
 def main(schema: str, version: str) -> int:

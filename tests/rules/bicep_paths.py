@@ -167,9 +167,9 @@ def _reads(rule: Rule) -> tuple[Read, ...]:
 
 def _is_path(child: Read, rule: Rule, key: str) -> bool:
     """Return whether a key is the path of a child, its first part, or a child with its name."""
-    path, place = f"{child.path}/".lower(), f"{key}/".lower()
+    path, spelled = f"{child.path}/".lower(), f"{key}/".lower()
     is_own = child.parent in (rule.subject, rule.resource_type)
-    return is_own and (path.startswith(place) or (not child.one and place.startswith(path)))
+    return is_own and (path.startswith(spelled) or (not child.one and spelled.startswith(path)))
 
 
 def _changed(rule: Rule) -> Iterator[ResourceType | Read]:
@@ -262,8 +262,8 @@ def needed(fact: dict[str, Any], value: dict[str, Any]) -> set[str]:
 @lru_cache
 def known() -> Facts:
     """Return the facts of the file."""
-    found: Facts = json.loads(FILE.read_text("utf-8"))
-    return found
+    result: Facts = json.loads(FILE.read_text("utf-8"))
+    return result
 
 
 def is_known(type: str, api: str, path: str) -> bool:
@@ -282,47 +282,47 @@ class Schema:
 
     def fact(self, path: str, before: dict[str, Any]) -> dict[str, Any] | None:
         """Return what it has of a path; None where it has none. A map has any name. `before`: what the file has."""
-        place = self.place(path)
-        if place is None or place in ("any", "ro"):
-            return {"t": "Any"} if place == "any" else {"ro": 1} if place else None
-        if place not in self.paths:  # an entry of a list
+        spelled = self.spelled(path)
+        if spelled is None or spelled in ("any", "ro"):
+            return {"t": "Any"} if spelled == "any" else {"ro": 1} if spelled else None
+        if spelled not in self.paths:  # an entry of a list
             return before or {"t": "Any"}
-        found = self.paths[place]
-        kind = "/".join(each for each in found["t"].split("/") if each != "Union") or "String"
+        document = self.paths[spelled]
+        kind = "/".join(each for each in document["t"].split("/") if each != "Union") or "String"
         fact: dict[str, Any] = {"t": kind.replace("DiscriminatedObject", "Object").replace("StringLiteral", "String")}
-        if found.get("v") and not found.get("open"):
-            fact["v"] = found["v"]
+        if document.get("v") and not document.get("open"):
+            fact["v"] = document["v"]
         if "Object" in fact["t"] or "Any" in fact["t"]:
-            names = [each for each in self.members(place) if self.paths[f"{place}.{each}"].get("rq")]
-            says = any("rq" in each for each in self.paths.values())
-            fact |= {"rq": names} if says else {key: before[key] for key in ("rq", "disc", "by") if key in before}
-            if says and found.get("disc"):
-                by = {kind.lower(): sorted(map(str.lower, each)) for kind, each in found["by"].items()}
-                fact |= {"disc": found["disc"].lower(), "by": by}
+            names = [each for each in self.members(spelled) if self.paths[f"{spelled}.{each}"].get("rq")]
+            text = any("rq" in each for each in self.paths.values())
+            fact |= {"rq": names} if text else {key: before[key] for key in ("rq", "disc", "by") if key in before}
+            if text and document.get("disc"):
+                by = {kind.lower(): sorted(map(str.lower, each)) for kind, each in document["by"].items()}
+                fact |= {"disc": document["disc"].lower(), "by": by}
         return fact
 
-    def members(self, place: str) -> Iterator[str]:
+    def members(self, path: str) -> Iterator[str]:
         """Yield the members of an object that can be written."""
-        for each, found in self.paths.items():
-            name = each.removeprefix(f"{place}.")
-            if name != each and not {".", "*", "["} & set(name) and not found.get("ro"):
+        for each, document in self.paths.items():
+            name = each.removeprefix(f"{path}.")
+            if name != each and not {".", "*", "["} & set(name) and not document.get("ro"):
                 yield name
 
-    def place(self, path: str) -> str | None:
+    def spelled(self, path: str) -> str | None:
         """Return the path as the schema has it; "any" below what may be anything, "ro" where it is read-only."""
         known = ""
         for step in path.split("."):
             name = step.replace("[]", "")
-            place = f"{known}.{name}".lstrip(".")
-            if place not in self.paths:
-                place = f"{known}.*"
-            found = self.paths.get(place)
-            if found is None:
+            spelled = f"{known}.{name}".lstrip(".")
+            if spelled not in self.paths:
+                spelled = f"{known}.*"
+            value = self.paths.get(spelled)
+            if value is None:
                 above = self.paths.get(known, self.paths.get(known.removesuffix("[]"), {}))
                 return "any" if "Any" in above.get("t", "") else None
-            if found.get("ro"):
+            if value.get("ro"):
                 return "ro"
-            known = place + "[]" * step.count("[]")
+            known = spelled + "[]" * step.count("[]")
         return known
 
 
@@ -340,7 +340,7 @@ def main(file: str = "") -> int:
     made = {key: Schema(paths) for key, paths in schemas.items()}
 
     def has(type: str, api: str, path: str) -> bool:
-        return (type, api) in made and made[type, api].place(path) is not None
+        return (type, api) in made and made[type, api].spelled(path) is not None
 
     facts: Facts = {}
     for each in all_written(has):
@@ -352,9 +352,9 @@ def main(file: str = "") -> int:
                 facts.setdefault(one, {})[path] = fact
     text = ",\n".join(
         f'"{type}": {{\n'
-        + ",\n".join(f"{json.dumps(path)}: {json.dumps(each)}" for path, each in sorted(found.items()))
+        + ",\n".join(f"{json.dumps(path)}: {json.dumps(each)}" for path, each in sorted(document.items()))
         + "\n}"
-        for type, found in sorted(facts.items())
+        for type, document in sorted(facts.items())
     )
     FILE.write_text(f"{{\n{text}\n}}\n", "utf-8")
     return 0

@@ -98,8 +98,8 @@ def _reads(rule: Rule, of: str) -> list[str]:
 def of_code() -> Iterator[Comparison]:
     """Yield the texts that Python code compares, without those of rows."""
     rows = {(each.read, path.lower(), str(each.value).lower()) for each in of_rows(_all()) for path in each.paths}
-    for read, found in pinned.compared().items():
-        for (path, text), where in found.items():
+    for read, result in pinned.compared().items():
+        for (path, text), where in result.items():
             if (read, path.lower(), text.lower()) not in rows:
                 yield Comparison(where, read, (path,), text)
 
@@ -113,14 +113,14 @@ def is_known(compared: Comparison, paths: dict[str, Any]) -> bool:
 
     A path without a schema, a text without listed values, and the entries of a list, may have any.
     """
-    said = {path.lower(): text for path, text in paths.items()}
-    return any(path.endswith("[]") or _may_be(compared.value, said.get(path.lower())) for path in compared.paths)
+    stated = {path.lower(): text for path, text in paths.items()}
+    return any(path.endswith("[]") or _may_be(compared.value, stated.get(path.lower())) for path in compared.paths)
 
 
-def _may_be(value: Value, said: str | list[str] | None) -> bool:
-    if isinstance(said, list):
-        return isinstance(value, str) and is_one(value, (*said, *NO_VALUES))
-    kinds = {"Any"} if said is None else set(said.split("/"))
+def _may_be(value: Value, stated: str | list[str] | None) -> bool:
+    if isinstance(stated, list):
+        return isinstance(value, str) and is_one(value, (*stated, *NO_VALUES))
+    kinds = {"Any"} if stated is None else set(stated.split("/"))
     own = "Boolean" if isinstance(value, bool) else "Integer" if isinstance(value, int) else "String"
     return bool({own, "Any"} & kinds) or value in NO_VALUES
 
@@ -155,27 +155,27 @@ def undecided() -> set[Undecided]:
     """Return the values of the schema that rules do not know. Each is put into examples that have its path; a rule that
     it decides in one of them knows it.
     """
-    tried = [each for (read, path), places in _places().items() for each in _tried(read, path, places)]
-    known = {found for found, is_known in tried if is_known}
-    return {found for found, _ in tried} - known
+    tried = [each for (read, path), paths in _tried_paths().items() for each in _tried(read, path, paths)]
+    known = {matches for matches, is_known in tried if is_known}
+    return {matches for matches, _ in tried} - known
 
 
-Place = tuple[Example, str, tuple[str | int, ...]]
+TriedPath = tuple[Example, str, tuple[str | int, ...]]
 """An example, the key of a body in it, and a place in the body."""
 
 
-def _places() -> dict[tuple[str, str], list[Place]]:
+def _tried_paths() -> dict[tuple[str, str], list[TriedPath]]:
     """Return where the examples have the paths whose values the schema lists: a few of each, with different values."""
-    found: dict[tuple[str, str], dict[str, Place]] = defaultdict(dict)
+    result: dict[tuple[str, str], dict[str, TriedPath]] = defaultdict(dict)
     listed = {
         (read, path.lower()): path
         for read, paths in schema.paths().items()
-        for path, said in paths.items()
-        if isinstance(said, list)
+        for path, stated in paths.items()
+        if isinstance(stated, list)
     }
     for example in all_examples():
         bodies: dict[str, tuple[Any, str]] = {}
-        for key, at in example.places():
+        for key, at in example.paths():
             if key not in bodies:
                 body = example.body(key)
                 bodies[key] = body, pinned.read_of(Resource(body))
@@ -183,23 +183,23 @@ def _places() -> dict[tuple[str, str], list[Place]]:
             path = listed.get((read, path_of(at)))
             for step in at if path else ():
                 body = body[step]
-            if path and isinstance(body, str) and len(found[read, path]) < _MOST:
-                found[read, path].setdefault(body.lower(), (example, key, at))
-    return {where: list(each.values()) for where, each in found.items()}
+            if path and isinstance(body, str) and len(result[read, path]) < _MOST:
+                result[read, path].setdefault(body.lower(), (example, key, at))
+    return {where: list(each.values()) for where, each in result.items()}
 
 
-def _tried(read: str, path: str, places: list[Place]) -> Iterator[tuple[Undecided, bool]]:
+def _tried(read: str, path: str, paths: list[TriedPath]) -> Iterator[tuple[Undecided, bool]]:
     """Yield each value with the rules that a value which nobody knows leaves inconclusive, and whether they know it."""
-    for example, key, at in places:
+    for example, key, at in paths:
         body = example.body(key)
         as_it_is = example.unknown(key, body)
         strange = example.unknown(key, replaced(body, at, STRANGE))
         # Others lack what the strange value makes necessary, such as a read.
         rules = {each: text for each, text in strange.items() if each not in as_it_is and _is_about(text, path)}
         for value in schema.paths()[read][path] if rules else ():
-            found = example.unknown(key, replaced(body, at, value))
+            result = example.unknown(key, replaced(body, at, value))
             for (resource, rule), text in rules.items():
-                same_text = found.get((resource, rule), "").replace(value, "") == text.replace(STRANGE, "")
+                same_text = result.get((resource, rule), "").replace(value, "") == text.replace(STRANGE, "")
                 yield Undecided(rule, read, path, value), not same_text
 
 
@@ -207,6 +207,6 @@ def _is_about(text: str, path: str) -> bool:
     return STRANGE in text or (path.partition("[]")[0] in text and "unrecognized" in text)
 
 
-def is_explained(found: Undecided) -> bool:
+def is_explained(matches: Undecided) -> bool:
     """Return whether it is listed by hand why a rule does not know a value."""
-    return found.value in by_hand()["undecided"].get(found.rule, {}).get(found.path, {})
+    return matches.value in by_hand()["undecided"].get(matches.rule, {}).get(matches.path, {})

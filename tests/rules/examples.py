@@ -30,9 +30,9 @@ CASES = Path(__file__).parent / "cases"
 
 @lru_cache
 def rules() -> loader.RuleSet:
-    found = loader.load(packages=False)
-    found.enabled = dict(found.rules)
-    return found
+    rule_set = loader.load(packages=False)
+    rule_set.enabled = dict(rule_set.rules)
+    return rule_set
 
 
 def all_rules() -> list[Rule]:
@@ -41,9 +41,9 @@ def all_rules() -> list[Rule]:
 
 def rule_at(id: str, resource: str) -> Rule:
     """Return the rule of an id; of one on many types the one for a resource."""
-    found = rules().named(id, resource)
-    assert found is not None, id
-    return found
+    rule = rules().named(id, resource)
+    assert rule is not None, id
+    return rule
 
 
 @lru_cache
@@ -62,8 +62,8 @@ def all_files() -> list[files.CaseFile]:
 
 def load(file: str) -> tuple[tuple[Case, ...], dict[str, str], dict[str, str]]:
     """Return the cases of a file, its `safe` and its `never` table."""
-    found = read(file)
-    return found.cases, found.safe, found.never
+    case_file = read(file)
+    return case_file.cases, case_file.safe, case_file.never
 
 
 @cache
@@ -72,8 +72,8 @@ def healthy(type: str) -> Case:
 
     It is not to be changed.
     """
-    found = [each.healthy[type.lower()] for each in all_files() if type.lower() in each.healthy]
-    return max(found, key=lambda case: len(json.dumps(case.body, default=str)), default=derived.plain(type))
+    matches = [each.healthy[type.lower()] for each in all_files() if type.lower() in each.healthy]
+    return max(matches, key=lambda case: len(json.dumps(case.body, default=str)), default=derived.plain(type))
 
 
 def of_rule(rule: Rule) -> list[Case]:
@@ -92,10 +92,10 @@ def _of_rule(id: str) -> list[Case]:
 
 def by_type(name: str) -> dict[str, dict[str, Any]]:
     """Return `tests/rules/NAME.toml`, and the tables [NAME."TYPE"] that lie beside the examples of a service."""
-    found: dict[str, dict[str, Any]] = tomllib.loads((CASES.parent / f"{name}.toml").read_text("utf-8"))
+    matches: dict[str, dict[str, Any]] = tomllib.loads((CASES.parent / f"{name}.toml").read_text("utf-8"))
     for parsed in _parsed():
-        found |= parsed.get(name, {})
-    return found
+        matches |= parsed.get(name, {})
+    return matches
 
 
 @lru_cache
@@ -111,8 +111,8 @@ def cases() -> Iterator[Case]:
 @lru_cache
 def safe() -> dict[str, str]:
     """Return where a missing or unknown value may pass, with the source; a row that says so names it itself."""
-    found = {key: source for each in all_files() for key, source in each.safe.items()}
-    return found | derived.safe(all_rules())
+    matches = {key: source for each in all_files() for key, source in each.safe.items()}
+    return matches | derived.safe(all_rules())
 
 
 def never() -> set[str]:

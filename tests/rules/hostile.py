@@ -30,22 +30,22 @@ STRANGE: tuple[Any, ...] = (
     {"id": ["x"]},
     {"properties": None},
 )
-Place = tuple[str | int, ...]
+JsonPath = tuple[str | int, ...]
 
 
-def places(body: Any, at: Place = ()) -> Iterator[Place]:
+def paths_of(body: Any, at: JsonPath = ()) -> Iterator[JsonPath]:
     """Every place in a body but its id, objects and lists included."""
     if at and at != ("id",):
         yield at
     if isinstance(body, dict):
         for key, value in body.items():
-            yield from places(value, (*at, key))
+            yield from paths_of(value, (*at, key))
     elif isinstance(body, list):
-        for place, value in enumerate(body):
-            yield from places(value, (*at, place))
+        for position, value in enumerate(body):
+            yield from paths_of(value, (*at, position))
 
 
-def replaced(body: Any, at: Place, value: Any) -> Any:
+def replaced(body: Any, at: JsonPath, value: Any) -> Any:
     """A copy with another value at that place."""
     if not at:
         return value
@@ -76,7 +76,7 @@ def errors(run: Evaluation, bundle: Bundle) -> list[str]:
     return [f"{row.rule}: {row.message}" for row in run.evaluate(bundle).findings if row.status == "error"]
 
 
-def without(body: Any, at: Place) -> Any:
+def without(body: Any, at: JsonPath) -> Any:
     """A copy without the member or element at that place."""
     made = copy.copy(body)
     if len(at) == 1:

@@ -83,16 +83,16 @@ def read_paths() -> dict[str, list[str]]:
             inside.answers_of(case)
         for seed in range(1, 21):
             list(compare(Maker(seed, doubtful=seed % 3 == 0), 3))
-    found = {type: set(_paths(log)) for type, log in logs.items()}
+    result = {type: set(_paths(log)) for type, log in logs.items()}
     for type, listed in (*_listed(), *_hosts()):
-        found.setdefault(type.lower(), set()).update(each.lower() for each in listed)
-    subnets = {each.removeprefix(_SUBNETS) for each in found[_NETWORKS] if each.startswith(_SUBNETS)}
-    found.setdefault(f"{_NETWORKS}/subnets", set()).update(subnets)
+        result.setdefault(type.lower(), set()).update(each.lower() for each in listed)
+    subnets = {each.removeprefix(_SUBNETS) for each in result[_NETWORKS] if each.startswith(_SUBNETS)}
+    result.setdefault(f"{_NETWORKS}/subnets", set()).update(subnets)
     for one, other in ALIKE:
-        found[one] = found[other] = found[one] | found[other]
-    _share(found, lambda type, path: CONNECTIONS if path.startswith(CONNECTIONS) and not _OWN_FORM(path) else "")
-    _share(found, lambda type, path: PERIMETERS if type.endswith(PERIMETERS) else "")
-    return {type: sorted(paths) for type, paths in found.items()}
+        result[one] = result[other] = result[one] | result[other]
+    _share(result, lambda type, path: CONNECTIONS if path.startswith(CONNECTIONS) and not _OWN_FORM(path) else "")
+    _share(result, lambda type, path: PERIMETERS if type.endswith(PERIMETERS) else "")
+    return {type: sorted(paths) for type, paths in result.items()}
 
 
 def _listed() -> Iterator[tuple[str, list[str]]]:
@@ -112,21 +112,21 @@ def _listed() -> Iterator[tuple[str, list[str]]]:
 def _hosts() -> Iterator[tuple[str, list[str]]]:
     """Yield the paths of further host names, by ARM type: examples need not show each of them."""
     for kind in examples.rules().kinds:
-        for place in (place for each in kind.endpoint_list for place in each.hosts):
-            read, path = (kind, place) if isinstance(place, str) else place
+        for host_path in (host_path for each in kind.endpoint_list for host_path in each.hosts):
+            read, path = (kind, host_path) if isinstance(host_path, str) else host_path
             condition = re.search(r"^(.*)\[(\w+)=\w+\]", path)
             paths = [re.sub(r"\[\w+=\w+\]", "[]", path)] + ([f"{condition[1]}[].{condition[2]}"] if condition else [])
             for type in read.types:
                 yield type, [each.removesuffix("[]") for each in paths]
 
 
-def _share(found: dict[str, set[str]], group: Callable[[str, str], str]) -> None:
+def _share(result: dict[str, set[str]], group: Callable[[str, str], str]) -> None:
     """Give all types what is read of any, of the paths that one function reads for all of them."""
     whole: dict[str, set[str]] = defaultdict(set)
-    for type, paths in found.items():
+    for type, paths in result.items():
         for path in paths:
             whole[group(type, path)].add(path)
-    for type, paths in found.items():
+    for type, paths in result.items():
         for name in {group(type, path) for path in paths} - {""}:
             paths.update(whole[name])
 
@@ -143,15 +143,15 @@ def evaluate_examples() -> None:
 
 def _without() -> list[tuple[Example, str, Any]]:
     """Return examples with a body that lacks one of its values, once for each path of each type."""
-    found: dict[tuple[str, str], tuple[Example, str, Any]] = {}
+    result: dict[tuple[str, str], tuple[Example, str, Any]] = {}
     for example in map(Example, examples.cases()):
         bodies: dict[str, Any] = {}
-        for key, at in example.places():
+        for key, at in example.paths():
             body = bodies[key] if key in bodies else bodies.setdefault(key, example.body(key))
-            place = resource_type_of(body["id"]).lower(), path_of(at)
-            if place not in found:
-                found[place] = (example, key, without(body, at))
-    return list(found.values())
+            property_path = resource_type_of(body["id"]).lower(), path_of(at)
+            if property_path not in result:
+                result[property_path] = (example, key, without(body, at))
+    return list(result.values())
 
 
 def evaluate_estate() -> None:
@@ -188,11 +188,11 @@ def _questions(bundles: Sequence[Bundle], rules: RuleSet) -> Iterator[ReachQuest
 
 
 def _paths(log: Log) -> list[str]:
-    found = {path.lower().removesuffix("[]") for path in plain(log)}
-    whole = {path.removesuffix(".**") for path in found if path.endswith(".**")}
+    matches = {path.lower().removesuffix("[]") for path in plain(log)}
+    whole = {path.removesuffix(".**") for path in matches if path.endswith(".**")}
     return sorted(
         path
-        for path in found
+        for path in matches
         if path.split(".")[0].split("[")[0] not in _ENVELOPE
         and path != "properties"
         and not any(
@@ -239,15 +239,15 @@ def tracing(logs: dict[str, Log]) -> Iterator[None]:
 
 def whole_path(look_up: Callable[[Any, str], Any], body: Any, path: str) -> Any:
     """Look up a path, and note all of it where its beginning is missing already."""
-    found = look_up(body, path)
-    if found is MISSING and isinstance(body, TracedObject):
+    result = look_up(body, path)
+    if result is MISSING and isinstance(body, TracedObject):
         body.log.add((f"{body.at}.{path}".lstrip("."), False))
-    return found
+    return result
 
 
 def kept_resource(resource: Resource, kept: KeptPaths, bundle: Bundle | None = None) -> Resource:
     """Return a resource as a snapshot has it."""
-    body = kept.part(copy.deepcopy(kept.cut(resource.body, resource.type)), resource.type)
+    body = kept.partial_body(copy.deepcopy(kept.cut(resource.body, resource.type)), resource.type)
     return Resource(body, api=resource.api, by=resource.by, bundle=bundle)
 
 
@@ -267,10 +267,15 @@ def rows(case: Case, bundle: Bundle, kept: KeptPaths) -> list[Any]:
     return rows_of(run.evaluate(bundle))
 
 
-def rows_of(found: BundleResult) -> list[Any]:
+def rows_of(bundle_result: BundleResult) -> list[Any]:
     """Return the rows of a result, without what undoes fixes: a value that was not kept is saved before the fix."""
-    findings = [replace(each, fix=each.fix and each.fix.without_undo) for each in found.findings]
-    return [*found.exposures, *findings, sorted(found.passed.items()), sorted(found.not_applicable.items())]
+    findings = [replace(each, fix=each.fix and each.fix.without_undo) for each in bundle_result.findings]
+    return [
+        *bundle_result.exposures,
+        *findings,
+        sorted(bundle_result.passed.items()),
+        sorted(bundle_result.not_applicable.items()),
+    ]
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from scanner.model.resource import Bundle
 from scanner.model.verdict import Unknown
 from tests.rules import examples
 from tests.rules.examples import Case
-from tests.rules.hostile import Place, places, replaced, with_body, without
+from tests.rules.hostile import JsonPath, paths_of, replaced, with_body, without
 from tests.rules.verdicts import every, verdicts
 
 Statuses = dict[tuple[str, str], str]
@@ -68,12 +68,12 @@ class Example:
     def bundle(self) -> Bundle:
         return examples.bundle(self.case)
 
-    def places(self) -> Iterator[tuple[str, Place]]:
+    def paths(self) -> Iterator[tuple[str, JsonPath]]:
         """Yield the places of its bodies: the key of a resource, or the place of one in the index as `also N`."""
         for key, resource in self.bundle.resources.items():
-            yield from ((key, at) for at in places(resource.body))
+            yield from ((key, at) for at in paths_of(resource.body))
         for number, body in enumerate(self.case.also):
-            yield from ((f"also {number}", at) for at in places(examples.nulls(body)))
+            yield from ((f"also {number}", at) for at in paths_of(examples.nulls(body)))
 
     def body(self, key: str) -> Any:
         if key.startswith("also "):
@@ -112,18 +112,18 @@ def all_examples() -> tuple[Example, ...]:
     return tuple(map(Example, examples.cases()))
 
 
-def path_of(at: Place) -> str:
+def path_of(at: JsonPath) -> str:
     """Return a place as a path in lower case: `properties.list[].name`."""
     return "".join("[]" if isinstance(each, int) else f".{each.lower()}" for each in at).removeprefix(".")
 
 
 def statuses(run: Evaluation, bundle: Bundle) -> Statuses:
     """Return the worst status of each rule and resource."""
-    order = {each: place for place, each in enumerate(("error", "fail", "unknown", "pass", "not-applicable"))}
-    found = run.evaluate(bundle)
-    rows = [(row.resource, row.rule, str(row.status)) for row in found.findings]
-    rows += [(id, rule, "pass") for id, rules in found.passed.items() for rule in rules]
-    rows += [(id, rule, "not-applicable") for id, rules in found.not_applicable.items() for rule in rules]
+    order = {each: position for position, each in enumerate(("error", "fail", "unknown", "pass", "not-applicable"))}
+    bundle_result = run.evaluate(bundle)
+    rows = [(row.resource, row.rule, str(row.status)) for row in bundle_result.findings]
+    rows += [(id, rule, "pass") for id, rules in bundle_result.passed.items() for rule in rules]
+    rows += [(id, rule, "not-applicable") for id, rules in bundle_result.not_applicable.items() for rule in rules]
     worst: Statuses = {}
     for id, rule, status in rows:
         key = (id.lower(), rule)
@@ -177,7 +177,7 @@ def changed(value: Any) -> Any:
 class Counts:
     """What came of it."""
 
-    places: int = 0
+    paths: int = 0
     leaves: int = 0
     mutations: int = 0
     evaluations: int = 0
@@ -187,13 +187,13 @@ class Counts:
     errors: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
-    def add(self, example: Example, key: str, at: Place, base: Statuses) -> None:
+    def add(self, example: Example, key: str, at: JsonPath, base: Statuses) -> None:
         """Try all values in one place."""
         body = example.body(key)
         old = body
         for each in at:
             old = old[each]
-        self.places += 1
+        self.paths += 1
         self.leaves += not isinstance(old, dict | list) or not old
         seen: dict[str, tuple[bool | None, Statuses]] = {}
         for name, value in VALUES.items():
@@ -220,7 +220,7 @@ class Counts:
                 if wrong and status in OK and before not in ("unknown", "none") and not _said_above(each, now):
                     others = [
                         before,
-                        *(found.get(each, "none") for each_wrong, found in seen.values() if each_wrong is False),
+                        *(result.get(each, "none") for each_wrong, result in seen.values() if each_wrong is False),
                     ]
                     needs = [one for one in others if one in ("fail", "unknown")]
                     if before == "fail" or needs:
@@ -237,11 +237,11 @@ def _said_above(key: tuple[str, str], now: Statuses) -> bool:
 def run(seed: int, count: int = 0, only: str = "") -> Counts:
     """Return the counts of all places, or of as many as are enough for `count` mutations."""
     counts = Counts()
-    all_places = [(each, key, at) for each in all_examples() if only in each.case.id for key, at in each.places()]
+    all_paths = [(each, key, at) for each in all_examples() if only in each.case.id for key, at in each.paths()]
     if count:
-        all_places = random.Random(seed).sample(all_places, min(len(all_places), max(1, count // len(VALUES))))
+        all_paths = random.Random(seed).sample(all_paths, min(len(all_paths), max(1, count // len(VALUES))))
     bases: dict[int, Statuses] = {}
-    for example, key, at in all_places:
+    for example, key, at in all_paths:
         if id(example) not in bases:
             bases[id(example)] = example.statuses()
         counts.add(example, key, at, bases[id(example)])
@@ -254,16 +254,16 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--only", default="")
     given = parser.parse_args()
-    found = run(given.seed, given.count, given.only)
-    for line in [*found.errors, *found.wrong]:
+    counts = run(given.seed, given.count, given.only)
+    for line in [*counts.errors, *counts.wrong]:
         sys.stdout.write(f"{line}\n")
-    for (before, after, kind), number in sorted(found.moves.items()):
+    for (before, after, kind), number in sorted(counts.moves.items()):
         sys.stdout.write(f"{before:15}-> {after:15}{kind:12}{number:>10,}\n")
     sys.stdout.write(
-        f"{found.places:,} places ({found.leaves:,} leaves), {found.mutations:,} mutations,"
-        f" {found.verdicts:,} verdicts, {len(found.errors)} errors, {len(found.wrong)} wrong passes\n"
+        f"{counts.paths:,} places ({counts.leaves:,} leaves), {counts.mutations:,} mutations,"
+        f" {counts.verdicts:,} verdicts, {len(counts.errors)} errors, {len(counts.wrong)} wrong passes\n"
     )
-    return 1 if found.errors or found.wrong else 0
+    return 1 if counts.errors or counts.wrong else 0
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def written(folder: Path, common: Path, types: dict[str, set[str]]) -> str:
     """Return the text of the file: of each type (lower case) the version that was read, whether it has a PUT, and which
     of the wanted paths its PATCH takes.
     """
-    found: dict[str, dict[str, object]] = defaultdict(dict)
+    result: dict[str, dict[str, object]] = defaultdict(dict)
     shared = {f"commonids.{name}": type for name, type in _ids(common)}
     for package in sorted({each.parent for each in folder.rglob("method_*.go")}, key=lambda each: each.parts[-2]):
         ids = {**shared, **dict(_ids(package))}
@@ -41,26 +41,26 @@ def written(folder: Path, common: Path, types: dict[str, set[str]]) -> str:
                 tail = _TAIL.search(path)
                 type = "/".join((type, *tail[1].lower().split("/")[::2])) if tail else type
                 if named and type in types:
-                    known = found[type]
+                    known = result[type]
                     known["version"] = package.parts[-2]
                     taken = _paths(named[2], models, _DEPTH) & types[type]
                     known[verb.lower()] = sorted(taken) if verb == "Patch" else []
-    return json.dumps(dict(sorted(found.items())), indent=0, sort_keys=True) + "\n"
+    return json.dumps(dict(sorted(result.items())), indent=0, sort_keys=True) + "\n"
 
 
 def _ids(package: Path) -> list[tuple[str, str]]:
-    found = []
+    result = []
     for each in package.glob("*.go"):
         text = each.read_text("utf-8")
         name, form = _NAME.search(text), _ID.search(text)
         if name and form:
-            found.append((name[1], type_of(form[1].replace("%s", "x")).lower()))
-    return found
+            result.append((name[1], type_of(form[1].replace("%s", "x")).lower()))
+    return result
 
 
 def _models(package: Path) -> dict[str, list[tuple[str, str]]]:
     """Return the members of the models of a package, each with its type and its name in JSON."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    result: dict[str, list[tuple[str, str]]] = {}
     for each in package.glob("model_*.go"):
         lines = each.read_text("utf-8").splitlines()
         name = ""
@@ -69,17 +69,17 @@ def _models(package: Path) -> dict[str, list[tuple[str, str]]]:
             name = start[1] if start else "" if line == "}" else name
             field = _FIELD.match(line)
             if name and field:
-                found.setdefault(name, []).append((field[1], field[2]))
-    return found
+                result.setdefault(name, []).append((field[1], field[2]))
+    return result
 
 
 def _paths(type: str, models: dict[str, list[tuple[str, str]]], depth: int) -> set[str]:
     """Return the dotted paths of a model; those of a list as of its entries."""
-    found: set[str] = set()
+    result: set[str] = set()
     for inner, name in models.get(re.sub(r"[*\[\]]", "", type), ()) if depth else ():
         below = _paths(inner, models, depth - 1)
-        found |= {name.lower(), *(f"{name.lower()}.{each}" for each in below)}
-    return found
+        result |= {name.lower(), *(f"{name.lower()}.{each}" for each in below)}
+    return result
 
 
 if __name__ == "__main__":

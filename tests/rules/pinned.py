@@ -40,44 +40,44 @@ from tests.rules.traced import Compared, Log, plain, traced, untraced
 @lru_cache
 def by_hand() -> dict[str, dict[str, Any]]:
     """Return what is listed by hand, by type or read."""
-    found = examples.by_type("paths")
-    for read, entry in list(found.items()):
+    result = examples.by_type("paths")
+    for read, entry in list(result.items()):
         for path, paths in entry.get("below", {}).items():
-            found[f"{read}/{path}"] = {"source": entry["source"], "paths": paths}
-    return found
+            result[f"{read}/{path}"] = {"source": entry["source"], "paths": paths}
+    return result
 
 
 @lru_cache
 def pinned() -> dict[str, set[str]]:
     """Return all paths of which it says somewhere that Azure returns them, by type or read, with those of rows."""
-    found: dict[str, set[str]] = defaultdict(set)
+    result: dict[str, set[str]] = defaultdict(set)
     for each in (row_paths(), schema.paths()):
         for read, paths in each.items():
-            found[read].update(paths)
+            result[read].update(paths)
     for read, entry in by_hand().items():
-        found[read].update(entry.get("paths", ()), entry.get("more", ()))
-    return found
+        result[read].update(entry.get("paths", ()), entry.get("more", ()))
+    return result
 
 
 @lru_cache
 def read_paths() -> dict[str, dict[str, str]]:
     """Return what rows and Python code read, by type or read: the paths, with where."""
-    found = {read: dict.fromkeys(paths, "a row") for read, paths in row_paths().items()}
+    result = {read: dict.fromkeys(paths, "a row") for read, paths in row_paths().items()}
     for read, seen in looked_at().items():
-        found[read] = {**seen, **found.get(read, {})}
+        result[read] = {**seen, **result.get(read, {})}
     for read, entry in by_hand().items():
-        found[read] = {**dict.fromkeys(entry.get("more", ()), "by hand"), **found.get(read, {})}
-    return {read: paths for read, paths in found.items() if paths}
+        result[read] = {**dict.fromkeys(entry.get("more", ()), "by hand"), **result.get(read, {})}
+    return {read: paths for read, paths in result.items() if paths}
 
 
 @lru_cache
 def row_paths() -> dict[str, set[str]]:
     """Return the paths that rows look at, by type or read."""
-    found: dict[str, set[str]] = defaultdict(set)
+    result: dict[str, set[str]] = defaultdict(set)
     for rule in examples.all_rules():
         for read, _, path in pinned_paths.row_paths(rule):
-            found[read].add(path)
-    return {read: paths - ENVELOPE for read, paths in found.items()}
+            result[read].add(path)
+    return {read: paths - ENVELOPE for read, paths in result.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +93,20 @@ class Pin:
 @lru_cache
 def pins() -> tuple[Pin, ...]:
     """Every type and read of the rule files, then the types of the index that no rule file reads."""
-    found = [_pin(type, kind, kind.api) for kind in examples.rules().kinds for type in kind.types]
-    found += [
+    matches = [_pin(type, kind, kind.api) for kind in examples.rules().kinds for type in kind.types]
+    matches += [
         _pin(type, child, child.api)
         for kind in examples.rules().kinds
         for child in kind.children
         for type in kind.types
     ]
-    known = {pin.name.lower() for pin in found}
-    found += [
+    known = {pin.name.lower() for pin in matches}
+    matches += [
         Pin(type, type, INDEX_APIS.get(type.lower(), ""), re.compile(_type_pattern(type)))
         for type in (*INDEX_TYPES, *MANAGER_TYPES)
         if type.lower() not in known
     ]
-    return tuple(found)
+    return tuple(matches)
 
 
 @lru_cache
@@ -145,8 +145,8 @@ def read_of(resource: Resource) -> str:
 
 @cache
 def _read_of(key: str) -> str:
-    found = [pin for pin in pins() if pin.pattern.fullmatch(key)]
-    return min(found, key=lambda pin: pin.pattern.pattern.count("[^/]+")).name if found else ""
+    matches = [pin for pin in pins() if pin.pattern.fullmatch(key)]
+    return min(matches, key=lambda pin: pin.pattern.pattern.count("[^/]+")).name if matches else ""
 
 
 def looked_at() -> dict[str, dict[str, str]]:
@@ -218,7 +218,7 @@ def _of_functions() -> Iterator[Case]:
 @lru_cache
 def _listed(read: str) -> tuple[re.Pattern[str], ...]:
     entry = by_hand().get(read, {})
-    return tuple(pattern(path) for part in ("paths", "more", "each") for path in entry.get(part, ()))
+    return tuple(pattern(path) for list_name in ("paths", "more", "each") for path in entry.get(list_name, ()))
 
 
 GROUPS = ("properties.groupId", "properties.groupIds")

@@ -36,36 +36,36 @@ class Proof:
 
 def proof(all_fixed: Iterable[Fixed]) -> Proof:
     """Return the numbers of some fixes."""
-    found = Proof()
+    result = Proof()
     simulated, failing = set(), set()
     for each in all_fixed:
         fix, rule = fix_of(each), each.finding.rule
         failing.add(rule)
-        found.failing += 1
-        found.with_fields += bool(fix.fields)
-        found.with_steps += bool(fix.steps)
-        found.with_bicep += bool(fix.bicep)
+        result.failing += 1
+        result.with_fields += bool(fix.fields)
+        result.with_steps += bool(fix.steps)
+        result.with_bicep += bool(fix.bicep)
         for command in fix.commands:
             wrong = problems(command)
-            found.commands += 1
-            found.without_subscription += "names no subscription" in wrong
-            found.placeholders += any(re.match("placeholder|a brace", one) for one in wrong)
-            found.problems += [f"{each.id}: {one}" for one in wrong]
+            result.commands += 1
+            result.without_subscription += "names no subscription" in wrong
+            result.placeholders += any(re.match("placeholder|a brace", one) for one in wrong)
+            result.problems += [f"{each.id}: {one}" for one in wrong]
         if not each.fix.changes:
-            found.not_simulated += 1
+            result.not_simulated += 1
             continue
         simulated.add(rule)
-        found.simulated += 1
-        found.left += left(each)
-        found.closed_exactly += is_exact(each)
-    found.only_steps = sorted(failing - simulated)
-    return found
+        result.simulated += 1
+        result.left += left(each)
+        result.closed_exactly += is_exact(each)
+    result.only_steps = sorted(failing - simulated)
+    return result
 
 
 def is_exact(each: Fixed) -> bool:
     """Return whether a fix closes its check and, of endpoints, those that it names."""
     fix = fix_of(each)
-    claimed = {*fix.closes, *(place.endpoint for place in fix.also_closes)}
+    claimed = {*fix.closes, *(endpoint.endpoint for endpoint in fix.also_closes)}
     is_lock = examples.rule_at(each.finding.rule, each.finding.resource).lock
     is_closed = each.status in ("pass", "not-applicable", "gone")
     return not left(each) and is_closed and (claimed == each.closed if is_lock else claimed <= each.closed)

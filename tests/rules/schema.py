@@ -42,14 +42,14 @@ class Schema:
     def member(self, path: str) -> Member | None:
         """Return what the schema says of a path; None where it has no such path. `*` stands for any member."""
         text = container(path).lower()
-        found = self.paths.get(text)
-        if found is None and "*" in text:
+        result = self.paths.get(text)
+        if result is None and "*" in text:
             wanted = re.compile(re.escape(text).replace(r"\*", "[^.]+"))
-            found = next((member for each, member in self.paths.items() if wanted.fullmatch(each)), None)
-        if found is None:
-            found = next((member for each, member in self._any if each.fullmatch(text)), None)
+            result = next((member for each, member in self.paths.items() if wanted.fullmatch(each)), None)
+        if result is None:
+            result = next((member for each, member in self._any if each.fullmatch(text)), None)
         is_list = path.endswith("[]")
-        return None if found is not None and is_list and not {"Array", "Any"} & set(found["t"].split("/")) else found
+        return None if result is not None and is_list and not {"Array", "Any"} & set(result["t"].split("/")) else result
 
 
 def container(path: str) -> str:

@@ -35,9 +35,9 @@ def written() -> str:
 def _entries() -> Iterator[str]:
     for read, seen in sorted(pinned.read_paths().items()):
         whole = of_read(read)
-        found = dict(_found(whole, seen)) if whole is not None else {}
-        if found:
-            lines = [f"{json.dumps(path)} = {json.dumps(text)}\n" for path, text in sorted(found.items())]
+        result = dict(_found(whole, seen)) if whole is not None else {}
+        if result:
+            lines = [f"{json.dumps(path)} = {json.dumps(text)}\n" for path, text in sorted(result.items())]
             yield f'["{read}"]\napi = "{pinned.by_name()[read].api}"\n{"".join(lines)}'
 
 

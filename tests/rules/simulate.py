@@ -155,16 +155,16 @@ def _new(case: Case, changes: list[Edit]) -> list[dict[str, Any]]:
 
 def fixed(case: Case) -> list[Fixed]:
     """Return the failures of an example whose fix can be applied to its bodies, each evaluated again."""
-    found = examples.result(case)
-    rows = [row for row in found.findings if row.status == "fail"]
-    return [_fixed(case, row, found) for row in rows]
+    bundle_result = examples.result(case)
+    rows = [row for row in bundle_result.findings if row.status == "fail"]
+    return [_fixed(case, row, bundle_result) for row in rows]
 
 
-def _fixed(case: Case, row: FindingRow, found: BundleResult) -> Fixed:
-    fix = found.fixes[row.fingerprint]
+def _fixed(case: Case, row: FindingRow, bundle_result: BundleResult) -> Fixed:
+    fix = bundle_result.fixes[row.fingerprint]
     bundle = examples.bundle(case)
     if any(isinstance(each, Deletion) and each.resource.lower() == bundle.id.lower() for each in fix.changes):
-        closed = frozenset(each.endpoint for each in found.exposures if each.severity is not None)
+        closed = frozenset(each.endpoint for each in bundle_result.exposures if each.severity is not None)
         return Fixed(case, row, fix, "gone", closed)
     if not fix.changes:
         return Fixed(case, row, fix, row.status, frozenset())
@@ -172,7 +172,7 @@ def _fixed(case: Case, row: FindingRow, found: BundleResult) -> Fixed:
     asked = statuses([examples.rule_at(row.rule, row.resource)], after, index)
     now = [status for id, _, status in asked if id == row.resource]
     left = exposures(examples.kinds_of(case.type), after, index)
-    closed = _closed(found, {(each.endpoint, each.address) for each in left if each.severity is not None})
+    closed = _closed(bundle_result, {(each.endpoint, each.address) for each in left if each.severity is not None})
     return Fixed(case, row, fix, min(now, key=ORDER.index, default="gone"), closed)
 
 
@@ -257,10 +257,10 @@ def everything() -> tuple[Fixed, ...]:
 
 @lru_cache
 def by_rule() -> dict[str, list[Fixed]]:
-    found = defaultdict(list)
+    result = defaultdict(list)
     for each in everything():
-        found[each.finding.rule].append(each)
-    return dict(found)
+        result[each.finding.rule].append(each)
+    return dict(result)
 
 
 def left(each: Fixed) -> bool:
@@ -280,9 +280,9 @@ READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions|list-ef
 def problems(command: str) -> list[str]:
     """What is wrong with a command as it is printed."""
     plain = re.sub(r"'[^']*'", "''", command)
-    found = [] if re.search(r" --(ids|subscription|id) ", command) else ["names no subscription"]
-    found += [f"placeholder {word}" for word in IN_CAPITALS.findall(plain) if word not in WORDS]
-    found += ["a brace"] * bool(re.search(r"\{\w+\}", command))
-    found += ["only reads"] * bool(READS.match(command))
-    found += ["a documentation range"] * bool(re.search(r"203\.0\.113|198\.51\.100|192\.0\.2\.", plain))
-    return found
+    result = [] if re.search(r" --(ids|subscription|id) ", command) else ["names no subscription"]
+    result += [f"placeholder {word}" for word in IN_CAPITALS.findall(plain) if word not in WORDS]
+    result += ["a brace"] * bool(re.search(r"\{\w+\}", command))
+    result += ["only reads"] * bool(READS.match(command))
+    result += ["a documentation range"] * bool(re.search(r"203\.0\.113|198\.51\.100|192\.0\.2\.", plain))
+    return result

@@ -10,6 +10,6 @@ def test_alerts_of_other_subscriptions_are_no_evidence() -> None:
     other = examples.nulls(next(each for each in case.also if "activityLogAlerts" in each["id"]))
     conditions = [{"field": "operationName", "equals": "Microsoft.Network/networkSecurityGroups/write"}]
     other["properties"]["condition"] = {"allOf": conditions}
-    found = examples.evaluation(case).evaluate(examples.bundle(case))
-    (row,) = (each for each in found.findings if each.rule == "no-alert-nsg-written")
+    bundle_result = examples.evaluation(case).evaluate(examples.bundle(case))
+    (row,) = (each for each in bundle_result.findings if each.rule == "no-alert-nsg-written")
     assert [each.path for each in row.evidence] == ["activity log alert"]

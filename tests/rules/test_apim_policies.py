@@ -106,9 +106,9 @@ CLAIM = "<required-claims><claim name='{}' /></required-claims>"
     ],
 )
 def test_what_proves_no_credential(inbound: str) -> None:
-    found = demands(inbound)
-    assert (found.tokens, found.signatures) == ((), ())
-    assert bool(found.unclear) != (inbound == "<base />")
+    result = demands(inbound)
+    assert (result.tokens, result.signatures) == ((), ())
+    assert bool(result.unclear) != (inbound == "<base />")
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,9 @@ def test_what_proves_no_credential(inbound: str) -> None:
     ],
 )
 def test_what_proves_a_credential(inbound: str) -> None:
-    found = demands(inbound)
-    assert len(found.tokens) == 1
-    assert not found.unclear
+    result = demands(inbound)
+    assert len(result.tokens) == 1
+    assert not result.unclear
     once = reduced({"id": ID, "properties": {"value": f"<policies><inbound>{inbound}</inbound></policies>"}})
     again = Policies((), None).of(Resource({"id": f"{ID}/policies/policy", **once}), "p")
     assert (len(again.tokens), again.unclear) == (1, ())
@@ -144,10 +144,10 @@ def test_the_policy_of_an_operation_without_base_leaves_out_that_of_its_api() ->
 
 
 def test_a_fragment_that_includes_itself_ends() -> None:
-    own = Resource(
+    resource = Resource(
         {
             "id": f"{ID}/policyFragments/a",
             "properties": {"value": "<fragment><include-fragment fragment-id='A' /></fragment>"},
         }
     )
-    assert demands("<include-fragment fragment-id='a' />", own).unclear
+    assert demands("<include-fragment fragment-id='a' />", resource).unclear

@@ -38,8 +38,8 @@ def test_example(case: Case) -> None:
 
 @each_rule
 def test_examples_that_follow_from_the_row(rule: Rule) -> None:
-    found = {case.name: (_status(case, rule), case.expect[rule.id]) for case in examples.of_rule(rule)}
-    assert {name: each for name, each in found.items() if each[0] != each[1]} == {}
+    result = {case.name: (_status(case, rule), case.expect[rule.id]) for case in examples.of_rule(rule)}
+    assert {name: each for name, each in result.items() if each[0] != each[1]} == {}
 
 
 def _status(case: Case, rule: Rule) -> str | None:
@@ -64,27 +64,27 @@ def test_example_names_are_unique() -> None:
 
 def _rule(id: str, case: Case) -> Rule:
     """Return the rule of an id, of one on many types that for the resource of an example."""
-    found = examples.rules().all_named(id)
-    fitting = (rule for rule in found if case.type.lower() in map(str.lower, rule.resource_type.types))
-    return next(fitting, found[0])
+    rules = examples.rules().all_named(id)
+    fitting = (rule for rule in rules if case.type.lower() in map(str.lower, rule.resource_type.types))
+    return next(fitting, rules[0])
 
 
 @lru_cache
 def _expected() -> dict[str, set[str]]:
     """Return the statuses that the examples expect of each rule."""
-    found: dict[str, set[str]] = defaultdict(set)
+    result: dict[str, set[str]] = defaultdict(set)
     for case in CASES:
         for id, status in case.expect.items():
-            found[_rule(id, case).key].add(status)
-    return found
+            result[_rule(id, case).key].add(status)
+    return result
 
 
 @each_rule
 def test_rule_has_a_good_a_bad_and_an_unknown_example(rule: Rule) -> None:
-    found = {case.expect[rule.id] for case in examples.of_rule(rule) if rule.id in case.expect}
-    found |= _expected().get(rule.key, set())
+    matches = {case.expect[rule.id] for case in examples.of_rule(rule) if rule.id in case.expect}
+    matches |= _expected().get(rule.key, set())
     needed = {status for status in ("pass", "fail", "unknown") if f"{rule.id}:{status}" not in examples.never()}
-    assert needed <= found
+    assert needed <= matches
 
 
 @cache
@@ -141,11 +141,11 @@ def _mutants(case: Case) -> Iterator[tuple[str, Case]]:
     for at in _leaves(case.body):
         for how in ways():
             yield f"{'.'.join(at)} {how}", _copy(case, body=_changed(case.body, at, how))
-    for place, child in case.children.items():
+    for list_path, child in case.children.items():
         for at in _leaves(child):
             for how in ways():
-                children = {**case.children, place: _changed(child, at, how)}
-                yield f"{place} {'.'.join(at)} {how}", _copy(case, children=children)
+                children = {**case.children, list_path: _changed(child, at, how)}
+                yield f"{list_path} {'.'.join(at)} {how}", _copy(case, children=children)
 
 
 def _copy(case: Case, **changed: Any) -> Case:

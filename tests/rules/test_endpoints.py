@@ -15,7 +15,7 @@ from tests.rules.examples import Case
 KINDS = {kind.type: kind for kind in examples.rules().kinds if kind.endpoint_function is not None}
 
 
-class Place(NamedTuple):
+class TypeEndpoint(NamedTuple):
     """An endpoint of a type."""
 
     type: str
@@ -26,12 +26,12 @@ class Place(NamedTuple):
         return f"{self.endpoint.name} of {self.type}"
 
 
-PLACES = {type: [Place(type, each) for each in kind.endpoint_list] for type, kind in KINDS.items()}
+ENDPOINTS = {type: [TypeEndpoint(type, each) for each in kind.endpoint_list] for type, kind in KINDS.items()}
 
 
-def each_place(check: Callable[[Place], None]) -> Callable[..., None]:
+def each_endpoint(check: Callable[[TypeEndpoint], None]) -> Callable[..., None]:
     """Make a test of each type from a check of one endpoint."""
-    return each_in(PLACES, check)
+    return each_in(ENDPOINTS, check)
 
 
 def read_by(kind: ResourceType, lock: str, endpoint: str) -> list[str]:
@@ -42,23 +42,23 @@ def read_by(kind: ResourceType, lock: str, endpoint: str) -> list[str]:
     ]
 
 
-@each_place
-def test_an_endpoint_can_fail_on_each_lock_or_it_says_why_not(place: Place) -> None:
+@each_endpoint
+def test_an_endpoint_can_fail_on_each_lock_or_it_says_why_not(endpoint: TypeEndpoint) -> None:
     for lock in LOCKS:
-        found = read_by(KINDS[place.type], lock, place.endpoint.name)
-        reason = place.endpoint.why_no_rule(lock)
-        assert bool(found) != bool(reason), f"{lock}: rules {found}, reason {reason!r}"
-    if not isinstance(place.endpoint.no_rule, str):
-        assert set(place.endpoint.no_rule) <= set(LOCKS)
+        matches = read_by(KINDS[endpoint.type], lock, endpoint.endpoint.name)
+        reason = endpoint.endpoint.why_no_rule(lock)
+        assert bool(matches) != bool(reason), f"{lock}: rules {matches}, reason {reason!r}"
+    if not isinstance(endpoint.endpoint.no_rule, str):
+        assert set(endpoint.endpoint.no_rule) <= set(LOCKS)
 
 
 @pytest.mark.parametrize("type", KINDS)
 def test_no_endpoint_is_there_twice(type: str) -> None:
     names = KINDS[type].endpoint_names
     assert len(names) == len(set(names))
-    for place, name in enumerate(names):
+    for endpoint, name in enumerate(names):
         # The first that fits is the endpoint of an exposure.
-        assert not any(earlier.fits(name) for earlier in KINDS[type].endpoint_list[:place])
+        assert not any(earlier.fits(name) for earlier in KINDS[type].endpoint_list[:endpoint])
 
 
 @each_case
@@ -72,21 +72,21 @@ def test_exposures_are_of_the_kinds_that_their_type_declares(case: Case) -> None
             assert exposure.kind == known.kind or (exposure.kind == "app" and known.may_be_app), exposure.endpoint
 
 
-@each_place
-def test_an_example_shows_the_endpoint(place: Place) -> None:
-    kind = KINDS[place.type]
+@each_endpoint
+def test_an_example_shows_the_endpoint(endpoint: TypeEndpoint) -> None:
+    kind = KINDS[endpoint.type]
     shown = (name for case in examples.cases() if kind in examples.kinds_of(case.type) for name in case.exposures)
-    assert any(place.endpoint.fits(name) for name in shown)
+    assert any(endpoint.endpoint.fits(name) for name in shown)
 
 
-@each_place
-def test_an_endpoint_has_a_port_or_its_type_says_why_it_has_none(place: Place) -> None:
-    name = place.endpoint.name
-    found = KINDS[place.type].ports_of(Exposure(name, place.endpoint.kind, NO_GRANT, IDENTITY))
-    assert found
-    assert found is not NO_PORT
-    if not isinstance(found, NoPort):
-        assert "*/*" in found or name.endswith("p/*") or all(port_of_endpoint(each) for each in found), found
+@each_endpoint
+def test_an_endpoint_has_a_port_or_its_type_says_why_it_has_none(endpoint: TypeEndpoint) -> None:
+    name = endpoint.endpoint.name
+    matches = KINDS[endpoint.type].ports_of(Exposure(name, endpoint.endpoint.kind, NO_GRANT, IDENTITY))
+    assert matches
+    assert matches is not NO_PORT
+    if not isinstance(matches, NoPort):
+        assert "*/*" in matches or name.endswith("p/*") or all(port_of_endpoint(each) for each in matches), matches
 
 
 @each_case
@@ -95,5 +95,5 @@ def test_the_ports_of_an_exposure_are_ports(case: Case) -> None:
         top = examples.bundle(case).top
         assert top is not None
         for exposure in examples.evaluation(case).exposures(kind, top)[0]:
-            found = kind.ports_of(exposure)
-            assert isinstance(found, NoPort) or all(port_of_endpoint(each) for each in found), exposure.endpoint
+            matches = kind.ports_of(exposure)
+            assert isinstance(matches, NoPort) or all(port_of_endpoint(each) for each in matches), exposure.endpoint

@@ -68,17 +68,17 @@ def _names(bicep: str) -> set[str]:
 
 def _known(rule: Rule) -> set[str]:
     """Every member of the paths that rules look at on the type and below it, and the reads themselves."""
-    found: set[str] = set()
+    result: set[str] = set()
     for type in rule.resource_type.types:
         for read, paths in pinned.pinned().items():
             if read.lower() == type.lower() or read.lower().startswith(f"{type.lower()}/"):
-                found |= {step.removesuffix("[]") for path in paths for step in path.split(".")}
-                found |= set(read[len(type) :].strip("/").split("/"))
+                result |= {step.removesuffix("[]") for path in paths for step in path.split(".")}
+                result |= set(read[len(type) :].strip("/").split("/"))
     locks = (each for each in rule.reads if each.is_extension)
     for extension in (*(each for each in rule.resource_type.children if each.is_extension), *locks):
         paths = pinned.pinned().get(extension.type, set())
-        found |= {step.removesuffix("[]") for path in paths for step in path.split(".")}
-    return found
+        result |= {step.removesuffix("[]") for path in paths for step in path.split(".")}
+    return result
 
 
 @each_rule
@@ -145,8 +145,8 @@ def test_a_defender_plan_is_switched_on_with_a_sub_plan_that_azure_accepts(id: s
     fix = examples.rules().rules[id].fix
     plan = re.findall(r"--name (\w+)", fix.az)[0]
     wanted = SUB_PLANS.get(plan, "")
-    place = f"providers/Microsoft.Security/pricings/{plan} properties"
-    changed = {f"{place}.pricingTier": "Standard"} | ({f"{place}.subPlan": wanted} if wanted else {})
+    pricing = f"providers/Microsoft.Security/pricings/{plan} properties"
+    changed = {f"{pricing}.pricingTier": "Standard"} | ({f"{pricing}.subPlan": wanted} if wanted else {})
     assert dict(fix.change) == changed
     assert (
         re.findall(r"--subplan (\w+)", fix.az) == re.findall(r"subPlan: '(\w+)'", fix.bicep) == [wanted][: bool(wanted)]

@@ -45,10 +45,10 @@ def test_what_is_kept_is_enough(case: Case) -> None:
     assert list(map(plain, other)) == [_shown(plain(row), plain(each)) for row, each in zip(one, other, strict=True)]
 
 
-def _shown(whole: Any, part: Any) -> Any:
+def _shown(whole: Any, kept_value: Any) -> Any:
     """Return a row with the evidence that the kept body has where a value is of a type that no rule expects."""
-    if isinstance(whole, dict) and len(whole.get("evidence", ())) == len(part.get("evidence", ())):
-        for one, other in zip(whole.get("evidence", ()), part.get("evidence", ()), strict=True):
+    if isinstance(whole, dict) and len(whole.get("evidence", ())) == len(kept_value.get("evidence", ())):
+        for one, other in zip(whole.get("evidence", ()), kept_value.get("evidence", ()), strict=True):
             if other["value"] == NOT_KEPT and not isinstance(one["value"], list | dict):
                 one["value"] = NOT_KEPT
     return whole
@@ -112,12 +112,12 @@ def test_a_newer_rule_on_an_older_snapshot_never_passes_on_what_was_not_kept(typ
 @lru_cache
 def _cases_of() -> dict[str, list[Case]]:
     """Return the cases that have a resource of each type (lower case)."""
-    found: dict[str, list[Case]] = {}
+    result: dict[str, list[Case]] = {}
     for case in CASES:
         resources = [*examples.bundle(case).resources.values(), *examples.index_of(case).resources.values()]
         for type in {each.type.lower() for each in resources}:
-            found.setdefault(type, []).append(case)
-    return found
+            result.setdefault(type, []).append(case)
+    return result
 
 
 def test_a_property_that_was_not_kept_is_unread_with_the_reason() -> None:

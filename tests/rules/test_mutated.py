@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from scanner.model.ids import type_of
-from tests.rules.hostile import Place
+from tests.rules.hostile import JsonPath
 from tests.rules.mutated import Counts, Example, all_examples, path_of, run
 from tests.sampled import is_all
 
@@ -135,9 +135,9 @@ MOST = 3
 """The number of examples of each property of `FOUND`."""
 
 
-def places(type: str, path: str, words: str = "") -> Iterator[tuple[Example, str, Place]]:
+def paths_of(type: str, path: str, words: str = "") -> Iterator[tuple[Example, str, JsonPath]]:
     for example in (each for each in all_examples() if words in each.case.id):
-        for key, at in example.places():
+        for key, at in example.paths():
             if path_of(at) == path and type_of(str(example.body(key)["id"])).lower() == type.lower():
                 yield example, key, at
                 if not words:
@@ -147,17 +147,17 @@ def places(type: str, path: str, words: str = "") -> Iterator[tuple[Example, str
 @pytest.mark.parametrize(("words", "type", "path"), [*(("", *each) for each in FOUND), *IN_ONE])
 def test_what_was_found(words: str, type: str, path: str) -> None:
     counts = Counts()
-    for example, key, at in places(type, path, words):
+    for example, key, at in paths_of(type, path, words):
         counts.add(example, key, at, example.statuses())
-        if counts.places == MOST and not words:
+        if counts.paths == MOST and not words:
             break
-    assert counts.places
+    assert counts.paths
     assert counts.errors == []
     assert counts.wrong == []
 
 
 def test_a_sample_of_all_places_and_values() -> None:
     """`python -m tests.rules.mutated` runs all of them."""
-    found = run(seed=20261127, count=3000 if is_all() else 1000)
-    assert found.errors == []
-    assert found.wrong == []
+    counts = run(seed=20261127, count=3000 if is_all() else 1000)
+    assert counts.errors == []
+    assert counts.wrong == []

@@ -73,10 +73,10 @@ def conditional() -> list[Read]:
 @lru_cache
 def cases_of() -> dict[str, list[Case]]:
     """Return all examples by type, also those that follow from rows."""
-    found: dict[str, list[Case]] = defaultdict(list)
+    result: dict[str, list[Case]] = defaultdict(list)
     for case in (*examples.cases(), *(case for rule in examples.all_rules() for case in examples.of_rule(rule))):
-        found[case.type.lower()].append(case)
-    return found
+        result[case.type.lower()].append(case)
+    return result
 
 
 def users(read: Read) -> list[Rule]:
@@ -109,15 +109,15 @@ def matches(read: Read, resource: Resource) -> bool:
 
 def bodies_of(read: Read) -> Bodies:
     """Return what examples have below a read, the most different ones first."""
-    found: dict[str, dict[str, Any]] = {}
+    result: dict[str, dict[str, Any]] = {}
     for case in (case for type in read.resource_type.types for case in cases_of()[type.lower()]):
         made = examples.bundle(case)
         for path, body in case.children.items():
             resource = made.resources.get(f"{made.top.key}/{path}".lower()) if made.top is not None else None
             if resource is not None and resource.type.lower() in map(str.lower, read.types) and matches(read, resource):
-                found.setdefault(json.dumps(body, sort_keys=True, default=str), body)
-    step = max(1, len(found) // BODIES)
-    return list(found.values())[::step][:BODIES]
+                result.setdefault(json.dumps(body, sort_keys=True, default=str), body)
+    step = max(1, len(result) // BODIES)
+    return list(result.values())[::step][:BODIES]
 
 
 def laid(read: Read, parent: Resource, case: Case, bodies: Bodies) -> Iterator[Case]:
@@ -134,31 +134,31 @@ def laid(read: Read, parent: Resource, case: Case, bodies: Bodies) -> Iterator[C
 def left_out(read: Read) -> list[tuple[Case, Resource]]:
     """Return the examples in which the condition of a read is false, with the resource that it is false of."""
     all_cases = (case for type in read.resource_type.types for case in cases_of()[type.lower()])
-    found = [(case, parent) for case in all_cases for parent in parents(read, case) if not read.needed(parent)]
-    return found[:: max(1, len(found) // MOST)][:MOST]
+    items = [(case, parent) for case in all_cases for parent in parents(read, case) if not read.needed(parent)]
+    return items[:: max(1, len(items) // MOST)][:MOST]
 
 
 def changed(read: Read) -> dict[str, str]:
     """Return by rule what changes where something is laid below a read that is left out, with an example."""
     enabled = {rule.key: rule for rule in users(read)}
     rules, bodies = replace(examples.rules(), enabled=enabled), bodies_of(read)
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for case, parent in left_out(read) if enabled and bodies else ():
         before, _ = evaluate(case, rules)
         for more in laid(read, parent, case, bodies):
             after, _ = evaluate(more, rules)
             for rule in after.keys() | before.keys():
                 if after.get(rule) != before.get(rule):
-                    found[rule] = f"{before.get(rule)} -> {after.get(rule)}: {case.id}"
-    return found
+                    result[rule] = f"{before.get(rule)} -> {after.get(rule)}: {case.id}"
+    return result
 
 
 @pytest.mark.parametrize("service", sorted({read.type.split("/")[0] for read in conditional()}))
 def test_what_a_condition_leaves_out_changes_no_verdict(service: str) -> None:
     wrong = {}
     for read in (each for each in conditional() if each.type.split("/")[0] == service):
-        if read.type not in NONE_EXIST and (found := changed(read)):
-            wrong[read.type] = found
+        if read.type not in NONE_EXIST and (result := changed(read)):
+            wrong[read.type] = result
     assert wrong == {}
 
 

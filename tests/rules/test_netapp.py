@@ -14,7 +14,7 @@ def export_rule(clients: str, writes: bool = True) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("rules", "places"),
+    ("rules", "positions"),
     [
         ([export_rule("0.0.0.0/0")], [0]),
         ([export_rule("10.0.0.0/24"), export_rule("0.0.0.0/0")], [1]),
@@ -22,10 +22,13 @@ def export_rule(clients: str, writes: bool = True) -> dict[str, Any]:
         ([export_rule("0.0.0.0/0", writes=False), export_rule("0.0.0.0/0")], [1]),
     ],
 )
-def test_the_fix_names_the_open_rules(rules: list[dict[str, Any]], places: list[int]) -> None:
+def test_the_fix_names_the_open_rules(rules: list[dict[str, Any]], positions: list[int]) -> None:
     case = deepcopy(next(each for each in examples.cases() if each.name.startswith("a volume as Azure makes it")))
     case.children["capacityPools/pool/volumes/data"]["properties"]["exportPolicy"]["rules"] = rules
-    (found,) = (each for each in fixed(case) if each.finding.rule == "netapp-volume-open-export")
-    (step,) = fix_of(found).steps
-    assert " ".join(f"properties.exportPolicy.rules[{place}].allowedClients=<YOUR_RANGE>" for place in places) in step
-    assert step.count("allowedClients=") == len(places)
+    (result,) = (each for each in fixed(case) if each.finding.rule == "netapp-volume-open-export")
+    (step,) = fix_of(result).steps
+    assert (
+        " ".join(f"properties.exportPolicy.rules[{position}].allowedClients=<YOUR_RANGE>" for position in positions)
+        in step
+    )
+    assert step.count("allowedClients=") == len(positions)

@@ -32,7 +32,7 @@ class Written(NamedTuple):
 def writes() -> tuple[Written, ...]:
     """Return the generic writes of all fixes of all examples."""
     commands = {(each.finding.rule, text) for each in everything() for text in fix_of(each).commands}
-    return tuple(dict.fromkeys(found for rule, text in sorted(commands) for found in _writes(rule, text)))
+    return tuple(dict.fromkeys(written for rule, text in sorted(commands) for written in _writes(rule, text)))
 
 
 def _writes(rule: str, command: str) -> Iterator[Written]:
@@ -49,7 +49,7 @@ def _writes(rule: str, command: str) -> Iterator[Written]:
 
 
 def _after(words: list[str], *names: str) -> str:
-    return words[next(place for place, word in enumerate(words) if word in names) + 1]
+    return words[next(position for position, word in enumerate(words) if word in names) + 1]
 
 
 def _paths(value: Any, above: str = "") -> Iterator[str]:
@@ -64,24 +64,24 @@ def _paths(value: Any, above: str = "") -> Iterator[str]:
 
 def types() -> dict[str, set[str]]:
     """Return the paths that are patched, by the types that are written."""
-    found: dict[str, set[str]] = {}
+    result: dict[str, set[str]] = {}
     for each in writes():
-        found.setdefault(each.type, set()).update(each.paths if each.method == "patch" else ())
-    return found
+        result.setdefault(each.type, set()).update(each.paths if each.method == "patch" else ())
+    return result
 
 
 def wrong(every: tuple[Written, ...], known: dict[str, dict[str, Any]]) -> list[str]:
     """Return what is written that no operation of the API takes."""
-    found = []
+    result = []
     for each in every:
         own, hand = known.get(each.type, {}), BY_HAND.get(each.type, {})
         if each.method not in own and each.method not in hand:
-            found.append(f"{each.rule}: {each.type} has no {each.method.upper()}")
+            result.append(f"{each.rule}: {each.type} has no {each.method.upper()}")
         elif each.method == "patch":
             taken = {*own.get("patch", ()), *hand.get("patch", ())}
             missing = [path for path in each.paths if path not in taken]
-            found += [f"{each.rule}: the PATCH of {each.type} has no {path}" for path in missing]
-    return found
+            result += [f"{each.rule}: the PATCH of {each.type} has no {path}" for path in missing]
+    return result
 
 
 KNOWN: dict[str, dict[str, Any]] = json.loads(operations.FILE.read_text("utf-8"))

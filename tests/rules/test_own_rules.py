@@ -117,8 +117,8 @@ def scan(out: Path, *words: object, resources: list[dict[str, Any]] | None = Non
             live = ("--arm-endpoint", box.url, "--auth", "environment")
             ended = twolocks(*given, *live, env=box.environment())
     assert out.is_file(), ended.err
-    found: dict[str, Any] = json.loads(out.read_text())
-    return found
+    result: dict[str, Any] = json.loads(out.read_text())
+    return result
 
 
 def ended(document: dict[str, Any], rule: str, name: str) -> str:
@@ -150,17 +150,17 @@ def test_what_own_rules_name_is_kept_and_evaluated(folder: Path, tmp_path: Path)
     again = scan(tmp_path / "again.json", *words, "--from", night)
     for document in (live, again):
         for rule, name in KNOWN.items():
-            found = [ended(document, rule, f"{name}{mode}") for mode in ("open", "closed", "")]
-            assert found == ["fail", "pass", "pass"], rule
+            matches = [ended(document, rule, f"{name}{mode}") for mode in ("open", "closed", "")]
+            assert matches == ["fail", "pass", "pass"], rule
 
 
 def test_what_a_scan_cannot_know_of_is_inconclusive_with_the_way_out(folder: Path, tmp_path: Path) -> None:
     live = scan(tmp_path / "live.json", "--rules-code", folder, "--only", "own-account-*", resources=ESTATE)
     for name in DYNAMIC:
         for mode in ("open", "closed", ""):
-            found = ended(live, f"own-account-{name}", f"st{mode}")
-            assert found.startswith("unknown"), f"{name} {mode}: {found}"
-            assert "keep=" in found
+            value = ended(live, f"own-account-{name}", f"st{mode}")
+            assert value.startswith("unknown"), f"{name} {mode}: {value}"
+            assert "keep=" in value
     whole = ("--keep-all", "--rules-code", folder, "--only", "own-account-*")
     live = scan(tmp_path / "whole.json", *whole, "--snapshot", tmp_path / "whole.jsonl", resources=ESTATE)
     for name in DYNAMIC:
@@ -175,9 +175,9 @@ def test_an_older_snapshot_never_passes_an_own_rule(folder: Path, tmp_path: Path
     assert len(own_rules(later)) == len(STATIC) + len(DYNAMIC) + 2
     for rule in own_rules(later):
         for mode in ("open", "closed", ""):
-            found = ended(later, rule, f"{'st' if 'account' in rule else 'aks'}{mode}")
-            assert found.startswith("unknown"), f"{rule} {mode}: {found}"
-            assert WITHOUT in found
+            value = ended(later, rule, f"{'st' if 'account' in rule else 'aks'}{mode}")
+            assert value.startswith("unknown"), f"{rule} {mode}: {value}"
+            assert WITHOUT in value
 
 
 # The role to copy
@@ -229,8 +229,8 @@ def test_the_role_has_the_reads_of_own_rules_and_nothing_else_that_they_ask_for(
 def report_role(page: Path) -> list[str]:
     """Return the actions of the role that a report shows."""
     roles = re.findall(r"<code>(\{.*?\})</code>", page.read_text(), re.DOTALL)
-    found: list[str] = next((json.loads(html.unescape(each))["Actions"] for each in roles if "IsCustom" in each), [])
-    return found
+    result: list[str] = next((json.loads(html.unescape(each))["Actions"] for each in roles if "IsCustom" in each), [])
+    return result
 
 
 def test_the_report_of_a_scan_has_them_and_that_of_a_file_does_not(agency: Path, tmp_path: Path) -> None:

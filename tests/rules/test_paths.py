@@ -47,8 +47,8 @@ def test_rules_look_at_nothing_that_is_only_written() -> None:
     written = [
         (read, path)
         for read, paths in schema.paths().items()
-        for path, said in paths.items()
-        if said == schema.WRITE_ONLY and not pinned.listed(read, path)
+        for path, stated in paths.items()
+        if stated == schema.WRITE_ONLY and not pinned.listed(read, path)
     ]
     assert written == []
 
@@ -101,8 +101,8 @@ def test_rules_compare_only_values_that_azure_has() -> None:
 
 
 def test_rules_know_each_value_that_azure_has() -> None:
-    found = compared.undecided()
-    assert sorted(each for each in found if not compared.is_explained(each)) == [], (
+    undecideds = compared.undecided()
+    assert sorted(each for each in undecideds if not compared.is_explained(each)) == [], (
         "decide it, or say why in values.toml"
     )
     explained = {
@@ -111,7 +111,7 @@ def test_rules_know_each_value_that_azure_has() -> None:
         for path, values in paths.items()
         for value in values
     }
-    assert explained - {(each.rule, each.path, each.value) for each in found} == set(), "a rule knows it now"
+    assert explained - {(each.rule, each.path, each.value) for each in undecideds} == set(), "a rule knows it now"
 
 
 # The checks find what was wrong once. The schemas are those of the api-versions that were pinned then.
@@ -183,7 +183,7 @@ def test_members_of_maps_and_entries_of_lists_are_in_the_schema() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said", "is_known"),
+    ("value", "stated", "is_known"),
     [
         # storage-copy-scope-open: the value was a word of the documentation
         ("any", ["AAD", "All", "PrivateLink"], False),
@@ -198,10 +198,10 @@ def test_members_of_maps_and_entries_of_lists_are_in_the_schema() -> None:
         ("", ["Disabled", "Enabled"], True),
     ],
 )
-def test_a_value_that_no_list_of_azure_holds_is_found(value: bool | int | str, said: object, is_known: bool) -> None:
-    found = Comparison("a rule", "Microsoft.Storage/storageAccounts", ("properties.x",), value)
-    assert compared.is_known(found, {"properties.x": said}) == is_known
-    assert not compared.is_listed(found)
+def test_a_value_that_no_list_of_azure_holds_is_found(value: bool | int | str, stated: object, is_known: bool) -> None:
+    comparison = Comparison("a rule", "Microsoft.Storage/storageAccounts", ("properties.x",), value)
+    assert compared.is_known(comparison, {"properties.x": stated}) == is_known
+    assert not compared.is_listed(comparison)
 
 
 def test_comparisons_of_rows_and_of_code_are_noted() -> None:
@@ -222,7 +222,7 @@ def test_comparisons_of_rows_and_of_code_are_noted() -> None:
 
 
 def test_a_value_that_a_rule_does_not_know_is_found() -> None:
-    found = compared.undecided()
+    undecideds = compared.undecided()
     read, path = "Microsoft.Sql/servers", "properties.restrictOutboundNetworkAccess"
-    assert Undecided("sql-outbound-unrestricted", read, path, "SecuredByPerimeter") in found
-    assert Undecided("sql-outbound-unrestricted", read, path, "Enabled") not in found
+    assert Undecided("sql-outbound-unrestricted", read, path, "SecuredByPerimeter") in undecideds
+    assert Undecided("sql-outbound-unrestricted", read, path, "Enabled") not in undecideds

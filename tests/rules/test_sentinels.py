@@ -15,7 +15,7 @@ from scanner.model.verdict import Evidence
 from tests.rules import examples
 from tests.rules.each import each_case
 from tests.rules.examples import Case
-from tests.rules.hostile import places, replaced, with_body, without
+from tests.rules.hostile import paths_of, replaced, with_body, without
 from tests.sampled import some
 
 TOGETHER = examples.TOGETHER
@@ -43,10 +43,10 @@ def test_no_row_shows_a_sentinel(case: Case) -> None:
     assert wrong == []
 
 
-def _shown(case: Case, bundle: Bundle, found: BundleResult) -> list[tuple[str, str]]:
+def _shown(case: Case, bundle: Bundle, bundle_result: BundleResult) -> list[tuple[str, str]]:
     """Return the texts of a result that show a value of the code, with their rules."""
     wrong = []
-    for row in found.findings:
+    for row in bundle_result.findings:
         if SENTINEL.search(together := "\n".join(texts(row))):
             wrong.append((row.rule, together))
         if NONE.search(together := "\n".join(_values(row))):
@@ -57,7 +57,9 @@ def _shown(case: Case, bundle: Bundle, found: BundleResult) -> list[tuple[str, s
 
 def _changed(resources: Any) -> Iterator[tuple[str, Any]]:
     """Yield bodies of an example without a leaf, or with null in its place."""
-    every = [(key, at) for key, resource in resources.items() for at in places(resource.body) if at[0] == "properties"]
+    every = [
+        (key, at) for key, resource in resources.items() for at in paths_of(resource.body) if at[0] == "properties"
+    ]
     for key, at in some(every, MOST):
         yield key, without(resources[key].body, at)
         yield key, replaced(resources[key].body, at, None)

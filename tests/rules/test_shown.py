@@ -22,8 +22,8 @@ def shown(type: str, endpoint: str, **properties: Any) -> Exposure:
 
 @pytest.mark.parametrize(("state", "is_first"), [("Stopped", True), ("Running", False)])
 def test_a_cluster_is_started_before_it_is_restricted(state: str, is_first: bool) -> None:
-    found = shown("Microsoft.ContainerService/managedClusters", "api-server", powerState={"code": state})
-    assert {lock: "start it" in each.steps[0] for lock, each in found.fixes.items()} == dict.fromkeys(
+    exposure = shown("Microsoft.ContainerService/managedClusters", "api-server", powerState={"code": state})
+    assert {lock: "start it" in each.steps[0] for lock, each in exposure.fixes.items()} == dict.fromkeys(
         ("network", "authentication") if is_first else (), True
     )
 
@@ -31,17 +31,17 @@ def test_a_cluster_is_started_before_it_is_restricted(state: str, is_first: bool
 @pytest.mark.parametrize(("transport", "ports"), [("tcp", ("tcp/6379",)), ("Tcp", ("tcp/6379",)), ("auto", ())])
 def test_a_container_app_has_a_port_of_its_own_over_tcp_alone(transport: str, ports: tuple[str, ...]) -> None:
     ingress = {"external": True, "transport": transport, "targetPort": 8080, "exposedPort": 6379}
-    found = shown("Microsoft.App/containerApps", "ingress", configuration={"ingress": ingress})
-    assert found.ports == ports
-    assert set(found.fixes) == ({"anonymous-access"} if ports else set())
+    exposure = shown("Microsoft.App/containerApps", "ingress", configuration={"ingress": ingress})
+    assert exposure.ports == ports
+    assert set(exposure.fixes) == ({"anonymous-access"} if ports else set())
 
 
 @pytest.mark.parametrize(
     ("name", "ports"), [("EnableCassandra", ("tcp/10350", "tcp/443")), ("EnableTable", ()), ("EnableGremlin", ())]
 )
 def test_a_cosmos_account_has_the_port_of_its_api(name: str, ports: tuple[str, ...]) -> None:
-    found = shown("Microsoft.DocumentDB/databaseAccounts", "cosmos", capabilities=[{"name": name}])
-    assert found.ports == ports
+    exposure = shown("Microsoft.DocumentDB/databaseAccounts", "cosmos", capabilities=[{"name": name}])
+    assert exposure.ports == ports
 
 
 def test_a_request_that_only_an_address_rule_may_allow_is_not_said_to_be_allowed() -> None:
@@ -49,8 +49,8 @@ def test_a_request_that_only_an_address_rule_may_allow_is_not_said_to_be_allowed
         "publicNetwork": {"allow": ["ClientConnection"], "deny": ["ServerConnection", "RESTAPI", "Trace"]},
         "ipRules": [{"value": "0.0.0.0/0", "action": "Allow"}],
     }
-    found = shown("Microsoft.SignalRService/signalR", "server", networkACLs=rules)
-    assert [each.allows for each in found.reach.hops if each.kind == "firewall"] == [None]
+    exposure = shown("Microsoft.SignalRService/signalR", "server", networkACLs=rules)
+    assert [each.allows for each in exposure.reach.hops if each.kind == "firewall"] == [None]
 
 
 def firsts(example: str, **profile: Any) -> set[str]:
@@ -59,8 +59,8 @@ def firsts(example: str, **profile: Any) -> set[str]:
     body = deepcopy(case.body)
     if profile:
         body["properties"]["networkProfile"] = profile
-    found = examples.judge(replace(case, body=body))[1].values()
-    return {each.fixes["network"].check_first for each in found if "network" in each.fixes}
+    result = examples.judge(replace(case, body=body))[1].values()
+    return {each.fixes["network"].check_first for each in result if "network" in each.fixes}
 
 
 def test_a_fix_that_names_no_rule_begins_with_the_rules_of_a_known_interface() -> None:
@@ -99,8 +99,8 @@ def test_each_old_tls_policy_of_a_gateway_is_a_cause(
     }
     case = replace(examples.healthy(type), body=body)
     asked = verdicts([examples.rule_at(rule, case.type)], examples.bundle(case), examples.index_of(case))
-    (found,) = (verdict for _, _, verdict in asked)
-    assert isinstance(found, Fail)
+    (verdict,) = (verdict for _, _, verdict in asked)
+    assert isinstance(verdict, Fail)
     # A profile without a name has no command; it has a step in words, whose effect is shown.
-    assert [(each.text, each.place, bool(each.words)) for each in found.causes] == causes
-    assert [bool(each.effect) for each in found.causes] == [in_words for _, _, in_words in causes]
+    assert [(each.text, each.position, bool(each.words)) for each in verdict.causes] == causes
+    assert [bool(each.effect) for each in verdict.causes] == [in_words for _, _, in_words in causes]

@@ -377,7 +377,7 @@ def test_every_fix_of_a_lock_closes_exactly_what_it_claims() -> None:
     wrong = {}
     for each in everything():
         fix = fix_of(each)
-        claimed = {*fix.closes, *(place.endpoint for place in fix.also_closes)}
+        claimed = {*fix.closes, *(endpoint.endpoint for endpoint in fix.also_closes)}
         is_lock = examples.rule_at(each.finding.rule, each.finding.resource).lock
         if not left(each) and not (claimed == each.closed if is_lock else claimed <= each.closed):
             wrong[each.id] = (sorted(claimed), sorted(each.closed))
@@ -441,10 +441,10 @@ def test_every_command_with_a_range_takes_several() -> None:
 
 
 def test_the_proof_has_no_gap() -> None:
-    found = proof(everything())
-    assert found.failing == found.simulated + found.not_simulated
-    assert found.simulated == found.closed_exactly + found.left
-    assert (found.placeholders, found.without_subscription, found.problems) == (0, 0, [])
+    result = proof(everything())
+    assert result.failing == result.simulated + result.not_simulated
+    assert result.simulated == result.closed_exactly + result.left
+    assert (result.placeholders, result.without_subscription, result.problems) == (0, 0, [])
 
 
 def test_the_bicep_of_every_example_parses() -> None:

@@ -17,16 +17,16 @@ from tests.rules.simulate import fix_of, fixed
 )
 def test_the_fix_follows_the_cause(example: str, setting: str) -> None:
     case = next(each for each in examples.cases() if each.name == f"gateway: {example}")
-    (found,) = (each for each in fixed(case) if each.finding.rule == "application-gateway-no-waf")
-    (command,) = fix_of(found).commands
+    (result,) = (each for each in fixed(case) if each.finding.rule == "application-gateway-no-waf")
+    (command,) = fix_of(result).commands
     assert command.endswith(setting)
-    assert found.status == "pass"
+    assert result.status == "pass"
 
 
 def test_a_gateway_of_version_1_is_replaced() -> None:
     case = next(
         each for each in examples.cases() if each.name == "gateway: a gateway of version 1 without a configuration"
     )
-    (found,) = (each for each in fixed(case) if each.finding.rule == "application-gateway-no-waf")
-    assert not fix_of(found).commands
-    assert "WAF_v2" in fix_of(found).steps[0]
+    (result,) = (each for each in fixed(case) if each.finding.rule == "application-gateway-no-waf")
+    assert not fix_of(result).commands
+    assert "WAF_v2" in fix_of(result).steps[0]

@@ -117,15 +117,15 @@ _COMPARING = tuple(str(_ROOT / each) for each in ("rules", "scanner/reach", "sca
 
 def _looked_through(frame: FrameType) -> Collection[object]:
     """Return what the set or table holds in which code of the rules looks a text up: `x in SET`, `TABLE.get(x)`."""
-    place = _container(frame.f_code, frame.f_lasti)
-    if place is None:
+    code = _container(frame.f_code, frame.f_lasti)
+    if code is None:
         return ()
     try:
         # An expression of the rules.
-        found = eval(place, frame.f_globals, dict(frame.f_locals))
+        document = eval(code, frame.f_globals, dict(frame.f_locals))
     except NameError:
         return ()
-    return found if isinstance(found, set | frozenset | dict) and len(found) <= _MOST else ()
+    return document if isinstance(document, set | frozenset | dict) and len(document) <= _MOST else ()
 
 
 _MOST = 100
@@ -140,16 +140,16 @@ def _container(code: CodeType, instruction: int) -> CodeType | None:
         return None
     text = Path(code.co_filename).read_text("utf-8").splitlines()[line - 1].encode()[start:end].decode()
     try:
-        found = ast.parse(text, mode="eval").body
+        result = ast.parse(text, mode="eval").body
     except SyntaxError:
         return None
     holder: ast.expr | None = None
-    if isinstance(found, ast.Compare) and isinstance(found.ops[-1], ast.In | ast.NotIn):
-        holder = found.comparators[-1]
-    elif isinstance(found, ast.Subscript):
-        holder = found.value
-    elif isinstance(found, ast.Call) and isinstance(found.func, ast.Attribute) and found.func.attr == "get":
-        holder = found.func.value
+    if isinstance(result, ast.Compare) and isinstance(result.ops[-1], ast.In | ast.NotIn):
+        holder = result.comparators[-1]
+    elif isinstance(result, ast.Subscript):
+        holder = result.value
+    elif isinstance(result, ast.Call) and isinstance(result.func, ast.Attribute) and result.func.attr == "get":
+        holder = result.func.value
     if not isinstance(holder, ast.Name | ast.Attribute | ast.Dict | ast.Set):
         return None
     return compile(ast.Expression(holder), code.co_filename, "eval")

@@ -39,12 +39,12 @@ def every(bundle: Bundle) -> tuple[Rule, ...]:
 
 def worst_by_rule(rules: Iterable[Rule], bundle: Bundle, index: Index) -> dict[str, str]:
     """Return the worst status of each rule over a bundle. Whatever a rule raises is raised."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for _, rule, status in statuses(rules, bundle, index):
-        known = found.get(rule)
+        known = result.get(rule)
         if known is None or ORDER.index(status) < ORDER.index(known):
-            found[rule] = status
-    return found
+            result[rule] = status
+    return result
 
 
 def statuses(rules: Iterable[Rule], bundle: Bundle, index: Index) -> Iterator[Found]:
@@ -93,8 +93,8 @@ def _verdicts(
 
 def _exposures(kind: ResourceType, top: Resource, index: Index, known: dict[int, list[Exposure]]) -> list[Exposure]:
     if id(kind) not in known:
-        found, problem = locks_of(kind, top, index)
+        matches, problem = locks_of(kind, top, index)
         if problem is not None:
             raise problem
-        known[id(kind)] = found
+        known[id(kind)] = matches
     return known[id(kind)]

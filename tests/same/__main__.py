@@ -108,10 +108,10 @@ def inputs(source: str, recorded: str) -> Path:
 
 
 def evaluated(
-    python: Path, tree: Path, folder: Path, out: Path, parts: int, every: int = 1
+    python: Path, tree: Path, folder: Path, out: Path, count: int, every: int = 1
 ) -> list[subprocess.Popen[bytes]]:
     """Start the evaluation of all inputs, or of every so many, by a tree, in so many processes."""
-    return [started(python, HERE / "driver.py", tree, folder, out, part, parts, every) for part in range(parts)]
+    return [started(python, HERE / "driver.py", tree, folder, out, number, count, every) for number in range(count)]
 
 
 def exits(out: Path) -> dict[str, str]:
@@ -139,9 +139,9 @@ def demos(names: Names, old: Path, new: Path) -> Result:
     lines = []
     for out in (old, new):
         text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1", (out / "demo/snapshot.jsonl").read_text("utf-8"))
-        found = (json.loads(line) for line in text.splitlines())
+        matches = (json.loads(line) for line in text.splitlines())
         # The digests of a chain depend on the port of the sandbox, which stands in the first line.
-        bare = ({**line, "chain": ""} for line in found if "snapshot" not in line and "end" not in line)
+        bare = ({**line, "chain": ""} for line in matches if "snapshot" not in line and "end" not in line)
         lines.append(Counter(json.dumps(line, sort_keys=True) for line in bare))
     result.counts["collected lines"] += lines[0].total()
     for side, left in (("old", lines[0] - lines[1]), ("new", lines[1] - lines[0])):
@@ -156,10 +156,10 @@ def demos(names: Names, old: Path, new: Path) -> Result:
 
 def purpose() -> Names:
     """Read which rules were renamed, and what may differ."""
-    found = tomllib.loads((HERE / "accepted.toml").read_text("utf-8"))
+    document = tomllib.loads((HERE / "accepted.toml").read_text("utf-8"))
     command = [sys.executable, "-m", "scanner", "rules", "list", "--no-rule-packages", "--format", "json"]
     rules = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)
-    return Names(old_ids(rules), frozenset(found["controls"]), frozenset(found["fields"]), merged_ids(rules))
+    return Names(old_ids(rules), frozenset(document["controls"]), frozenset(document["fields"]), merged_ids(rules))
 
 
 def told(result: Result, wording: Wording) -> int:

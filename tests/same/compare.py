@@ -159,11 +159,11 @@ def _without_counts(framework: Json) -> Json:
 
 def keyed(document: Json, names: Names) -> dict[tuple[str, ...], Any]:
     """Return the rows by section and key; of equal keys each gets a number."""
-    found: dict[tuple[str, ...], Any] = {}
+    result: dict[tuple[str, ...], Any] = {}
     for section, key, row in rows(document, names):
         numbered = ((section, *key, str(each)) for each in count())
-        found[next(each for each in numbered if each not in found)] = row
-    return found
+        result[next(each for each in numbered if each not in result)] = row
+    return result
 
 
 class Comparison:
@@ -234,8 +234,8 @@ class Comparison:
             if self.names.controls & {rule, framework}:
                 self.result.on_purpose.setdefault("controls", set()).add(rule)
             else:
-                said = f"{rule} {framework}: {old.get(framework)} -> {new.get(framework)}"
-                self.result.differ("rule: controls", said)
+                text = f"{rule} {framework}: {old.get(framework)} -> {new.get(framework)}"
+                self.result.differ("rule: controls", text)
 
     def _text(self, where: str, old: str, new: str, at: str) -> None:
         """Note a pair of texts. Documents repeat most of them, so that each is looked at once."""
@@ -278,15 +278,15 @@ def _names(document: Json) -> frozenset[str]:
 
 def replace(text: str, names: frozenset[str], put: Callable[[str], str]) -> str:
     """Replace what is data in a text: ids, numbers, quoted values, and words with a hyphen that name a resource."""
-    return _DATA.sub(lambda found: put(found[0]) if found["word"] is None or found[0] in names else found[0], text)
+    return _DATA.sub(lambda match: put(match[0]) if match["word"] is None or match[0] in names else match[0], text)
 
 
 def clauses(old: str, new: str) -> list[tuple[str, str]]:
     """Return the clauses of two texts that differ, pair by pair; the whole texts where they have not as many."""
-    parts = [_END.split(text) for text in (old, new)]
-    if len(parts[0]) != len(parts[1]):
+    clauses_of = [_END.split(text) for text in (old, new)]
+    if len(clauses_of[0]) != len(clauses_of[1]):
         return [(old, new)]
-    return [(one, other) for one, other in zip(*parts, strict=True) if one != other]
+    return [(one, other) for one, other in zip(*clauses_of, strict=True) if one != other]
 
 
 def blank(text: str, names: frozenset[str]) -> str:
@@ -297,8 +297,8 @@ def blank(text: str, names: frozenset[str]) -> str:
 def masked(old: str, new: str, names: frozenset[str] = frozenset()) -> tuple[str, str]:
     """Return two texts with numbers for the data of the old one; what the new one has besides stays as it is."""
     known: dict[str, str] = {}
-    before = replace(old, names, lambda found: known.setdefault(found, f"{{{len(known) + 1}}}"))
-    return before, replace(new, names, lambda found: known.get(found, found))
+    before = replace(old, names, lambda value: known.setdefault(value, f"{{{len(known) + 1}}}"))
+    return before, replace(new, names, lambda value: known.get(value, value))
 
 
 class Wording:

@@ -50,11 +50,11 @@ def off(main: Callable[[list[str]], Any]) -> list[str]:
     return [each["id"] for each in json.loads(text) if each["costly"] or each.get("costly-types")]
 
 
-def run(tree: Path, inputs: Path, out: Path, part: int, parts: int, every: int) -> None:
+def run(tree: Path, inputs: Path, out: Path, number: int, count: int, every: int) -> None:
     """Evaluate every input of this part."""
     main, exits = entry(tree), {}
     costly = [word for id in off(main) for word in ("--only", id)]
-    for job in json.loads((inputs / "jobs.json").read_text("utf-8"))[::every][part::parts]:
+    for job in json.loads((inputs / "jobs.json").read_text("utf-8"))[::every][number::count]:
         options = [str(inputs / each) if each.endswith(".toml") else each for each in job["options"]]
         document = out / f"{job['name']}.json"
         document.unlink(missing_ok=True)
@@ -63,7 +63,7 @@ def run(tree: Path, inputs: Path, out: Path, part: int, parts: int, every: int) 
         exits[job["name"]] = code = called(main, words)
         if code in STOPPED:
             raise SystemExit(int(code))
-    (out / f"exits-{part}.json").write_text(json.dumps(exits), "utf-8")
+    (out / f"exits-{number}.json").write_text(json.dumps(exits), "utf-8")
 
 
 if __name__ == "__main__":

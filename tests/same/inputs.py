@@ -35,7 +35,7 @@ FIXED = ("id", "type")
 
 
 @dataclass(slots=True)
-class Part:
+class Example:
     """Lines of a snapshot that belong together; `networks`, `live` and `missing` hold for the whole snapshot."""
 
     resources: list[Json]
@@ -59,23 +59,23 @@ class Tree:
             if not Path(module.__file__ or "").resolve().is_relative_to(tree.resolve()):
                 raise SystemExit(f"error: {module.__name__} was imported from {module.__file__}, not from {tree}")
 
-    def parts(self) -> Iterator[Part]:
+    def each_example(self) -> Iterator[Example]:
         """Yield the examples."""
         for case in self.examples.cases():
             bundle = self.examples.bundle(case)
             lines = [{"resource": each.body, "by": each.by} for each in bundle.resources.values()]
-            found = {line["resource"]["id"].lower(): line for line in lines}
+            result = {line["resource"]["id"].lower(): line for line in lines}
             for body in map(self.examples.nulls, case.also):
                 # The index of an example may know its resource by another body; a snapshot has one.
-                known = found.get(body["id"].lower())
+                known = result.get(body["id"].lower())
                 if known is None:
                     lines.append({"resource": body, "by": "get"})
                 else:
                     known["resource"] = {**known["resource"], **body}
             gaps = [gap.url for gap in bundle.gaps.values()]
-            yield Part(lines, list(bundle.reads), gaps, tuple(case.networks), case.live, tuple(case.missing))
+            yield Example(lines, list(bundle.reads), gaps, tuple(case.networks), case.live, tuple(case.missing))
 
-    def estate(self, seed: int) -> Part:
+    def estate(self, seed: int) -> Example:
         """Put machines and a scale set with public addresses into a random estate."""
         made = import_module("tests.reach.estates").Maker(seed, doubtful=seed % 2 == 1).estate()
         dice, bodies = random.Random(f"machines {seed}"), [*made.resources, *made.balancers, *made.balanced, *made.over]
@@ -104,20 +104,20 @@ class Tree:
         network = {"networkProfile": {"networkInterfaceConfigurations": models}}
         scaled = {"orchestrationMode": "Uniform", "virtualMachineProfile": network}
         bodies.append({"id": f"{root}/Microsoft.Compute/virtualMachineScaleSets/scale", "properties": scaled})
-        return Part([{"resource": typed(body), "by": "get"} for body in bodies], reads)
+        return Example([{"resource": typed(body), "by": "get"} for body in bodies], reads)
 
     def recorded(self) -> tuple[list[Json], list[str]]:
         """Return the recorded and documented resources as lines, and the reads below them."""
-        found, resource = import_module("tests.real_input.recorded"), import_module("scanner.model.resource")
+        module_type, resource = import_module("tests.real_input.recorded"), import_module("scanner.model.resource")
         root_of = import_module("scanner.model.ids").root_of
-        lines = [{"resource": found.bare(each), "api": each["api_version"]} for each in found.recorded()]
-        lines += [{"resource": each["body"], "api": each["api_version"]} for each in found.documented()]
+        lines = [{"resource": module_type.bare(each), "api": each["api_version"]} for each in module_type.recorded()]
+        lines += [{"resource": each["body"], "api": each["api_version"]} for each in module_type.documented()]
         bundles: dict[str, Any] = {}
         for line in lines:
             if root := root_of(line["resource"]["id"]):
                 bundle = bundles.setdefault(root, resource.Bundle(root))
                 bundle.add(resource.Resource(line["resource"], api=line["api"], by="get", bundle=bundle))
-        return lines, sorted({url for bundle in bundles.values() for url in found.reads(bundle)})
+        return lines, sorted({url for bundle in bundles.values() for url in module_type.reads(bundle)})
 
 
 def typed(body: Json) -> Json:
@@ -127,14 +127,14 @@ def typed(body: Json) -> Json:
     return {"type": "/".join((namespace, *rest[::2])), "name": rest[-1], **body}
 
 
-def places(body: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def leaf_paths(body: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Yield the place of each leaf; an empty object or list is a leaf."""
     inner = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
     if at and not (isinstance(body, dict | list) and body):
         yield at
     for key, value in inner:
         if at or key not in FIXED:
-            yield from places(value, (*at, key))
+            yield from leaf_paths(value, (*at, key))
 
 
 def replaced(body: Any, at: tuple[Any, ...], value: Any) -> Any:
@@ -156,29 +156,29 @@ def some(values: tuple[Any, ...], times: int, looked_up: bool, dice: random.Rand
     return dice.sample(values, 1) if dice.random() < (0.1 if looked_up else 0.3) else []
 
 
-def variants(part: Part, dice: random.Random, times: Counter[str]) -> Iterator[Part]:
+def variants(example: Example, dice: random.Random, times: Counter[str]) -> Iterator[Example]:
     """Yield a part with each leaf absent, null and strange (one of them in what is only looked up), less often where
     many examples have the leaf; with each read refused; and with records of other origins.
     """
 
-    def with_lines(lines: list[Json], reads: list[str] = part.reads, gaps: list[str] = part.gaps) -> Part:
-        return Part(lines, reads, gaps, part.networks, part.live, part.missing)
+    def with_lines(lines: list[Json], reads: list[str] = example.reads, gaps: list[str] = example.gaps) -> Example:
+        return Example(lines, reads, gaps, example.networks, example.live, example.missing)
 
-    top = part.resources[0]["resource"]["id"].lower()
-    for number, line in enumerate(part.resources):
+    top = example.resources[0]["resource"]["id"].lower()
+    for number, line in enumerate(example.resources):
         looked_up = not line["resource"]["id"].lower().startswith(top)
-        for at in places(line["resource"]):
+        for at in leaf_paths(line["resource"]):
             values = (..., None, dice.choice(STRANGE))
             key = f"{top} {line['resource']['id']} {at} {reduce(getitem, at, line['resource'])!r}"
             times[key] += 1
             for value in some(values, times[key], looked_up, dice):
                 changed = {**line, "resource": replaced(line["resource"], at, value)}
-                yield with_lines([*part.resources[:number], changed, *part.resources[number + 1 :]])
-    for url in part.reads:
-        left = [each for each in part.resources if not each["resource"]["id"].lower().startswith(f"{url}/")]
-        yield with_lines(left, [each for each in part.reads if each != url], [*part.gaps, url])
+                yield with_lines([*example.resources[:number], changed, *example.resources[number + 1 :]])
+    for url in example.reads:
+        left = [each for each in example.resources if not each["resource"]["id"].lower().startswith(f"{url}/")]
+        yield with_lines(left, [each for each in example.reads if each != url], [*example.gaps, url])
     for by in ("graph", "list"):
-        yield with_lines([{**line, "by": by} for line in part.resources])
+        yield with_lines([{**line, "by": by} for line in example.resources])
 
 
 class Writer:
@@ -191,14 +191,14 @@ class Writer:
     def job(self, name: str, file: str, *options: str) -> None:
         self.jobs.append({"name": name, "file": file, "options": [*options, "--only", "*"]})
 
-    def snapshot(self, name: str, parts: Iterable[Part]) -> None:
+    def snapshot(self, name: str, examples: Iterable[Example]) -> None:
         """Write parts as one snapshot, each with subscriptions of its own."""
-        texts, scopes, parts, end = [], set(), list(parts), Counter[str]()
-        for number, part in enumerate(parts):
-            lines = [*part.resources, *({"read": {"url": url, "count": 0}} for url in part.reads)]
+        texts, scopes, examples, end = [], set(), list(examples), Counter[str]()
+        for number, example in enumerate(examples):
+            lines = [*example.resources, *({"read": {"url": url, "count": 0}} for url in example.reads)]
             lines += [
                 {"gap": {"url": url, "status": 403, "code": "AuthorizationFailed", "action": "an/action"}}
-                for url in part.gaps
+                for url in example.gaps
             ]
             end += Counter(f"{kind}s" for line in lines for kind in ("resource", "read", "gap") if kind in line)
             text = "".join(json.dumps(line) + "\n" for line in lines)
@@ -206,9 +206,9 @@ class Writer:
                 own = known.replace(known[:8], f"5a{number:06x}", 1)
                 text = text.replace(known, own)
                 scopes.add(own)
-            scopes |= {each["resource"]["id"].split("/")[2] for each in part.resources} - {*self.tree.subscriptions}
+            scopes |= {each["resource"]["id"].split("/")[2] for each in example.resources} - {*self.tree.subscriptions}
             texts.append(text)
-        first, options = parts[0], []
+        first, options = examples[0], []
         lines = list(self.scopes(sorted(scopes), first.missing))
         end["reads"] += sum("read" in line for line in lines)
         head = {"version": 1, "taken": TAKEN, "grouped": False, "live": first.live}
@@ -235,13 +235,13 @@ class Writer:
 
     def examples(self) -> None:
         times = Counter[str]()
-        for number, part in enumerate(self.tree.parts()):
-            self.snapshot(f"example-{number:04}", [part])
-            found = variants(part, random.Random(number), times)
+        for number, example in enumerate(self.tree.each_example()):
+            self.snapshot(f"example-{number:04}", [example])
+            definitions = variants(example, random.Random(number), times)
             # Paths through networks take time that grows with the square of a snapshot.
-            size = TOGETHER[any(len(each["resource"]["id"].split("/")) == 9 for each in part.resources[1:])]
+            size = TOGETHER[any(len(each["resource"]["id"].split("/")) == 9 for each in example.resources[1:])]
             count = 0
-            while chosen := list(islice(found, size)):
+            while chosen := list(islice(definitions, size)):
                 self.snapshot(f"values-{number:04}-{count:02}", chosen)
                 count += 1
 
@@ -258,17 +258,17 @@ class Writer:
         self.job("recorded", "recorded.jsonl")
         for by in ("graph", "list", "get"):
             rows = [{**each, "by": by} for each in lines if each["resource"]["id"].startswith("/subscriptions/")]
-            self.snapshot(f"recorded-{by}", [Part(rows, reads if by == "get" else [])])
+            self.snapshot(f"recorded-{by}", [Example(rows, reads if by == "get" else [])])
         for seed in range(3):
             dice = random.Random(f"recorded {seed}")
             strange = [{**each, "resource": spoiled(each["resource"], dice)} for each in rows]
-            self.snapshot(f"recorded-strange-{seed}", [Part(strange, reads)])
+            self.snapshot(f"recorded-strange-{seed}", [Example(strange, reads)])
 
 
 def spoiled(body: Json, dice: random.Random) -> Json:
     """Return a body with one leaf that is absent, null or strange."""
-    found = list(places(body))
-    return replaced(body, dice.choice(found), dice.choice((..., None, dice.choice(STRANGE)))) if found else body
+    matches = list(leaf_paths(body))
+    return replaced(body, dice.choice(matches), dice.choice((..., None, dice.choice(STRANGE)))) if matches else body
 
 
 def write(tree: Path, folder: Path, recorded: str) -> None:

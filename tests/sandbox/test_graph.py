@@ -136,5 +136,5 @@ def test_the_table_of_apps_has_their_configuration_alone() -> None:
     with serve([{"id": each, "location": "norwayeast", "properties": {}} for each in (site, *below)]) as box:
         types = "'microsoft.web/sites/config', 'microsoft.web/sites/slots'"
         for table, ids in (("appserviceresources", below[:1]), ("resources", below[3:])):
-            found = post(box, f"{table} | where type in~ ({types}) | order by id asc").json["data"]
-            assert [row["id"] for row in found] == ids
+            document = post(box, f"{table} | where type in~ ({types}) | order by id asc").json["data"]
+            assert [row["id"] for row in document] == ids

@@ -42,14 +42,14 @@ KINDS: list[tuple[str, Callable[[Sandbox], Any]]] = [
 def test_each_kind_gets_a_token(kind: str, make: Callable[[Sandbox], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     async def token(box: Sandbox) -> str:
         async with make(box) as credential:
-            found: str = (await credential.get_token(SCOPE)).token
-            return found
+            result: str = (await credential.get_token(SCOPE)).token
+            return result
 
     with serve(RESOURCES) as box:
         for name, value in box.environment(kind).items():
             monkeypatch.setenv(name, value)
-        found = asyncio.run(token(box))
-        assert ask(box, f"/subscriptions{API}", Authorization=f"Bearer {found}").status == 200
+        result = asyncio.run(token(box))
+        assert ask(box, f"/subscriptions{API}", Authorization=f"Bearer {result}").status == 200
 
 
 def test_github_gives_an_id_token_to_who_shows_its_secret() -> None:

@@ -44,8 +44,8 @@ def credential(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Enviro
 
 def test_environment_credential_gets_a_token_that_says_who(box: Sandbox, credential: EnvironmentCredential) -> None:
     token = credential.get_token(SCOPE)
-    part = token.token.split(".")[1]
-    claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    payload = token.token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     assert (claims["tid"], claims["oid"]) == (TENANT, box.estate.principal)
 
 

@@ -117,8 +117,8 @@ def test_a_property_is_absent_before_the_api_version_that_has_it() -> None:
 
 def test_containers_of_resources() -> None:
     with serve(RESOURCES, subscriptions=[{"subscriptionId": S1, "displayName": "One"}, S2]) as box:
-        found = ask(box, f"/subscriptions{API}").json["value"]
-        assert [(s["displayName"], s["subscriptionId"]) for s in found] == [("One", S1), (S2, S2)]
+        document = ask(box, f"/subscriptions{API}").json["value"]
+        assert [(s["displayName"], s["subscriptionId"]) for s in document] == [("One", S1), (S2, S2)]
         assert ask(box, f"/subscriptions/{S1}{API}").json["state"] == "Enabled"
         assert len(ask(box, f"/subscriptions/{S1}/locations{API}").json["value"]) > 5
         assert [t["tenantId"] for t in ask(box, f"/tenants{API}").json["value"]] == [TENANT]

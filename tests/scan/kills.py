@@ -33,10 +33,12 @@ _CHAIN = re.compile(rb',"chain":"[0-9a-f]*"')
 
 def reads(requests: list[RecordedRequest], *, succeeded: bool = False) -> list[Read]:
     """The reads among requests: method, URL and body; without sign-in and the question what changed."""
-    found = [each for each in requests if "/oauth2/" not in each.url and "/subscriptions" in each.url + each.body]
+    recorded_requests = [
+        each for each in requests if "/oauth2/" not in each.url and "/subscriptions" in each.url + each.body
+    ]
     return [
         (each.method, each.url, each.body)
-        for each in found
+        for each in recorded_requests
         if TABLE not in each.body and (each.status == 200 or not succeeded)
     ]
 
@@ -62,9 +64,9 @@ class Killing:
         return start("scan", *words, cwd=self.folder, env=env, stderr=subprocess.PIPE, text=True)
 
     def end(self, process: Started) -> str:
-        said = str(process.communicate(timeout=600)[1])
-        assert process.returncode in (0, 1, 3), said[-2000:]
-        return said
+        text = str(process.communicate(timeout=600)[1])
+        assert process.returncode in (0, 1, 3), text[-2000:]
+        return text
 
     def result(self) -> tuple[dict[str, Any], set[bytes]]:
         """The findings without the row of the scan, and the lines of the snapshot without header and chain."""
@@ -102,8 +104,8 @@ class Killing:
         before = reads(list(self.box.requests), succeeded=True)
         kept = self._keys(left[0])
         self.box.requests.clear()
-        said = self.end(self.start("--resume", str(left[0])))
-        assert "resumed:" in said, said
+        text = self.end(self.start("--resume", str(left[0])))
+        assert "resumed:" in text, text
         after = reads(list(self.box.requests))
         # What Azure answered last may not have arrived: at most as many as are on their way at once.
         arrived = set(before[: max(0, len(before) - MAX_REQUESTS)])
@@ -111,8 +113,8 @@ class Killing:
         self.figures["repeated"] += sum(each in arrived for each in after)
         self.figures["kept"] = self.figures.get("kept", 0) + kept
         self.figures["read"] = self.figures.get("read", 0) + len(after)
-        found = self.result()
-        self.figures["differences"] += len(self.expected[1] ^ found[1]) + (self.expected[0] != found[0])
+        matches = self.result()
+        self.figures["differences"] += len(self.expected[1] ^ matches[1]) + (self.expected[0] != matches[0])
         assert not list(self.journals.iterdir())
         return True
 

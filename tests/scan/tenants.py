@@ -40,13 +40,13 @@ SUBSCRIPTIONS: list[dict[str, Any]] = [
 
 def resources() -> list[dict[str, Any]]:
     """An account in each subscription; that of Nord has a private endpoint in Syd."""
-    found = [*account("stprod", subscription=PROD), *account("stdrift", subscription=DRIFT)]
-    found += account("stlent", subscription=LENT)
-    found[0]["properties"] |= {
+    matches = [*account("stprod", subscription=PROD), *account("stdrift", subscription=DRIFT)]
+    matches += account("stlent", subscription=LENT)
+    matches[0]["properties"] |= {
         "publicNetworkAccess": "Disabled",
         "privateEndpointConnections": [
             {
-                "id": f"{found[0]['id']}/privateEndpointConnections/one",
+                "id": f"{matches[0]['id']}/privateEndpointConnections/one",
                 "properties": {
                     "privateEndpoint": {"id": ENDPOINT["id"]},
                     "privateLinkServiceConnectionState": {"status": "Approved"},
@@ -54,7 +54,7 @@ def resources() -> list[dict[str, Any]]:
             }
         ],
     }
-    return [*found, ENDPOINT, NETWORK]
+    return [*matches, ENDPOINT, NETWORK]
 
 
 def entry(tenant: str, *lines: str, app: str = "") -> str:
@@ -94,8 +94,8 @@ class Estate:
 
     @property
     def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = msgspec.json.decode((self.folder / "findings.json").read_bytes())
-        return found
+        result: dict[str, Any] = msgspec.json.decode((self.folder / "findings.json").read_bytes())
+        return result
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -111,12 +111,12 @@ class Estate:
 
     def sent(self) -> list[tuple[RecordedRequest, set[str]]]:
         """The requests with a token, each with the subscriptions that path and query name."""
-        found = []
+        result = []
         for request in self.box.requests:
             named = set(re.findall(r"/subscriptions/([0-9a-f-]{36})", request.url.lower()))
             named |= set(json.loads(request.body).get("subscriptions", ())) if request.body else set()
-            found += [(request, named)] if request.tenant else []
-        return found
+            result += [(request, named)] if request.tenant else []
+        return result
 
 
 @contextmanager

@@ -56,8 +56,8 @@ def scan(
 
 def verdicts(document: Json, rule: str = RULE) -> list[tuple[str, str]]:
     """The states of a rule with their messages."""
-    found = [(each["status"], each["message"]) for each in document["findings"] if each["rule"] == rule]
-    return found or [("pass", "") for rules in document["passed"].values() if rule in rules]
+    matches = [(each["status"], each["message"]) for each in document["findings"] if each["rule"] == rule]
+    return matches or [("pass", "") for rules in document["passed"].values() if rule in rules]
 
 
 def queries(served: Sandbox) -> list[Json]:
@@ -284,10 +284,10 @@ def test_each_tenant_is_asked(tmp_path: Path) -> None:
     space = workspace()
     space["id"] = space["id"].replace(CENTRAL, tenants.DRIFT)
     to = child(made, "providers/Microsoft.Insights/diagnosticSettings/alt", logs=LOGS, workspaceId=space["id"])
-    with tenants.estate(tmp_path, resources=[made, to, space]) as found:
-        ended = found.scan("-s", "prod", "--only", RULE)
-    assert verdicts(found.document) == [("pass", "")], ended.err
-    assert {each.tenant for each in found.box.requests if "ResourceGraph" in each.path} == {tenants.NORD, tenants.SYD}
+    with tenants.estate(tmp_path, resources=[made, to, space]) as estate:
+        ended = estate.scan("-s", "prod", "--only", RULE)
+    assert verdicts(estate.document) == [("pass", "")], ended.err
+    assert {each.tenant for each in estate.box.requests if "ResourceGraph" in each.path} == {tenants.NORD, tenants.SYD}
 
 
 def test_a_scan_that_goes_on_looks_nothing_up_twice(tmp_path: Path) -> None:

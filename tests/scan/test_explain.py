@@ -17,8 +17,8 @@ ROW = re.compile(r"\s*([\d,]+)\s+([\d,]+)\s+([\d,]+)\s+([\d,]+)  (\S.*)")
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
-    with serve(load_estate()) as found:
-        yield found
+    with serve(load_estate()) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(scope="module")
@@ -28,28 +28,28 @@ def ended(box: Sandbox) -> Ended:
 
 @pytest.fixture(scope="module")
 def rules() -> RuleSet:
-    found = load(packages=False)
-    found.select()
-    return found
+    rule_set = load(packages=False)
+    rule_set.select()
+    return rule_set
 
 
 def rows(text: str) -> list[tuple[int, int, int, str, str]]:
     """Return requests, failed, not needed, the name and the text below of each read."""
-    found: list[tuple[int, int, int, str, str]] = []
+    result: list[tuple[int, int, int, str, str]] = []
     for line in text.partition("requests  failed  not needed")[2].splitlines():
         if match := ROW.fullmatch(line):
             numbers = [int(each.replace(",", "")) for each in match.groups()[:3]]
-            found.append((numbers[0], numbers[1], numbers[2], match[5], ""))
-        elif found:
-            found[-1] = (*found[-1][:4], f"{found[-1][4]}{line.strip()}\n")
-    return found
+            result.append((numbers[0], numbers[1], numbers[2], match[5], ""))
+        elif result:
+            result[-1] = (*result[-1][:4], f"{result[-1][4]}{line.strip()}\n")
+    return result
 
 
 def test_every_request_is_counted_once(box: Sandbox, ended: Ended) -> None:
     sent = [each for each in box.requests if "/oauth2/" not in each.path]
-    found = rows(ended.err)
-    assert sum(each[0] for each in found) == len(sent)
-    assert sum(each[1] for each in found) == sum(each.status >= 400 for each in sent)
+    matches = rows(ended.err)
+    assert sum(each[0] for each in matches) == len(sent)
+    assert sum(each[1] for each in matches) == sum(each.status >= 400 for each in sent)
     assert f"{len(sent):,} requests, " in ended.err
 
 

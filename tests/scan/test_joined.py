@@ -36,11 +36,11 @@ def key(name: str, *, older: bool | None = None, id: str = VAULT) -> list[Json]:
     """A key whose newest version is 0b, and whether its version 0a is enabled."""
     uri = f"https://kv.vault.azure.net/keys/{name}"
     own = {"keyUri": uri, "keyUriWithVersion": f"{uri}/0b", "attributes": {"enabled": True}}
-    found = [{"id": f"{id}/keys/{name}", "name": name, "type": "Microsoft.KeyVault/vaults/keys", "properties": own}]
+    result = [{"id": f"{id}/keys/{name}", "name": name, "type": "Microsoft.KeyVault/vaults/keys", "properties": own}]
     for version, enabled in (("0a", older), ("0b", True)) if older is not None else ():
         body = {"keyUriWithVersion": f"{uri}/{version}", "attributes": {"enabled": enabled}}
-        found.append({"id": f"{id}/keys/{name}/versions/{version}", "name": version, "properties": body})
-    return found
+        result.append({"id": f"{id}/keys/{name}/versions/{version}", "name": version, "properties": body})
+    return result
 
 
 def account(name: str, key: str, version: str = "", group: str = GROUP) -> Json:
@@ -79,8 +79,8 @@ def asked(box: Sandbox) -> list[str]:
 
 def states(document: Json, rule: str = RULE) -> dict[str, str]:
     """The states of a rule by the name of the key, without those of keys that pass."""
-    found = {each["resource"]: each["status"] for each in document["findings"] if each["rule"] == rule}
-    return {id.rsplit("/", 1)[-1]: status for id, status in found.items()}
+    result = {each["resource"]: each["status"] for each in document["findings"] if each["rule"] == rule}
+    return {id.rsplit("/", 1)[-1]: status for id, status in result.items()}
 
 
 def passed(document: Json, name: str) -> bool:
@@ -160,11 +160,11 @@ def test_a_vault_in_another_tenant_is_asked_with_its_own_login(tmp_path: Path) -
     id = f"{group}/providers/Microsoft.KeyVault/vaults/kv"
     own = account("stnord", "bundet", "0a", f"/subscriptions/{PROD}/resourceGroups/rg-a")
     given = [vault(id), *key("bundet", older=False, id=id), own]
-    with estate(tmp_path, resources=given, subscriptions=SUBSCRIPTIONS, tenant=NORD) as found:
-        found.scan("--only", "keyvault-key-*", "--only", "storage-key-*")
-        sent = [each for each, _ in found.sent() if each.path.endswith("/versions")]
+    with estate(tmp_path, resources=given, subscriptions=SUBSCRIPTIONS, tenant=NORD) as result:
+        result.scan("--only", "keyvault-key-*", "--only", "storage-key-*")
+        sent = [each for each, _ in result.sent() if each.path.endswith("/versions")]
         assert [each.tenant for each in sent] == [SYD]
-        assert states(found.document) == {"bundet": "fail"}
+        assert states(result.document) == {"bundet": "fail"}
 
 
 # Custom roles and deny assignments

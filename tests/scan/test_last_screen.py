@@ -80,23 +80,23 @@ def test_the_last_screen(tmp_path: Path) -> None:
     assert lines[0] == "twolocks 0.1.0, read-only"
     assert lines[1] == "Account   kari, as of 2026-11-25T02:00:00Z"
     assert lines[2] == f"Scope     prod-journal  {SUB}  full visibility"
-    worst = next(place for place, line in enumerate(lines) if line.startswith("Worst "))
+    worst = next(position for position, line in enumerate(lines) if line.startswith("Worst "))
     fingerprint = lines[worst + 1].split()[1]
     assert lines[worst + 1] == f"critical  {fingerprint}  Blob container allows anonymous access"
     assert lines[worst + 2].startswith("          on stjournal: blob/eksport. Container eksport ")
     container = f"{STORAGE}/stjournal/blobServices/default/containers/eksport"
     command = lines.index("  az resource update \\")
     assert lines[command + 1 : command + 3] == [f"    --ids {container} \\", "    --set properties.publicAccess=None"]
-    place = next(place for place, line in enumerate(lines) if line.startswith("Not assessed: "))
-    assert lines[place - 1] == ""
-    assert lines[place].startswith("Not assessed: 1 gap leaves 1 check inconclusive")
-    assert lines[place + 1 :][:4] == [
+    position = next(position for position, line in enumerate(lines) if line.startswith("Not assessed: "))
+    assert lines[position - 1] == ""
+    assert lines[position].startswith("Not assessed: 1 gap leaves 1 check inconclusive")
+    assert lines[position + 1 :][:4] == [
         "up to critical  1 check: containers of stvedlegg, 403 AuthorizationFailed",
         "  missing Microsoft.Storage/storageAccounts/blobServices/containers/read",
         "To create a role that resolves it:",
         "  twolocks access role > role.json",
     ]
-    assert lines[place + 5 :][:8] == [
+    assert lines[position + 5 :][:8] == [
         "",
         "Severity      endpoints  other findings",
         "critical              2               0",
@@ -118,7 +118,7 @@ def test_the_last_screen(tmp_path: Path) -> None:
         f"            --resource {STORAGE}/stjournal",
     ]
     assert lines[-1].startswith("Exit 1    2 endpoints at high or above; also incomplete (1 gap)")
-    assert len(lines) - place <= 24
+    assert len(lines) - position <= 24
     assert max(len(line) for line in lines if not line.startswith("  ")) <= 90
 
 
@@ -126,8 +126,8 @@ def test_the_fingerprint_of_the_worst_one_is_what_waive_takes(tmp_path: Path) ->
     estate(tmp_path / "n.jsonl")
     ended = twolocks("scan", "--from", "n.jsonl", *RULES, "--out", "report.html", "--out", "f.json", tty=True)
     lines = ended.err.splitlines()
-    place = lines.index("Next      to accept the worst one, with your reason, name and date:")
-    command = shlex.split(" ".join(line.strip().removesuffix("\\") for line in lines[place + 1 : -1]))
+    position = lines.index("Next      to accept the worst one, with your reason, name and date:")
+    command = shlex.split(" ".join(line.strip().removesuffix("\\") for line in lines[position + 1 : -1]))
     words = {"TEXT": "agreed", "NAME": "kari", "YYYY-MM-DD": f"{datetime.now(UTC).date() + timedelta(days=30)}"}
     waived = twolocks(*(words.get(word, word) for word in command[1:]))
     assert waived.code == 0, waived.err
@@ -138,7 +138,7 @@ def test_gaps_and_nothing_found_is_never_zero_alone(tmp_path: Path) -> None:
     estate(tmp_path / "n.jsonl", refused=True, quiet=True)
     ended = twolocks("scan", "--from", "n.jsonl", "--only", "storage-anonymous-blob-access", tty=True)
     lines = ended.err.splitlines()
-    result = next(place for place, line in enumerate(lines) if line.startswith("Result"))
+    result = next(position for position, line in enumerate(lines) if line.startswith("Result"))
     assert lines[result:] == [
         "Result    Not fully assessed: 2 endpoints (1 for a missing permission, 1 because Azure",
         "          returned no value)",
@@ -162,8 +162,8 @@ def test_findings_of_severity_info_are_one_line_a_type(tmp_path: Path) -> None:
     store.write(tmp_path / "n.jsonl")
     rules = ("--only", "storage-platform-key", "--only", "storage-old-tls")
     lines = twolocks("scan", "--from", "n.jsonl", *rules, tty=True).err.splitlines()
-    place = lines.index("4 findings of severity info; only --fail-on info counts them")
-    assert " ".join(lines[place + 1 : place + 3]).split() == [
+    position = lines.index("4 findings of severity info; only --fail-on info counts them")
+    assert " ".join(lines[position + 1 : position + 3]).split() == [
         "info",
         "Microsoft.Storage/storageAccounts:",
         "4",
@@ -181,7 +181,7 @@ def test_all_clean(tmp_path: Path) -> None:
     estate(tmp_path / "n.jsonl", quiet=True)
     ended = twolocks("scan", "--from", "n.jsonl", *RULES, tty=True)
     lines = ended.err.splitlines()
-    result = next(place for place, line in enumerate(lines) if line.startswith("Result"))
+    result = next(position for position, line in enumerate(lines) if line.startswith("Result"))
     assert lines[result : result + 2] == [
         "Result    No endpoint is publicly accessible without authentication; none is protected",
         "          only by a shared key or password",
@@ -246,7 +246,7 @@ def test_the_first_code_that_fits(made: EvaluationResult, fail_on: str, code: in
 
 
 def test_a_rule_file_or_an_output_that_is_missing_comes_before_findings() -> None:
-    found = result(open={"critical": 1})
-    assert decide(found, "high", broken=[Broken("sql.py", 3, "x")]).code == 2
-    end = decide(found, "high", unwritten=["report.html", "a.json"])
+    evaluation_result = result(open={"critical": 1})
+    assert decide(evaluation_result, "high", broken=[Broken("sql.py", 3, "x")]).code == 2
+    end = decide(evaluation_result, "high", unwritten=["report.html", "a.json"])
     assert (end.code, end.why) == (2, "report.html, a.json were not written")

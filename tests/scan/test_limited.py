@@ -74,17 +74,17 @@ def test_the_page_says_it_first_and_in_its_title_and_where_the_whole_could_be_me
     assert FIELD_OF_TEXTS in title
     views = re.split(r'<section id="', page)
     for view in ("endpoints", "frameworks"):
-        found = next(each for each in views if each.startswith(f'{view}"'))
-        assert FIELD_OF_TEXTS in found, view
+        result = next(each for each in views if each.startswith(f'{view}"'))
+        assert FIELD_OF_TEXTS in result, view
     assert FIELD_OF_TEXTS in page.partition('<section id="endpoints"')[0].rpartition("<main")[2]
     assert FIELD_OF_TEXTS in page.partition('class="on-paper print-title"')[2].partition("</div>")[0]
 
 
 def test_the_parts_of_a_limited_scan_say_it_and_so_does_their_index(limited: Limited) -> None:
     assert FIELD_OF_TEXTS in limited.text("report.index.csv")
-    parts = [each.name for each in limited.folder.glob("report.*.md")]
-    assert len(parts) > 1
-    for each in parts:
+    segments = [each.name for each in limited.folder.glob("report.*.md")]
+    assert len(segments) > 1
+    for each in segments:
         assert FIELD_OF_TEXTS in limited.text(each), each
 
 
@@ -112,9 +112,9 @@ def test_commands_on_its_files_say_it(limited: Limited) -> None:
 def test_a_redacted_report_says_it_without_names(limited: Limited) -> None:
     file = limited.folder / "redacted.md"
     assert twolocks("report", limited.folder / "report.json", "--out", file, "--redact").code == 0
-    said = file.read_text()
-    assert "Limited to resource group" in said.replace("\\", "")
-    assert GROUP not in said.replace("\\", "")
+    text = file.read_text()
+    assert "Limited to resource group" in text.replace("\\", "")
+    assert GROUP not in text.replace("\\", "")
 
 
 def test_in_norwegian(limited: Limited) -> None:
@@ -126,8 +126,8 @@ def test_in_norwegian(limited: Limited) -> None:
 def test_a_notice_says_it() -> None:
     result = facts()
     scan = msgspec.structs.replace(result.scan, limited=LimitRow(groups=[GROUP]))
-    said = list(remarks("news", msgspec.structs.replace(result, scan=scan), 0, 30, Words(), turned_incomplete=False))
-    assert said[0] == f"{FIELD_OF_TEXTS}."
+    texts = list(remarks("news", msgspec.structs.replace(result, scan=scan), 0, 30, Words(), turned_incomplete=False))
+    assert texts[0] == f"{FIELD_OF_TEXTS}."
 
 
 # What the sentence names
@@ -149,8 +149,8 @@ def test_a_part_of_a_snapshot_is_named(tmp_path: Path) -> None:
     scheduled_run(both, str(tmp_path / "h.db"), tmp_path, "--snapshot", str(snapshot))
     whole = twolocks("scan", "--from", snapshot, "--fail-on", "never")
     assert "Limited to" not in whole.err
-    part = twolocks("scan", "--from", snapshot, "--fail-on", "never", "--resource-group", "rg-a")
-    assert "Limited to resource group rg-a: nothing else was assessed" in " ".join(part.err.split())
+    narrowed = twolocks("scan", "--from", snapshot, "--fail-on", "never", "--resource-group", "rg-a")
+    assert "Limited to resource group rg-a: nothing else was assessed" in " ".join(narrowed.err.split())
 
 
 # Comparisons
@@ -166,11 +166,11 @@ def test_a_comparison_with_a_limited_scan_fixes_nothing_elsewhere(tmp_path: Path
     assert (gone["vanished_resources"], gone["fixed"]) == ([], [])
     assert {each["why"] for each in gone["vanished"]} == {"it is outside of what the new scan was limited to"}
     assert (gone["old"].get("limited"), gone["newer"]["limited"]) == (None, {"groups": ["rg-a"]})
-    said = "was limited to resource group rg-a: nothing else is compared"
-    assert said in " ".join(ended.err.split())
+    text = "was limited to resource group rg-a: nothing else is compared"
+    assert text in " ".join(ended.err.split())
     for file in (tmp_path / "d.md", tmp_path / "d.html"):
         twolocks("diff", one, two, "--out", file)
-        assert said in file.read_text().replace("\\", "")
+        assert text in file.read_text().replace("\\", "")
     back = document(twolocks("diff", two, one, "--format", "json"))
     assert (back["appeared_resources"], back["new"], back["fixed"]) == ([], [], [])
     assert back["first_judged"]
@@ -194,6 +194,6 @@ def test_what_a_limited_scan_sees_is_compared(tmp_path: Path) -> None:
     scheduled_run(before, str(tmp_path / "1.db"), tmp_path, "--out", str(one), *limit)
     after = [*moved("sta", "rg-a"), *moved("stc", "rg-a"), *moved("stb", "rg-b")]
     scheduled_run(after, str(tmp_path / "2.db"), tmp_path, "--out", str(two), *limit)
-    found = document(twolocks("diff", one, two, "--format", "json"))
-    assert {each["resource"].split("/")[8] for each in found["new"]} == {"stc"}
-    assert [each.split("/")[-1] for each in found["appeared_resources"]] == ["stc"]
+    result = document(twolocks("diff", one, two, "--format", "json"))
+    assert {each["resource"].split("/")[8] for each in result["new"]} == {"stc"}
+    assert [each.split("/")[-1] for each in result["appeared_resources"]] == ["stc"]

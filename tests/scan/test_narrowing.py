@@ -28,8 +28,8 @@ def scan(box: Sandbox, *words: object, **more: Any) -> Ended:
 
 def document(ended: Ended) -> Json:
     assert ended.out, ended.err
-    found: Json = msgspec.json.decode(ended.out)
-    return found
+    result: Json = msgspec.json.decode(ended.out)
+    return result
 
 
 ESTATE = one_of_each_type()
@@ -50,18 +50,18 @@ class Whole:
         ended = twolocks("scan", "--fail-on", "never", "--format", "json", "--from", self.snapshot, *words)
         return document(ended)
 
-    def differing(self, part: Json, *scopes: str, inside: bool) -> Verdicts:
+    def differing(self, narrowed: Json, *scopes: str, inside: bool) -> Verdicts:
         """Return the verdicts of a scan of a part that are not those of the whole scan.
 
         Who has a host name is looked up in everything that was read: in a part, more of it is inconclusive.
         """
 
-        def is_part(id: str) -> bool:
+        def is_inside(id: str) -> bool:
             return any(f"{id}/".startswith(f"{scope.lower()}/") for scope in scopes) == inside
 
-        wanted, found = {key: each for key, each in self.verdicts.items() if is_part(key[1])}, verdicts(part)
+        wanted, result = {key: each for key, each in self.verdicts.items() if is_inside(key[1])}, verdicts(narrowed)
         assert wanted
-        differing = {key: found.get(key, "none") for key in wanted | found if wanted.get(key) != found.get(key)}
+        differing = {key: result.get(key, "none") for key in wanted | result if wanted.get(key) != result.get(key)}
         return {key: now for key, now in differing.items() if key[-1] not in NAMES or '["unknown"' not in now}
 
     def knows_fewer_users(self, key: tuple[str, ...], now: str) -> bool:
@@ -77,18 +77,18 @@ class Whole:
         return {key: now for key, now in differing.items() if not self.knows_fewer_users(key, now)}
 
 
-def verdicts(found: Json) -> Verdicts:
+def verdicts(result: Json) -> Verdicts:
     """Return every verdict of a document as text, by what it is about (ids in lower case)."""
     rows: dict[tuple[str, ...], Any] = {}
     lock = ("reach", "authentication", "severity", "worst", "state", "may", "reason", "evidence", "hops")
-    for each in found["exposures"]:
+    for each in result["exposures"]:
         rows["exposure", each["resource"].lower(), each["endpoint"], each["address"]] = [each[name] for name in lock]
-    for each in found["findings"]:
-        said = [each[name] for name in ("status", "severity", "message", "evidence")]
-        rows["check", each["resource"].lower(), each["rule"]] = said
-    for id, rules in found["passed"].items():
+    for each in result["findings"]:
+        stated = [each[name] for name in ("status", "severity", "message", "evidence")]
+        rows["check", each["resource"].lower(), each["rule"]] = stated
+    for id, rules in result["passed"].items():
         rows |= {("check", id.lower(), rule): "passed" for rule in rules}
-    for id, why in found["not_applicable"].items():
+    for id, why in result["not_applicable"].items():
         rows |= {("check", id.lower(), rule): f"not applicable: {reason}" for rule, reason in why.items()}
     return {key: json.dumps(each, sort_keys=True) for key, each in rows.items()}
 
@@ -106,52 +106,52 @@ NAMES = ("dns-record-dangling", "traffic-manager-target-missing")
 SOME = ("rg-nettverk", "rg-maskiner", "rg-test-data")
 
 
-def place(name: str) -> str:
+def scope(name: str) -> str:
     return group(name, TEST if name.startswith("rg-test") else PROD)
 
 
 def excluded(names: list[str]) -> tuple[list[str], list[str]]:
     """Return the options that exclude resource groups, and their places."""
-    return [word for name in names for word in ("--exclude", f"group:{name}")], sorted(map(place, names))
+    return [word for name in names for word in ("--exclude", f"group:{name}")], sorted(map(scope, names))
 
 
 @pytest.mark.parametrize("names", [GROUPS[::2], GROUPS[1::2], *([[name] for name in GROUPS] if is_all() else [])])
 def test_excluding_groups_changes_no_other_verdict(whole: Whole, names: list[str]) -> None:
     """Every other group, then the others: each group is left out once, and read once without half of the rest."""
-    words, places = excluded(names)
-    found = whole.live(*words)
-    differing = whole.differing(found, *places, inside=False)
+    words, scopes = excluded(names)
+    result = whole.live(*words)
+    differing = whole.differing(result, *scopes, inside=False)
     assert whole.unexplained(differing) == {}
-    assert sorted(each["scope"].lower() for each in found["scan"]["excluded"]) == [each.lower() for each in places]
+    assert sorted(each["scope"].lower() for each in result["scan"]["excluded"]) == [each.lower() for each in scopes]
 
 
 def test_a_snapshot_without_groups_has_the_same_verdicts(whole: Whole) -> None:
-    words, places = excluded(list(SOME))
-    found = whole.later(*words)
-    assert whole.differing(found, *places, inside=False) == {}
-    assert sorted(each["scope"].lower() for each in found["scan"]["excluded"]) == [each.lower() for each in places]
+    words, scopes = excluded(list(SOME))
+    result = whole.later(*words)
+    assert whole.differing(result, *scopes, inside=False) == {}
+    assert sorted(each["scope"].lower() for each in result["scan"]["excluded"]) == [each.lower() for each in scopes]
 
 
 @pytest.mark.parametrize("name", SOME)
 def test_a_group_of_a_snapshot_has_the_same_verdicts(whole: Whole, name: str) -> None:
-    assert whole.differing(whole.later("--resource-group", name), place(name), inside=True) == {}
+    assert whole.differing(whole.later("--resource-group", name), scope(name), inside=True) == {}
 
 
 @pytest.mark.parametrize("name", SOME)
 def test_a_live_scan_of_a_group_has_the_same_verdicts(whole: Whole, name: str) -> None:
     """Networks in other groups were not read: 372 verdicts of rg-maskiner were inconclusive or missing."""
-    differing = whole.differing(whole.live("--resource-group", name), place(name), inside=True)
+    differing = whole.differing(whole.live("--resource-group", name), scope(name), inside=True)
     assert whole.unexplained(differing) == {}
 
 
 @pytest.mark.parametrize("kept", [PROD, TEST])
 def test_a_subscription_alone_has_the_same_verdicts(whole: Whole, kept: str) -> None:
     left = TEST if kept == PROD else PROD
-    parts = [whole.live("--exclude", f"sub:{left}"), whole.later("--exclude", f"sub:{left}"), whole.later("-s", kept)]
-    for part in parts:
-        differing = whole.differing(part, f"/subscriptions/{kept}", inside=True)
+    scans = [whole.live("--exclude", f"sub:{left}"), whole.later("--exclude", f"sub:{left}"), whole.later("-s", kept)]
+    for narrowed in scans:
+        differing = whole.differing(narrowed, f"/subscriptions/{kept}", inside=True)
         assert whole.unexplained(differing) == {}
-        assert (part["scan"]["scopes"], [each["subscription"] for each in part["coverage"]["scopes"]]) == (
+        assert (narrowed["scan"]["scopes"], [each["subscription"] for each in narrowed["coverage"]["scopes"]]) == (
             [kept],
             [kept],
         )
@@ -175,8 +175,8 @@ def tagged_estate() -> list[Json]:
 def test_a_snapshot_is_narrowed_by_a_tag(tmp_path: Path) -> None:
     snapshot = tmp_path / "s.jsonl"
     scheduled_run(tagged_estate(), str(tmp_path / "h.db"), tmp_path, "--snapshot", str(snapshot), "--keep-all")
-    found = document(twolocks("scan", "--from", snapshot, "--tag", "env=prod", "--format", "json"))
-    assert {each["resource"].split("/")[8] for each in found["exposures"]} == {"stprod"}
+    result = document(twolocks("scan", "--from", snapshot, "--tag", "env=prod", "--format", "json"))
+    assert {each["resource"].split("/")[8] for each in result["exposures"]} == {"stprod"}
     absent = twolocks("scan", "--from", snapshot, "--tag", "env=test")
     assert (absent.code, absent.last[-3:-1]) == (
         2, ["error: no resource of the snapshot has the tag env=test", "--> --tag env=test"]
@@ -192,7 +192,7 @@ def test_a_snapshot_without_the_tag_is_an_error(whole: Whole) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (("--exclude", "rg-kart"), 'error: "rg-kart" is not an exclusion; nothing was read'),
         (("--exclude", "group:/rg-kart"), 'error: "group:/rg-kart" is not an exclusion; nothing was read'),
@@ -204,9 +204,9 @@ def test_a_snapshot_without_the_tag_is_an_error(whole: Whole) -> None:
         ),
     ],
 )
-def test_a_name_that_does_not_exist_is_an_error(whole: Whole, words: tuple[str, ...], said: str) -> None:
+def test_a_name_that_does_not_exist_is_an_error(whole: Whole, words: tuple[str, ...], text: str) -> None:
     ended = scan(whole.box, *words)
-    assert (ended.code, ended.last[-4], ended.last[-3]) == (2, said, f"--> {' '.join(words)}")
+    assert (ended.code, ended.last[-4], ended.last[-3]) == (2, text, f"--> {' '.join(words)}")
     assert "nearest: " in ended.last[-2] or ended.last[-2].startswith("hint: write sub:")
 
 
@@ -217,9 +217,9 @@ def test_what_a_snapshot_lacks_is_an_error(whole: Whole) -> None:
         ("--exclude", "group:rg-karl"): ('resource group "rg-karl"', "rg-kart"),
         ("--resource-group", "rg-karl"): ('resource group "rg-karl"', "rg-kart"),
     }
-    for words, (said, near) in absent.items():
+    for words, (text, near) in absent.items():
         ended = twolocks("scan", "--from", whole.snapshot, *words)
-        assert (ended.code, ended.last[-4]) == (2, f"error: {said} is not in the snapshot")
+        assert (ended.code, ended.last[-4]) == (2, f"error: {text} is not in the snapshot")
         assert ended.last[-2].startswith("hint: nearest: ")
         assert near in ended.last[-2]
 
@@ -246,21 +246,21 @@ def test_every_format_says_what_was_excluded(whole: Whole, tmp_path: Path) -> No
         ended = twolocks("scan", "--from", whole.snapshot, *words, *written, *how)
         assert how or "2 excluded scopes were not scanned: prod-journal/rg-kart, test-journal" in ended.err
     for out in plain:
-        assert "rg-kart" in (said := out.read_text().replace("\\", "")), out
-        assert "excluded" in said, out
+        assert "rg-kart" in (text := out.read_text().replace("\\", "")), out
+        assert "excluded" in text, out
     for out in redacted:
-        assert "excluded" in (said := out.read_text()), out
-        assert "rg-kart" not in said, out
-        assert "test-journal" not in said, out
+        assert "excluded" in (text := out.read_text()), out
+        assert "rg-kart" not in text, out
+        assert "test-journal" not in text, out
 
 
 def test_what_was_excluded_is_in_no_count(whole: Whole) -> None:
-    found = whole.later("--exclude", f"sub:{TEST}")
-    assert (found["scan"]["complete"], found["gaps"]) == (
+    result = whole.later("--exclude", f"sub:{TEST}")
+    assert (result["scan"]["complete"], result["gaps"]) == (
         False,
         [each for each in whole.document["gaps"] if PROD in each["url"]],
     )
-    assert not [id for id in found["resources"] if TEST in id]
+    assert not [id for id in result["resources"] if TEST in id]
 
 
 def test_the_exit_code_is_that_of_what_was_scanned(tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ def test_a_comparison_says_what_was_excluded_and_not_that_it_is_gone(tmp_path: P
 )
 def test_a_rule_alone_has_the_same_verdicts(whole: Whole, rule: str) -> None:
     """What a rule looks up was not read: keys in use looked unused, and machines and logs were inconclusive."""
-    found = verdicts(whole.live("--only", rule))
-    assert {key: each for key, each in found.items() if key[0] == "check"} == {
+    result = verdicts(whole.live("--only", rule))
+    assert {key: each for key, each in result.items() if key[0] == "check"} == {
         key: each for key, each in whole.verdicts.items() if key[0] == "check" and key[-1] == rule
     }

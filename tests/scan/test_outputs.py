@@ -48,17 +48,17 @@ def test_a_scan_writes_the_same_bytes_in_memory_and_row_by_row(tmp_path: Path, m
 
 
 def test_report_writes_the_same_bytes_of_a_file_in_another_form(tmp_path: Path) -> None:
-    said: list[str] = []
+    texts: list[str] = []
 
     @contextmanager
-    def busy(verb: str, says: Callable[[], str]) -> Iterator[None]:
+    def busy(verb: str, text: Callable[[], str]) -> Iterator[None]:
         yield
-        said.append(f"{verb} {says()}")
+        texts.append(f"{verb} {text()}")
 
     file = written(sample.typed(sample.with_history(400)), tmp_path / "findings.json")
     convert(str(file), targets(tmp_path / "rows"), STORAGE, busy=busy)
     size = f"{file.stat().st_size / 1e6:,.0f}"
-    assert said == [f"Reading {file}, {size} of {size} MB", *(f"Writing {tmp_path / 'rows' / each}" for each in NAMES)]
+    assert texts == [f"Reading {file}, {size} of {size} MB", *(f"Writing {tmp_path / 'rows' / each}" for each in NAMES)]
     file.write_bytes(msgspec.json.format(file.read_bytes(), indent=2))
     convert(str(file), targets(tmp_path / "memory"), STORAGE)
     assert_same(tmp_path / "memory", tmp_path / "rows", NAMES[:-1])

@@ -23,18 +23,20 @@ def test_an_action_of_the_index_that_one_subscription_lacks_counts_in_all() -> N
     gate = "Microsoft.Network/loadBalancers/read"
     reader = rights("prod", roles=[(["*/read"], [])])
     lacks = rights("test", roles=[(["*/read"], [gate])])
-    places = assess(rules(), [reader, lacks])
-    assert "machine-web-port-anonymous" in places[0].lacking
-    assert "load-balancer-basic-sku" not in places[0].lacking
-    assert "load-balancer-basic-sku" in places[1].lacking
-    rows = missing(rules(), places)
+    scopes = assess(rules(), [reader, lacks])
+    assert "machine-web-port-anonymous" in scopes[0].lacking
+    assert "load-balancer-basic-sku" not in scopes[0].lacking
+    assert "load-balancer-basic-sku" in scopes[1].lacking
+    rows = missing(rules(), scopes)
     assert [(row.action, row.names) for row in rows] == [(gate, ("test",))]
 
 
 def test_what_every_scan_asks_counts_too() -> None:
     for action in permissions.ALWAYS:
-        found = [rights("prod", roles=[(["*/read"], [action])], groups={"rg": [(["*/read"], [action])]})]
-        rows = missing(rules(), assess(rules(), found))
+        subscription_permissions = [
+            rights("prod", roles=[(["*/read"], [action])], groups={"rg": [(["*/read"], [action])]})
+        ]
+        rows = missing(rules(), assess(rules(), subscription_permissions))
         reported = [row.action for row in rows]
         assert reported == ([] if "managementGroups" in action else [action])
     assert permissions.GRAPH in wanted(rules())

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from scanner.config.places import cache_folder
+from scanner.config.settings_location import cache_folder
 from scanner.document import locks
 from scanner.sandbox.faults import Fault, FaultPlan
 from scanner.sandbox.server import Sandbox, running
@@ -56,9 +56,9 @@ class Lab:
 
     @property
     def findings(self) -> dict[str, Any]:
-        found = json.loads((self.folder / "f.json").read_bytes())
-        del found["scan"]
-        return dict(found)
+        document = json.loads((self.folder / "f.json").read_bytes())
+        del document["scan"]
+        return dict(document)
 
     def interrupted(self) -> Path:
         """The journal of a scan whose storage lists failed in a way that may pass."""
@@ -176,17 +176,17 @@ def test_a_changed_resource_is_said_to_be_read_again(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (("-s", "prod"), "other settings: subscription"),
         (("--no-graph",), "other settings: no-graph"),
         (("--keep-all",), "other settings: keep-all"),
     ],
 )
-def test_other_settings_are_refused(lab: Lab, words: tuple[str, ...], said: str) -> None:
+def test_other_settings_are_refused(lab: Lab, words: tuple[str, ...], text: str) -> None:
     ended = lab.scan("--resume", lab.interrupted(), *words)
     assert ended.code == 2
-    assert said in ended.err
+    assert text in ended.err
     assert lab.journals, "the journal stays"
 
 
@@ -205,7 +205,7 @@ def test_a_damaged_journal_ends_with_2(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (("--resume", "nothing.journal"), "cannot be opened"),
         (("--resume", "a", "--from", "b"), "--from reads a file, so --resume has no effect"),
@@ -214,10 +214,10 @@ def test_a_damaged_journal_ends_with_2(lab: Lab) -> None:
         (("--deadline", "1h", "--from", "b"), "--from reads a file, so --deadline has no effect"),
     ],
 )
-def test_wrong_words_end_with_2(lab: Lab, words: tuple[str, ...], said: str) -> None:
+def test_wrong_words_end_with_2(lab: Lab, words: tuple[str, ...], text: str) -> None:
     ended = lab.scan(*words)
     assert ended.code == 2
-    assert said in ended.err
+    assert text in ended.err
 
 
 def test_a_journal_that_others_can_write_is_refused(lab: Lab) -> None:
@@ -331,5 +331,5 @@ def test_what_a_second_try_may_close(status: int, code: str, passes: bool) -> No
     ],
 )
 def test_the_cache_folder_of_each_platform(platform: str, environ: dict[str, str], folder: str | None) -> None:
-    found = cache_folder(environ, platform)
-    assert (str(found) if found is not None else None) == folder
+    pure_path = cache_folder(environ, platform)
+    assert (str(pure_path) if pure_path is not None else None) == folder

@@ -52,8 +52,8 @@ ALL_WRONG = {"TWOLOCKS_SECRET_SYD": "wrong", "TWOLOCKS_SECRET_NORD": "wrong"}
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     """Both tenants, for scans that do not change them."""
-    with estate(tmp_path_factory.mktemp("tenants")) as found:
-        yield found
+    with estate(tmp_path_factory.mktemp("tenants")) as result:
+        yield result
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ def both(shared: Estate, tmp_path: Path) -> Estate:
     return shared
 
 
-def own_requests(found: Estate) -> int:
+def own_requests(result: Estate) -> int:
     """Check that no token was sent for a subscription of another tenant. Return the number of requests."""
-    sent = found.sent()
+    sent = result.sent()
     for request, named in sent:
         assert {HOMES[each] for each in named} <= {request.tenant}, request.url
         assert request.status != 401, request.url
@@ -94,17 +94,17 @@ def test_a_token_stays_at_home_in_access_check_and_reach(both: Estate) -> None:
 
 def test_a_reverification_asks_each_tenant_for_its_own(tmp_path: Path) -> None:
     history = tmp_path / "history.db"
-    with estate(tmp_path) as found:
-        assert found.scan("--history", history).code == 3
+    with estate(tmp_path) as result:
+        assert result.scan("--history", history).code == 3
     left = [each for each in resources() if "/storageAccounts/" not in each["id"]]
-    with estate(tmp_path, resources=left) as found:
-        found.scan("--history", history)
-        own_requests(found)
+    with estate(tmp_path, resources=left) as result:
+        result.scan("--history", history)
+        own_requests(result)
         again = [
-            request for request, named in found.sent() if "/storageAccounts/" in request.url and request.status == 404
+            request for request, named in result.sent() if "/storageAccounts/" in request.url and request.status == 404
         ]
         assert {request.tenant for request in again} == {NORD, SYD}
-        assert found.document["changes"]["counts"]["fixed"] > 0
+        assert result.document["changes"]["counts"]["fixed"] > 0
     with closing(sqlite3.connect(history)) as database:
         assert database.execute("select count(*), count(distinct selection) from scans").fetchone() == (2, 1)
 
@@ -122,11 +122,11 @@ def test_named_resources_go_to_their_tenant(both: Estate) -> None:
 
 
 def test_a_delegated_subscription_is_read_once_from_its_home_tenant(both: Estate) -> None:
-    said = (
+    text = (
         'subscription delegert is visible from tenants "Nord" and "Syd"; it was read once, from "Syd", its home tenant'
     )
-    assert said in both.scan().err
-    assert said in both.document["coverage"]["notes"]
+    assert text in both.scan().err
+    assert text in both.document["coverage"]["notes"]
     assert {request.tenant for request, named in both.sent() if LENT in named} == {SYD}
     ended = both.scan(settings=entry(NORD) + entry(SYD, f'subscriptions = ["{DRIFT}"]'))
     assert ended.code == 3
@@ -136,17 +136,17 @@ def test_a_delegated_subscription_is_read_once_from_its_home_tenant(both: Estate
 
 def test_a_subscription_of_a_tenant_that_is_not_scanned_is_read_by_the_first_that_sees_it(tmp_path: Path) -> None:
     lent = {"subscriptionId": LENT, "displayName": "delegert", "tenantId": OTHER, "managed_by": [SYD, NORD]}
-    with estate(tmp_path, subscriptions=[*SUBSCRIPTIONS[:2], lent]) as found:
-        assert 'read once, from "Nord", the first of them' in found.scan().err
-        assert {request.tenant for request, named in found.sent() if LENT in named} == {NORD}
+    with estate(tmp_path, subscriptions=[*SUBSCRIPTIONS[:2], lent]) as result:
+        assert 'read once, from "Nord", the first of them' in result.scan().err
+        assert {request.tenant for request, named in result.sent() if LENT in named} == {NORD}
 
 
 def test_a_home_tenant_that_hides_a_subscription_from_its_login_leaves_a_gap(tmp_path: Path) -> None:
-    with estate(tmp_path, overrides={"not_shown": [f"{SYD}/{LENT}"]}) as found:
-        assert found.scan().code == 3
-        assert found.views()["delegert"] == "none"
-        assert found.gaps()[f"/subscriptions/{LENT}"] == "NotVisibleInHomeTenant"
-        assert not [request for request, named in found.sent() if LENT in named]
+    with estate(tmp_path, overrides={"not_shown": [f"{SYD}/{LENT}"]}) as result:
+        assert result.scan().code == 3
+        assert result.views()["delegert"] == "none"
+        assert result.gaps()[f"/subscriptions/{LENT}"] == "NotVisibleInHomeTenant"
+        assert not [request for request, named in result.sent() if LENT in named]
 
 
 def test_a_tenant_whose_login_fails_is_a_gap_and_the_others_are_scanned(both: Estate) -> None:
@@ -176,17 +176,17 @@ def test_all_tenants_failing_ends_the_scan(both: Estate) -> None:
 
 
 def test_a_tenant_without_a_readable_subscription_is_a_gap(tmp_path: Path) -> None:
-    with estate(tmp_path, subscriptions=SUBSCRIPTIONS[:1], resources=resources()[:4], tenant=SYD) as found:
-        assert found.scan().code == 3
-        assert found.gaps()[f"/tenants/{SYD}"] == "NoReadableSubscription"
+    with estate(tmp_path, subscriptions=SUBSCRIPTIONS[:1], resources=resources()[:4], tenant=SYD) as result:
+        assert result.scan().code == 3
+        assert result.gaps()[f"/tenants/{SYD}"] == "NoReadableSubscription"
 
 
 def test_a_list_of_subscriptions_that_is_refused_is_a_gap_of_its_tenant(tmp_path: Path) -> None:
     refused = Fault("refuse", "/subscriptions", times=1)
-    with estate(tmp_path, faults=[refused]) as found:
-        ended = found.scan()
+    with estate(tmp_path, faults=[refused]) as result:
+        ended = result.scan()
         assert ended.code == 3, ended.err
-        assert [url for url in found.gaps() if url.startswith("/tenants/")] == [f"/tenants/{NORD}"]
+        assert [url for url in result.gaps() if url.startswith("/tenants/")] == [f"/tenants/{NORD}"]
 
 
 def test_a_login_of_another_tenant_is_refused(both: Estate) -> None:
@@ -238,19 +238,19 @@ GROUP = [{"id": "mg", "name": "mg", "subscriptions": [DRIFT]}]
 
 def test_management_groups_of_a_tenant(tmp_path: Path) -> None:
     settings = entry(NORD) + entry(SYD, 'management-groups = ["mg"]')
-    with estate(tmp_path, management_groups=GROUP) as found:
-        assert found.scan(settings=settings.replace(entry(NORD), entry(NORD, f'subscriptions = ["{PROD}"]'))).code == 3
-        assert found.views() == {"prod": "full", "drift": "full"}
+    with estate(tmp_path, management_groups=GROUP) as result:
+        assert result.scan(settings=settings.replace(entry(NORD), entry(NORD, f'subscriptions = ["{PROD}"]'))).code == 3
+        assert result.views() == {"prod": "full", "drift": "full"}
     refused = [Fault("refuse", "/providers/microsoft.management/*")]
-    with estate(tmp_path, management_groups=GROUP, faults=refused) as found:
-        ended = found.scan(settings=settings)
+    with estate(tmp_path, management_groups=GROUP, faults=refused) as result:
+        ended = result.scan(settings=settings)
         assert ended.code == 3, ended.err
-        assert f"/tenants/{SYD}/managementGroups/mg" in found.gaps()
+        assert f"/tenants/{SYD}/managementGroups/mg" in result.gaps()
         assert "mg of tenant Syd" in ended.err
 
 
 @pytest.mark.parametrize(
-    ("settings", "words", "said"),
+    ("settings", "words", "text"),
     [
         (entry(NORD) + entry(NORD), (), 'two tenants have the name "nord"'),
         (entry(NORD) + entry(SYD).replace(SYD, NORD), (), "two tenants have the id"),
@@ -273,10 +273,10 @@ def test_management_groups_of_a_tenant(tmp_path: Path) -> None:
         (entry(NORD, 'management-groups = ["mg"]'), (), 'management group "mg" does not exist in tenant "Nord"'),
     ],
 )
-def test_wrong_settings(both: Estate, settings: str, words: tuple[str, ...], said: str) -> None:
+def test_wrong_settings(both: Estate, settings: str, words: tuple[str, ...], text: str) -> None:
     ended = both.scan(*words, settings=settings)
     assert ended.code == 2, ended.err
-    assert said in ended.err
+    assert text in ended.err
     assert "hunter2" not in ended.err
 
 
@@ -326,8 +326,8 @@ def test_a_folder_cannot_add_a_tenant(both: Estate, monkeypatch: pytest.MonkeyPa
 
 def test_a_private_endpoint_of_a_tenant_that_was_scanned_is_private(both: Estate) -> None:
     def reaches() -> set[str]:
-        found = (each for each in both.document["exposures"] if each["resource"].endswith("/stprod"))
-        return {each["reach"] for each in found if each["endpoint"] == "blob"}
+        matches = (each for each in both.document["exposures"] if each["resource"].endswith("/stprod"))
+        return {each["reach"] for each in matches if each["endpoint"] == "blob"}
 
     both.scan()
     assert reaches() == {"private"}
@@ -342,8 +342,8 @@ def test_a_snapshot_of_several_tenants_gives_the_same_document(both: Estate) -> 
     assert "Nord / prod" in ended.err
     again = json.loads((both.folder / "again.json").read_text())
     assert again["scan"]["tenants"] == {NORD: "Nord", SYD: "Syd"}
-    for part in ("exposures", "findings", "coverage", "gaps", "resources"):
-        assert again[part] == live[part]
+    for section in ("exposures", "findings", "coverage", "gaps", "resources"):
+        assert again[section] == live[section]
     header = both.lines[0]["snapshot"]
     assert header["tenants"] == again["scan"]["tenants"]
 
@@ -398,7 +398,7 @@ def test_all_reads_of_a_reader_are_routed() -> None:
     assert {name for name in reads if name not in vars(TenantsReader)} <= same
 
 
-def logins(found: Estate) -> tuple[TenantLogin, ...]:
+def logins(result: Estate) -> tuple[TenantLogin, ...]:
     return tuple(TenantLogin(NAMES[id], id, "environment", client, secret) for id, (client, secret) in APPS.items())
 
 

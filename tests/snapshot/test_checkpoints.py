@@ -41,8 +41,8 @@ def fault(path: Path, lines: list[bytes]) -> InputError:
 
 def contains(error: InputError, number: int) -> bool:
     """Whether the error names the line, or a range of lines that it is in. A deleted line lies before its number."""
-    if found := RANGE.match(error.what):
-        first, last = (int(each.replace(",", "")) for each in found.groups())
+    if match := RANGE.match(error.what):
+        first, last = (int(each.replace(",", "")) for each in match.groups())
         assert last - first <= 2 * CHECKPOINT  # A checkpoint may be missing itself.
         assert error.at.endswith(f":{first}-{last}")
         return first <= number <= last + 1
@@ -57,7 +57,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_hundredth_line_is_a_checkpoint(whole: Path) -> None:
-    assert [place for place, line in enumerate(lines_of(whole)[:-1], 1) if b'"chain":' in line] == [100, 200, 300, 400]
+    assert [position for position, line in enumerate(lines_of(whole)[:-1], 1) if b'"chain":' in line] == [
+        100,
+        200,
+        300,
+        400,
+    ]
 
 
 HOW = ("delete", "alter", "repeat", "swap", "digest", "empty")
@@ -65,25 +70,25 @@ HOW = ("delete", "alter", "repeat", "swap", "digest", "empty")
 
 def changed(lines: list[bytes], how: str, number: int, other: int, byte: int) -> int:
     """Change a line, or put another one in its place. Return the first line that differs."""
-    place, there = number - 1, other % (LINES - 2) + 1
+    position, there = number - 1, other % (LINES - 2) + 1
     match how:
         case "delete":
-            del lines[place]
+            del lines[position]
         case "repeat":
-            lines.insert(place, lines[there])
-            return number + (lines[place] == lines[place + 1])
+            lines.insert(position, lines[there])
+            return number + (lines[position] == lines[position + 1])
         case "swap" if number in (1, LINES):
             return number
         case "swap":
-            lines[place], lines[there] = lines[there], lines[place]
+            lines[position], lines[there] = lines[there], lines[position]
             return min(number, there + 1)
         case "alter":
-            spot = other % (len(lines[place]) - 1)
-            lines[place] = lines[place][:spot] + bytes([byte]) + lines[place][spot + 1 :]
+            spot = other % (len(lines[position]) - 1)
+            lines[position] = lines[position][:spot] + bytes([byte]) + lines[position][spot + 1 :]
         case "digest":
-            lines[place] = lines[place].replace(b'"chain":"', b'"chain":"0', 1)
+            lines[position] = lines[position].replace(b'"chain":"', b'"chain":"0', 1)
         case "empty":
-            lines[place] = b"{}\n"
+            lines[position] = b"{}\n"
     return number
 
 

@@ -42,20 +42,20 @@ def written(path: Path, count: int = 3) -> Journal:
 
 def resumed(path: Path, wanted: JournalHeader | None = None, shaped: AnswerShape | None = None) -> int:
     """How many answers of a journal count."""
-    found = Journal.resume(path, wanted or header(), shaped or shape())
-    found.close(delete=False)
-    return found.earlier
+    journal = Journal.resume(path, wanted or header(), shaped or shape())
+    journal.close(delete=False)
+    return journal.earlier
 
 
 def test_an_answer_is_found_again_cut_down_to_what_is_kept(tmp_path: Path) -> None:
     made = written(tmp_path / "a")
-    found = Journal.resume(tmp_path / "a", header(), shape())
-    row = found.find(made.key("", "GET", f"{LIST}?page=1"))
+    journal = Journal.resume(tmp_path / "a", header(), shape())
+    row = journal.find(made.key("", "GET", f"{LIST}?page=1"))
     assert row is not None
     assert row.body == {"value": [{**ROW, "properties": {"minimumTlsVersion": "TLS1_2"}}]}
-    assert found.find(made.key("", "GET", f"{LIST}?page=9")) is None
-    assert found.find(made.key("other", "GET", f"{LIST}?page=1")) is None, "a login has its own answers"
-    found.close(delete=True)
+    assert journal.find(made.key("", "GET", f"{LIST}?page=9")) is None
+    assert journal.find(made.key("other", "GET", f"{LIST}?page=1")) is None, "a login has its own answers"
+    journal.close(delete=True)
     assert not (tmp_path / "a").exists()
 
 
@@ -100,16 +100,16 @@ def test_what_is_no_journal_is_refused(tmp_path: Path, text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "said"),
+    ("wanted", "text"),
     [
         (header(tool="twolocks 2.0.0"), "twolocks 2.0.0"),
         (header(settings={"subscription": ["prod"]}), "other settings: subscription"),
         (header(kept_tags=["owner"]), "tags that are kept"),
     ],
 )
-def test_another_version_or_scope_is_refused(tmp_path: Path, wanted: JournalHeader, said: str) -> None:
+def test_another_version_or_scope_is_refused(tmp_path: Path, wanted: JournalHeader, text: str) -> None:
     written(tmp_path / "a")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=text):
         resumed(tmp_path / "a", wanted)
     assert resumed(tmp_path / "a", header(tool="twolocks 1.9.0")) == 3, "the same major version goes on"
 
@@ -230,7 +230,7 @@ def changed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("taken", "said"),
+    ("taken", "text"),
     [
         ("2099-01-01T00:00:00Z", "lies ahead of the clock"),
         ("1999-01-01T00:00:00Z", "before there was Azure"),
@@ -239,10 +239,10 @@ def changed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
         ("", "is no time"),
     ],
 )
-def test_a_journal_of_a_time_that_cannot_be_is_refused(tmp_path: Path, taken: str, said: str) -> None:
+def test_a_journal_of_a_time_that_cannot_be_is_refused(tmp_path: Path, taken: str, text: str) -> None:
     written(tmp_path / "j")
     changed(tmp_path / "j", lambda line: line.get("journal", {}).update(taken=taken))
-    with pytest.raises(InputError, match=said) as raised:
+    with pytest.raises(InputError, match=text) as raised:
         resumed(tmp_path / "j")
     assert raised.value.at.endswith("j:1")
 

@@ -40,8 +40,8 @@ def read(path: Path) -> tuple[str, float]:
     """Read a snapshot in a process of its own. Return the error, and the most memory in MB (VmHWM)."""
     program = [sys.executable, "-c", PROGRAM, str(path)]
     here = {"PYTHONPATH": str(Path(__file__).parents[2])}
-    said = subprocess.run(program, env=here, capture_output=True, text=True, check=True, timeout=120).stdout
-    error, most = said.strip().splitlines()
+    text = subprocess.run(program, env=here, capture_output=True, text=True, check=True, timeout=120).stdout
+    error, most = text.strip().splitlines()
     return error, int(most) / 1024
 
 
@@ -137,8 +137,8 @@ def test_what_does_not_fit_a_line_is_a_gap(tmp_path: Path) -> None:
     ended = twolocks("scan", "--from", path, "--only", "storage-*", "--out", tmp_path / "f.json", "--fail-on", "never")
     assert ended.code == 3
     document = json.loads((tmp_path / "f.json").read_text())
-    found = {row["status"] for row in document["findings"] if row["resource"].endswith("/st2")}
-    assert found <= {"unknown", "not_applicable"}
+    matches = {row["status"] for row in document["findings"] if row["resource"].endswith("/st2")}
+    assert matches <= {"unknown", "not_applicable"}
     assert any("limit: one snapshot line" in gap["code"] for gap in document["gaps"])
 
 

@@ -15,4 +15,4 @@ def test_a_grouped_file_holds_no_list_that_nothing_counts() -> None:
             id = f"{SUBSCRIPTION}/resourceGroups/rg-{number}/providers/{type}/a{number}"
             checks.add("2", SnapshotLine(resource={"id": id}))
     checks.check()
-    assert dict(checks._found) == {STORAGE.lower(): 20}
+    assert dict(checks._listed) == {STORAGE.lower(): 20}

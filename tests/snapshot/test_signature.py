@@ -122,8 +122,8 @@ def test_what_is_not_signed_by_the_key_is_refused_before_anything_is_evaluated()
         whole, sig = Path(name).read_bytes(), Path(f"{name}.sig")
         good = sig.read_bytes()
         refused(verify(name, other), f"the signature of {name} is not valid for {other}")
-        for place in (0, len(whole) // 2, len(whole) - 1):
-            Path(name).write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        for position in (0, len(whole) // 2, len(whole) - 1):
+            Path(name).write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
             refused(verify(name, public), "is not valid for")
         for changed in (whole + b"\0", whole[:-1]):
             Path(name).write_bytes(changed)
@@ -155,8 +155,8 @@ def test_bytes_that_are_exchanged_after_the_check_are_not_evaluated(suffix: str)
     assert outputs.wrote == [str(name), f"{name}.sig"]
     key = signature.verifier(str(public), "")
     for change in ("other", "longer"):
-        found = signature.signature(key, Path(f"{name}.sig"), f"{name}.sig", "")
-        read = files.read(name, found)
+        result = signature.signature(key, Path(f"{name}.sig"), f"{name}.sig", "")
+        read = files.read(name, result)
         before = name.read_bytes()
         with name.open("r+b") as file:
             if change == "longer":
@@ -170,8 +170,8 @@ def test_bytes_that_are_exchanged_after_the_check_are_not_evaluated(suffix: str)
         with pytest.raises(InputError):
             list(read.bundles())
         name.write_bytes(before)
-    found = signature.signature(key, Path(f"{name}.sig"), f"{name}.sig", "")
-    assert len(list(files.read(name, found).bundles())) == 20_000
+    result = signature.signature(key, Path(f"{name}.sig"), f"{name}.sig", "")
+    assert len(list(files.read(name, result).bundles())) == 20_000
 
 
 def test_a_file_of_bare_resources_can_be_verified() -> None:

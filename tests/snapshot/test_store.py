@@ -35,13 +35,13 @@ def test_a_second_pass_does_not_disturb_the_first(monkeypatch: pytest.MonkeyPatc
 
 def test_parts_that_outgrow_memory_and_many_runs_lose_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was still in the buffer of a run's file was read neither in a pass nor by another process."""
-    monkeypatch.setattr("scanner.snapshot.store._PART_BYTES", 700)
+    monkeypatch.setattr("scanner.snapshot.store._CHUNK_BYTES", 700)
     monkeypatch.setattr("scanner.snapshot.store._MOST_RUNS", 2)
     expected = list(store(20).lines())
     made = Store(Header(taken="2026-11-25T00:00:00Z"))
     lines = list(store(20).decoded())
-    for place in range(6):
-        made.add_part(made.header, lines[place::6])
+    for position in range(6):
+        made.add_shard(made.header, lines[position::6])
     assert 0 < len(made._runs) <= 2
     assert list(made.lines()) == expected
     made.close()
@@ -77,13 +77,13 @@ def looked(*lines: tuple[str, Any]) -> Store:
 
 def said(made: Store) -> dict[str, Any]:
     """Each line but those of scopes, by its path."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for line in made.decoded():
         if line.scope is None:
             what: Any = line.resource["properties"] if line.resource else None
             what = line.read.count if line.read else line.gap.code if line.gap else what
-            assert found.setdefault(url_of(line), what) is what, "one line a path"
-    return found
+            assert result.setdefault(url_of(line), what) is what, "one line a path"
+    return result
 
 
 def again(first: Store, second: Store, kept: tuple[str, ...] = (), gone: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -106,8 +106,8 @@ def test_what_was_read_less_well_the_second_time_stays_as_it_was() -> None:
 
 def test_what_is_gone_leaves_only_that_it_was_deleted() -> None:
     first = looked((ACCOUNT, {"n": 1}), (f"{ACCOUNT}/localUsers", 1), (f"{ACCOUNT}2", {}), (NETWORK, {}))
-    found = again(first, looked(), gone=(ACCOUNT, NETWORK))
-    assert found == {f"{ACCOUNT}2": {}, ACCOUNT.lower(): None, NETWORK.lower(): None}
+    document = again(first, looked(), gone=(ACCOUNT, NETWORK))
+    assert document == {f"{ACCOUNT}2": {}, ACCOUNT.lower(): None, NETWORK.lower(): None}
 
 
 def test_scopes_and_lists_of_what_is_no_index_stay_those_of_the_first_look() -> None:

@@ -16,8 +16,8 @@ names = st.lists(st.text(min_size=1, max_size=20), unique_by=str.lower, max_size
 def bundle(children: list[str], own: bool) -> Bundle:
     made = Bundle(VAULT.lower())
     ids = [*([VAULT] if own else []), *(f"{VAULT}/keys/{each}" for each in children)]
-    for place, id in enumerate(ids):
-        made.add(Resource({"id": id, "properties": {"place": place}}, api="2024-11-01", by="get", bundle=made))
+    for position, id in enumerate(ids):
+        made.add(Resource({"id": id, "properties": {"place": position}}, api="2024-11-01", by="get", bundle=made))
     made.reads[f"{VAULT.lower()}/keys"] = len(children)
     return made
 

@@ -37,40 +37,40 @@ def evaluated(path: Path) -> int:
 
 def lines(path: Path, change: Callable[[list[dict[str, Any]]], Any]) -> None:
     """Change the lines of a snapshot, and seal it."""
-    found = [json.loads(line) for line in path.read_text().splitlines()]
-    change(found)
-    path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in found))
+    matches = [json.loads(line) for line in path.read_text().splitlines()]
+    change(matches)
+    path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in matches))
     seal(path)
 
 
-def _resource(found: list[dict[str, Any]]) -> int:
-    return next(place for place, line in enumerate(found) if "resource" in line)
+def _resource(matches: list[dict[str, Any]]) -> int:
+    return next(position for position, line in enumerate(matches) if "resource" in line)
 
 
-def _drop_account(found: list[dict[str, Any]]) -> None:
-    found[:] = [line for line in found if f"{ACCOUNT}2" not in json.dumps(line)]
-    found[-1]["end"] |= {"resources": 4, "reads": 3}
+def _drop_account(matches: list[dict[str, Any]]) -> None:
+    matches[:] = [line for line in matches if f"{ACCOUNT}2" not in json.dumps(line)]
+    matches[-1]["end"] |= {"resources": 4, "reads": 3}
 
 
-def _drop_user(found: list[dict[str, Any]]) -> None:
-    found[:] = [line for line in found if line.get("resource", {}).get("id") != f"{ACCOUNT}2/localUsers/u"]
-    found[-1]["end"]["resources"] = 5
+def _drop_user(matches: list[dict[str, Any]]) -> None:
+    matches[:] = [line for line in matches if line.get("resource", {}).get("id") != f"{ACCOUNT}2/localUsers/u"]
+    matches[-1]["end"]["resources"] = 5
 
 
-def _twice(found: list[dict[str, Any]]) -> None:
-    place = _resource(found)
-    found.insert(place, found[place])
-    found[-1]["end"]["resources"] += 1
+def _twice(matches: list[dict[str, Any]]) -> None:
+    position = _resource(matches)
+    matches.insert(position, matches[position])
+    matches[-1]["end"]["resources"] += 1
 
 
 CHANGES: dict[str, tuple[Callable[[list[dict[str, Any]]], Any], str]] = {
-    "a resource fewer": (lambda found: found.pop(_resource(found)), "the end line counts 6 resources"),
-    "a list fewer": (lambda found: found.pop(2), "the end line counts"),
+    "a resource fewer": (lambda matches: matches.pop(_resource(matches)), "the end line counts 6 resources"),
+    "a list fewer": (lambda matches: matches.pop(2), "the end line counts"),
     "an account with all below it": (_drop_account, "the list counts 3 resources, the snapshot holds 2"),
     "a child": (_drop_user, "the list counts 1 resources, the snapshot holds 0"),
     "a resource twice": (_twice, "two records with the id"),
-    "an unknown view": (lambda found: found[1]["scope"].update(view="most"), 'unknown view "most"'),
-    "no time": (lambda found: found[0]["snapshot"].update(taken="yesterday"), "'yesterday' is no time"),
+    "an unknown view": (lambda matches: matches[1]["scope"].update(view="most"), 'unknown view "most"'),
+    "no time": (lambda matches: matches[0]["snapshot"].update(taken="yesterday"), "'yesterday' is no time"),
 }
 
 
@@ -89,9 +89,11 @@ def test_every_changed_byte_and_line_is_told_by_the_chain(tmp_path: Path) -> Non
     path = tmp_path / "night.jsonl"
     store().write(path)
     whole = path.read_bytes().splitlines(keepends=True)
-    for place in range(len(whole) - 1):
-        changed = whole[place].replace(b'"n":', b'"N":') if b'"n":' in whole[place] else whole[place][:-2] + b" }\n"
-        path.write_bytes(b"".join([*whole[:place], changed, *whole[place + 1 :]]))
+    for position in range(len(whole) - 1):
+        changed = (
+            whole[position].replace(b'"n":', b'"N":') if b'"n":' in whole[position] else whole[position][:-2] + b" }\n"
+        )
+        path.write_bytes(b"".join([*whole[:position], changed, *whole[position + 1 :]]))
         with pytest.raises(InputError, match="the chain of the lines differs"):
             evaluated(path)
 
@@ -101,7 +103,7 @@ def test_a_time_ahead_of_the_clock_is_refused_after_ten_minutes(tmp_path: Path) 
     for minutes, refused in ((9, False), (12, True)):
         taken = datetime.now(UTC) + timedelta(minutes=minutes)
         store("2026-11-25T02:00:00Z").write(path)
-        lines(path, lambda found, at=taken: found[0]["snapshot"].update(taken=f"{at:%Y-%m-%dT%H:%M:%SZ}"))  # type: ignore[misc]
+        lines(path, lambda result, at=taken: result[0]["snapshot"].update(taken=f"{at:%Y-%m-%dT%H:%M:%SZ}"))  # type: ignore[misc]
         if refused:
             with pytest.raises(InputError, match="lies ahead of the clock"):
                 evaluated(path)
@@ -112,22 +114,22 @@ def test_a_time_ahead_of_the_clock_is_refused_after_ten_minutes(tmp_path: Path) 
 def test_version_1_is_read_where_it_is_accepted_and_has_a_note(tmp_path: Path) -> None:
     path = tmp_path / "old.jsonl"
     store().write(path)
-    found = [json.loads(line) for line in path.read_text().splitlines()]
-    found[0]["snapshot"] |= {"version": 1}
-    del found[-1]["end"]["chain"]
-    path.write_text("".join(json.dumps(line) + "\n" for line in found))
+    matches = [json.loads(line) for line in path.read_text().splitlines()]
+    matches[0]["snapshot"] |= {"version": 1}
+    del matches[-1]["end"]["chain"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in matches))
     with pytest.raises(InputError, match="has version 1, which has no chain") as raised:
         evaluated(path)
     assert "--accept-version-1" in raised.value.do
     taken = files.read(path, accept_version_1=True)
     assert taken.header.notes == [files.VERSION_1]
     assert len(list(taken.bundles())) == 3
-    found[-1]["end"]["resources"] = 7
-    path.write_text("".join(json.dumps(line) + "\n" for line in found))
+    matches[-1]["end"]["resources"] = 7
+    path.write_text("".join(json.dumps(line) + "\n" for line in matches))
     with pytest.raises(InputError, match="the end line counts 7 resources, the snapshot holds 6"):
         list(files.read(path, accept_version_1=True).bundles())
     for version in (0, -1):
-        found[0]["snapshot"]["version"] = version
-        path.write_text("".join(json.dumps(line) + "\n" for line in found))
+        matches[0]["snapshot"]["version"] = version
+        path.write_text("".join(json.dumps(line) + "\n" for line in matches))
         with pytest.raises(InputError, match=f"no snapshot has version {version}"):
             files.read(path, accept_version_1=True)

@@ -61,12 +61,12 @@ def in_terminal(
 def _read(number: int) -> Iterator[bytes]:
     while True:
         try:
-            found = os.read(number, 65536)
+            value = os.read(number, 65536)
         except OSError:  # the other side was closed
             return
-        if not found:
+        if not value:
             return
-        yield found
+        yield value
 
 
 def without_progress(text: str) -> str:
@@ -74,9 +74,9 @@ def without_progress(text: str) -> str:
     lines: list[str] = []
     for each in text.split("\n"):
         line = each
-        while found := re.search(r"\x1b\[(\d+)A(?:\x1b\[J)?", line):
-            del lines[len(lines) - int(found[1]) :]
-            line = line[: found.start()] + line[found.end() :]
+        while match := re.search(r"\x1b\[(\d+)A(?:\x1b\[J)?", line):
+            del lines[len(lines) - int(match[1]) :]
+            line = line[: match.start()] + line[match.end() :]
         lines.append(_CODES.sub("", line))
     return "\n".join(lines)
 

@@ -40,7 +40,7 @@ def test_lines_of_a_screen(quiet: bool) -> None:
 
 def test_the_block_of_progress() -> None:
     progress = ProgressState(0.0)
-    progress.verb, progress.says = "Storing", lambda: URL
+    progress.verb, progress.status = "Storing", lambda: URL
     assert "canary" not in str(progress.block(1.0, 200))
 
 
@@ -50,10 +50,10 @@ def test_an_error_and_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
             raise error
         except Exception as caught:  # noqa: BLE001
             failures.report(caught, ["--verbose"])
-        said = capsys.readouterr().err
-        assert "canary" not in said
-        assert "sig=***" in said
-        assert "Traceback" in said
+        text = capsys.readouterr().err
+        assert "canary" not in text
+        assert "sig=***" in text
+        assert "Traceback" in text
 
 
 def test_nothing_of_our_own_texts_is_masked() -> None:

@@ -53,14 +53,17 @@ STREAMS = [">&-", "| true; exit ${PIPESTATUS[0]}", ">/dev/full"]
 
 @pytest.mark.parametrize(
     ("command", "stream"),
-    [*((PRINTING[0], each) for each in STREAMS), *((each, STREAMS[place % 3]) for place, each in enumerate(PRINTING))],
+    [
+        *((PRINTING[0], each) for each in STREAMS),
+        *((each, STREAMS[position % 3]) for position, each in enumerate(PRINTING)),
+    ],
 )
 def test_an_output_that_is_lost_is_never_found(command: str, stream: str) -> None:
     """Ended with 0, 1 (found) or 70 before, with a traceback where the stream was closed."""
-    code, said = shell(f"{in_shell()} {command} {stream}")
-    assert code == (2 if "full" in stream else PIPE_CLOSED), said
-    assert "Traceback" not in said
-    assert "Exception ignored" not in said
+    code, text = shell(f"{in_shell()} {command} {stream}")
+    assert code == (2 if "full" in stream else PIPE_CLOSED), text
+    assert "Traceback" not in text
+    assert "Exception ignored" not in text
     for name in ("findings.json", "again.json"):
         if name in command:
             assert json.loads(Path(name).read_text())["schema"] == "twolocks/2"
@@ -83,8 +86,8 @@ def test_a_closed_stream_is_not_the_history() -> None:
 @pytest.mark.parametrize("command", ["scan --from night.jsonl --out", "report given.json --out"])
 def test_a_file_that_does_not_fit_leaves_the_old_one(command: str) -> None:
     Path("old.html").write_text("old")
-    code, said = shell(f"ulimit -f 8; {PROGRAM} {command} old.html")
-    assert (code, Path("old.html").read_text()) == (2, "old"), said
+    code, text = shell(f"ulimit -f 8; {PROGRAM} {command} old.html")
+    assert (code, Path("old.html").read_text()) == (2, "old"), text
     assert not [path for path in Path().iterdir() if path.name.endswith(".part")]
 
 
@@ -120,8 +123,8 @@ def test_json_says_the_same_without_commands(name: str) -> None:
     text = json.dumps({"name": name}, ensure_ascii=False).encode()
     assert not re.search(rb"##|::[a-z]", json_without_commands(text))
     assert json.loads(json_without_commands(text)) == {"name": name}
-    parts = [text[:place] for place in range(1, len(text))]
-    for first in parts:
+    prefixes = [text[:position] for position in range(1, len(text))]
+    for first in prefixes:
         whole = json_without_commands(first) + json_without_commands(text[len(first) :], first)
         assert json.loads(whole) == {"name": name}
         assert b"##" not in whole

@@ -21,13 +21,13 @@ PASSWORDS = st.text("abcXYZ019@/:?#%&=,;.+-_~!$*()[] \\", min_size=LEAST, max_si
 """Of letters that the rest of the URL does not hold in this order."""
 
 
-def parts(password: str) -> list[str]:
+def substrings(password: str) -> list[str]:
     """Return every part of a password of so many letters that no URL of these tests holds by itself."""
     return [password[at : at + LEAST] for at in range(len(password) - LEAST + 1)]
 
 
 def leaks(text: str, password: str) -> list[str]:
-    return [each for each in parts(password) if each in text and not re.fullmatch(r"[*./:@?#-]+", each)]
+    return [each for each in substrings(password) if each in text and not re.fullmatch(r"[*./:@?#-]+", each)]
 
 
 @given(st.sampled_from(SCHEMES), st.sampled_from(["two", "", "two%40corp"]), PASSWORDS)
@@ -47,15 +47,15 @@ def test_no_password_is_shown(scheme: str, user: str, password: str) -> None:
 @given(PASSWORDS)
 def test_errors_of_the_history_hold_no_password(password: str) -> None:
     url = f"postgresql+psycopg://two:{password}@127.0.0.1:1/base?connect_timeout=1"
-    found, said = None, ""
+    database, text = None, ""
     try:
-        found = database_at(url, at="TWOLOCKS_SCAN_HISTORY")
+        database = database_at(url, at="TWOLOCKS_SCAN_HISTORY")
     except (HistoryError, InputError) as error:
-        said = f"{error.what} {error.at} {error.do}"
-    assert leaks(said, password) == [] or leaks("127.0.0.1", password)
-    if found is not None and not leaks("127.0.0.1", password):
-        assert (found.url.host, found.url.port) == ("127.0.0.1", 1)  # type: ignore[union-attr]
-        assert leaks(found.where, password) == []
+        text = f"{error.what} {error.at} {error.do}"
+    assert leaks(text, password) == [] or leaks("127.0.0.1", password)
+    if database is not None and not leaks("127.0.0.1", password):
+        assert (database.url.host, database.url.port) == ("127.0.0.1", 1)  # type: ignore[union-attr]
+        assert leaks(database.where, password) == []
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def test_a_history_whose_scheme_is_missing_is_no_file(url: str) -> None:
 def test_errors_of_the_broker_hold_no_password(password: str) -> None:
     url = f"rediss://:{password}@127.0.0.1:1/0"
     settings = resolve("fleet worker", {}, {"TWOLOCKS_FLEET_BROKER": url}, use_file=False)
-    found, said = None, ""
+    broker_url, text = None, ""
     try:
-        found = check_broker(settings)
+        broker_url = check_broker(settings)
     except InputError as error:
-        said = f"{error.what} {error.at} {error.do}"
-    assert leaks(said, password) == [] or leaks("127.0.0.1", password)
-    if found is not None:
-        assert (found.host, found.port, str(found)) == ("127.0.0.1", 1, "rediss://127.0.0.1:1/0")
+        text = f"{error.what} {error.at} {error.do}"
+    assert leaks(text, password) == [] or leaks("127.0.0.1", password)
+    if broker_url is not None:
+        assert (broker_url.host, broker_url.port, str(broker_url)) == ("127.0.0.1", 1, "rediss://127.0.0.1:1/0")
 
 
 @given(st.sampled_from(["two", "", "two@corp"]), PASSWORDS)
@@ -172,6 +172,6 @@ def test_words_of_variables_that_no_traceback_shows() -> None:
         "HOME": "/home/me",
         "K_KEY": "abc",
     }
-    found = hidden_words(environ)
-    assert {"w0rd", "geheim", "ss1/w0rd"} <= {*found, "ss1/w0rd"}
-    assert not {"proxy", "3128", "home", "/home/me", "abc"} & set(found)
+    matches = hidden_words(environ)
+    assert {"w0rd", "geheim", "ss1/w0rd"} <= {*matches, "ss1/w0rd"}
+    assert not {"proxy", "3128", "home", "/home/me", "abc"} & set(matches)

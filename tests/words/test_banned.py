@@ -9,16 +9,16 @@ from tests.words.texts import banned, hits, prose, texts
 
 
 def test_no_banned_phrase_is_left() -> None:
-    assert [f"{text.place}: {phrase!r}: write {use}" for text, phrase, use in hits()] == []
+    assert [f"{text.location}: {phrase!r}: write {use}" for text, phrase, use in hits()] == []
 
 
 def test_each_area_has_texts() -> None:
-    found = Counter(text.area for text in texts())
-    assert min(found[area] for area in ("rules", "messages", "report", "docs", "docstrings")) > 50, found
+    result = Counter(text.area for text in texts())
+    assert min(result[area] for area in ("rules", "messages", "report", "docs", "docstrings")) > 50, result
 
 
 @pytest.mark.parametrize(
-    ("place", "content", "area"),
+    ("location", "content", "area"),
     [
         ("rules/x.toml", '[a]\nwhy = "The door is open."\n', "rules"),
         ("rules/x.py", 'WHY = "the door is open"\n', "rules"),
@@ -30,9 +30,9 @@ def test_each_area_has_texts() -> None:
         ("deploy/x/a.yml", "# The door\ndoor: 1\n", "docs"),
     ],
 )
-def test_a_phrase_is_found_once_in_each_area(place: str, content: str, area: str, tmp_path: Path) -> None:
-    (tmp_path / place).parent.mkdir(parents=True)
-    (tmp_path / place).write_text(content)
+def test_a_phrase_is_found_once_in_each_area(location: str, content: str, area: str, tmp_path: Path) -> None:
+    (tmp_path / location).parent.mkdir(parents=True)
+    (tmp_path / location).write_text(content)
     assert [(text.area, phrase.rstrip("s")) for text, phrase, _ in hits(tmp_path)] == [(area, "door")]
 
 
@@ -40,7 +40,7 @@ def test_a_phrase_is_found_once_in_each_area(place: str, content: str, area: str
     "name", ["Azure Front Door", "front doors", "/frontdoors/", "Front Door (classic)", "outdoors"]
 )
 def test_names_of_products_are_no_hits(name: str) -> None:
-    assert [found for each in banned() for found in each.hits(f"The {name} is here.")] == []
+    assert [value for each in banned() for value in each.hits(f"The {name} is here.")] == []
 
 
 def test_code_of_a_page_keeps_the_lines_of_the_rest() -> None:

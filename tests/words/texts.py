@@ -24,7 +24,7 @@ class Text(NamedTuple):
     """A sentence or a line, where it is, and the area that it belongs to."""
 
     area: str
-    place: str
+    location: str
     text: str
 
 
@@ -41,7 +41,7 @@ class Banned(NamedTuple):
         lower = text.lower()
         if self.allow is not None:
             lower = self.allow.sub(" ", lower)
-        return [found.group() for found in self.pattern.finditer(lower)]
+        return [match.group() for match in self.pattern.finditer(lower)]
 
 
 def banned() -> list[Banned]:
@@ -78,7 +78,7 @@ def texts(root: Path = ROOT) -> Iterator[Text]:
 def prose(page: str) -> str:
     """Return a page of Markdown without code, link targets and comments, with its lines where they were."""
     blocks = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
-    without = blocks.sub(lambda found: "\n" * found.group().count("\n"), page)
+    without = blocks.sub(lambda match: "\n" * match.group().count("\n"), page)
     without = re.sub(r"`[^`\n]+`", "", without)
     return re.sub(r"\]\([^)]*\)|<!--.*?-->", "]", without)
 
@@ -109,7 +109,7 @@ def _of_python(path: Path, name: str) -> Iterator[Text]:
     tree = ast.parse(path.read_text("utf-8"))
     owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     bodies = [node.body for node in ast.walk(tree) if isinstance(node, owners)]
-    docstrings = {id(part.value) for body in bodies for part in body if isinstance(part, ast.Expr)}
+    docstrings = {id(statement.value) for body in bodies for statement in body if isinstance(statement, ast.Expr)}
     area = "rules" if name.startswith("rules/") else "messages"
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -128,14 +128,14 @@ def hits(root: Path = ROOT) -> Iterator[tuple[Text, str, str]]:
             continue
         for each in listed:
             if text.area in each.areas:
-                yield from ((text, found, each.use) for found in each.hits(text.text))
+                yield from ((text, value, each.use) for value in each.hits(text.text))
 
 
 def main(root: Path) -> None:
-    found = list(hits(root))
-    for text, phrase, use in found:
-        print(f"{text.area}\t{text.place}\t{phrase}\t-> {use}\t| {' '.join(text.text.split())[:160]}")
-    print(Counter(text.area for text, _, _ in found), len(found))
+    matches = list(hits(root))
+    for text, phrase, use in matches:
+        print(f"{text.area}\t{text.location}\t{phrase}\t-> {use}\t| {' '.join(text.text.split())[:160]}")
+    print(Counter(text.area for text, _, _ in matches), len(matches))
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ def _session(box: Mailbox, seconds: float) -> smtplib.SMTP:
     return session
 
 
-def _refused(box: Mailbox, found: dict[str, tuple[int, bytes]]) -> DeliveryError:
-    codes = sorted({code for code, _ in found.values()})
-    why = f"{box.host} refused {', '.join(sorted(found))} ({', '.join(map(str, codes))})"
+def _refused(box: Mailbox, result: dict[str, tuple[int, bytes]]) -> DeliveryError:
+    codes = sorted({code for code, _ in result.values()})
+    why = f"{box.host} refused {', '.join(sorted(result))} ({', '.join(map(str, codes))})"
     return DeliveryError(why, can_retry=set(codes) <= set(RETRIED))

@@ -41,8 +41,8 @@ def body(notice: Notice) -> bytes:
 
 
 def _with(notice: Notice, count: int) -> WebhookBody:
-    parts = {name: getattr(notice, name) for name in notice.__struct_fields__}
-    return WebhookBody(**{**parts, "items": notice.items[:count], "more": len(notice.items) - count})
+    fields = {name: getattr(notice, name) for name in notice.__struct_fields__}
+    return WebhookBody(**{**fields, "items": notice.items[:count], "more": len(notice.items) - count})
 
 
 def signature(secret: str, timestamp: str, text: bytes) -> str:

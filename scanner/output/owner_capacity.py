@@ -42,7 +42,7 @@ def spreads(rows: Iterable[CapacityRow], tally: Tally) -> Iterator[SpreadRow]:
 
 def planes(rows: Iterable[CapacityRow], types: Collection[TypeRow]) -> Iterator[ControlPlaneRow]:
     """Yield the control planes of the whole that a part depends on. `types`: the types of the part."""
-    found = {each.id: each for each in control_planes(types)}
+    result = {each.id: each for each in control_planes(types)}
     for row in rows:
-        if isinstance(row, ControlPlaneRow) and (own := found.get(row.id)) is not None:
+        if isinstance(row, ControlPlaneRow) and (own := result.get(row.id)) is not None:
             yield replace(row, resources=own.resources, complete=own.complete)

@@ -13,7 +13,7 @@ from scanner.errors import InputError
 FILE = "twolocks.toml"
 
 
-class SettingsPlace(Struct, frozen=True):
+class SettingsLocation(Struct, frozen=True):
     """A settings file. `by`: the option or variable that names it, else "settings"; `how`: the same, for people.
 
     `trusted`: all of its settings count. `unused`: the file of the current folder, where another one is used.
@@ -30,28 +30,28 @@ class SettingsPlace(Struct, frozen=True):
         return f"{self.path} ({self.how}){more}"
 
 
-def named(path: Path, by: str) -> SettingsPlace:
+def named(path: Path, by: str) -> SettingsLocation:
     """Return the place of a file that an option or a variable names."""
-    return SettingsPlace(path, by, f"named by {by}")
+    return SettingsLocation(path, by, f"named by {by}")
 
 
-def usual(folder: Path, environ: Mapping[str, str]) -> SettingsPlace | None:
+def usual(folder: Path, environ: Mapping[str, str]) -> SettingsLocation | None:
     """Return the user's own settings file, else that of `folder`, None without one.
 
     Raise InputError for a file of the user's own folder that others can write.
     """
     there = folder / FILE if str(folder) != "." else Path(FILE)
-    found = there if _is_file(there) else None
-    own = own_folder(environ, sys.platform)
-    mine = Path(own / FILE) if own is not None else None
+    path = there if _is_file(there) else None
+    folder_of_user = user_folder(environ, sys.platform)
+    mine = Path(folder_of_user / FILE) if folder_of_user is not None else None
     if mine is not None and _is_file(mine):
         _check_owner(mine)
-        unused = found if found is not None and found.resolve() != mine.resolve() else None
-        return SettingsPlace(mine, "settings", "the user's own", unused=unused)
-    return SettingsPlace(found, "settings", "found in this folder", trusted=False) if found is not None else None
+        unused = path if path is not None and path.resolve() != mine.resolve() else None
+        return SettingsLocation(mine, "settings", "the user's own", unused=unused)
+    return SettingsLocation(path, "settings", "found in this folder", trusted=False) if path is not None else None
 
 
-def own_folder(environ: Mapping[str, str], platform: str) -> PurePath | None:
+def user_folder(environ: Mapping[str, str], platform: str) -> PurePath | None:
     """Return the user's configuration folder on a platform of `sys.platform`; None without an absolute one.
 
     Windows: %APPDATA%, else AppData\\Roaming of the profile. Others, macOS too: XDG_CONFIG_HOME, else ~/.config.
@@ -69,8 +69,8 @@ def cache_folder(environ: Mapping[str, str], platform: str) -> PurePath | None:
     """
     if platform == "win32":
         return _folder(environ, PureWindowsPath, "LOCALAPPDATA", "USERPROFILE", "AppData/Local")
-    own = "Library/Caches" if platform == "darwin" else ".cache"
-    return _folder(environ, PurePosixPath, "XDG_CACHE_HOME", "HOME", own)
+    default = "Library/Caches" if platform == "darwin" else ".cache"
+    return _folder(environ, PurePosixPath, "XDG_CACHE_HOME", "HOME", default)
 
 
 def _folder(environ: Mapping[str, str], path: type[PurePath], named: str, home: str, below: str) -> PurePath | None:
@@ -95,9 +95,9 @@ def _check_owner(path: Path) -> None:
         return
     file = path.resolve()
     for each in dict.fromkeys((path.parent, file.parent, file)):
-        found = each.stat()
-        if found.st_uid not in (os.geteuid(), 0):
+        stat_result = each.stat()
+        if stat_result.st_uid not in (os.geteuid(), 0):
             do = f"chown it, or name a settings file: --config {path}"
             raise InputError(f"{each} belongs to another user, so it is not used", at=str(path), do=do)
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if stat_result.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise InputError(f"others can write to {each}, so it is not used", at=str(path), do=f"chmod go-w {each}")

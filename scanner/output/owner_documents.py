@@ -30,9 +30,9 @@ from scanner.document.schema import (
 from scanner.document.views import chosen, rows_of
 from scanner.errors import InputError, nearest
 from scanner.evaluate.counts import Counts, count
-from scanner.evaluate.frameworks import of_part, tally_of
+from scanner.evaluate.frameworks import of_owner, tally_of
 from scanner.model.ids import group_of, is_subscription, subscription_of, type_of
-from scanner.output.part_capacity import is_unlisted, owned_by, planes, spreads
+from scanner.output.owner_capacity import is_unlisted, owned_by, planes, spreads
 
 Kind = Literal["tag", "subscription", "resource-group"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -73,7 +73,7 @@ def parse_split(text: str, at: str) -> SplitBy | None:
     )
 
 
-class OwnerPart(Struct, frozen=True):
+class OwnerDocument(Struct, frozen=True):
     """The document of one owner. `key` is equal for equal owners, "" for what belongs to none; `label` is shown.
 
     `mark`: what names of files are made of in place of `key`, where that must not be found out.
@@ -92,7 +92,7 @@ class Owners:
         self._by = by
         self._names = {each.subscription.lower(): each.name for each in document.coverage.scopes}
         self._rows = dict(self._tags_of(document)) if by.kind == "tag" else {}
-        self._found: dict[str, str | None] = {}
+        self._owners: dict[str, str | None] = {}
         self.labels: dict[str, str] = {}
 
     def _tags_of(self, document: Document) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -107,9 +107,9 @@ class Owners:
         if self._by.kind == "resource-group":
             return self._group(id)
         lower = id.lower().rstrip("/")
-        if lower not in self._found:
-            self._found[lower] = self._tagged(lower)
-        return self._found[lower]
+        if lower not in self._owners:
+            self._owners[lower] = self._tagged(lower)
+        return self._owners[lower]
 
     def _labelled(self, subscription: str) -> str:
         if subscription:
@@ -145,10 +145,10 @@ class Owners:
 
 def _tag(tags: Mapping[str, str], name: str) -> str:
     """Return the value of a tag, "" without one. Azure compares the names of tags without case."""
-    found = tags.get(name)
-    if found is None:
-        found = next((value for key, value in tags.items() if key.casefold() == name.casefold()), "")
-    return found.strip()
+    value = tags.get(name)
+    if value is None:
+        value = next((value for key, value in tags.items() if key.casefold() == name.casefold()), "")
+    return value.strip()
 
 
 class _Rows(Struct):
@@ -166,9 +166,9 @@ class _Rows(Struct):
     subscriptions: set[str] = field(default_factory=set)
 
 
-def split(document: Document, by: SplitBy) -> list[OwnerPart]:
+def split(document: Document, by: SplitBy) -> list[OwnerDocument]:
     """Return a part for each owner, by label, and last the part of what belongs to no owner, which always exists."""
-    return _Splitter(document, by).parts()
+    return _Splitter(document, by).documents()
 
 
 class _Splitter:
@@ -191,7 +191,7 @@ class _Splitter:
             not document.scan.complete and not _explains(document, document.findings)
         )
 
-    def parts(self) -> list[OwnerPart]:
+    def documents(self) -> list[OwnerDocument]:
         self._distribute()
         labels = self.owners.labels
         keys = sorted((key for key in self.rows if key), key=lambda key: (labels[key].casefold(), key))
@@ -201,17 +201,17 @@ class _Splitter:
             # After the rest has the types that no other part has.
             each.capacity = [*each.capacity, *planes(self._counted, each.coverage.types)]
             each.numbers = count(each).numbers()
-        return [*(OwnerPart(key, labels[key], made[key]) for key in keys), OwnerPart("", self.by.rest, rest)]
+        return [*(OwnerDocument(key, labels[key], made[key]) for key in keys), OwnerDocument("", self.by.rest, rest)]
 
     def _distribute(self) -> None:
         whole = self.whole
         for id in whole.resources:
             self._at(id).resources.append(id)
-        for place, exposure in enumerate(whole.exposures):
-            self._at(exposure.resource).exposures.append(place)
-        for place, finding in enumerate(whole.findings):
+        for position, exposure in enumerate(whole.exposures):
+            self._at(exposure.resource).exposures.append(position)
+        for position, finding in enumerate(whole.findings):
             rows = self._at(finding.resource)
-            rows.findings.append(place)
+            rows.findings.append(position)
             rows.gaps.update(url.lower() for url in finding.gaps)
             if not type_of(finding.resource) and finding.resource not in whole.resources:
                 self._of_scope.add(subscription_of(finding.resource))
@@ -315,7 +315,7 @@ class _Splitter:
             tally = tally_of(made)
             # A list that was not read may hold resources of this owner.
             tally.unread |= {each.rule for each in self._checks_of(seen) if each.status == "unknown"}
-            made.frameworks = of_part(whole.frameworks, made, tally) if whole.frameworks else msgspec.UNSET
+            made.frameworks = of_owner(whole.frameworks, made, tally) if whole.frameworks else msgspec.UNSET
             made.capacity = [*made.capacity, *spreads(self._counted, tally)]
         return made
 
@@ -324,8 +324,8 @@ class _Splitter:
             if self._concerns(subscription_of(owned_by(each)), rows, is_rest=is_rest):
                 yield each
 
-    def _is_incomplete(self, part: Document, seen: set[str]) -> bool:
-        return self._broken or _explains(part, chain(part.findings, self._checks_of(seen)))
+    def _is_incomplete(self, owned: Document, seen: set[str]) -> bool:
+        return self._broken or _explains(owned, chain(owned.findings, self._checks_of(seen)))
 
     def _checks_of(self, seen: set[str]) -> Iterator[FindingRow]:
         """Yield the inconclusive checks of whole lists of these subscriptions (lower case)."""
@@ -340,39 +340,39 @@ class _Splitter:
             if subscription in named or (is_unread and self._concerns(subscription, rows, is_rest=is_rest)):
                 yield each
 
-    def _coverage(self, part: Document, *, of_scope: bool) -> Coverage:
+    def _coverage(self, owned: Document, *, of_scope: bool) -> Coverage:
         """Return the coverage of a part, with its types."""
-        found = Counter(row.type.lower() for row in part.resources.values())
-        known = {id.lower() for id in part.resources}
-        unread = {type_of(gap.url).lower() for gap in part.gaps}
-        unread |= {type_of(each.resource).lower() for each in part.findings if each.resource.lower() not in known}
-        is_partial = of_scope or any(each.view != "full" for each in part.coverage.scopes)
+        result = Counter(row.type.lower() for row in owned.resources.values())
+        known = {id.lower() for id in owned.resources}
+        unread = {type_of(gap.url).lower() for gap in owned.gaps}
+        unread |= {type_of(each.resource).lower() for each in owned.findings if each.resource.lower() not in known}
+        is_partial = of_scope or any(each.view != "full" for each in owned.coverage.scopes)
         explained = {type_of(gap.url).lower() for gap in self.whole.gaps}
 
         def types() -> Iterator[TypeRow]:
             for row in self.whole.coverage.types:
                 type = row.type.lower()
                 is_whole = row.complete or not (is_partial or type in unread or type not in explained)
-                if found[type] or not is_whole:
-                    yield msgspec.structs.replace(row, resources=found[type], complete=is_whole)
+                if result[type] or not is_whole:
+                    yield msgspec.structs.replace(row, resources=result[type], complete=is_whole)
 
-        return msgspec.structs.replace(part.coverage, types=list(types()))
+        return msgspec.structs.replace(owned.coverage, types=list(types()))
 
-    def _changes(self, part: Document) -> ChangesRow | None:
+    def _changes(self, owned: Document) -> ChangesRow | None:
         whole = self.whole.changes
         if whole is None:
             return None
-        fingerprints = {row.fingerprint for row in part.exposures} | {row.fingerprint for row in part.findings}
-        ids = {id.lower() for id in part.resources}
+        fingerprints = {row.fingerprint for row in owned.exposures} | {row.fingerprint for row in owned.findings}
+        ids = {id.lower() for id in owned.resources}
         lists = {
             name: [
                 row for row in getattr(whole, name) if row.fingerprint in fingerprints or row.resource.lower() in ids
             ]
             for name in CHANGE_LISTS
         }
-        counts = count(part)
-        new = sum(bool(row.new) for row in part.exposures)
-        new += sum(bool(row.new) and row.is_counted for row in part.findings)
+        counts = count(owned)
+        new = sum(bool(row.new) for row in owned.exposures)
+        new += sum(bool(row.new) and row.is_counted for row in owned.findings)
         numbers = {name: len(rows) for name, rows in lists.items()}
         numbers |= {"new": new, "open": sum(counts.by_severity.values())}
         return msgspec.structs.replace(

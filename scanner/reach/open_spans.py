@@ -11,7 +11,7 @@ import msgspec
 from msgspec import structs
 
 from scanner.reach.known_ports import KNOWN_PORTS, KnownPort
-from scanner.reach.port_ranges import CONNECTIONS, Protocol, place
+from scanner.reach.port_ranges import CONNECTIONS, Protocol, position
 from scanner.reach.rule_evaluation import interned
 from scanner.reach.security_rules import AllowedRanges, RuleRef
 from scanner.reach.source_sets import SourceSet
@@ -32,7 +32,7 @@ class ChainRange(msgspec.Struct, frozen=True, gc=False):
     decisions: tuple[LevelDecision, ...]
 
 
-class OpenPlaces(msgspec.Struct, frozen=True, gc=False):
+class OpenSpan(msgspec.Struct, frozen=True, gc=False):
     first: int
     last: int
     certain: SourceSet
@@ -95,23 +95,23 @@ def merged_decisions(one: tuple[LevelDecision, ...], two: tuple[LevelDecision, .
     """Return the decisions at two places as those of one."""
     if one is two or one == two:
         return one
-    found: dict[int, LevelDecision] = {}
+    result: dict[int, LevelDecision] = {}
     for mark in (*one, *two):
-        known = found.get(mark.level)
+        known = result.get(mark.level)
         if known is None:
-            found[mark.level] = mark
+            result[mark.level] = mark
         elif known != mark:
             rules = known.rules
             if mark.rules is not rules:
                 rules = tuple(sorted(dict.fromkeys((*rules, *mark.rules)), key=lambda rule: rule.priority))
             left = known.remaining if mark.remaining is known.remaining else interned(known.remaining | mark.remaining)
-            found[mark.level] = LevelDecision(mark.level, rules, left)
-    return tuple(found[level] for level in sorted(found))
+            result[mark.level] = LevelDecision(mark.level, rules, left)
+    return tuple(result[level] for level in sorted(result))
 
 
-def joined(pieces: Iterable[OpenPlaces]) -> Iterator[OpenPlaces]:
+def joined(pieces: Iterable[OpenSpan]) -> Iterator[OpenSpan]:
     """Return neighbours with the same sources as one; TCP, UDP and the protocols without ports stay apart."""
-    last: OpenPlaces | None = None
+    last: OpenSpan | None = None
     for whole in pieces:
         for piece in _apart(whole):
             if last is not None and _continues(last, piece):
@@ -126,7 +126,7 @@ def joined(pieces: Iterable[OpenPlaces]) -> Iterator[OpenPlaces]:
         yield last
 
 
-def _continues(last: OpenPlaces, piece: OpenPlaces) -> bool:
+def _continues(last: OpenSpan, piece: OpenSpan) -> bool:
     adjacent = last.last + 1 == piece.first and piece.first not in _BORDERS
     return adjacent and (last.certain, last.possible) == (piece.certain, piece.possible)
 
@@ -134,7 +134,7 @@ def _continues(last: OpenPlaces, piece: OpenPlaces) -> bool:
 _BORDERS: Final = (CONNECTIONS // 2, CONNECTIONS, CONNECTIONS + 1, CONNECTIONS + 2)
 
 
-def _apart(piece: OpenPlaces) -> Iterator[OpenPlaces]:
+def _apart(piece: OpenSpan) -> Iterator[OpenSpan]:
     first = piece.first
     for border in _BORDERS:
         if first < border <= piece.last:
@@ -143,7 +143,7 @@ def _apart(piece: OpenPlaces) -> Iterator[OpenPlaces]:
     yield structs.replace(piece, first=first)
 
 
-def clipped(pieces: Iterable[OpenPlaces], first: int, last: int) -> list[OpenPlaces]:
+def clipped(pieces: Iterable[OpenSpan], first: int, last: int) -> list[OpenSpan]:
     return [
         structs.replace(piece, first=max(piece.first, first), last=min(piece.last, last))
         for piece in pieces
@@ -151,24 +151,24 @@ def clipped(pieces: Iterable[OpenPlaces], first: int, last: int) -> list[OpenPla
     ]
 
 
-def known_ports_of(pieces: list[OpenPlaces]) -> Iterator[tuple[OpenPlaces, KnownPort]]:
+def known_ports_of(pieces: list[OpenSpan]) -> Iterator[tuple[OpenSpan, KnownPort]]:
     for piece in pieces:
         for at, known in _between(piece):
             yield structs.replace(piece, first=at, last=at), known
 
 
-_KNOWN_PLACES: Final = [known.place for known in KNOWN_PORTS]
+_KNOWN_POSITIONS: Final = [known.position for known in KNOWN_PORTS]
 
 
-def _between(piece: OpenPlaces) -> Iterator[tuple[int, KnownPort]]:
+def _between(piece: OpenSpan) -> Iterator[tuple[int, KnownPort]]:
     """Return the known ports of a range, with their places."""
-    first, after = bisect_left(_KNOWN_PLACES, piece.first), bisect_right(_KNOWN_PLACES, piece.last)
-    return zip(_KNOWN_PLACES[first:after], KNOWN_PORTS[first:after], strict=True)
+    first, after = bisect_left(_KNOWN_POSITIONS, piece.first), bisect_right(_KNOWN_POSITIONS, piece.last)
+    return zip(_KNOWN_POSITIONS[first:after], KNOWN_PORTS[first:after], strict=True)
 
 
-def rest_of(pieces: list[OpenPlaces]) -> list[OpenPlaces]:
+def rest_of(pieces: list[OpenSpan]) -> list[OpenSpan]:
     """Return what is open beside the known ports. A known port that is at least as open does not cut a range in two."""
-    out: list[OpenPlaces] = []
+    out: list[OpenSpan] = []
     bridge: int | None = None
     """The place after the last range, or after the known ports that continue it; None where the range ended."""
     for piece in pieces:
@@ -191,7 +191,7 @@ def rest_of(pieces: list[OpenPlaces]) -> list[OpenPlaces]:
     return out
 
 
-def _parted(piece: OpenPlaces) -> Iterator[tuple[int, int, bool]]:
+def _parted(piece: OpenSpan) -> Iterator[tuple[int, int, bool]]:
     first = piece.first
     for at, _ in _between(piece):
         if first < at:
@@ -202,15 +202,15 @@ def _parted(piece: OpenPlaces) -> Iterator[tuple[int, int, bool]]:
         yield first, piece.last, False
 
 
-def alike(rest: dict[Protocol, list[OpenPlaces]]) -> list[OpenPlaces]:
+def alike(rest: dict[Protocol, list[OpenSpan]]) -> list[OpenSpan]:
     """Return the ranges that are open alike over TCP and UDP, as places of TCP."""
     if len(rest) < 2:
         return []
-    start = place("udp")
+    start = position("udp")
     udp = {(piece.first - start, piece.last - start): piece for piece in rest["udp"]}
-    found: list[OpenPlaces] = []
+    open_spans: list[OpenSpan] = []
     for piece in rest["tcp"]:
         other = udp.get((piece.first, piece.last))
         if other is not None and (other.certain, other.possible) == (piece.certain, piece.possible):
-            found.append(structs.replace(piece, decisions=merged_decisions(piece.decisions, other.decisions)))
-    return found
+            open_spans.append(structs.replace(piece, decisions=merged_decisions(piece.decisions, other.decisions)))
+    return open_spans

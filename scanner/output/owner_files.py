@@ -22,7 +22,7 @@ from scanner.errors import InputError
 from scanner.evaluate.counts import count
 from scanner.model.severity import SEVERITIES
 from scanner.output.formats import FORMATS, LOG_ROWS
-from scanner.output.parts import OwnerPart, SplitBy, split
+from scanner.output.owner_documents import OwnerDocument, SplitBy, split
 from scanner.output.redact import redacted, rest_label, with_pseudonyms
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs
@@ -40,7 +40,7 @@ NO_FILES = (STDOUT, LOG_ROWS.suffix)
 _FORMATS = {each.suffix: each for each in FORMATS}
 
 
-class PartFiles(Struct, frozen=True):
+class OwnerFiles(Struct, frozen=True):
     """The files of the parts of one scan. `write` writes a document in the format of a suffix.
 
     `secret`: the key of the pseudonyms, where the parts are redacted, with their names and their index.
@@ -59,26 +59,26 @@ class PartFiles(Struct, frozen=True):
         part would replace `source`, the file that is read.
         """
         named = [each for each in targets if each.format not in NO_FILES]
-        parts = split(document, self.by)
+        owned_documents = split(document, self.by)
         if self.secret is not None:
-            parts = with_pseudonyms(parts, self.by, self.secret)
-        slugs = slugs_of(parts)
-        names = [part_name(target, slugs[part.key]) for target in named for part in parts]
+            owned_documents = with_pseudonyms(owned_documents, self.by, self.secret)
+        slugs = slugs_of(owned_documents)
+        names = [owner_file_name(target, slugs[owned.key]) for target in named for owned in owned_documents]
         refuse_inputs(((name, f"--split {self.by}") for name in names), [(source, "the file to read")])
         scan = document.scan
         for target in named:
-            for part in parts:
-                name = part_name(target, slugs[part.key])
-                self.of_owners.setdefault(part.key, []).append(name)
+            for owned in owned_documents:
+                name = owner_file_name(target, slugs[owned.key])
+                self.of_owners.setdefault(owned.key, []).append(name)
                 yield name
-                with self.storage.writing(name) as out, self._readied(part.document) as made:
+                with self.storage.writing(name) as out, self._readied(owned.document) as made:
                     self._write(target.format, made, out)
                     scan = made.scan
         for stem in dict.fromkeys(map(stem_of, named)):
-            own = [target for target in named if stem_of(target) == stem]
+            outputs = [target for target in named if stem_of(target) == stem]
             yield stem + INDEX
             with self.storage.writing(stem + INDEX) as out:
-                out.write(index(parts, slugs, own, document, left_out(scan, Words())))
+                out.write(index(owned_documents, slugs, outputs, document, left_out(scan, Words())))
 
     @contextmanager
     def _readied(self, document: Document) -> Iterator[Document]:
@@ -117,8 +117,8 @@ def certain_names(targets: Iterable[OutputTarget], by: SplitBy | None, *, is_red
         return {}
     label = rest_label(by) if is_redacted else by.rest
     named = [each for each in targets if each.format not in NO_FILES]
-    found = {stem_of(each) + INDEX: each.name for each in named}
-    return found | {part_name(each, _file_part(label, "", _WIDTHS[0])): each.name for each in named}
+    result = {stem_of(each) + INDEX: each.name for each in named}
+    return result | {owner_file_name(each, _file_segment(label, "", _WIDTHS[0])): each.name for each in named}
 
 
 def require_tag(document: Document, by: SplitBy, at: str) -> None:
@@ -136,21 +136,21 @@ def stem_of(target: OutputTarget) -> str:
     return target.name[: -len(target.format)]
 
 
-def part_name(target: OutputTarget, slug: str) -> str:
+def owner_file_name(target: OutputTarget, slug: str) -> str:
     """Return the file or blob of a part: beside the whole one, with the same suffix."""
     return f"{stem_of(target)}.{slug}{target.format}"
 
 
-def slugs_of(parts: Sequence[OwnerPart]) -> dict[str, str]:
+def slugs_of(owned_documents: Sequence[OwnerDocument]) -> dict[str, str]:
     """Return a name for each key, no two of them equal, also where a file system ignores case."""
     for width in _WIDTHS:
-        found = {part.key: _file_part(part.label, part.mark or part.key, width) for part in parts}
-        if len(set(found.values())) == len(found):
+        result = {owned.key: _file_segment(owned.label, owned.mark or owned.key, width) for owned in owned_documents}
+        if len(set(result.values())) == len(result):
             break
-    return found
+    return result
 
 
-def _file_part(label: str, mark: str, width: int) -> str:
+def _file_segment(label: str, mark: str, width: int) -> str:
     return f"{_slug(label)}-{_hash(mark)[:width]}"
 
 
@@ -164,7 +164,7 @@ def _hash(key: str) -> str:
 
 
 def index(
-    parts: Sequence[OwnerPart],
+    owned_documents: Sequence[OwnerDocument],
     slugs: Mapping[str, str],
     targets: Collection[OutputTarget],
     whole: Document,
@@ -174,7 +174,7 @@ def index(
 
     `not_scanned`: sentences that every row has.
     """
-    said = cell(". ".join(not_scanned))
+    message = cell(". ".join(not_scanned))
     text = StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(
@@ -183,10 +183,10 @@ def index(
             *(*SEVERITIES, "failed_reads", "not_scanned"),
         )
     )
-    for part in parts:
-        names = [part_name(target, slugs[part.key]) for target in targets]
-        writer.writerow([*_index_row(part.label, names, part.document), said])
-    writer.writerow([*_index_row("(whole)", [target.name for target in targets], whole), said])
+    for owned in owned_documents:
+        names = [owner_file_name(target, slugs[owned.key]) for target in targets]
+        writer.writerow([*_index_row(owned.label, names, owned.document), message])
+    writer.writerow([*_index_row("(whole)", [target.name for target in targets], whole), message])
     return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "backslashreplace")
 
 

@@ -34,7 +34,7 @@ from scanner.document.schema import ScopeRow
 from scanner.errors import InputError
 from scanner.fleet.messages import VERSION, GivenUp, RunPlan, ShardInput
 from scanner.output.storage import Storage, UploadError, is_blob
-from scanner.snapshot.files import lines_of_part
+from scanner.snapshot.files import lines_of_shard
 from scanner.snapshot.format import SnapshotLine
 from scanner.snapshot.store import Store
 from scanner.text.packed import UnpackedTooLarge, unpacked
@@ -45,7 +45,7 @@ WHOLE = "whole"
 _RUN = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _ID = re.compile(r"[0-9a-fA-F-]{36}|whole")
 _MARK = re.compile(r"[^.]+\.([0-9a-f]{8})-[0-9a-f]{8}")
-_PART, _INPUT, _FAILED = ".jsonl.zst", ".json.zst", ".json"
+_SHARD, _INPUT, _FAILED = ".jsonl.zst", ".json.zst", ".json"
 _MOST = 1 << 29
 """The most bytes of a file that is no part, packed and unpacked."""
 
@@ -55,11 +55,11 @@ def new_run() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
-class Parts(Struct, frozen=True):
-    """The parts of one run. `place`: the folder or blob path above it; `at`: who named it, for errors."""
+class ShardStore(Struct, frozen=True):
+    """The parts of one run. `location`: the folder or blob path above it; `at`: who named it, for errors."""
 
     storage: Storage
-    place: str
+    location: str
     run: str
     at: str = ""
 
@@ -69,7 +69,7 @@ class Parts(Struct, frozen=True):
 
     @property
     def _base(self) -> str:
-        return f"{self.place.rstrip('/')}/{self.run}"
+        return f"{self.location.rstrip('/')}/{self.run}"
 
     def name(self, *parts: str) -> str:
         """Return the name of a file or folder of the run."""
@@ -78,13 +78,13 @@ class Parts(Struct, frozen=True):
     @property
     def is_blob(self) -> bool:
         """Return whether the place is a container of blobs."""
-        return is_blob(self.place)
+        return is_blob(self.location)
 
     def check_owner(self) -> None:
         """Raise InputError where others can write the folders of the place or of the run: they decide what is found."""
         if self.is_blob:
             return
-        for folder in (Path(self.place), Path(self._base)):
+        for folder in (Path(self.location), Path(self._base)):
             try:
                 shared = locks.why_shared(folder)
             except OSError as error:
@@ -93,7 +93,7 @@ class Parts(Struct, frozen=True):
                 raise InputError(
                     f"{folder} is not used for parts: {shared}",
                     at=self.at,
-                    do=f"give a folder that you alone can write: mkdir -m 700 {shlex.quote(f'{self.place}-own')}",
+                    do=f"give a folder that you alone can write: mkdir -m 700 {shlex.quote(f'{self.location}-own')}",
                 )
 
     def check(self) -> None:
@@ -101,15 +101,15 @@ class Parts(Struct, frozen=True):
         if self.is_blob:
             self.storage.check([(f"{self._base}/plan.json", self.at)])
             return
-        place = Path(self.place)
+        path = Path(self.location)
         try:
-            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.check_owner()
             Path(self._base).mkdir(exist_ok=True, mode=0o700)
-            if not os.access(place, os.W_OK):
+            if not os.access(path, os.W_OK):
                 raise PermissionError(EACCES, os.strerror(EACCES))
         except OSError as error:
-            raise InputError(f"{self.place} cannot be written: {error.strerror}", at=self.at) from None
+            raise InputError(f"{self.location} cannot be written: {error.strerror}", at=self.at) from None
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file. Raises UserError where it cannot be written."""
@@ -122,8 +122,8 @@ class Parts(Struct, frozen=True):
         try:
             if not is_blob(name):
                 # The folders between would get the mode of everybody's files.
-                for folder in reversed([*Path(name).relative_to(self.place).parents][:-1]):
-                    (Path(self.place) / folder).mkdir(exist_ok=True, mode=0o700)
+                for folder in reversed([*Path(name).relative_to(self.location).parents][:-1]):
+                    (Path(self.location) / folder).mkdir(exist_ok=True, mode=0o700)
             with self.storage.writing(name) as file:
                 yield file
         except UploadError as error:
@@ -136,7 +136,7 @@ class Parts(Struct, frozen=True):
         try:
             return self.storage.names(self.name(*folder), prefix)
         except OSError as error:
-            raise InputError(f"{self.place} cannot be read: {error.strerror or error}", at=self.at) from None
+            raise InputError(f"{self.location} cannot be read: {error.strerror or error}", at=self.at) from None
 
     def _read(self, name: str, type: type[T]) -> T:
         """Return a message. Raises InputError where it is not there or is none."""
@@ -165,14 +165,14 @@ class Parts(Struct, frozen=True):
 
     def plan(self) -> RunPlan:
         """Return the plan. Raises InputError where the run does not exist, or is of another version."""
-        found = self._read(self.name("plan.json"), RunPlan)
-        if found.version != VERSION or found.run != self.run:
+        run_plan = self._read(self.name("plan.json"), RunPlan)
+        if run_plan.version != VERSION or run_plan.run != self.run:
             raise InputError(f"run {self.run} was planned by another version of Twolocks", at=self.at, do="scan again")
-        return found
+        return run_plan
 
-    def write_input(self, found: ShardInput) -> None:
-        data = zstandard.ZstdCompressor(level=3).compress(msgspec.json.encode(found))
-        self.write(self.name("input", f"{_checked(found.id)}{_INPUT}"), data)
+    def write_input(self, shard_input: ShardInput) -> None:
+        data = zstandard.ZstdCompressor(level=3).compress(msgspec.json.encode(shard_input))
+        self.write(self.name("input", f"{_checked(shard_input.id)}{_INPUT}"), data)
 
     def input(self, id: str) -> ShardInput:
         """Return what is needed to read a subscription. Raises InputError."""
@@ -203,30 +203,30 @@ class Parts(Struct, frozen=True):
         taken for lost, with its worker.
         """
         started, ended = (set(self.names(each, prefix=f"{_checked(id)}.")) for each in ("started", "ended"))
-        now, found = time.time(), Attempts(errors=len(started & ended))
+        now, attempts = time.time(), Attempts(errors=len(started & ended))
         for mark in started - ended:
             if abs(now - _time_of(mark)) > patience:
-                found.lost += 1
+                attempts.lost += 1
             else:
-                found.under_way += 1
-        return found
+                attempts.under_way += 1
+        return attempts
 
-    def write_part(self, id: str, store: Store) -> None:
+    def write_shard(self, id: str, store: Store) -> None:
         """Write the part of a subscription. An earlier one of the same subscription is replaced whole."""
-        name = self.name("parts", f"{_checked(id)}{_PART}")
+        name = self.name("parts", f"{_checked(id)}{_SHARD}")
         with self.writing(name) as file:
             store.into(file, Path(name))
 
     def began(self, id: str) -> str:
         """Return when the reading of a subscription began. Raises UserError where its part cannot be read."""
-        with self.storage.reading(self.name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
-            return lines_of_part(path)[0].taken
+        with self.storage.reading(self.name("parts", f"{_checked(id)}{_SHARD}"), self.at) as path:
+            return lines_of_shard(path)[0].taken
 
-    def copy(self, id: str, before: "Parts") -> None:
+    def copy(self, id: str, before: "ShardStore") -> None:
         """Take the part of a subscription from another run. Raises UserError where it cannot be read or written."""
-        name = f"{_checked(id)}{_PART}"
-        own = self.name("parts", name)
-        with before.storage.reading(before.name("parts", name), before.at) as path, self.writing(own) as file:
+        name = f"{_checked(id)}{_SHARD}"
+        target = self.name("parts", name)
+        with before.storage.reading(before.name("parts", name), before.at) as path, self.writing(target) as file:
             try:
                 with path.open("rb") as part:
                     shutil.copyfileobj(part, file, 1 << 20)
@@ -255,15 +255,15 @@ class Parts(Struct, frozen=True):
                 _check_deadline(line, is_late)
                 yield line
 
-        with self.storage.reading(self.name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
-            header, lines = lines_of_part(path)
-            store.add_part(header, heard(lines))
+        with self.storage.reading(self.name("parts", f"{_checked(id)}{_SHARD}"), self.at) as path:
+            header, lines = lines_of_shard(path)
+            store.add_shard(header, heard(lines))
         return scopes
 
     def digest(self, id: str) -> str:
         """Return the digest of a part's file, "" where it cannot be read."""
         try:
-            name = self.name("parts", f"{_checked(id)}{_PART}")
+            name = self.name("parts", f"{_checked(id)}{_SHARD}")
             with self.storage.reading(name, self.at) as path, path.open("rb") as file:
                 return hashlib.file_digest(file, "blake2b").hexdigest()
         except (InputError, OSError):
@@ -274,8 +274,8 @@ class Parts(Struct, frozen=True):
         if id.lower() not in self.read():
             return False
         try:
-            with self.storage.reading(self.name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
-                _, lines = lines_of_part(path)
+            with self.storage.reading(self.name("parts", f"{_checked(id)}{_SHARD}"), self.at) as path:
+                _, lines = lines_of_shard(path)
                 for line in lines:
                     _check_deadline(line, is_late)
         except InputError:
@@ -284,7 +284,7 @@ class Parts(Struct, frozen=True):
 
     def read(self) -> set[str]:
         """Return the ids (lower case) of the subscriptions that have a part."""
-        return self._ids("parts", _PART)
+        return self._ids("parts", _SHARD)
 
     def failed(self) -> set[str]:
         """Return the ids (lower case) of the subscriptions that were given up."""
@@ -308,8 +308,8 @@ class Attempts(Struct):
 
 def _time_of(mark: str) -> float:
     """Return when an attempt began; the beginning of time for a mark of another form."""
-    found = _MARK.fullmatch(mark)
-    return float(int(found[1], 16)) if found else 0.0
+    match = _MARK.fullmatch(mark)
+    return float(int(match[1], 16)) if match else 0.0
 
 
 def _check_deadline(line: SnapshotLine, is_late: bool) -> None:
@@ -318,9 +318,9 @@ def _check_deadline(line: SnapshotLine, is_late: bool) -> None:
         raise InputError("an earlier deadline cut it off", at=line.gap.url)
 
 
-def runs(storage: Storage, place: str) -> list[str]:
+def runs(storage: Storage, location: str) -> list[str]:
     """Return the ids of the runs of a place that have begun, the newest first."""
-    return sorted((name for name in storage.names(place.rstrip("/")) if _RUN.fullmatch(name)), reverse=True)
+    return sorted((name for name in storage.names(location.rstrip("/")) if _RUN.fullmatch(name)), reverse=True)
 
 
 def _checked(id: str) -> str:

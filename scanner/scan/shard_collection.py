@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scanner.fleet.spreading import FleetRun
 
 
-def collect_in_parts(
+def collect_shards(
     job: Job,
     storage: Storage,
     screen: Screen,
@@ -63,8 +63,8 @@ def collect_in_parts(
     code = code_of(job.settings)
     store = made.collect()
     job.journal.is_left = made.is_left
-    assert made.parts is not None
-    return store, FleetRun(made.parts, scan.queue, code, made.is_left)
+    assert made.shards is not None
+    return store, FleetRun(made.shards, scan.queue, code, made.is_left)
 
 
 def spread_evaluation(
@@ -76,5 +76,5 @@ def spread_evaluation(
     made = spread(run, evaluation, writer, screen, stop, ends)
     if made is None:
         return False
-    evaluation.use(made.parts())
+    evaluation.use(made.fragments())
     return True

@@ -3,7 +3,7 @@
 RUN/evaluation/KEY/input.zst           rules, settings, waivers, history (`EvaluationInput`)
 RUN/evaluation/KEY/lines.jsonl.zst     what each range needs of the whole snapshot (`needed_lines`)
 RUN/evaluation/KEY/ranges/NAME.zst     consecutive bundles (`Batch`); NAME is a number and the digest of the range
-RUN/evaluation/KEY/done/NAME.zst       the part of the document that a range gives (`DocumentPart`)
+RUN/evaluation/KEY/done/NAME.zst       the part of the document that a range gives (`DocumentFragment`)
 RUN/evaluation/KEY/done/NAME.MARK      an attempt to evaluate it
 RUN/evaluation/KEY/done/NAME.failed    it was given up; the scan evaluates it
 RUN/evaluation/KEY/over                the parts are joined; nothing is evaluated any more
@@ -26,9 +26,9 @@ from msgspec import Struct
 
 from scanner.errors import InputError
 from scanner.evaluate import ledgers
-from scanner.evaluate.ledgers import DocumentPart
+from scanner.evaluate.ledgers import DocumentFragment
 from scanner.fleet.inputs import VERSION, EvaluationInput
-from scanner.fleet.parts import Parts
+from scanner.fleet.shard_store import ShardStore
 from scanner.model.message import message_text
 from scanner.snapshot.batches import Batch
 from scanner.snapshot.lines import LINE_BYTES
@@ -39,7 +39,7 @@ FOLDER: Final = "evaluation"
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
 _RANGE: Final = re.compile(r"[0-9]{6}-[0-9a-f]{32}")
 _SEAL: Final = 32
-_MOST_INPUT, _MOST_RANGE, _MOST_PART = 1 << 29, 1 << 28, 1 << 29
+_MOST_INPUT, _MOST_RANGE, _MOST_FRAGMENT = 1 << 29, 1 << 28, 1 << 29
 """The most bytes of each, decompressed."""
 _BLOCK: Final = 1 << 20
 
@@ -71,25 +71,25 @@ class EncodedRange(NamedTuple):
         return _decoded(_batch_decoder, data)
 
 
-class EvaluationParts(Struct, frozen=True):
+class EvaluationStore(Struct, frozen=True):
     """The files of one evaluation."""
 
-    parts: Parts
+    shards: ShardStore
     key: str
 
     def __post_init__(self) -> None:
         if not _KEY.fullmatch(self.key):
-            raise InputError(f'"{self.key[:40]}" is not the key of an evaluation', at=self.parts.at)
+            raise InputError(f'"{self.key[:40]}" is not the key of an evaluation', at=self.shards.at)
 
     def _name(self, *names: str) -> str:
-        return self.parts.name(FOLDER, self.key, *names)
+        return self.shards.name(FOLDER, self.key, *names)
 
     def _write(self, packed: bytes, *names: str) -> None:
-        self.parts.write(self._name(*names), self._seal(packed, names) + packed)
+        self.shards.write(self._name(*names), self._seal(packed, names) + packed)
 
     def _read(self, *names: str) -> bytes:
         """Return the bytes of a file. Raises UserError where it is not there, or was written as another file."""
-        with self.parts.storage.reading(self._name(*names), self.parts.at) as path:
+        with self.shards.storage.reading(self._name(*names), self.shards.at) as path:
             try:
                 with path.open("rb") as file:
                     data = file.read(_MOST_INPUT + 1)
@@ -101,14 +101,14 @@ class EvaluationParts(Struct, frozen=True):
         return packed
 
     def _seal(self, packed: bytes, names: Iterable[str]) -> bytes:
-        about = "/".join((self.parts.run, self.key, *names)).encode()
+        about = "/".join((self.shards.run, self.key, *names)).encode()
         return blake2b(about + b"\0" + packed, digest_size=_SEAL).digest()
 
     # What the scan writes
 
     def write_input(self, data: bytes, lines: IO[bytes]) -> None:
         """Write the encoded `EvaluationInput`, after the compressed lines that it names."""
-        with self.parts.writing(self._name("lines.jsonl.zst")) as file:
+        with self.shards.writing(self._name("lines.jsonl.zst")) as file:
             lines.seek(0)
             shutil.copyfileobj(lines, file, _BLOCK)
         self._write(zstandard.compress(data, 3), "input.zst")
@@ -118,19 +118,19 @@ class EvaluationParts(Struct, frozen=True):
 
     def end(self) -> None:
         """Note that nothing is to be evaluated any more."""
-        self.parts.write(self._name("over"), b"")
+        self.shards.write(self._name("over"), b"")
 
     def is_over(self) -> bool:
         """Return whether nothing is to be evaluated any more."""
-        return "over" in self.parts.names(FOLDER, self.key, prefix="over")
+        return "over" in self.shards.names(FOLDER, self.key, prefix="over")
 
     def marks(self) -> set[str]:
         """Return the names of parts, attempts and failures: `NAME.zst`, `NAME.MARK`, `NAME.failed`."""
-        return set(self.parts.names(FOLDER, self.key, "done"))
+        return set(self.shards.names(FOLDER, self.key, "done"))
 
-    def part(self, name: str) -> DocumentPart:
+    def fragment(self, name: str) -> DocumentFragment:
         """Return the part of the document that a range gave. Raises UserError where there is none, or not all of it."""
-        data = _unpacked(self._read("done", f"{_checked(name)}.zst"), _MOST_PART)
+        data = _unpacked(self._read("done", f"{_checked(name)}.zst"), _MOST_FRAGMENT)
         return _decoded(ledgers.decoder, data)
 
     # What a worker does
@@ -138,24 +138,24 @@ class EvaluationParts(Struct, frozen=True):
     def input(self) -> EvaluationInput:
         """Return what the evaluation depends on. Raises UserError where it is not there, or of another version."""
         data = _unpacked(self._read("input.zst"), _MOST_INPUT)
-        found = _decoded(_input_decoder, data)
-        if digest(data) != self.key or found.version != VERSION or found.run != self.parts.run:
+        evaluation_input = _decoded(_input_decoder, data)
+        if digest(data) != self.key or evaluation_input.version != VERSION or evaluation_input.run != self.shards.run:
             raise _broken(self._name("input.zst"), "it is of another evaluation")
-        return found
+        return evaluation_input
 
     def copy_lines(self, to: Path, wanted: str) -> None:
         """Copy the compressed lines to a file. `wanted`: their digest. Raises UserError where they are others."""
         name = self._name("lines.jsonl.zst")
-        with self.parts.storage.reading(name, self.parts.at) as path:
+        with self.shards.storage.reading(name, self.shards.at) as path:
             try:
                 shutil.copyfile(path, to)
             except OSError as error:
                 raise _broken(name, error.strerror or error) from None
         try:
-            found = digest_of_lines(lines_in(to))
+            value = digest_of_lines(lines_in(to))
         except (zstandard.ZstdError, OSError) as error:
             raise _broken(name, error) from None
-        if found != wanted:
+        if value != wanted:
             raise _broken(name, "its digest differs")
 
     def range(self, name: str) -> Batch:
@@ -164,34 +164,34 @@ class EvaluationParts(Struct, frozen=True):
 
     def is_handed_out(self, name: str) -> bool:
         """Return whether the scan wrote a range."""
-        return f"{name}.zst" in self.parts.names(FOLDER, self.key, "ranges", prefix=f"{_checked(name)}.zst")
+        return f"{name}.zst" in self.shards.names(FOLDER, self.key, "ranges", prefix=f"{_checked(name)}.zst")
 
     def is_done(self, name: str) -> bool:
         """Return whether a range has a part."""
-        return f"{name}.zst" in self.parts.names(FOLDER, self.key, "done", prefix=f"{_checked(name)}.zst")
+        return f"{name}.zst" in self.shards.names(FOLDER, self.key, "done", prefix=f"{_checked(name)}.zst")
 
     def note_start(self, name: str, worker: str) -> int:
         """Note an attempt to evaluate a range. Return how many there have been."""
         mark = f"{_checked(name)}.{secrets.token_hex(4)}"
-        self.parts.write(self._name("done", mark), worker.encode())
-        found = self.parts.names(FOLDER, self.key, "done", prefix=f"{name}.")
-        return sum(not each.endswith((".zst", ".failed")) for each in found)
+        self.shards.write(self._name("done", mark), worker.encode())
+        matches = self.shards.names(FOLDER, self.key, "done", prefix=f"{name}.")
+        return sum(not each.endswith((".zst", ".failed")) for each in matches)
 
-    def write_part(self, name: str, part: DocumentPart) -> None:
+    def write_fragment(self, name: str, fragment: DocumentFragment) -> None:
         """Write the part of the document that a range gave. An earlier one is replaced whole."""
-        self._write(zstandard.compress(ledgers.encoder.encode(part), 3), "done", f"{_checked(name)}.zst")
+        self._write(zstandard.compress(ledgers.encoder.encode(fragment), 3), "done", f"{_checked(name)}.zst")
 
     def write_failure(self, name: str, why: str) -> None:
         """Note that a range is given up."""
-        self.parts.write(self._name("done", f"{_checked(name)}.failed"), msgspec.json.encode(why))
+        self.shards.write(self._name("done", f"{_checked(name)}.failed"), msgspec.json.encode(why))
 
 
-def evaluated(parts: Parts) -> tuple[int, int]:
+def evaluated(shards: ShardStore) -> tuple[int, int]:
     """Return how many ranges of a run have a part, and how many there are."""
     done = total = 0
-    for key in parts.names(FOLDER):
-        total += len(parts.names(FOLDER, key, "ranges"))
-        done += sum(name.endswith(".zst") for name in parts.names(FOLDER, key, "done"))
+    for key in shards.names(FOLDER):
+        total += len(shards.names(FOLDER, key, "ranges"))
+        done += sum(name.endswith(".zst") for name in shards.names(FOLDER, key, "done"))
     return done, total
 
 
@@ -206,10 +206,10 @@ def lines_in(path: Path) -> Iterator[bytes]:
 
 def digest_of_lines(lines: Iterable[bytes]) -> str:
     """Return the digest of lines."""
-    found = blake2b(digest_size=16)
+    result = blake2b(digest_size=16)
     for line in lines:
-        found.update(line + b"\n")
-    return found.hexdigest()
+        result.update(line + b"\n")
+    return result.hexdigest()
 
 
 def _unpacked(packed: bytes, most: int) -> bytes:
