@@ -27,6 +27,7 @@ from scanner.report.translations import MESSAGES, RULES, translations
 from scanner.report.words import Words
 from tests.rules import examples
 
+TOGETHER = examples.TOGETHER
 NORWEGIAN = Words("nb")
 FIELD_OF_TEXTS = messages("nb").text
 ENGLISH = re.compile(
@@ -39,7 +40,7 @@ def rows_of_examples() -> Iterator[tuple[str, msgspec.Struct]]:
     """Yield each row that the evaluation makes of an example, with what its texts are made of."""
     every = [*examples.cases(), *(case for rule in examples.all_rules() for case in examples.of_rule(rule))]
     for case in every:
-        found = examples.evaluation(case).evaluate(examples.bundle(case))
+        found = examples.result(case)
         for row in all_with_texts([*found.exposures, *found.findings, *found.places], {}):
             yield f"{case.file}: {case.name}", row
 
