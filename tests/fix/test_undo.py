@@ -19,6 +19,7 @@ from scanner.text.masks import MASK
 from tests.rules import examples
 from tests.rules.simulate import Fixed, everything, index_of, overlaid_body
 
+TOGETHER = examples.TOGETHER
 ID = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Agency/things/o'ne"
 
 

@@ -27,6 +27,7 @@ from scanner.report.translations import MESSAGES, RULES, translations
 from scanner.report.words import Words
 from tests.rules import examples
 
+TOGETHER = examples.TOGETHER
 NORWEGIAN = Words("nb")
 FIELD_OF_TEXTS = messages("nb").text
 ENGLISH = re.compile(
@@ -39,8 +40,8 @@ def rows_of_examples() -> Iterator[tuple[str, msgspec.Struct]]:
     """Yield each row that the evaluation makes of an example, with what its texts are made of."""
     every = [*examples.cases(), *(case for rule in examples.all_rules() for case in examples.of_rule(rule))]
     for case in every:
-        bundle_result = examples.evaluation(case).evaluate(examples.bundle(case))
-        for row in all_with_texts([*bundle_result.exposures, *bundle_result.findings, *bundle_result.places], {}):
+        result = examples.result(case)
+        for row in all_with_texts([*result.exposures, *result.findings, *result.places], {}):
             yield f"{case.file}: {case.name}", row
 
 
