@@ -81,7 +81,7 @@ MUTANTS = (
     Mutant("a Deny of some source ports denies", PARSING, "locked = not allow and sources_of[wide] != ALL_PORTS", "locked = False"),
     Mutant("the tag of a region is another tag", SOURCE_SETS, 'return tag == other or tag.startswith(f"{other}.")', "return tag == other"),
     Mutant("the tag VirtualNetwork is the internet", PARSING, 'outside = PUBLIC_ADDRESSES if "internet" in', 'outside = PUBLIC_ADDRESSES if "vnet" in reaches.values() or "internet" in'),
-    Mutant("the tag Internet holds only what is named", PARSING, "outside = PUBLIC_ADDRESSES if \"internet\" in reaches.values() else _public_addresses(addresses)", "outside = _public_addresses(addresses)"),
+    Mutant("the tag Internet holds only what is named", PARSING, 'outside = PUBLIC_ADDRESSES if "internet" in reaches.values() else _public_addresses(addresses)', "outside = _public_addresses(addresses)"),
     Mutant("source groups count as addresses", PARSING, "inside = ALL_ADDRESSES if", "inside = ALL_ADDRESSES if groups or"),
     Mutant("without a group a Standard address is open", FILTERING, 'if entry == "standard":', 'if entry == "basic":'),
     Mutant("admin rules come after the groups", FILTERING, 'levels.append(_level("admin-rules", admin.passed,', 'levels.append(_level("admin-rules", admin.always,'),
