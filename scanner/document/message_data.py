@@ -28,6 +28,8 @@ TEXTS: Final = frozenset({
 })  # fmt: skip
 """The fields of a row that are texts, or have such rows. A report changes no other one, whatever a document says of
 it."""
+DEEPEST: Final = 12
+"""How deep messages of a file may lie in each other."""
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 
@@ -55,8 +57,8 @@ def data_of(message: Message, templates: dict[str, str]) -> Data | None:
     """Return a message as data, None where it is the same in every language. Its templates are added to `templates`."""
     template, values = message.template, message.values
     if not is_translated(template):
-        matches = list(_pieces(message, templates))
-        return ["", *matches] if any(type(each) is not str for each in matches) else None
+        values_and_texts = list(_pieces(message, templates))
+        return ["", *values_and_texts] if any(type(each) is not str for each in values_and_texts) else None
     id = template_id(template)
     templates[id] = str(template)
     return [id, *(_value(values[field], templates) for field in fields_of(template))] if values else [id]
@@ -64,8 +66,8 @@ def data_of(message: Message, templates: dict[str, str]) -> Data | None:
 
 def _value(value: str | Number | Message, templates: dict[str, str]) -> str | int | Data:
     if isinstance(value, Message):
-        matches = data_of(value, templates)
-        return str(value) if matches is None else matches
+        data = data_of(value, templates)
+        return str(value) if data is None else data
     return int(value) if isinstance(value, Number) else value
 
 
@@ -88,15 +90,15 @@ def stored(message: str) -> str:
 
 def stored_data(data: Data, templates: Mapping[str, str]) -> str:
     """Return the data of a message of a document as `stored` does. `templates`: those of the document."""
-    ids = set(_ids(data))
+    ids = set(_ids(data, 0))
     return msgspec.json.encode([data, {id: text for id, text in templates.items() if id in ids}]).decode()
 
 
-def _ids(data: Data) -> Iterator[str]:
-    for each in data:
+def _ids(data: Data, depth: int) -> Iterator[str]:
+    for each in data if depth < DEEPEST else ():
         if isinstance(each, list):
-            yield from _ids(each)
-    yield from data[:1]
+            yield from _ids(each, depth + 1)
+    yield from (each for each in data[:1] if isinstance(each, str))
 
 
 def restored(text: str, kept: str) -> str:
@@ -113,11 +115,13 @@ def restored(text: str, kept: str) -> str:
 _decode: Final = msgspec.json.Decoder(tuple[Data, dict[str, str]]).decode
 
 
-def message_of(text: str, data: Data, templates: Mapping[str, str]) -> Message:
+def message_of(text: str, data: Data, templates: Mapping[str, str], depth: int = 0) -> Message:
     """Return the message of a text and its data. Nothing is filled in: its messages have no text of their own.
 
-    Raises KeyError for a template that is not known, and ValueError for data of another form.
+    Raises KeyError for a template that is not known, and ValueError for data of another form, or deeper than DEEPEST.
     """
+    if depth > DEEPEST:
+        raise ValueError("messages lie too deep in each other")
     id, *values = data
     if id:
         template = templates[id]
@@ -125,13 +129,13 @@ def message_of(text: str, data: Data, templates: Mapping[str, str]) -> Message:
     else:
         names = tuple(f"part{at}" for at in range(len(values)))
         template = "".join(f"{{{each}}}" for each in names)
-    read = [_read(each, templates) for each in values]
+    read = [_read(each, templates, depth + 1) for each in values]
     return given(text, template, dict(zip(names, read, strict=True)))
 
 
-def _read(value: Any, templates: Mapping[str, str]) -> str | Number | Message:
+def _read(value: Any, templates: Mapping[str, str], depth: int) -> str | Number | Message:
     if isinstance(value, list):
-        return message_of("", value, templates)
+        return message_of("", value, templates, depth)
     return Number(value) if isinstance(value, int) else str(value)
 
 

@@ -96,7 +96,7 @@ def undo_of(
         if made:
             commands.append(made)
             steps = [each for each in steps if each not in done]
-    undos = [_said(id, losts, _api(id, versions)) for id, losts in _by_resource(steps)]
+    undos = [_undo_of_resource(id, steps_of_one, _api(id, versions)) for id, steps_of_one in _by_resource(steps)]
     return Undo(
         tuple(dict.fromkeys((*commands, *(each for one in undos for each in one.commands)))),
         tuple(each for one in undos for each in one.steps),
@@ -109,7 +109,7 @@ def _with_default(step: Step, defaults: Mapping[str, Any], fix: Fix) -> Step:
     """Return a step that sets the documented default in place of one that removes the property: a PUT without it need
     not change it.
     """
-    if not isinstance(step, Restore) or step.value is not REMOVE or step.place >= 0:
+    if not isinstance(step, Restore) or step.value is not REMOVE or step.position >= 0:
         return step
     start = f"{step.path.lower()}."
     paths = [each for each in defaults if f"{each.lower()}.".startswith(start)]
@@ -131,7 +131,7 @@ def _api(id: str, versions: Versions) -> str:
     return version.api if version is not None else INDEX_APIS.get(type, "")
 
 
-def _said(id: str, steps: Sequence[Step], api: str) -> Undo:
+def _undo_of_resource(id: str, steps: Sequence[Step], api: str) -> Undo:
     """Return what puts one resource back. `api`: the pinned api-version of its type, "" without one."""
     type = type_of(id).lower()
     if any(isinstance(each, Deletion) for each in steps):
@@ -172,7 +172,7 @@ def _updated(id: str, restores: Iterable[Restore]) -> str:
         if each.value is not REMOVE:
             words.append(f"--set {shlex.quote(f'{each.path}={_value(each.value)}')}")
         else:
-            words.append(f"--remove {each.path}" + (f" {each.place}" if each.place >= 0 else ""))
+            words.append(f"--remove {each.path}" + (f" {each.position}" if each.position >= 0 else ""))
     return " ".join(words)
 
 
@@ -192,7 +192,7 @@ def _patched(id: str, restores: Sequence[Restore]) -> Undo:
     body: dict[str, Any] = {}
     words = []
     for each in restores:
-        if each.value is REMOVE or each.place >= 0 or not each.path.startswith("properties."):
+        if each.value is REMOVE or each.position >= 0 or not each.path.startswith("properties."):
             words.append(_in_words(each))
             continue
         inside = body

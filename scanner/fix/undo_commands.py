@@ -195,7 +195,7 @@ def _opposite(head: str, options: Sequence[_Option], steps: Sequence[Step]) -> t
 
 def _with_old_values(head: str, options: Sequence[_Option], steps: Sequence[Step]) -> tuple[str, list[Step]]:
     """Return a command with the old values in place of the new ones; "" where one of its options is no such value."""
-    left = [each for each in steps if isinstance(each, Restore) and each.place < 0]
+    left = [each for each in steps if isinstance(each, Restore) and each.position < 0]
     done: list[Step] = []
     made: list[_Option] = []
     for option in options:

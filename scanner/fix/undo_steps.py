@@ -59,7 +59,7 @@ class Lost(NamedTuple):
 
 
 class Restore(NamedTuple):
-    """A property as it was before. `value` REMOVE: it was absent. `place`: the entry that is removed; -1: all of it.
+    """A property as it was before. `value` REMOVE: it was absent. `position`: the entry that is removed; -1: all of it.
 
     `after`: what the fix sets.
     """
@@ -68,7 +68,7 @@ class Restore(NamedTuple):
     path: str
     value: Any
     after: Any = None
-    place: int = -1
+    position: int = -1
 
 
 Step = Restore | Creation | Deletion | Lost

@@ -8,13 +8,10 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from scanner.document.message_data import Data, data_of, fields_of, template_id
+from scanner.document.message_data import DEEPEST, Data, data_of, fields_of, template_id
 from scanner.model.message import Message, cased, pieces
 from scanner.report.translations import IMPACT, MESSAGES, RULES, TITLE, translations
 from scanner.report.words import ENGLISH, Words
-
-_DEEPEST = 12
-"""How deep messages of a document may lie in each other."""
 
 
 class Known(NamedTuple):
@@ -43,16 +40,16 @@ class Messages:
     def text(self, data: Data, english: str) -> str:
         """Return a text in the language. `data`: what it is made of; `english`: itself."""
         try:
-            made, text = self._said(data, len(english), 0)
+            made, text = self._rendered(data, len(english), 0)
         except _Other:
             return english
         return text if made == english else english
 
-    def _said(self, data: Any, longest: int, depth: int) -> tuple[str, str]:
+    def _rendered(self, data: Any, longest: int, depth: int) -> tuple[str, str]:
         """Return a message in English and in the language. Raises _Other for one that is not known, or is longer than
         the whole text.
         """
-        if not isinstance(data, list) or not data or depth > _DEEPEST:
+        if not isinstance(data, list) or not data or depth > DEEPEST:
             raise _Other
         id, *values = data
         parts = [self._value(each, longest, depth) for each in values]
@@ -64,8 +61,8 @@ class Messages:
             if known is None or len(names) != len(values):
                 raise _Other
             english = {name: (each[0], each[2]) for name, each in zip(names, parts, strict=True)}
-            stated = {name: each[1:] for name, each in zip(names, parts, strict=True)}
-            made = _filled(known.english, english), _filled(known.translated, stated, "p")
+            translated = {name: each[1:] for name, each in zip(names, parts, strict=True)}
+            made = _filled(known.english, english), _filled(known.translated, translated, "p")
         if len(made[0]) > longest:
             raise _Other
         return made
@@ -76,7 +73,7 @@ class Messages:
             return value, value, False
         if isinstance(value, int) and not isinstance(value, bool):
             return f"{value:,}", self._words.number(value), False
-        english, text = self._said(value, longest, depth + 1)
+        english, text = self._rendered(value, longest, depth + 1)
         return english, text, True
 
 
@@ -88,10 +85,10 @@ def _filled(template: str, values: Mapping[str, tuple[str, bool]], not_asked: st
     for text, field, case in pieces(template):
         if field is None:
             made.append(text)
-        elif (matches := values.get(field)) is None:
+        elif (filled := values.get(field)) is None:
             raise _Other
         else:
-            value, is_message = matches
+            value, is_message = filled
             made.append(cased(value, case) if is_message and case != not_asked else value)
     return "".join(made)
 

@@ -33,10 +33,10 @@ def present(value: Any) -> Any:
 
 def put_back(body: Any, step: Restore) -> Any:
     """Return a body after a step of an undo."""
-    if step.place < 0:
+    if step.position < 0:
         return edited(body, Edit(step.resource, step.path, step.value))
     entries = list(peek(body, step.path))
-    del entries[step.place]
+    del entries[step.position]
     return edited(body, Edit(step.resource, step.path, entries))
 
 

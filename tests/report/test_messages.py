@@ -165,8 +165,10 @@ def test_a_title_that_a_history_keeps_is_a_message_again() -> None:
     row = with_texts(change(again), {})
     assert row == with_texts(change(title), {})
     assert Texts(NORWEGIAN).row(row).title == "Appen er slått av: denne revisjonen er frakoblet"
-    for damaged in ("[", "[1]", "[[],{}]", '[["0"],{}]', '[["0",1,2],{"0":"{a}"}]', "[{},{}]"):
+    deep = '["",' * 20 + '["0"]' + "]" * 20
+    for damaged in (f'[{deep},{{"0":"a"}}]', "[", "[1]", "[[],{}]", '[["0"],{}]', '[["0",1,2],{"0":"{a}"}]', "[{},{}]"):
         assert restored(str(title), damaged) == str(title)
+        assert not isinstance(restored(str(title), damaged), Message)
     assert stored("a name") == stored(name("a name")) == ""
 
 
