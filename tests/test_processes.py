@@ -95,12 +95,13 @@ def test_two_run_at_once_and_none_is_left(tmp_path: Path) -> None:
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
     assert str(first.pid) not in children.read_text().split()
     before = descriptors(os.getpid()), descriptors(server.process.pid)
-    for _ in range(5):
+    for _ in range(20):
         run(code="", cwd=tmp_path)
     assert descriptors(os.getpid()) == before[0]
     until = time.monotonic() + 30
-    while descriptors(server.process.pid) != before[1]:
+    while descriptors(server.process.pid) > before[1]:  # `before` may count those of the first: it closes them later
         assert time.monotonic() < until, "descriptors are left open"
+        time.sleep(0.01)
 
 
 def descriptors(pid: int) -> int:
