@@ -92,7 +92,7 @@ _NAMES: Final[dict[FilterKind, str]] = {
 
 
 class OpenRange(Struct, frozen=True, eq=False):
-    """A range of ports that some source reaches. `protocol` "*": TCP and UDP alike.
+    """A range of ports that some source reaches. `protocol` "*": TCP and UDP alike. Compared by identity.
 
     `certain` may be empty, `possible` never is. `missing`: what could not be read, where `possible` is more than
     `certain`.
@@ -110,17 +110,6 @@ class OpenRange(Struct, frozen=True, eq=False):
     """The chain that allows it."""
     spans: tuple[Span, ...] = ()
     """The places behind, as the chain sees them."""
-
-    def _compared(self) -> tuple[object, ...]:
-        """Return what two ranges are compared by: what is open to whom, and not behind which chain."""
-        known = (self.protocol, self.first, self.last, self.known_port)
-        return (*known, self.certain, self.possible, self.missing, self.steps)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, OpenRange) and self._compared() == other._compared()
-
-    def __hash__(self) -> int:
-        return hash(self._compared())
 
     @property
     def label(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct, field
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, NO_ADDRESSES, AddressSet, BadAddress, Version, parse, union
 from scanner.model.exposure import Hop
@@ -113,7 +113,7 @@ class DnatRule(NamedTuple):
         return self.inner == "rules"
 
 
-class FrontEnd(Struct, frozen=True, eq=False):
+class FrontEnd(Struct, frozen=True):
     """The way of a packet from outside up to a machine.
 
     `address`: what callers dial, "" where that is not known; `version`: its IP version.
@@ -140,16 +140,6 @@ class FrontEnd(Struct, frozen=True, eq=False):
     missing: tuple[Unread, ...] = ()
     sku_unread: Unread | None = None
     dnat: DnatRule | None = None
-
-    def _compared(self) -> tuple[object, ...]:
-        """Return what two front ends are compared by: everything but the rule that publishes it."""
-        return astuple(self)[:-1]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, FrontEnd) and self._compared() == other._compared()
-
-    def __hash__(self) -> int:
-        return hash(self._compared())
 
     def without(self, missing: Unread) -> FrontEnd:
         """Return the same front end with one more thing that was not read."""
