@@ -16,7 +16,7 @@ from scanner.errors import InputError
 from scanner.exit_codes import FINE, decide
 from scanner.sandbox.apart import serve_sample
 from scanner.scan import pipeline
-from scanner.scan.answer_lines import severity_lines, worst_lines
+from scanner.scan.answer_lines import first_lines, severity_lines
 from scanner.scan.job import prepare
 from scanner.scan.last_screen import COMMANDS, WORST
 from scanner.scan.outcome import Outcome
@@ -107,7 +107,7 @@ def _end(outcome: Outcome, settings: Settings, folder: Path, screen: Screen) -> 
         Line(f"az login, then: {command()} scan --out report.html", "Next", whole=True),
     ]
     if screen.mode == "live":
-        matches = [*worst_lines(counts, WORST, COMMANDS), *severity_lines(counts), Line()]
+        matches = [*first_lines(counts, WORST, COMMANDS), *severity_lines(counts), Line()]
         lines = [*matches, *lines[1:]]
     if screen.mode == "quiet" and settings["fail-on"] != "never" and summary.quiet():
         screen.plain([Line(summary.quiet(), column=0, whole=True)])

@@ -13,9 +13,9 @@ from scanner.cli.common import print_json, write_line
 from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import read_findings
 from scanner.document.schema import Document, ExposureRow, FindingRow
-from scanner.evaluate.counts import rank
 from scanner.model.ids import name_of
 from scanner.model.message import message_text
+from scanner.model.severity import severity_rank
 from scanner.report.gaps import GapGroup, group_gaps
 from scanner.report.headline import left_out
 from scanner.report.words import Words
@@ -109,12 +109,14 @@ def _locks(row: ExposureRow) -> Iterable[tuple[str, str]]:
 
 def _is_shown(severity: str | None, settings: Settings) -> bool:
     """Return whether a row is at or above `--severity`. One without a severity may be anything, and is shown."""
-    return severity is None or not settings["severity"] or rank(severity) <= rank(settings["severity"])
+    return (
+        severity is None or not settings["severity"] or severity_rank(severity) <= severity_rank(settings["severity"])
+    )
 
 
 def _rank_of_endpoint(row: ExposureRow) -> tuple[Any, ...]:
-    return rank(row.severity or row.worst), row.state != "open", row.resource, row.endpoint
+    return severity_rank(row.severity or row.worst), row.state != "open", row.resource, row.endpoint
 
 
 def _rank_of_finding(row: FindingRow) -> tuple[Any, ...]:
-    return row.status != "fail", rank(row.severity), row.rule, row.resource
+    return row.status != "fail", severity_rank(row.severity), row.rule, row.resource

@@ -89,9 +89,10 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     `commands`: they change something, run as they are in this order, and each names its subscription. `steps`: words,
     where no single command exists. `fields`: what only the user knows. `check_first`: a command that only reads.
     `closes`: endpoints of the finding that a trial of the fix closed; `leaves`: the others, which stay open by their
-    other lock or by something else, or could not be tried. `also_closes`: other endpoints that it closes, the first
-    200; `also_closes_count`: all of them. `tier`: whether the tier of the resource has no such setting, so that only a
-    move to another one closes it.
+    other lock or by something else, or could not be tried. `after`: of those that a trial left open, the severity that
+    they have then. `also_closes`: other endpoints that it closes, the first 200; `also_closes_count`: all of them.
+    `shared`: whether it changes another resource, so that endpoints of several resources may have the same fix.
+    `tier`: whether the tier of the resource has no such setting, so that only a move to another one closes it.
     `impact`: what may stop working. `of_rule`: whether it is the rule's own fix and nothing else, so that the Terraform
     of the rule does the same. `bicep`: what the fix changes, as resource blocks for the template that deploys the
     resource; a list is written whole. `undo`: of a finding; absent where the commands of the fix change nothing that is
@@ -104,12 +105,14 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     check_first: str = ""
     closes: list[str] = []
     leaves: list[str] = []
+    after: dict[str, str] = {}
     also_closes_count: int = 0
     also_closes: list[EndpointRow] = []
     impact: str = ""
     bicep: str = ""
     tier: bool = False
     of_rule: bool = False
+    shared: bool = False
     undo: UndoRow | None = None
 
     @property

@@ -12,102 +12,16 @@ from scanner.document import schema as rows
 from scanner.document.numbers import NumbersRow, ReasonsRow
 from scanner.document.states import STATES
 from scanner.document.tenants import tenant_of
+from scanner.evaluate.fix_groups import FIRST, SEVERE, FirstChanges, FixGroup, FixGroups, GroupsFragment
 from scanner.evaluate.frameworks import Tally
 from scanner.model.exposure import LOCKS
-from scanner.model.ids import name_of, root_of, type_of
-from scanner.model.severity import SEVERITIES, Severity
+from scanner.model.ids import root_of, type_of
+from scanner.model.severity import SEVERITIES, Severity, severity_rank
 
 CHECKS = ("fail", "unknown", "error", "waived", "pass", "not-applicable")
 """The statuses of checks, in the order in which people read them."""
-_RANKS = {name: position for position, name in enumerate(SEVERITIES)}
 UNTRUSTED = ("azure", "wide")
 """The reaches besides `internet` that are not one's own networks: any Azure tenant, and broad ranges."""
-GROUPS = 200
-"""The number of fix groups that are kept, the worst ones."""
-
-
-class FixGroup(Struct):
-    """The open endpoints of one resource that one command closes. Title and fingerprint are those of the worst one.
-
-    `rule_title`: the title of the rule that names the worst one, "" where none does; `rule_rank`: the place of its
-    category in LOCKS.
-    """
-
-    resource: str
-    fix: rows.FixRow | None
-    severity: str
-    title: str
-    endpoints: list[str] = field(default_factory=list)
-    fingerprint: str = ""
-    rule_title: str = ""
-    rule_rank: int = len(LOCKS)
-
-    @property
-    def name(self) -> str:
-        return name_of(self.resource)
-
-    def sentence(self) -> str:
-        more = len(self.endpoints) - 1
-        return f"{self.name}: {self.endpoints[0]}{f' and {more:,} more' if more else ''}. {self.title}"
-
-    def named_by(self, row: rows.FindingRow) -> None:
-        """Take the title of a rule that names the worst endpoint, unless one on an earlier lock gave its own."""
-        lock = LOCKS.index(row.category)
-        if lock < self.rule_rank and self.endpoints[0] in row.endpoints:
-            self.rule_title, self.rule_rank = row.title, lock
-
-
-class FixGroups(Struct):
-    """The open endpoints of resources by the command that closes them; of many groups the worst ones."""
-
-    _groups: dict[tuple[str, str], FixGroup] = field(default_factory=dict)
-    _of_root: dict[str, list[FixGroup]] = field(default_factory=dict)
-    """The groups by the id of the bundle of their resource (lower case)."""
-
-    def add(self, row: rows.ExposureRow) -> None:
-        """Add an open endpoint with a severity."""
-        root = root_of(row.resource)
-        if len(self._groups) > 2 * GROUPS and root not in self._of_root:
-            # The groups of each bundle before this one are complete.
-            self.keep_worst()
-        key = (row.resource.lower(), row.fix.key if row.fix else row.endpoint)
-        group = self._groups.get(key)
-        if group is None or rank(row.severity) < rank(group.severity):
-            known = group.endpoints if group else []
-            known.insert(0, row.endpoint)
-            severity = str(row.severity)
-            # What it closes elsewhere is known once every row is written.
-            fix = None if row.fix is None else msgspec.structs.replace(row.fix, also_closes_count=0, also_closes=[])
-            made = FixGroup(row.resource, fix, severity, row.title, known, row.fingerprint)
-            self._groups[key] = made
-            beside = self._of_root.setdefault(root, [])
-            beside[:] = [*(each for each in beside if each is not group), made]
-        else:
-            group.endpoints.append(row.endpoint)
-
-    def keep_worst(self) -> None:
-        """Forget the groups behind the worst ones."""
-        self._groups = dict(sorted(self._groups.items(), key=lambda each: rank(each[1].severity))[:GROUPS])
-        self._of_root = {}
-        for kept in self._groups.values():
-            self._of_root.setdefault(root_of(kept.resource), []).append(kept)
-
-    def name(self, row: rows.FindingRow) -> None:
-        """Take the title of a failed rule for the groups of its bundle."""
-        for group in self._of_root.get(root_of(row.resource), ()):
-            group.named_by(row)
-
-    def items(self) -> list[tuple[tuple[str, str], FixGroup]]:
-        """Return the groups with their keys, in the order of the document."""
-        return list(self._groups.items())
-
-    def join(self, groups: Iterable[tuple[tuple[str, str], FixGroup]]) -> None:
-        """Add the groups of the part that comes next in the document."""
-        for key, group in groups:
-            self._groups[key] = group
-            self._of_root.setdefault(root_of(group.resource), []).append(group)
-        if len(self._groups) > 2 * GROUPS:
-            self.keep_worst()
 
 
 class InfoGroup(Struct):
@@ -145,7 +59,7 @@ _BY_GAPS = ("not_fully_assessed", "inconclusive")
 class CountsFragment(msgspec.Struct, array_like=True):
     """The numbers of a part of a scan: those of `_SUMS`, of `_COUNTERS` and of `_BY_GAPS`, and the others by name.
 
-    `tally`: the checks by rule; `unread`: see `Tally`. `groups`: the fix groups by their key.
+    `tally`: the checks by rule; `unread`: see `Tally`. `groups`: the fix groups.
     """
 
     sums: list[int]
@@ -155,7 +69,7 @@ class CountsFragment(msgspec.Struct, array_like=True):
     worst_by_gap: dict[str, Severity]
     tally: dict[str, dict[str, int]]
     unread: list[str]
-    groups: list[tuple[tuple[str, str], FixGroup]]
+    groups: GroupsFragment
 
 
 class Counts(Struct):
@@ -267,7 +181,7 @@ class Counts(Struct):
         self.open[str(row.severity)] += 1
         self._locks(row)
         if row.severity:
-            self._groups.add(row)
+            self._groups.exposure(row)
 
     def finding(self, row: rows.FindingRow) -> None:
         """Count a finding."""
@@ -278,6 +192,8 @@ class Counts(Struct):
             failures[str(row.severity)] += 1
             if row.category in LOCKS and row.endpoints:
                 self._groups.name(row)
+            elif row.is_counted and row.severity != "info":
+                self._groups.finding(row)
         if row.status == "fail" and row.severity == "info":
             type = type_of(row.resource)
             self.info.setdefault(type.lower(), InfoGroup(type)).rules[row.rule] += 1
@@ -302,8 +218,14 @@ class Counts(Struct):
             self.refused.add(row.url.lower())
 
     def fix_groups(self) -> list[FixGroup]:
-        """Return the fix groups, the worst first, then in the order of the document; at least the first `GROUPS`."""
-        return sorted((group for _, group in self._groups.items()), key=lambda group: rank(group.severity))
+        """Return what is open by the fix that answers it, see `FixGroups.ordered`; but findings of severity info."""
+        return self._groups.ordered()
+
+    def first_changes(self) -> FirstChanges:
+        """Return the changes that answer the most of the most severe."""
+        groups = [group for group in self.fix_groups()[:FIRST] if group.severe_answered]
+        severe = sum(self.by_severity[name] for name in SEVERE)
+        return FirstChanges(groups, self._groups.severe_changes, sum(each.severe_answered for each in groups), severe)
 
     def info_groups(self) -> list[InfoGroup]:
         """Return the findings of severity info by type, the type with the most findings first."""
@@ -372,7 +294,7 @@ class Counts(Struct):
             self.worst_by_gap,
             dict(self.tally.checks),
             list(self.tally.unread),
-            self._groups.items(),
+            self._groups.fragment(),
         )
 
     def join(self, fragment: CountsFragment) -> None:
@@ -393,7 +315,7 @@ class Counts(Struct):
 
 def may_be_worse(row: rows.ExposureRow) -> bool:
     """Return whether an endpoint that is open, waived or intended may be more severe than what is proven."""
-    return row.state in ("open", "waived", "intended") and rank(row.worst) < rank(row.severity)
+    return row.state in ("open", "waived", "intended") and severity_rank(row.worst) < severity_rank(row.severity)
 
 
 def misses_permission(gap: rows.GapRow) -> bool:
@@ -450,8 +372,3 @@ def _gaps_by_endpoint(document: rows.Document) -> dict[tuple[str, str], list[str
         for endpoint in finding.endpoints if finding.gaps else ():
             result.setdefault((root_of(finding.resource), endpoint), []).extend(finding.gaps)
     return result
-
-
-def rank(severity: str | None) -> int:
-    """Return 0 for critical; None ranks behind info."""
-    return _RANKS.get(severity or "", len(SEVERITIES))

@@ -86,7 +86,15 @@ class Fixes:
         row = fix_row(
             rule, removal.fix, subject, self._top, closes, leaves, also, versions=self._versions, index=self._index
         )
-        return row, removal.fix
+        return replace(row, after=self._left_open(removal.fix, failing, closed)), removal.fix
+
+    def _left_open(self, fix: Fix, failing: Sequence[Exposure], closed: set[EndpointId]) -> dict[str, str]:
+        """Return the severities of the endpoints that a fix leaves open, by endpoint; {} without a trial."""
+        if not can_try(self._top, fix.changes, self._index):
+            return {}
+        left = {each.id: each.severity for each in self._exposures_after(fix) or () if each.severity is not None}
+        names = sorted((each.endpoint, each.id) for each in failing if each.id not in closed and each.id in left)
+        return {endpoint: left[id].name for endpoint, id in names}
 
     def _tried(
         self, rule: Rule, failing: Sequence[Exposure], subject: Resource, removal: Removal, closed: set[EndpointId]

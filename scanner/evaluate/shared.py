@@ -114,7 +114,9 @@ class SharedCauses:
         marks.append(Marked(cause_ids, fix.narrows, root))
         mark = EndpointRow(self._mark, str(len(marks) - 1))
         also = [mark, *shown.also_closes]
-        return msgspec.structs.replace(shown, also_closes_count=1 + shown.also_closes_count, also_closes=also)
+        return msgspec.structs.replace(
+            shown, also_closes_count=1 + shown.also_closes_count, also_closes=also, shared=True
+        )
 
     def fill(self, text: bytes) -> bytes:
         """Return rows with the endpoints in place of marks."""

@@ -32,3 +32,9 @@ class Severity(Level):
 
 SEVERITIES = tuple(each.name for each in reversed(Severity))
 """The names of the severities, critical first."""
+_RANKS = {name: position for position, name in enumerate(SEVERITIES)}
+
+
+def severity_rank(name: str | None) -> int:
+    """Return the position of a severity in SEVERITIES, 0 for critical; None ranks behind info."""
+    return _RANKS.get(name or "", len(SEVERITIES))

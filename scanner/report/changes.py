@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scanner.document.schema import CellRow, ChangeRow, ChangesRow, Document, ExposureRow, FindingRow
-from scanner.evaluate.counts import rank
-from scanner.model.severity import SEVERITIES
+from scanner.model.severity import SEVERITIES, severity_rank
 from scanner.report.cards import ResourceNames, first_seen, fix_of
 from scanner.report.trend import trend
 from scanner.report.words import Words
@@ -112,12 +111,12 @@ class ChangesView:
         """
         exposures, findings = self._rows
         keys = [
-            (rank(row.severity), row.resource.lower(), row.endpoint, at)
+            (severity_rank(row.severity), row.resource.lower(), row.endpoint, at)
             for at, row in enumerate(exposures)
             if row.new and row.state == "open" and self._exposures[row.fingerprint] == at
         ]
         keys += [
-            (rank(row.severity), row.resource.lower(), "", len(exposures) + at)
+            (severity_rank(row.severity), row.resource.lower(), "", len(exposures) + at)
             for at, row in enumerate(findings)
             if row.new and row.status == "fail" and row.is_counted and self._findings[row.fingerprint] == at
         ]

@@ -10,8 +10,9 @@ from msgspec import Struct, field
 
 from scanner.document.schema import Document, FindingRow, GapRow, WaiverRow
 from scanner.document.tenants import scope_labels, tenant_names, tenant_of
-from scanner.evaluate.counts import misses_permission, rank
+from scanner.evaluate.counts import misses_permission
 from scanner.model.ids import name_of, segments, subscription_of
+from scanner.model.severity import severity_rank
 from scanner.report.messages import exactly
 from scanner.report.words import Words
 from scanner.rulebook.permissions import askable
@@ -130,7 +131,7 @@ def group_gaps(document: Document, words: Words) -> NotAssessed:
         group.accepted_by = accepted_by(group.waiver, words)
         group.query = f"status:unknown gap:{_quoted(group.action)}"
         group.query += f" sub:{group.subscription}" if group.subscription else ""
-    groups.sort(key=lambda group: (group.accepted, rank(group.worst), -group.checks, group.what, group.action))
+    groups.sort(key=lambda group: (group.accepted, severity_rank(group.worst), -group.checks, group.what, group.action))
     return not_assessed
 
 
@@ -193,7 +194,7 @@ def _count_checks(findings: Iterable[FindingRow], by_url: Mapping[str, GapGroup]
 
 
 def _worse(one: str | None, two: str | None) -> str | None:
-    return two if rank(two) < rank(one) else one
+    return two if severity_rank(two) < severity_rank(one) else one
 
 
 def _quoted(value: str) -> str:

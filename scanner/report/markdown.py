@@ -13,12 +13,14 @@ from typing import IO
 from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow, FindingRow, FixRow
 from scanner.document.states import STATES
 from scanner.document.tenants import scope_labels
-from scanner.evaluate.counts import Counts, rank
-from scanner.model.ids import name_of
-from scanner.model.severity import SEVERITIES
+from scanner.evaluate.counts import Counts
+from scanner.model.ids import name_of, path_of
+from scanner.model.severity import SEVERITIES, severity_rank
+from scanner.report.first_changes import by_severity, effect, total
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import headline, inconclusive, left_out
 from scanner.report.localized import localized
+from scanner.report.owners import Owners
 from scanner.report.summary import ReportSummary, summarize
 from scanner.report.text import field_lines, has_invisible, shortened, split_fix, uncovered_types
 from scanner.report.words import ENGLISH, Words, scanned
@@ -26,7 +28,7 @@ from scanner.report.words import ENGLISH, Words, scanned
 MOST_BYTES = 900_000
 """GitHub refuses a summary above 1 MiB (1,048,576 bytes)."""
 
-ENDPOINTS, RULES, GAPS, CHANGES, NOTES = 20, 20, 20, 20, 10
+CHANGES_FIRST, RULES, GAPS, CHANGES, NOTES = 10, 20, 20, 20, 10
 _LONGEST = 300
 _TICKS = re.compile("`+")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>+\-.!|~:&$])")
@@ -73,7 +75,7 @@ def _sections(document: Document, words: Words) -> Iterator[str]:
     yield _counts(summary.counts, words)
     if document.changes:
         yield from _changes(document, document.changes, words)
-    yield from _endpoints(document, words)
+    yield from _first(document, summary.counts, words)
     yield from _other_findings(document, words)
     yield from _info(summary.counts, words)
     yield from _not_assessed(document, summary.counts, words)
@@ -155,7 +157,7 @@ def _change_counts(counts: dict[str, int], words: Words) -> str:
 
 def _change_list(name: str, rows: Sequence[ExposureRow | FindingRow | ChangeRow], words: Words) -> Iterator[str]:
     mark = words(f"summary_mark.{name}")
-    ordered = sorted(rows, key=lambda row: (rank(row.severity), row.resource.lower(), row.fingerprint))
+    ordered = sorted(rows, key=lambda row: (severity_rank(row.severity), row.resource.lower(), row.fingerprint))
     for row in ordered[:CHANGES]:
         endpoint = ", ".join(row.endpoints) if isinstance(row, FindingRow) else row.endpoint
         where = f"{code(name_of(row.resource))}{f' {code(endpoint)}' if endpoint else ''}"
@@ -167,27 +169,29 @@ def _change_list(name: str, rows: Sequence[ExposureRow | FindingRow | ChangeRow]
         yield ""
 
 
-def _endpoints(document: Document, words: Words) -> Iterator[str]:
-    """List the most severe open endpoints; those of one resource that one command fixes are one entry."""
-    rows = [row for row in document.exposures if row.state == "open" and row.severity]
-    groups: dict[tuple[str, str], list[ExposureRow]] = {}
-    for row in sorted(rows, key=lambda row: rank(row.severity)):
-        groups.setdefault((row.resource.lower(), row.fix.key if row.fix else row.endpoint), []).append(row)
+def _first(document: Document, counts: Counts, words: Words) -> Iterator[str]:
+    """List the changes to make first, each with what it answers, what a trial showed, its impact and its owner."""
+    groups = [each for each in counts.fix_groups() if severity_rank(each.severity) <= severity_rank("low")]
     if not groups:
         return
-    yield f"## {words('summary.worst')}\n"
-    if any(same[0].fix and same[0].fix.commands for same in list(groups.values())[:ENDPOINTS]):
+    yield f"## {words('first.heading')}\n"
+    first, owners = counts.first_changes(), Owners(document)
+    if first.groups:
+        yield f"{text(total(first, words))}.\n"
+    if any(group.fix and group.fix.commands for group in groups[:CHANGES_FIRST]):
         yield f"{words('summary.in_bash')}\n"
-    for same in list(groups.values())[:ENDPOINTS]:
-        first, more = same[0], len(same) - 1
-        others = f" {words('summary.and_more', more)}" if more else ""
-        name = code(name_of(first.resource))
-        severity = _severity(first.severity, words)
-        yield f"- **{severity}** {name} {code(first.endpoint)}{others}: {text(first.title)}"
-        yield from _fix(first.fix, words)
-    if len(groups) > ENDPOINTS:
-        left = sum(len(same) for same in list(groups.values())[ENDPOINTS:])
-        yield f"- {words('summary.more_endpoints', left)}"
+    for group in groups[:CHANGES_FIRST]:
+        others = f" {words('summary.and_more', group.items - 1)}" if group.items > 1 else ""
+        name = code(path_of(group.resource)) + (f" {code(group.endpoint)}" if group.endpoint else "")
+        yield f"- **{_severity(group.severity, words)}** {name}{others}: {text(group.title)}"
+        more = [f"{by_severity(group, words)}. {effect(group, words)}"]
+        more += [words("first.impact", text=group.fix.impact)] if group.fix and group.fix.impact else []
+        more += [words("first.owner", name=owner)] if (owner := owners.of(group.resource)) else []
+        yield f"  {text(' '.join(more))}"
+        yield from _fix(group.fix, words)
+    listed = sum(each.items for each in groups[:CHANGES_FIRST])
+    if left := sum(counts.by_severity[name] for name in SEVERITIES if name != "info") - listed:
+        yield f"- {words('summary.more_open', left)}"
     yield ""
 
 
@@ -205,9 +209,9 @@ def _fix(fix: FixRow | None, words: Words) -> Iterator[str]:
 def _other_findings(document: Document, words: Words) -> Iterator[str]:
     """List the rules that fail without an endpoint, with the number of resources."""
     counted = Counter(
-        (rank(row.severity), row.rule, row.title)
+        (severity_rank(row.severity), row.rule, row.title)
         for row in document.findings
-        if row.status == "fail" and row.is_counted and rank(row.severity) <= rank("medium")
+        if row.status == "fail" and row.is_counted and severity_rank(row.severity) <= severity_rank("medium")
     )
     if not counted:
         return

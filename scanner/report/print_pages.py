@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from scanner.document.reader import without_case
 from scanner.document.schema import Document, ExposureRow
 from scanner.report.cards import ResourceNames, rating_word
 from scanner.report.gaps import scope_names
 from scanner.report.headline import left_out
+from scanner.report.owners import Owners
 from scanner.report.summary import rating
 from scanner.report.words import Words
 
@@ -20,7 +20,7 @@ def print_pages(document: Document, exposures: Sequence[ExposureRow], names: Res
     scan = document.scan
     scopes = sorted(scope_names(document).values())
     more = [t("more_named", len(scopes) - _NAMED_SCOPES)] if len(scopes) > _NAMED_SCOPES else []
-    owners = _Owners(document)
+    owners = Owners(document)
     open_ones = (each for each in exposures if rating(each) not in _SETTLED)
     return {
         "print_first": {
@@ -42,23 +42,3 @@ def print_pages(document: Document, exposures: Sequence[ExposureRow], names: Res
             ],
         }
     }
-
-
-class _Owners:
-    """The value of the owner tag of resources; of a resource without the tag that of its parent."""
-
-    def __init__(self, document: Document) -> None:
-        self._tag = (document.scan.owner_tag or "").lower()
-        self._find = without_case(document.resources if self._tag else {})
-        self.known = bool(self._tag) and any(self._tagged(row.tags) for row in document.resources.values())
-
-    def _tagged(self, tags: dict[str, str]) -> str:
-        return next((value for name, value in tags.items() if name.lower() == self._tag), "")
-
-    def of(self, resource: str) -> str:
-        """Return the owner of a resource, "" where none is known."""
-        _, row = self._find(resource) or ("", None)
-        if row is None:
-            return ""
-        _, above = self._find(row.parent or "") or ("", None)
-        return self._tagged(row.tags) or (self._tagged(above.tags) if above else "")

@@ -25,10 +25,10 @@ import msgspec
 
 from scanner.document.schema import ChangesRow, Document, FindingRow, Remediation, RuleRow
 from scanner.document.tenants import tenant_labels
-from scanner.evaluate.counts import count, rank
+from scanner.evaluate.counts import count
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.message import message_text
-from scanner.model.severity import SEVERITIES
+from scanner.model.severity import SEVERITIES, severity_rank
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import left_out
 from scanner.report.text import IN_BASH, first_step_label, plain, shortened
@@ -90,7 +90,7 @@ def _counted(findings: Iterable[FindingRow], severities: Counter[str]) -> Iterat
 
 def _worst_first(row: FindingRow) -> tuple[int, int, str, str]:
     statuses = ("fail", "error", "unknown", "waived")
-    return rank(row.severity), statuses.index(row.status), row.resource.lower(), row.rule
+    return severity_rank(row.severity), statuses.index(row.status), row.resource.lower(), row.rule
 
 
 def _category(document: Document) -> str:

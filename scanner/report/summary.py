@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.document.sorted_runs import SortedRuns
-from scanner.evaluate.counts import CHECKS, Counts, count, may_be_worse, rank
+from scanner.evaluate.counts import CHECKS, Counts, count, may_be_worse
+from scanner.model.severity import severity_rank
 
 STATUSES = CHECKS
 """fail, unknown, error, waived, pass and not-applicable."""
@@ -39,7 +40,9 @@ def rating(exposure: ExposureRow) -> str:
 def _order(exposure: ExposureRow) -> int:
     """Return the place of an endpoint in lists: one that may be high or critical is beside those not assessed."""
     position = RATINGS.index(rating(exposure))
-    may_be_high = exposure.state == "open" and may_be_worse(exposure) and rank(exposure.worst) <= rank("high")
+    may_be_high = (
+        exposure.state == "open" and may_be_worse(exposure) and severity_rank(exposure.worst) <= severity_rank("high")
+    )
     return min(position, RATINGS.index("unknown")) if may_be_high else position
 
 
@@ -221,7 +224,7 @@ def finding_keys() -> SortKeys[FindingRow]:
     return SortKeys(
         lambda each: (
             status.get(each.status, chr(1))
-            + chr(rank(each.severity))
+            + chr(severity_rank(each.severity))
             + _joined(each.rule, each.resource.lower())
             # What begins a further endpoint is greater than the end of the list.
             + "".join(["\1" + _joined(endpoint) for endpoint in each.endpoints])

@@ -1,4 +1,4 @@
-"""The blocks of a last screen that people act on: numbers by severity, the worst endpoints, the next command."""
+"""The blocks of a last screen that people act on: numbers by severity, what to change first, the next command."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from scanner.config.commands import SCAN
 from scanner.config.settings import Settings
 from scanner.document import schema as rows
-from scanner.evaluate.counts import Counts, FixGroup
+from scanner.evaluate.counts import Counts
+from scanner.evaluate.fix_groups import FixGroup
 from scanner.model.ids import path_of
 from scanner.model.severity import SEVERITIES, Severity
+from scanner.report.first_changes import by_severity, effect, total
 from scanner.report.text import field_lines, split_fix
+from scanner.report.words import Words
 from scanner.terminal.lines import Line
-from scanner.terminal.text import many, odd
+from scanner.terminal.text import odd
 
 INDENT = 2
 _COLUMN = 14
@@ -37,26 +40,26 @@ def severity_lines(counts: Counts) -> Iterator[Line]:
         yield Line(f"{counts.not_assessed:>9,}", "not assessed", _COLUMN, "not assessed", whole=True)
 
 
-def worst_lines(counts: Counts, count: int, commands: int, least: str = "") -> Iterator[Line]:
-    """Yield the worst `count` entries: fingerprint and title, then resource and reason; the first with commands.
+def first_lines(counts: Counts, count: int, commands: int, least: str = "") -> Iterator[Line]:
+    """Yield the first `count` changes: fingerprint and title of the most severe thing that each answers, its resource
+    and reason, what the change does and its impact; the first with commands.
 
     `least`: the value of `--severity`; lower ones are not listed.
     """
     groups = counts.fix_groups()
-    listed_groups = [group for group in groups if is_shown(group.severity, least)]
-    shown = listed_groups[:count]
-    if least and len(listed_groups) < len(groups):
+    listed = [group for group in groups if is_shown(group.severity, least)]
+    if least and len(listed) < len(groups):
         yield Line()
-        yield Line(
-            f"Endpoints below {least} are not listed (--severity); they count in the numbers and files", column=0
-        )
-    if not shown:
+        yield Line(f"What is below {least} is not listed (--severity); it counts in the numbers and files", column=0)
+    if not listed:
         return
     yield Line()
-    listed = sum(len(group.endpoints) for group in shown)
-    yield Line(f"Worst {listed:,} of {many(counts.endpoints, 'endpoint')}", column=0)
-    for position, group in enumerate(shown):
-        yield from _entry(group)
+    first = counts.first_changes()
+    is_severe = bool(first.groups) and is_shown("high", least)
+    words = Words()
+    yield Line(f"{words('first.heading')}: {total(first, words)}" if is_severe else words("first.heading"), column=0)
+    for position, group in enumerate(listed[:count]):
+        yield from _entry(group, words)
         if position < commands:
             yield from closing(group.fix)
 
@@ -66,12 +69,21 @@ def is_shown(severity: str, least: str) -> bool:
     return not least or Severity[severity] >= Severity[least]
 
 
-def _entry(group: FixGroup) -> Iterator[Line]:
-    more = len(group.endpoints) - 1
-    where = f"{path_of(group.resource)}: {group.endpoints[0]}{f' and {more:,} more' if more else ''}"
+def _entry(group: FixGroup, words: Words) -> Iterator[Line]:
+    where = named(group)
     yield Line(f"{group.fingerprint}  {group.rule_title or where}", group.severity, 10, group.severity)
     # No name from Azure stands first on a line.
     yield Line(f"on {where}. {group.title}" if group.rule_title else group.title, column=10)
+    yield Line(f"{by_severity(group, words)}. {effect(group, words)}", column=10)
+    if group.fix is not None and group.fix.impact:
+        yield Line(words("first.impact", text=group.fix.impact), column=10)
+
+
+def named(group: FixGroup) -> str:
+    """Return resource and endpoint of a group: `stplankart/planer: blob/planer and 2 more`."""
+    more = group.items - 1
+    what = f"{path_of(group.resource)}{f': {group.endpoint}' if group.endpoint else ''}"
+    return f"{what}{f' and {more:,} more' if more else ''}"
 
 
 def closing(fix: rows.FixRow | None) -> Iterator[Line]:

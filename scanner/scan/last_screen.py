@@ -8,12 +8,12 @@ from scanner.document.states import STATES, state_word
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
-from scanner.model.severity import SEVERITIES, Severity
+from scanner.model.severity import SEVERITIES
 from scanner.report.headline import headline, inconclusive, left_out
 from scanner.report.text import uncovered_types
 from scanner.report.words import Words
 from scanner.rulebook.loader import RuleSet
-from scanner.scan.answer_lines import is_shown, next_lines, severity_lines, worst_lines
+from scanner.scan.answer_lines import first_lines, is_shown, named, next_lines, severity_lines
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.not_assessed import NotAssessedLines
 from scanner.terminal.lines import Line, rows_of
@@ -69,7 +69,7 @@ class LastScreen(Struct, frozen=True):
         return [
             Line(self.read(), "Read"),
             Line(self.evaluated(), "Evaluated"),
-            *worst_lines(self.counts, WORST, WORST if height >= TALL else COMMANDS, self.shown),
+            *first_lines(self.counts, WORST, WORST if height >= TALL else COMMANDS, self.shown),
             *(self.info(INFO) if is_shown("info", self.shown) else ()),
             *(self.news.lines() if self.news is not None else ()),
             *left.lines(gaps),
@@ -183,15 +183,22 @@ class LastScreen(Struct, frozen=True):
         more += [f"{many(accepted, 'inconclusive check')} accepted"] if accepted else []
         return "; ".join([", ".join(texts) or "no endpoint", *more])
 
-    def found_lines(self) -> list[str]:
-        """Return the exposed endpoints at or above `--fail-on` (never: high), the worst first."""
-        least = Severity["high" if self.fail_on == "never" else self.fail_on.removeprefix("new:")]
-        return [
-            f"{group.severity} {' '.join((group.name, group.endpoints[0]))}"
-            f"{f' and {len(group.endpoints) - 1} more' if len(group.endpoints) > 1 else ''} {group.fingerprint}"
-            for group in self.counts.fix_groups()
-            if Severity[group.severity] >= least and is_shown(group.severity, self.shown)
+    def found_lines(self, most: int) -> list[str]:
+        """Return what is open at or above `--fail-on` (never: high), that first which the first changes answer: at most
+        so many lines, and how many endpoints and findings are not in them.
+        """
+        counts = self.counts
+        least = "high" if self.fail_on == "never" else self.fail_on.removeprefix("new:")
+        if not is_shown(least, self.shown):
+            least = self.shown
+        groups = [group for group in counts.fix_groups() if is_shown(group.severity, least)]
+        lines = [
+            f"{group.severity} {named(group).replace(': ', ' ', 1)} {group.fingerprint}" for group in groups[:most]
         ]
+        total = sum(number for name, number in counts.by_severity.items() if is_shown(name, least))
+        if more := total - sum(each.at_least(least) for each in groups[:most]):
+            lines.append(f"and {more:,} more open {'endpoint or finding' if more == 1 else 'endpoints and findings'}")
+        return lines
 
     def quiet(self) -> str:
         """Return the one line of `--quiet`, "" on exit 0."""

@@ -16,7 +16,7 @@ from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import Job
 from scanner.scan.last_screen import LastScreen
 from scanner.terminal.lines import Line, error_lines, height_of, width_of
-from scanner.terminal.screen import Screen
+from scanner.terminal.screen import LOG_LINES, Screen
 
 DISAGREES = Message("Azure disagrees with Twolocks, a defect of Twolocks")
 SHOWN = 5
@@ -131,11 +131,11 @@ def log(outcome: Outcome, screen: Screen) -> None:
         screen.log("found", summary.news.log())
         for line in summary.news.log_lines():
             screen.limited("found", line)
+        screen.rest("found", "changes")
         for note in summary.news.row.notes:
             screen.log("found", note)
-    for line in summary.found_lines():
-        screen.limited("found", line)
-    screen.rest("found", "exposed endpoints")
+    for line in summary.found_lines(LOG_LINES):
+        screen.log("found", line)
     for sentence in summary.result_sentences():
         screen.log("found", sentence)
     for error in outcome.errors:

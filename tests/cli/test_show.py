@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scanner.config.commands import COMMANDS
-from scanner.evaluate.counts import rank
+from scanner.model.severity import severity_rank
 from tests.report import sample
 from tests.terminals import twolocks
 
@@ -35,7 +35,7 @@ def test_endpoints_are_those_of_the_document_by_severity(file: Path, document: d
     assert {row[5] for row in rows("show", "endpoints", file, "--all")} == {row["fingerprint"] for row in known}
     shown = rows("show", "endpoints", file)
     assert {row[5] for row in shown} == {row["fingerprint"] for row in known if row["state"] != "closed"}
-    assert [rank(row[0]) for row in shown] == sorted(rank(row[0]) for row in shown)
+    assert [severity_rank(row[0]) for row in shown] == sorted(severity_rank(row[0]) for row in shown)
     counted = f"{len(shown):,} of {len(known):,} endpoints"
     assert counted in " ".join(twolocks("show", "endpoints", file).err.split())
     critical = [row for row in known if "critical" in (row["severity"], row["worst"]) and row["state"] == "open"]

@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from scanner.document.schema import Document, ExposureRow, FixRow, WaiverRow
 from scanner.document.states import STATES, State, proven_state, state_word
 from scanner.evaluate.checks import LockFailure, _state
-from scanner.evaluate.counts import Counts, count, rank
+from scanner.evaluate.counts import Counts, count
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import FINE, decide
 from scanner.history.observation import observe
 from scanner.model.exposure import NO_GRANT, Auth, EndpointKind, Exposure, Lock, Reach, closed, grant, possible
 from scanner.model.message import Message
 from scanner.model.rule import Rule
-from scanner.model.severity import SEVERITIES, Severity
+from scanner.model.severity import SEVERITIES, Severity, severity_rank
 from scanner.model.verdict import Unread
 from scanner.report.csv import write_csv
 from scanner.report.html import render
@@ -50,7 +50,7 @@ RATED = st.sampled_from([None, *SEVERITIES])
 @st.composite
 def endpoints(draw: st.DrawFn) -> ExposureRow:
     """An endpoint with any severity and a worst one that is at least as bad, in a state that it may have."""
-    worst, severity = sorted((draw(RATED), draw(RATED)), key=rank)
+    worst, severity = sorted((draw(RATED), draw(RATED)), key=severity_rank)
     state: State = proven_state(severity, worst)
     if state == "open":
         state = draw(st.sampled_from(["open", "waived", "intended"]))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scanner.document.schema import Document, GapRow, ScanRow, decode_document
 from scanner.document.states import proven_state
 from scanner.document.writer import Writer, fill
-from scanner.evaluate.counts import CHECKS, Counts, count, rank
+from scanner.evaluate.counts import CHECKS, Counts, count
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import decide
 from scanner.history.items import Changes, ScanRecord
@@ -25,7 +25,7 @@ from scanner.history.observation import observe
 from scanner.history.store import History
 from scanner.model.message import message_text
 from scanner.model.rule import CATEGORIES
-from scanner.model.severity import SEVERITIES
+from scanner.model.severity import SEVERITIES, severity_rank
 from scanner.notify.channels.webhook import WebhookBody
 from scanner.notify.compose import notice
 from scanner.notify.notice import ScanResult
@@ -58,7 +58,7 @@ URLS = [f"{account}/blobServices/default/containers" for account in ACCOUNTS]
 
 @st.composite
 def exposures(draw: st.DrawFn) -> dict[str, Any]:
-    worst, severity = sorted((draw(st.sampled_from([None, *SEVERITIES])) for _ in range(2)), key=rank)
+    worst, severity = sorted((draw(st.sampled_from([None, *SEVERITIES])) for _ in range(2)), key=severity_rank)
     state: str = proven_state(severity, worst)
     if state == "open":
         state = draw(st.sampled_from(["open", "open", "waived", "intended"]))
