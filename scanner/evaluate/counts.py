@@ -223,7 +223,7 @@ class Counts(Struct):
 
     def first_changes(self) -> FirstChanges:
         """Return the changes that answer the most of the most severe."""
-        groups = [group for group in self.fix_groups()[:FIRST] if group.severe_answered]
+        groups = [group for group in self.fix_groups() if group.severe_answered][:FIRST]
         severe = sum(self.by_severity[name] for name in SEVERE)
         return FirstChanges(groups, self._groups.severe_changes, sum(each.severe_answered for each in groups), severe)
 

@@ -60,13 +60,21 @@ class FixGroup(Struct):
     @property
     def severe_answered(self) -> int:
         """The critical and high ones that the fix answers."""
-        return sum(self.answered.get(name, 0) for name in SEVERE)
+        return 0 if self.fix is None else sum(self.answered.get(name, 0) for name in SEVERE)
 
     @property
-    def order(self) -> tuple[int, ...]:
-        """What groups are ordered by: critical ones, then high ones that the fix answers, then the worst severity."""
-        critical, high, *rest = (-self.answered.get(name, 0) for name in SEVERITIES)
-        return (critical, high, severity_rank(self.severity), *rest)
+    def order(self) -> tuple[tuple[int, ...], str, str]:
+        """What groups are ordered by: critical ones, then high ones that the fix answers, then the worst severity.
+        Where there is no fix, all of them.
+        """
+        counts = self.by_severity if self.fix is None else self.answered
+        critical, high, *rest = (-counts.get(name, 0) for name in SEVERITIES)
+        return (critical, high, severity_rank(self.severity), *rest), self.resource.lower(), self.fingerprint
+
+    @property
+    def lead(self) -> tuple[int, str, str, str]:
+        """What decides which endpoint or finding of a group is shown, the least one."""
+        return severity_rank(self.severity), self.resource.lower(), self.endpoint, self.fingerprint
 
     def add_endpoint(self, severity: str, effect: Effect) -> None:
         """Count an endpoint."""
@@ -90,7 +98,7 @@ class FixGroup(Struct):
 
     def join(self, other: "FixGroup") -> None:
         """Add the same fix's group of the part that comes next in the document."""
-        if severity_rank(other.severity) < severity_rank(self.severity):
+        if other.lead < self.lead:
             self.lead_by(other)
         self.endpoints += other.endpoints
         self.findings += other.findings
@@ -103,7 +111,7 @@ class FixGroup(Struct):
                 _count(mine, name, number)
 
     def lead_by(self, other: "FixGroup") -> None:
-        """Take what is shown of another group, the most severe one of which is more severe."""
+        """Take what is shown of another group."""
         self.resource, self.fix, self.severity, self.title = other.resource, other.fix, other.severity, other.title
         self.endpoint, self.fingerprint = other.endpoint, other.fingerprint
         self.rule_title, self.rule_rank = other.rule_title, other.rule_rank
@@ -152,26 +160,24 @@ class FixGroups(Struct):
         self._group(row, "").add_finding(str(row.severity))
 
     def _group(self, row: ExposureRow | FindingRow, endpoint: str) -> FixGroup:
-        """Return the group of a row, which leads it where it is the most severe one so far."""
+        """Return the group of a row; the row is shown where it is the most severe one so far."""
         root, fix = root_of(row.resource), row.fix
         groups = self._shared if fix is not None and fix.shared else self._groups
         if max(len(self._groups), len(self._of_root)) > 2 * GROUPS and root not in self._of_root:
             self._keep_first()  # the groups of each bundle before this one are complete
         key = _key(row, fix)
         group = groups.get(key)
-        if group is None or severity_rank(row.severity) < severity_rank(group.severity):
+        lead = severity_rank(row.severity), row.resource.lower(), endpoint, row.fingerprint
+        if group is None or lead < group.lead:
             made = FixGroup(row.resource, _shown(fix), str(row.severity), row.title, endpoint, row.fingerprint)
             if group is None:
                 group = groups[key] = made
             else:
                 group.lead_by(made)
-            self._note(group, root)
+            beside = self._of_root.setdefault(root, [])
+            if not any(each is group for each in beside):
+                beside.append(group)
         return group
-
-    def _note(self, group: FixGroup, root: str) -> None:
-        """Put a group last of those of a bundle, and take it from another one."""
-        beside = self._of_root.setdefault(root, [])
-        beside[:] = [*(each for each in beside if each is not group), group]
 
     def name(self, row: FindingRow) -> None:
         """Take the title of a failed rule for the groups of its bundle."""
@@ -191,7 +197,7 @@ class FixGroups(Struct):
             self._of_root.setdefault(root_of(group.resource), []).append(group)
 
     def ordered(self) -> list[FixGroup]:
-        """Return the groups by `FixGroup.order`, then in the order of the document; at least the first `GROUPS`."""
+        """Return the groups by `FixGroup.order`, at least the first `GROUPS`."""
         return sorted((*self._groups.values(), *self._shared.values()), key=lambda group: group.order)
 
     @property
@@ -224,7 +230,7 @@ def effect_on(row: ExposureRow) -> Effect:
     """Return what the fix of an open endpoint does to it."""
     fix = row.fix
     if fix is None:
-        return "untried"
+        return "left"
     if row.endpoint in fix.closes:
         return "closed"
     after = fix.after.get(row.endpoint)

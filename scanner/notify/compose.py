@@ -52,7 +52,15 @@ def notice(target: Target, result: ScanResult, reported: Reported) -> Notice | N
         title=wording.title(kind, items, len(expiring), standing, words, turned_incomplete=turned_incomplete),
         scan=_scan(result),
         remarks=list(
-            wording.remarks(kind, result, len(expiring), max(WARNING_DAYS), words, turned_incomplete=turned_incomplete)
+            wording.remarks(
+                kind,
+                result,
+                len(expiring),
+                max(WARNING_DAYS),
+                words,
+                turned_incomplete=turned_incomplete,
+                whole=not target.is_of_owner,
+            )
         ),
         counts=dict(result.row.counts) if result.row is not None else {},
         open=standing,

@@ -5,9 +5,10 @@ from functools import lru_cache
 
 import msgspec
 
+from scanner.evaluate.fix_groups import FixGroup
 from scanner.evaluate.results import EvaluationResult
 from scanner.history.items import ALERTS, top_of
-from scanner.model.ids import segments
+from scanner.model.ids import path_of, segments
 from scanner.notify.notice import (
     ExpiringWaiver,
     Notice,
@@ -17,6 +18,7 @@ from scanner.notify.notice import (
     NoticeScan,
     ScanResult,
 )
+from scanner.report.first_changes import total
 from scanner.report.headline import inconclusive, left_out
 from scanner.report.words import Words, parse_time, scanned
 from scanner.terminal.text import clean, middle
@@ -25,6 +27,8 @@ WIDTH = 400
 """Columns of a sentence."""
 NAME_WIDTH = 120
 """Columns of a name."""
+_FIRST_NAMED = 3
+"""How many of the changes to make first a notice names."""
 
 
 @lru_cache
@@ -74,11 +78,19 @@ def _standing(standing: Mapping[str, int], words: Words) -> str:
 
 
 def remarks(
-    kind: NoticeKind, result: ScanResult, expiring: int, days: int, words: Words, *, turned_incomplete: bool
+    kind: NoticeKind,
+    result: ScanResult,
+    expiring: int,
+    days: int,
+    words: Words,
+    *,
+    turned_incomplete: bool,
+    whole: bool,
 ) -> Iterator[str]:
     """Return the remarks on the scan, the most important first.
 
-    `expiring`: the number of waivers that expire within so many `days`.
+    `expiring`: the number of waivers that expire within so many `days`. `whole`: it is not for one owner alone, so that
+    a baseline may name the changes to make first.
     """
     yield from (f"{each}." for each in left_out(result.scan, words))
     if not result.scan.complete:
@@ -91,11 +103,19 @@ def remarks(
         yield words("notice_remark.baseline")
         if expiring:
             yield words("notice_remark.expiring", expiring, days=days)
+    if whole and kind == "baseline" and (first := result.evaluation.counts.first_changes()).groups:
+        names = "; ".join(map(_change, first.groups[:_FIRST_NAMED]))
+        yield f"{words('first.heading')}: {total(first, words)}: {names}"
     if result.row is not None:
         hidden = result.row.counts.get("unseen", 0)
         if hidden:
             yield words("notice_remark.unseen", hidden)
         yield from (each[:1].upper() + each[1:] for each in result.row.notes)
+
+
+def _change(group: FixGroup) -> str:
+    """Return the resource and the endpoint of a change, as `stjournal: blob/export`."""
+    return short(f"{path_of(group.resource)}{f': {group.endpoint}' if group.endpoint else ''}")
 
 
 def _incomplete(result: EvaluationResult, words: Words) -> str:

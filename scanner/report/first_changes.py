@@ -33,7 +33,11 @@ def by_severity(group: FixGroup, words: Words) -> str:
 
 
 def effect(group: FixGroup, words: Words) -> str:
-    """Return what a change does, as one sentence: `Closes 5 endpoints; leaves 1 at its severity.`"""
+    """Return what a change does, as one sentence: `Closes 5 endpoints; leaves 1 at its severity.`; "" without a
+    fix.
+    """
+    if group.fix is None:
+        return ""
     texts = [words(f"first.{name}", group.effects[name]) for name in EFFECTS if group.effects.get(name)]
     texts += [words("first.resolves", group.findings)] if group.findings else []
     text = "; ".join(texts)

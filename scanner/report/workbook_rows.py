@@ -8,11 +8,15 @@ from scanner.document.framework_rows import FrameworkRow
 from scanner.document.key_rows import KeyRow
 from scanner.document.schema import DataPlaceRow, Document
 from scanner.document.tenants import scope_labels
+from scanner.evaluate.fix_groups import FirstChanges
 from scanner.model.framework import NOT_TESTABLE, Framework, in_order
-from scanner.model.ids import group_of, name_of, subscription_of, type_of
+from scanner.model.ids import group_of, name_of, path_of, subscription_of, type_of
 from scanner.report import keys
 from scanner.report.capacity import STATES, Capacity, reservation_name
+from scanner.report.first_changes import by_severity, effect
+from scanner.report.owners import Owners
 from scanner.report.places import AREA_NAMES, VERDICT_NAMES, ordered, where
+from scanner.report.words import Words
 from scanner.rulebook.frameworks import catalogues
 
 _WHY = {
@@ -22,6 +26,30 @@ _WHY = {
     "no-resource": "no such resource",
 }
 _Row = dict[str, Any]
+
+
+def first_rows(document: Document, first: FirstChanges) -> Iterator[_Row]:
+    """Yield a row for each change to make first, in their order."""
+    words, owners, names = Words(), Owners(document), scope_labels(document.coverage.scopes, document.scan)
+    for number, group in enumerate(first.groups, 1):
+        yield {
+            "order": number,
+            "severity": group.severity,
+            "name": path_of(group.resource),
+            "type": type_of(group.resource),
+            "resource_group": group_of(group.resource),
+            "subscription_name": names.get(subscription_of(group.resource), ""),
+            "endpoint": group.endpoint,
+            "items": group.items,
+            "by_severity": by_severity(group, words),
+            "title": group.title,
+            "effect": effect(group, words),
+            "impact": group.fix.impact if group.fix else "",
+            "owner": owners.of(group.resource),
+            "fix": group.fix.text if group.fix else "",
+            "fingerprint": group.fingerprint,
+            "resource": group.resource,
+        }
 
 
 def control_rows(document: Document) -> Iterator[_Row]:

@@ -1,4 +1,4 @@
-"""Write the findings as a workbook: summary, endpoints, findings, failed reads, frameworks, places, keys, capacity.
+"""Write the findings as a workbook: summary, what to change first, then a sheet for each kind of row.
 
 XlsxWriter writes row by row into a temporary file, so that memory does not grow with the rows (openpyxl needs lxml for
 that). Every name from Azure is written as a string, so no cell is a formula or a link.
@@ -18,14 +18,15 @@ from scanner.document.schema import Document
 from scanner.document.states import STATES
 from scanner.document.temporary import temporary_folder
 from scanner.document.tenants import tenant_labels
-from scanner.evaluate.counts import count
+from scanner.evaluate.counts import Counts, count
 from scanner.model.severity import SEVERITIES
 from scanner.report.csv import Row, exposure_rows, finding_rows, gap_rows
+from scanner.report.first_changes import total
 from scanner.report.headline import excluded, headline, limited
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import plain
 from scanner.report.words import Words
-from scanner.report.workbook_rows import capacity_rows, control_rows, key_rows, place_rows
+from scanner.report.workbook_rows import capacity_rows, control_rows, first_rows, key_rows, place_rows
 
 LONGEST = 32_000
 """Characters of a cell. A spreadsheet refuses more than 32,767."""
@@ -76,6 +77,22 @@ _LAST = (
     Column("location", "Region", 16),
     Column("fingerprint", "Fingerprint", 18),
     Column("resource", "Resource ID", 60),
+)
+
+FIRST_SHEET = "Do first"
+_FIRST = (
+    Column("order", "Order", 7),
+    Column("severity", "Severity", 10),
+    *_RESOURCE,
+    Column("endpoint", "Endpoint", 16),
+    Column("items", "Endpoints and findings", 12),
+    Column("by_severity", "By severity", 24),
+    Column("title", "Most severe", 50),
+    Column("effect", "What the change does", 40),
+    Column("impact", "Impact", 50),
+    Column("owner", "Owner", 18),
+    Column("fix", "Fix (commands: in Bash)", 60),
+    *_LAST[2:],
 )
 
 SHEETS = (
@@ -225,7 +242,7 @@ SHEETS = (
         capacity_rows,
     ),
 )
-"""The sheets of rows, in their order, after the summary."""
+"""The sheets of rows, in their order, after the summary and what to change first."""
 
 
 def write_xlsx(document: Document, out: IO[bytes]) -> None:
@@ -234,7 +251,11 @@ def write_xlsx(document: Document, out: IO[bytes]) -> None:
         book = Workbook(out, {"constant_memory": True, "tmpdir": str(folder)})
         book.set_properties({"title": "Twolocks", "created": _CREATED})
         formats = _Formats(book)
-        _write_summary(book, formats, document)
+        counts = count(document)
+        _write_summary(book, formats, document, counts)
+        _write_sheet(
+            book, formats, Sheet(FIRST_SHEET, _FIRST, lambda _: ()), first_rows(document, counts.first_changes())
+        )
         has_tenants = bool(tenant_labels(document.coverage.scopes, document.scan))
         for sheet in SHEETS:
             shown = (
@@ -323,13 +344,13 @@ def _date(text: str) -> datetime | None:
         return None
 
 
-def _write_summary(book: Workbook, formats: _Formats, document: Document) -> None:
+def _write_summary(book: Workbook, formats: _Formats, document: Document, counts: Counts) -> None:
     page: Worksheet = book.add_worksheet("Summary")
     page.set_paper(9)
     page.fit_to_pages(1, 0)
     page.set_column(0, 0, 60)
     page.set_column(1, 1, 40)
-    for line, (name, value, style) in enumerate(_summary(document, formats)):
+    for line, (name, value, style) in enumerate(_summary(document, counts, formats)):
         if style is formats.title:
             page.write_string(line, 0, _cell(name), style)
             continue
@@ -343,9 +364,9 @@ def _write_summary(book: Workbook, formats: _Formats, document: Document) -> Non
 Line = tuple[str, Any, Format]
 
 
-def _summary(document: Document, formats: _Formats) -> Iterator[Line]:
+def _summary(document: Document, counts: Counts, formats: _Formats) -> Iterator[Line]:
     """Return the lines of the summary: a name, a value, the format of the name."""
-    counts, scan, words = count(document), document.scan, Words()
+    scan, words = document.scan, Words()
     stated = headline(counts, document.coverage.scopes, words, complete=scan.complete)
     yield f"{stated}.", "", formats.title
     for name, value in (
@@ -355,6 +376,7 @@ def _summary(document: Document, formats: _Formats) -> Iterator[Line]:
         ("Limited", limited(scan.limited or None, words)),
         ("Excluded", excluded(scan.excluded or [], words)),
         ("Version", scan.tool),
+        (words("first.heading"), total(first, words) if (first := counts.first_changes()).groups else ""),
     ):
         if value:
             yield name, value, formats.text

@@ -74,7 +74,7 @@ def _entry(group: FixGroup, words: Words) -> Iterator[Line]:
     yield Line(f"{group.fingerprint}  {group.rule_title or where}", group.severity, 10, group.severity)
     # No name from Azure stands first on a line.
     yield Line(f"on {where}. {group.title}" if group.rule_title else group.title, column=10)
-    yield Line(f"{by_severity(group, words)}. {effect(group, words)}", column=10)
+    yield Line(f"{by_severity(group, words)}. {effect(group, words)}".rstrip(), column=10)
     if group.fix is not None and group.fix.impact:
         yield Line(words("first.impact", text=group.fix.impact), column=10)
 

@@ -60,10 +60,10 @@ def test_the_least_severity_limits_the_list_and_nothing_else() -> None:
     findings = Path("f.json").read_text()
     some = twolocks(*words, "--severity", "critical", tty=True)
     assert some.code == every.code == 1
-    assert "Worst " in every.err
-    assert "Worst " not in some.err
+    assert "Do these first" in every.err
+    assert "Do these first" not in some.err
     text = " ".join(some.err.split())
-    assert "Endpoints below critical are not listed (--severity); they count in the numbers and files" in text
+    assert "What is below critical is not listed (--severity); it counts in the numbers and files" in text
     table = [line for line in every.err.splitlines() if line.startswith(("critical  ", "high    ", "medium    "))]
     assert set(table[-3:]) <= set(some.err.splitlines())
     assert len(json.loads(findings)["findings"]) == len(json.loads(Path("f.json").read_text())["findings"])

@@ -8,7 +8,8 @@ import pytest
 
 from scanner.document.schema import Document, FixRow
 from scanner.document.writer import Writer
-from scanner.evaluate.counts import GROUPS, Counts, count
+from scanner.evaluate.counts import Counts, count
+from scanner.evaluate.fix_groups import GROUPS
 from scanner.evaluate.policy import Intended, Policy
 from scanner.evaluate.run import Evaluation
 from scanner.history.observation import observe
@@ -87,8 +88,29 @@ def test_endpoints_of_one_command_are_one_group_led_by_the_worst() -> None:
         )
     counts.exposure(exposure(account("other"), "one", severity="high"))
     first, second = counts.fix_groups()
-    assert (first.severity, first.endpoints) == ("critical", ["two", "one", "three"])
-    assert (second.name, second.endpoints) == ("other", ["one"])
+    assert (first.severity, first.endpoint, first.endpoints) == ("critical", "two", 3)
+    assert (second.name, second.endpoint, second.endpoints) == ("other", "one", 1)
+
+
+def test_what_a_trial_left_is_not_answered_and_a_change_of_another_resource_is_one() -> None:
+    counts = Counts()
+    of_group = FixRow(commands=["az network nsg rule update"], closes=["ssh"], after={"rdp": "low"}, shared=True)
+    for number in range(3):
+        for endpoint in ("ssh", "rdp", "web"):
+            counts.exposure(
+                msgspec.structs.replace(exposure(account(f"vm{number}"), endpoint, severity="high"), fix=of_group)
+            )
+    row = exposure(account("st"), "blob", severity="critical")
+    kept = FixRow(commands=["az storage account update"], after={"blob": "critical"})
+    counts.exposure(msgspec.structs.replace(row, fix=kept))
+    counts.finding(msgspec.structs.replace(finding(severity="high"), fix=FixRow(steps=["Do it."])))
+    first, second, left = counts.fix_groups()
+    assert (first.name, first.endpoints, first.effects) == ("vm0", 9, {"closed": 3, "lowered": 3, "untried": 3})
+    assert (second.findings, second.answered) == (1, {"high": 1})
+    assert (left.severity, left.effects, left.severe_answered) == ("critical", {"left": 1}, 0)
+    changes = counts.first_changes()
+    assert changes.groups == [first, second]
+    assert (changes.changes, changes.answered, changes.severe) == (2, 10, 11)
 
 
 def test_the_worst_groups_are_kept() -> None:

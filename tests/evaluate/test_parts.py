@@ -18,7 +18,7 @@ from scanner.config.waiver_reader import load
 from scanner.config.waivers import GapEntry, WaiverFile
 from scanner.document.schema import decode_document
 from scanner.evaluate import checks, run
-from scanner.evaluate.counts import GROUPS
+from scanner.evaluate.fix_groups import GROUPS
 from scanner.evaluate.ledgers import DocumentFragment, decoder, encoder
 from scanner.evaluate.policy import Intended, Policy
 from scanner.evaluate.run import Evaluation

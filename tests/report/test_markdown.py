@@ -9,7 +9,7 @@ import html5lib  # type: ignore[import-untyped]
 import pytest
 from cmarkgfm.cmark import Options  # type: ignore[import-untyped]
 
-from scanner.report.markdown import CHANGES, ENDPOINTS, MOST_BYTES, code, text, write_markdown
+from scanner.report.markdown import CHANGES, CHANGES_FIRST, MOST_BYTES, code, text, write_markdown
 from tests.report import sample
 
 NASTY = (
@@ -85,7 +85,7 @@ def test_a_hostile_estate_makes_only_our_own_structure() -> None:
     assert tags(made) <= ours
     assert len(list(tree(made).iter("table"))) == 1
     assert {each.text for each in tree(made).iter("h2")} <= {
-        "Most severe endpoints", "Other findings, medium or above", "Findings of severity info",
+        "Do these first", "Other findings, medium or above", "Findings of severity info",
         "Not assessed; none of it counts as passed",
     }  # fmt: skip
 
@@ -100,8 +100,8 @@ def test_it_says_what_the_terminal_says(document: dict[str, Any]) -> None:
     assert re.match(headline, made)
     assert "**incomplete**: see what was not assessed" in made
     assert "## Not assessed; none of it counts as passed" in made
-    assert re.search(r"^- and [\d,]+ more open endpoints$", made, re.MULTILINE)
-    assert made.count("\n- **critical** ") + made.count("\n- **high** ") >= ENDPOINTS
+    assert re.search(r"^- and [\d,]+ more open endpoints and findings$", made, re.MULTILINE)
+    assert made.count("\n- **critical** ") + made.count("\n- **high** ") >= CHANGES_FIRST
 
 
 def test_zero_never_stands_alone_while_a_read_is_missing() -> None:

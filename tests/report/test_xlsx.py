@@ -17,7 +17,7 @@ from scanner.evaluate.counts import count
 from scanner.evaluate.frameworks import covered
 from scanner.report import xlsx
 from scanner.report.text import plain
-from scanner.report.xlsx import LONGEST, SHEETS, write_xlsx
+from scanner.report.xlsx import FIRST_SHEET, LONGEST, SHEETS, write_xlsx
 from scanner.rulebook.loader import load
 from tests.report import sample
 
@@ -40,7 +40,7 @@ def column(document: Workbook, sheet: str, head: str) -> list[Any]:
 
 def test_a_row_for_each_exposure_finding_and_failed_read(document: dict[str, Any]) -> None:
     result = book(document)
-    assert result.sheetnames == ["Summary", *(sheet.name for sheet in SHEETS)]
+    assert result.sheetnames == ["Summary", FIRST_SHEET, *(sheet.name for sheet in SHEETS)]
     for sheet, rows in (("Endpoints", "exposures"), ("Findings", "findings")):
         prints = column(result, sheet, "Fingerprint")
         assert sorted(prints) == sorted(row["fingerprint"] for row in document[rows])

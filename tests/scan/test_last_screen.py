@@ -80,7 +80,8 @@ def test_the_last_screen(tmp_path: Path) -> None:
     assert lines[0] == "twolocks 0.1.0, read-only"
     assert lines[1] == "Account   kari, as of 2026-11-25T02:00:00Z"
     assert lines[2] == f"Scope     prod-journal  {SUB}  full visibility"
-    worst = next(position for position, line in enumerate(lines) if line.startswith("Worst "))
+    worst = next(position for position, line in enumerate(lines) if line.startswith("Do these first"))
+    assert lines[worst] == "Do these first: 2 of 2 changes answer 2 of 2 critical or high endpoints and findings"
     fingerprint = lines[worst + 1].split()[1]
     assert lines[worst + 1] == f"critical  {fingerprint}  Blob container allows anonymous access"
     assert lines[worst + 2].startswith("          on stjournal: blob/eksport. Container eksport ")
@@ -188,7 +189,7 @@ def test_all_clean(tmp_path: Path) -> None:
     ]
     assert lines[-1] == "Exit 0    nothing at high or above"
     assert "Severity" not in ended.err
-    assert "Worst" not in ended.err
+    assert "Do these first" not in ended.err
     assert "Not assessed" not in ended.err
 
 
