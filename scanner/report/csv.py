@@ -18,6 +18,7 @@ from scanner.document.tenants import tenant_labels, tenant_names, tenant_of
 from scanner.model.ids import group_of, name_of, subscription_of
 from scanner.report.gaps import answer
 from scanner.report.headline import limited
+from scanner.report.owners import Owners
 from scanner.report.text import plain
 from scanner.report.words import Words
 
@@ -25,7 +26,7 @@ COLUMNS = (
     "record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription",
     "subscription_name", "resource_group", "type", "name", "location", "endpoint", "kind", "address", "reach",
     "authentication", "message", "fix", "waiver_reason", "waiver_owner", "waiver_expires", "waiver_ticket", "tags",
-    "fingerprint", "resource", "waiver_lapsed", "taken", "evaluated", "responsibility", "controls",
+    "fingerprint", "resource", "waiver_lapsed", "taken", "evaluated", "responsibility", "controls", "owner",
 )  # fmt: skip
 """The columns in their order; `docs/formats.md` describes each. A new one is added at the end."""
 
@@ -122,6 +123,7 @@ class _Common:
     def __init__(self, document: Document) -> None:
         scopes, scan = document.coverage.scopes, document.scan
         self._resources = document.resources
+        self._owners = Owners(document)
         self._names = {scope.subscription.lower(): scope.name for scope in scopes}
         self._tenants = {scope.subscription.lower(): scope.tenant for scope in scopes}
         self._labels, self._tenant_names = tenant_labels(scopes, scan), tenant_names(scan)
@@ -134,6 +136,7 @@ class _Common:
         return {
             **_resource(id, self._resources, self._names),
             **self._times,
+            "owner": self._owners.of(id),
             "tenant": tenant,
             "tenant_name": self._labels.get(subscription) or self._tenant_names.get(tenant, ""),
         }

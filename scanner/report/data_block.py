@@ -173,7 +173,7 @@ class DataBlock:
             self._data(row.evidence, resource),
             self._fix(row.fix, resource, self._impacts.get(row.rule)),
             self._gap_set(row.gaps) if row.gaps else 0,
-            self._data(row.waiver, resource),
+            self._data(row.waiver or (row.lapsed and {"lapsed": row.lapsed.expires}) or None, resource),
             int(bool(row.new)),
             self.strings[row.since or ""],
         )
@@ -262,6 +262,7 @@ class DataBlock:
             "lang": words.language,
             "words": words.catalogue,
             **self._history(),
+            "scanned": [self.document.scan.taken, self.document.scan.evaluated],
             "portal": PORTALS.get(self.document.scan.cloud, ""),
             "ownerTag": (self.document.scan.owner_tag or "") if len(self.resources.owners) > 1 else "",
             "statuses": STATUSES,

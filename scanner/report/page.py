@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.document.tenants import scope_labels
+from scanner.evaluate.fix_groups import SEVERE
 from scanner.report.capacity_view import capacity_view
 from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
@@ -64,6 +65,9 @@ def context(document: Document, t: Words, result: FirstPass, custom_actions: Col
     return {
         "words": t,
         "statuses": summary.counts.statuses,
+        "severe_findings": any(
+            summary.counts.other_failures[name] + summary.counts.endpoint_failures[name] for name in SEVERE
+        ),
         "complete": summary.complete,
         "date": scanned(t, taken, document.scan.evaluated),
         "changes": changes,

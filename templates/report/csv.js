@@ -1,5 +1,5 @@
-// CSV of findings, made in the page. Cells are those of scanner/report/csv.py: no spreadsheet reads them as a formula.
-const CSV_COLUMNS = ["record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription", "subscription_name", "resource_group", "type", "name", "location", "endpoint", "message", "fix", "waiver_reason", "waiver_owner", "waiver_expires", "waiver_ticket", "owner", "fingerprint", "resource"];
+// CSV of findings, made in the page: the rows of scanner/report/csv.py without their tags, which are not in the page. No spreadsheet reads a cell as a formula.
+const CSV_COLUMNS = ["record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription", "subscription_name", "resource_group", "type", "name", "location", "endpoint", "kind", "address", "reach", "authentication", "message", "fix", "waiver_reason", "waiver_owner", "waiver_expires", "waiver_ticket", "fingerprint", "resource", "waiver_lapsed", "taken", "evaluated", "responsibility", "controls", "owner"];
 const csvColumns = () => (hasTenants() ? [...CSV_COLUMNS, "tenant", "tenant_name"] : CSV_COLUMNS);
 const SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212";
 const LEAD = new RegExp(`(^|[;,])(?=[\\s\\x1c-\\x1f\\x85"'\`\u2018\u2019\u201c\u201d]*[${SIGNS}])`, "g");
@@ -16,7 +16,7 @@ function csvCell(value) {
 
 function csvRow(row) {
   const resource = rows.resource[row], rule = ruleOf(row), status = statusOf(row), severity = severityOf(row);
-  const fix = status === "fail" ? fixOf(text(row, "fix")) : null, waiver = json(row, "waiver", {}), [sub, subName, tenant] = subOf(resource);
+  const fix = row < rows.own ? fixOf(text(row, "fix")) : null, waiver = json(row, "waiver", {}), [sub, subName, tenant] = subOf(resource);
   const since = row < rows.own ? data.strings[data.findings.since[row]] : "";
   return {
     record: "finding", status, severity: ["fail", "waived"].includes(status) ? severity : "", worst: severity, since,
@@ -24,7 +24,9 @@ function csvRow(row) {
     rule: rule.id, category: rule.category, title: titleOf(row), subscription: sub, subscription_name: subName === sub ? "" : subName, resource_group: groupOf(resource),
     type: typeOf(resource), name: nameOf(resource), location: regionOf(resource), endpoint: endpointsOf(row).join(", "),
     message: status === "not-applicable" ? whyNot(row) : text(row, "message"), fix: fix ? (fix.commands || fix.steps || []).join("\n") : "",
-    waiver_reason: waiver.reason, waiver_owner: waiver.owner, waiver_expires: waiver.expires, waiver_ticket: waiver.ticket,
+    waiver_reason: waiver.reason, waiver_owner: waiver.owner, waiver_expires: waiver.expires, waiver_ticket: waiver.ticket, waiver_lapsed: waiver.lapsed,
+    taken: data.scanned[0], evaluated: data.scanned[1], responsibility: fix && fix.tier ? "microsoft" : rule.responsibility,
+    controls: Object.entries(rule.controls || {}).flatMap(([framework, ids]) => ids.map((id) => `${framework} ${id}`)).join("; "),
     owner: ownerOf(resource), fingerprint: fingerprint(row), resource: idOf(resource), tenant, tenant_name: tenantOf(resource),
   };
 }

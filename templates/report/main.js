@@ -4,7 +4,7 @@ let lastView = "";
 function showView(name) {
   for (const section of document.querySelectorAll(".view")) section.classList.toggle("current", (section.dataset.view || section.id) === name);
   for (const link of document.querySelectorAll(".bar nav a")) {
-    if (link.hash === "#" + name) link.setAttribute("aria-current", "page");
+    if (link.hash.split("?")[0] === "#" + name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }

@@ -68,15 +68,49 @@ function copyCommands() {
   return copyText(list.join("\n"), t("select.copied", list.length));
 }
 
+const OF_LOCKS = new Set(["anonymous-access", "authentication", "network"]), UNTRUSTED = new Set(["internet", "azure", "wide"]);
+
+/** The open endpoints that a finding on a lock is about, on its resource and on its parent; as `_names` in waiver_proposal.py. */
+function coveredBy(row) {
+  const category = ruleOf(row).category, own = rows.resource[row], parent = parentOf(own);
+  if (row >= rows.own || !OF_LOCKS.has(category) || !data.findings.endpoints[row]) return [];
+  const names = new Set(endpointsOf(row));
+  return [own, parent].filter((each) => each >= 0).flatMap(exposuresAt).filter((at) => names.has(exposure(at, "endpoint")) && exposure(at, "severity")
+    && (category !== "network" || UNTRUSTED.has(exposure(at, "reach"))) && (category !== "anonymous-access" || exposure(at, "auth") === "anonymous"));
+}
+
+const IP_ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}|(?=.*:.*:)[0-9a-f:.]+)$/i;
+
+/** An endpoint as a waiver lists it: with its address, because a port may be open on several addresses. */
+function listedEndpoint(at) {
+  const address = exposureText(at, "address");
+  return exposure(at, "endpoint") + (IP_ADDRESS.test(address) ? "@" + address : "");
+}
+
+/** What accepts a failed finding, as `twolocks waive` writes it: an entry for each cell and severity of its endpoints, so that none may rise to the level of another. */
 function waiverText(row) {
-  return ["[[waiver]]", `rule = ${tomlString(ruleOf(row).id)}`, `resource = ${tomlString(idOf(rows.resource[row]))}`, 'reason = ""', 'owner = ""', 'ticket = ""', `expires = ${data.waiverExpires}`].join("\n");
+  const entries = new Map();
+  for (const at of coveredBy(row)) {
+    const cell = ["kind", "auth", "reach"].map((name) => exposure(at, name)).join("/"), severity = exposure(at, "severity"), key = cell + " " + severity;
+    if (!entries.has(key)) entries.set(key, { cell, severity, endpoints: new Set() });
+    entries.get(key).endpoints.add(listedEndpoint(at));
+  }
+  const sorted = [...entries.keys()].sort().map((key) => entries.get(key));
+  return (sorted.length ? sorted : [{ cell: "", severity: data.severities[rows.severity[row]], endpoints: endpointsOf(row) }]).map((entry) => entryText(row, entry)).join("\n\n");
+}
+
+function entryText(row, { cell, severity, endpoints }) {
+  const literal = (text) => tomlString(text.replaceAll("*", "[*]")), names = [...endpoints].sort();
+  return ["[[waiver]]", `rule = ${tomlString(ruleOf(row).id)}`, `resource = ${literal(idOf(rows.resource[row]))}`,
+    names.length > 0 && `endpoints = [${names.map(literal).join(", ")}]`, cell && `cell = ${tomlString(cell)}`, severity && `severity = ${tomlString(severity)}`,
+    'reason = ""', 'owner = ""', `expires = ${data.waiverExpires}`, 'ticket = ""'].filter(Boolean).join("\n");
 }
 
 function showWaivers() {
   const failed = actedOn().filter((row) => rows.status[row] === FAIL), listed = failed.slice(0, MOST_WAIVERS);
   const dialog = byId("text");
   const left = actedOn().length - listed.length;
-  dialog.replaceChildren(h("div", { class: "dialog-head" }, h("h2", { id: "h-text" }, t("select.waivers_of", listed.length)), h("button", { type: "button", click: () => dialog.close() }, t("close"))), h("p", null, t("select.waivers_lead")), left > 0 && h("p", null, t("select.waivers_left", left)),
-    listed.length ? block(listed.map(waiverText).join("\n\n") + "\n", t("card.accept")) : "");
+  dialog.replaceChildren(h("div", { class: "dialog-head" }, h("h2", { id: "h-text" }, t("select.waivers_of", listed.length)), h("button", { type: "button", click: () => dialog.close() }, t("close"))), h("p", null, t("select.waivers_lead")),
+    left > 0 ? h("p", null, t("select.waivers_left", left)) : "", listed.length ? block(listed.map(waiverText).join("\n\n") + "\n", t("card.accept")) : "");
   dialog.showModal();
 }
