@@ -57,9 +57,8 @@ FORMATS = (
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         "xlsx:write_xlsx",
         "a workbook to sort, filter and hand on",
-        "summary, what to do first, endpoints, findings, failed reads, frameworks, places, keys (a row for each key and "
-        "resource) "
-        "and capacity, a sheet each",
+        "summary, what to do first, endpoints, findings, failed reads, frameworks, places, keys (a row for each key "
+        "and resource) and capacity, a sheet each",
     ),
     Format(
         ".ocsf.jsonl",

@@ -126,8 +126,8 @@ def test_in_norwegian(limited: Limited) -> None:
 def test_a_notice_says_it() -> None:
     result = facts()
     scan = msgspec.structs.replace(result.scan, limited=LimitRow(groups=[GROUP]))
-    given = "news", msgspec.structs.replace(result, scan=scan), 0, 30, Words()
-    texts = list(remarks(*given, turned_incomplete=False, whole=True))
+    result = msgspec.structs.replace(result, scan=scan)
+    texts = list(remarks("news", result, 0, 30, Words(), turned_incomplete=False, whole=True))
     assert texts[0] == f"{FIELD_OF_TEXTS}."
 
 
