@@ -17,7 +17,7 @@ from scanner.errors import InputError
 from scanner.history import queries as questions
 from scanner.history.items import Change, Item, ScanRecord
 from scanner.history.store import History
-from scanner.model.ids import name_of
+from scanner.model.ids import path_of
 from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
 from scanner.output.targets import refuse_inputs
@@ -201,7 +201,7 @@ def _narrow(row: Row) -> Row:
 def _named(item: Item) -> Row:
     """Return severity, displayed name, fingerprint."""
     what = item.endpoint + (f" {item.address}" if item.address else "") if item.kind == "exposure" else item.rule
-    return item.severity, f"{name_of(item.resource)}: {what}", item.fingerprint
+    return item.severity, f"{path_of(item.resource)}: {what}", item.fingerprint
 
 
 def _changed(change: Change) -> Row:

@@ -13,7 +13,7 @@ from scanner.cli.common import print_json, write_line
 from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import read_findings
 from scanner.document.schema import Document, ExposureRow, FindingRow
-from scanner.model.ids import name_of
+from scanner.model.ids import path_of
 from scanner.model.message import message_text
 from scanner.model.severity import severity_rank
 from scanner.report.gaps import GapGroup, group_gaps
@@ -37,7 +37,7 @@ def endpoints(settings: Settings, file: str) -> int:
     rows = [row for row in sorted(known, key=_rank_of_endpoint) if _is_shown(row.severity or row.worst, settings)]
 
     def cells(row: ExposureRow) -> tuple[str, ...]:
-        name = f"{name_of(row.resource)}: {row.endpoint}"
+        name = f"{path_of(row.resource)}: {row.endpoint}"
         locks = (words.catalogue[table].get(name, name) for table, name in _locks(row))
         return row.severity or row.worst or "-", row.state, name, *locks, row.fingerprint, row.title
 
@@ -54,7 +54,7 @@ def findings(settings: Settings, file: str) -> int:
     def cells(row: FindingRow) -> tuple[str, ...]:
         accepted = "waived" if row.status == "fail" else "accepted"
         status = row.status if row.waiver is None else accepted
-        return row.severity or "-", status, row.rule, name_of(row.resource), row.fingerprint, row.message or row.title
+        return row.severity or "-", status, row.rule, path_of(row.resource), row.fingerprint, row.message or row.title
 
     text = f"{many(len(rows), 'finding')}. A rule: twolocks rules show RULE."
     return show(document, rows, cells, FINDING_HEADS, text, settings, name=3)

@@ -18,7 +18,7 @@ from scanner.document.states import state_word
 from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import Failure
 from scanner.model.exposure import LOCKS, Auth, Reach
-from scanner.model.ids import name_of
+from scanner.model.ids import path_of
 from scanner.model.severity import Severity
 
 LEAST = 6
@@ -138,7 +138,7 @@ def _status(row: ExposureRow | FindingRow) -> str:
 
 
 def _texts(row: ExposureRow | FindingRow) -> str:
-    return f"{name_of(row.resource)}: {row.endpoint if isinstance(row, ExposureRow) else row.rule}"
+    return f"{path_of(row.resource)}: {row.endpoint if isinstance(row, ExposureRow) else row.rule}"
 
 
 def _finding(document: Document, row: FindingRow, at: str, today: date) -> Proposal:

@@ -7,7 +7,7 @@ import msgspec
 from scanner.content import content
 from scanner.document.schema import ChangeRow
 from scanner.history.documents import LISTS, DiffDocument
-from scanner.model.ids import name_of
+from scanner.model.ids import path_of
 from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
 from scanner.report.before_after import before_after
@@ -81,7 +81,7 @@ def _resources(diff_document: DiffDocument) -> dict[str, list[str]]:
 
 def _label(row: ChangeRow) -> str:
     """Return `stjournal: blob/eksport`, or the rule in place of the endpoint."""
-    return f"{name_of(row.resource)}: {row.endpoint or row.rule}"
+    return f"{path_of(row.resource)}: {row.endpoint or row.rule}"
 
 
 def remarks(diff_document: DiffDocument, words: Words) -> list[str]:
@@ -179,7 +179,7 @@ def _card(name: str, row: ChangeRow, words: Words) -> dict[str, Any]:
         "was": _was(name, row, words),
         "badge": _word(name, words) if name in _LOOKS else words(f"severity.{severity}"),
         "title": words("diff.was", None, title=message) if name in ("fixed", "accepted") else message,
-        "name": name_of(row.resource),
+        "name": path_of(row.resource),
         "what": row.endpoint or row.rule,
         "remark": _remark(name, row, words),
         "resource": row.resource,

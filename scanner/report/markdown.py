@@ -14,7 +14,7 @@ from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow
 from scanner.document.states import STATES
 from scanner.document.tenants import scope_labels
 from scanner.evaluate.counts import Counts
-from scanner.model.ids import name_of, path_of
+from scanner.model.ids import path_of
 from scanner.model.severity import SEVERITIES, severity_rank
 from scanner.report.first_changes import by_severity, effect, total
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
@@ -160,7 +160,7 @@ def _change_list(name: str, rows: Sequence[ExposureRow | FindingRow | ChangeRow]
     ordered = sorted(rows, key=lambda row: (severity_rank(row.severity), row.resource.lower(), row.fingerprint))
     for row in ordered[:CHANGES]:
         endpoint = ", ".join(row.endpoints) if isinstance(row, FindingRow) else row.endpoint
-        where = f"{code(name_of(row.resource))}{f' {code(endpoint)}' if endpoint else ''}"
+        where = f"{code(path_of(row.resource))}{f' {code(endpoint)}' if endpoint else ''}"
         why = (row.why if isinstance(row, ChangeRow) else "") or row.title
         yield f"- **{mark}** {_severity(row.severity, words)} {where}: {text(why)}".replace("  ", " ")
     if len(ordered) > CHANGES:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from scanner.document import schema as rows
 from scanner.history.items import ALERTS, Change, ChangeKind, Changes
-from scanner.model.ids import name_of
+from scanner.model.ids import path_of
 from scanner.terminal.lines import Line
 
 SHOWN = 5
@@ -77,7 +77,7 @@ class ChangeLines(Struct, frozen=True):
             for change in changes:
                 item = change.item
                 endpoint = f" {item.endpoint}" if item.endpoint else f" {item.rule}"
-                yield f"{_LABELS[name]} {item.severity} {name_of(item.resource)}{endpoint} {item.fingerprint}"
+                yield f"{_LABELS[name]} {item.severity} {path_of(item.resource)}{endpoint} {item.fingerprint}"
 
     def quiet(self) -> str:
         """Return `nothing new` or `2 new`; "" at the baseline."""
@@ -90,7 +90,7 @@ class ChangeLines(Struct, frozen=True):
 def sentence(name: str, change: Change) -> str:
     """Return a change as a sentence: the name of the endpoint, then its title and the reason."""
     item = change.item
-    what = f"{name_of(item.resource)}: {item.endpoint}" if item.endpoint else name_of(item.resource)
+    what = f"{path_of(item.resource)}: {item.endpoint}" if item.endpoint else path_of(item.resource)
     text = _WHY.get(name, "{title}").format(why=change.why, title=item.title)
     gone = f" ({change.why})" if name == "fixed" and change.why else ""
     return f"{what}. {text}{gone}"
