@@ -5,8 +5,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from scanner.document.schema import Document, ExposureRow, FindingRow
+from scanner.document.schema import ChangesRow, Document, ExposureRow, FindingRow
 from scanner.document.tenants import scope_labels
+from scanner.evaluate.counts import Counts
 from scanner.evaluate.fix_groups import SEVERE
 from scanner.report.capacity_view import capacity_view
 from scanner.report.cards import ResourceNames, exposure_card, finding_card
@@ -34,6 +35,10 @@ from scanner.report.words import Words, scanned
 
 _EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
 """The maximum of endpoints, findings and subscriptions written into the page; the data block has all."""
+
+
+_WORSE = {"new": "new", "reopened": "fail", "worse": "worse"}
+"""The changes for the worse that the first screen counts, with their icons."""
 
 
 class FirstPass(Struct, frozen=True):
@@ -84,7 +89,7 @@ def context(document: Document, t: Words, result: FirstPass, custom_actions: Col
         "exposures": [exposure_card(each, names, t, taken) for each in exposures[:_EXPOSURES]],
         "exposures_total": len(exposures),
         "findings": [finding_card(each, names, t, taken) for each in findings[:_FINDINGS]],
-        "chips": _chips(summary, with_history=changes is not None),
+        "chips": _chips(summary.counts, document.changes),
         "frameworks": framework_totals(document, t),
         "responsibilities": result.whose.rows(),
         **_headings(document, summary, t),
@@ -116,22 +121,21 @@ def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str,
     }
 
 
-def _chips(summary: ReportSummary, *, with_history: bool) -> list[dict[str, Any]]:
-    """Return the counts below the headline, each a link to its filter."""
-    statuses = summary.counts.statuses
+def _chips(counts: Counts, changes: ChangesRow | None) -> list[dict[str, Any]]:
+    """Return the counts below the headline, each a link to what it counts: what changed for the worse, then checks."""
+    statuses = counts.statuses
+    worse = {name: changes.counts.get(name, 0) for name in _WORSE} if changes and not changes.baseline else {}
     chips = [
-        _chip("findings", f"status:{status}", statuses[status], status, icon=status)
+        {"icon": icon, "count": worse[name], "word": name, "href": f"#changes?f={name}"}
+        for name, icon in _WORSE.items()
+        if worse.get(name) or (name == "new" and worse)
+    ]
+    chips += [
+        {"icon": status, "count": statuses[status], "word": status, "href": f"#findings?q=status:{status}"}
         for status in ("fail", "unknown", "error", "waived", "pass")
         if statuses[status] or status != "error"
     ]
-    new = [_chip("findings", "is:new", summary.new_findings, "new", icon="new")]
-    if summary.new_exposures:
-        new.insert(0, _chip("endpoints", "is:new", summary.new_exposures, "new_endpoints", icon="new"))
-    return [*new, *chips] if with_history else chips
-
-
-def _chip(view: str, query: str, count: int, word: str, *, icon: str) -> dict[str, Any]:
-    return {"icon": icon, "count": count, "word": word, "view": view, "query": query}
+    return chips
 
 
 def _scope_line(document: Document, t: Words) -> str:

@@ -113,11 +113,9 @@ def matrix(exposures: Iterable[ExposureRow]) -> list[list[MatrixCell]]:
 
 
 class ReportSummary(Struct, frozen=True):
-    """The numbers of headline, lead, chips and navigation: `Counts`, and the numbers from the history (0 without)."""
+    """The numbers of headline, lead, chips and navigation."""
 
     counts: Counts
-    new_exposures: int
-    new_findings: int
     complete: bool
 
     @property
@@ -135,19 +133,8 @@ def summarize(
 
     `of_exposures`, `of_findings`: called with each row on the way, so that other numbers need no pass of their own.
     """
-    new_exposures, new_findings = _New(), _New()
-    counts = count(
-        document,
-        _passing(document.exposures, (new_exposures.add, *of_exposures)),
-        _passing(document.findings, (new_findings.add, *of_findings)),
-    )
-    with_history = document.changes is not None
-    return ReportSummary(
-        counts,
-        new_exposures=new_exposures.count if with_history else 0,
-        new_findings=new_findings.count if with_history else 0,
-        complete=document.scan.complete,
-    )
+    counts = count(document, _passing(document.exposures, of_exposures), _passing(document.findings, of_findings))
+    return ReportSummary(counts, complete=document.scan.complete)
 
 
 def _passing(rows: Iterable[_Row], notes: Collection[Callable[[_Row], object]]) -> Iterator[_Row]:
@@ -155,16 +142,6 @@ def _passing(rows: Iterable[_Row], notes: Collection[Callable[[_Row], object]]) 
         for note in notes:
             note(row)
         yield row
-
-
-class _New:
-    """Counts the new rows."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def add(self, row: ExposureRow | FindingRow) -> None:
-        self.count += bool(row.new)
 
 
 class SortKeys(Generic[_Row]):

@@ -284,15 +284,24 @@ def test_keys_walk_through_what_changed(reader: Reader, report: Path) -> None:
     expect(page.locator("#endpoint-list .exposure:visible, #finding-list .finding:visible")).to_have_count(1)
 
 
+NEWS = {"new": "new", "reopened": "reopened", "worse": "raised"}
+
+
 def test_what_is_new_says_so_everywhere(reader: Reader, report: Path, document: dict[str, Any]) -> None:
     exposures = sum(bool(row.get("new")) for row in document["exposures"])
     findings = sum(bool(row.get("new")) for row in document["findings"])
     page = reader.open(report)
-    page.get_by_role("link", name=f"{exposures} new endpoints").click()
+    counts = document["changes"]["counts"]
+    shown = page.locator(".chip[href^='#changes']").all_inner_texts()
+    assert shown == [f"{counts[name]} {word}" for name, word in NEWS.items() if counts[name]]
+    page.locator(".chip[href^='#changes']").first.click()
+    expect(page.locator("#changes")).to_be_visible()
+    assert page.locator("nav a[href='#changes'] .count").inner_text() == f"{counts['new']} new"
+    page.evaluate("location.hash = '#endpoints?q=is:new'")
     expect(page.locator("#endpoint-list .badge.new")).to_have_count(exposures)
     expect(page.locator("#endpoint-list .exposure")).to_have_count(exposures)
     assert "First seen in this scan" in page.locator("#endpoint-list .exposure").first.inner_text()
-    page.get_by_role("link", name=f"{findings} new findings").click()
+    page.evaluate("location.hash = '#findings?q=is:new'")
     expect(page.locator(".status")).to_have_text(re.compile(f"^{findings} of "))
     page.locator("#finding-list .open-row").first.click()
     assert "First seen in this scan" in page.locator("#finding-list .detail").first.inner_text()
