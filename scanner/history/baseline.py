@@ -230,18 +230,18 @@ def scopes(snapshot: Snapshot) -> tuple[str, ...]:
     subscription that `--exclude` left out (`scanner.history.store`).
     """
     head = snapshot.header
-    matches = [f"/subscriptions/{each}" for each in sorted(visible_subscriptions(snapshot))]
+    covered = [f"/subscriptions/{each}" for each in sorted(visible_subscriptions(snapshot))]
     if head.resources:
-        matches = [root_of(each) for each in head.resources]
+        covered = [root_of(each) for each in head.resources]
     elif head.groups:
-        matches = [f"{scope}/resourcegroups/{group.lower()}" for scope in matches for group in head.groups]
+        covered = [f"{scope}/resourcegroups/{group.lower()}" for scope in covered for group in head.groups]
     selection = snapshot.selection
-    matches = [each for each in matches if not selection.is_excluded(each)]
+    covered = [each for each in covered if not selection.is_excluded(each)]
     if head.excluded and not head.tags and head.live:
-        matches = [_without(each, head.excluded) for each in matches]
+        covered = [_without(each, head.excluded) for each in covered]
     tags = "&".join(sorted(head.tags)).lower()
     query = f"?tag={tags}" if tags else "" if head.live else "?bare"
-    return tuple(f"{each}{query}" for each in matches)
+    return tuple(f"{each}{query}" for each in covered)
 
 
 def _without(scope: str, excluded: Sequence[str]) -> str:
