@@ -182,28 +182,28 @@ def selection(settings: Settings, snapshot: Snapshot, first_id: FirstId) -> str:
     """
     head = snapshot.header
     if settings["from"]:
-        segments = ["from", *sorted({scope.subscription.lower() for scope in snapshot.evaluated_scopes})]
+        words = ["from", *sorted({scope.subscription.lower() for scope in snapshot.evaluated_scopes})]
         named = (
             ("resource", head.resources),
             ("resource-group", head.groups),
             ("tag", head.tags),
             ("excluded", head.excluded),
         )
-        segments += [each for name, values in named for each in sorted(f"{name}={value.lower()}" for value in values)]
-        return _with_filters(segments, settings, first_id)
+        words += [each for name, values in named for each in sorted(f"{name}={value.lower()}" for value in values)]
+        return _with_filters(words, settings, first_id)
     return live_selection(settings, first_id)
 
 
 def live_selection(settings: Settings, first_id: FirstId) -> str:
     """Return the selection of a scan of Azure."""
     above = (f"{name}={each.lower()}" for name in ("management-group", "subscription") for each in settings[name])
-    segments = sorted(above) or ["all"]
+    words = sorted(above) or ["all"]
     if settings.tenants:
-        segments = [] if segments == ["all"] else segments
-        segments += sorted(_selected_in(each, whole=not segments) for each in settings.tenants)
+        words = [] if words == ["all"] else words
+        words += sorted(_selected_in(each, whole=not words) for each in settings.tenants)
     elif settings["tenant"]:
-        segments += [f"tenant={settings['tenant']}"]
-    return _with_filters(segments, settings, first_id)
+        words += [f"tenant={settings['tenant']}"]
+    return _with_filters(words, settings, first_id)
 
 
 def _selected_in(tenant: TenantSettings, *, whole: bool) -> str:
@@ -214,12 +214,12 @@ def _selected_in(tenant: TenantSettings, *, whole: bool) -> str:
     return f"tenant={tenant.id}" + (f"({selected})" if selected else "")
 
 
-def _with_filters(segments: list[str], settings: Settings, first_id: FirstId) -> str:
+def _with_filters(words: list[str], settings: Settings, first_id: FirstId) -> str:
     for name in ("resource", "resource-group", "tag", "exclude"):
-        segments += sorted(f"{name}={each.lower()}" for each in settings[name])
+        words += sorted(f"{name}={each.lower()}" for each in settings[name])
     for name in ("only", "skip"):
-        segments += sorted(f"{name}={first_id(each.lower())}" for each in settings[name])
-    return " ".join(dict.fromkeys(segments))
+        words += sorted(f"{name}={first_id(each.lower())}" for each in settings[name])
+    return " ".join(dict.fromkeys(words))
 
 
 def scopes(snapshot: Snapshot) -> tuple[str, ...]:
@@ -230,18 +230,18 @@ def scopes(snapshot: Snapshot) -> tuple[str, ...]:
     subscription that `--exclude` left out (`scanner.history.store`).
     """
     head = snapshot.header
-    matches = [f"/subscriptions/{each}" for each in sorted(visible_subscriptions(snapshot))]
+    covered = [f"/subscriptions/{each}" for each in sorted(visible_subscriptions(snapshot))]
     if head.resources:
-        matches = [root_of(each) for each in head.resources]
+        covered = [root_of(each) for each in head.resources]
     elif head.groups:
-        matches = [f"{scope}/resourcegroups/{group.lower()}" for scope in matches for group in head.groups]
+        covered = [f"{scope}/resourcegroups/{group.lower()}" for scope in covered for group in head.groups]
     selection = snapshot.selection
-    matches = [each for each in matches if not selection.is_excluded(each)]
+    covered = [each for each in covered if not selection.is_excluded(each)]
     if head.excluded and not head.tags and head.live:
-        matches = [_without(each, head.excluded) for each in matches]
+        covered = [_without(each, head.excluded) for each in covered]
     tags = "&".join(sorted(head.tags)).lower()
     query = f"?tag={tags}" if tags else "" if head.live else "?bare"
-    return tuple(f"{each}{query}" for each in matches)
+    return tuple(f"{each}{query}" for each in covered)
 
 
 def _without(scope: str, excluded: Sequence[str]) -> str:

@@ -130,13 +130,13 @@ def _rated_differently(was: Item, now: Item, *, raised: bool) -> str:
     sign = 1 if raised else -1
     steps = rank(now.severity) - rank(was.severity)
     pairs = (("reach", was.reach, now.reach), ("authentication", was.authentication, now.authentication))
-    segments = [f"{name} {old} -> {new}" for name, old, new in pairs if old != new]
+    locks = [f"{name} {old} -> {new}" for name, old, new in pairs if old != new]
     if steps * sign > 0:
-        return ", ".join([f"{was.severity} -> {now.severity}", *segments])
+        return ", ".join([f"{was.severity} -> {now.severity}", *locks])
     if steps:
         return ""
     wider = (
         level(Reach, now.reach) - level(Reach, was.reach),
         level(Auth, now.authentication) - level(Auth, was.authentication),
     )
-    return ", ".join(segments) if all(each * sign >= 0 for each in wider) else ""
+    return ", ".join(locks) if all(each * sign >= 0 for each in wider) else ""

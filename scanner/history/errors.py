@@ -97,5 +97,5 @@ def _of_server(error: Any) -> Message:
     if known:
         return known[0]
     text = str(error).lower()
-    matches = next((message for sign, message in _TEXTS if sign in text), None)
-    return matches or (f"the history failed: {state or type(error).__name__}", "report it")
+    known_text = next((message for sign, message in _TEXTS if sign in text), None)
+    return known_text or (f"the history failed: {state or type(error).__name__}", "report it")

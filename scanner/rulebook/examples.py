@@ -11,7 +11,8 @@
     name = "an anonymous container behind an open firewall"
     type = "Microsoft.Storage/storageAccounts"                  may be left out where the file has one base
     expect = { storage-anonymous-blob-access = "fail" }         the worst status over the resource and its children
-                                                                "ml-*": the rules of the type that are not named
+                                                                "ml-*": the rules of the type that are not named.
+                                                                A renamed rule may be named by an old id
     exposures = { blob = "shared internet high" }
     gaps = ["blobServices/default/containers"]                  reads that were refused
     by = "graph"                                                a thin record; "import": its children too; default "get"
@@ -34,7 +35,7 @@ the providers of a resource group of networks.
 """
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -101,25 +102,61 @@ def read_cases(path: Path) -> CaseFile:
 
 
 def with_rules(file: CaseFile, rules: Mapping[str, Rule]) -> CaseFile:
-    """Return the file with the rules that its patterns mean. A pattern that means none stays as it is."""
-    return replace(file, cases=tuple(replace(case, expect=_expected(case, rules)) for case in file.cases))
+    """Return the file with the rules that its patterns mean, and each rule under the id that it has now.
+
+    A pattern or an id that means no rule stays as it is. Raise InputError where an example names a rule by two ids.
+    """
+    by_old_id = _by_old_id(rules)
+    return replace(
+        file,
+        cases=tuple(replace(case, expect=_expected(case, rules, by_old_id)) for case in file.cases),
+        safe={_now(key, by_old_id): source for key, source in file.safe.items()},
+        never={_now(key, by_old_id): reason for key, reason in file.never.items()},
+    )
 
 
-def _expected(case: Case, rules: Mapping[str, Rule]) -> dict[str, str]:
-    result = dict(case.expect)
-    for pattern, status in case.expect.items():
-        meant = [rule for rule in rules.values() if "*" in pattern and _is_named(rule, pattern)]
-        of_type = [rule.id for rule in meant if case.type.lower() in map(str.lower, rule.resource_type.types)]
+def _by_old_id(rules: Mapping[str, Rule]) -> dict[str, list[Rule]]:
+    """Return the renamed rules by each of their old ids. An id of a rule that became a part of another one is none."""
+    result: dict[str, list[Rule]] = {}
+    for rule in rules.values():
+        for old in rule.aliases:
+            result.setdefault(old, []).append(rule)
+    return result
+
+
+def _now(key: str, by_old_id: Mapping[str, Sequence[Rule]], type: str = "") -> str:
+    """Return ID or ID:MORE with the id that the rule has now: of several rules that for a type."""
+    id, colon, more = key.partition(":")
+    renamed = by_old_id.get(id, ())
+    fitting = (rule for rule in renamed if _is_of(rule, type))
+    rule = next(fitting, renamed[0] if renamed else None)
+    return f"{rule.id if rule else id}{colon}{more}"
+
+
+def _is_of(rule: Rule, type: str) -> bool:
+    return type.lower() in map(str.lower, rule.resource_type.types)
+
+
+def _expected(case: Case, rules: Mapping[str, Rule], by_old_id: Mapping[str, Sequence[Rule]]) -> dict[str, str]:
+    result: dict[str, str] = {}
+    for id, status in case.expect.items():
+        now = _now(id, by_old_id, case.type)
+        if now != id and (now in result or now in case.expect):
+            raise InputError(
+                f'"{id}" is the rule "{now}", which the example names too', at=case.id, do=f'leave out "{id}"'
+            )
+        result[now] = status
+    for pattern in [id for id in result if "*" in id]:
+        of_type = [rule.id for rule in rules.values() if _is_named(rule, pattern) and _is_of(rule, case.type)]
         if of_type:
-            del result[pattern]
+            status = result.pop(pattern)
             result = {**dict.fromkeys(of_type, status), **result}
     return result
 
 
 def _is_named(rule: Rule, pattern: str) -> bool:
-    """Return whether a pattern means a rule; of one on many types also by what it was called for its type."""
-    was = rule.of_many.was if rule.of_many is not None else ()
-    return any(fnmatchcase(id, pattern) for id in (rule.id, *was))
+    """Return whether a pattern means a rule, by its id or by one that it had."""
+    return any(fnmatchcase(id, pattern) for id in (rule.id, *rule.aliases))
 
 
 _TABLES = ("part", "base", "case", "safe", "never", "paths", "endpoints", "sdks")

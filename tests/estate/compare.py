@@ -10,6 +10,7 @@ from scanner.model.ids import SUBSCRIPTION, is_subscription
 from scanner.reach.front_ends import PUBLISHER_PREFIXES
 from scanner.rulebook.loader import load
 from scanner.sandbox.estate import Estate
+from tests.rules.examples import current_id
 
 EXPECTED = Path(__file__).parent / "expected"
 Key = tuple[str, str]
@@ -118,7 +119,7 @@ def _findings(
         for name in _names(entry):
             top = max((each for each in ids if f"{name}/".startswith(f"{each}/")), key=len)
             id = ids[top] + name[len(top) :].lower()
-            key = (id, entry["rule"])
+            key = (id, current_id(entry["rule"]))
             row = result.pop(key, None)
             if row is None:
                 if not entry.get("costly"):

@@ -45,8 +45,10 @@ class Comparison(NamedTuple):
 
 @lru_cache
 def by_hand() -> dict[str, dict[str, dict[str, dict[str, str]]]]:
-    """Return `values.toml`."""
-    return tomllib.loads(FILE.read_text("utf-8"))
+    """Return `values.toml`, with the rules by the ids that they have now."""
+    result: dict[str, dict[str, dict[str, dict[str, str]]]] = tomllib.loads(FILE.read_text("utf-8"))
+    result["undecided"] = {examples.current_id(id): paths for id, paths in result["undecided"].items()}
+    return result
 
 
 def of_rows(rules: Iterable[Rule]) -> Iterator[Comparison]:

@@ -62,6 +62,12 @@ def test_example_names_are_unique() -> None:
     assert len({case.id for case in CASES}) == len(CASES)
 
 
+def test_what_is_listed_by_hand_may_name_a_rule_by_an_old_id() -> None:
+    """So that a rename is one file, the row's: expected results, reasons and values go on."""
+    assert examples.current_id("keyvault-no-delete-lock") == examples.current_id("no-delete-lock") == "no-delete-lock"
+    assert examples.current_id("no-such-rule") == "no-such-rule"
+
+
 def _rule(id: str, case: Case) -> Rule:
     """Return the rule of an id, of one on many types that for the resource of an example."""
     rules = examples.rules().all_named(id)
