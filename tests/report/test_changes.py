@@ -292,7 +292,7 @@ def test_what_is_new_says_so_everywhere(reader: Reader, report: Path, document: 
     findings = sum(bool(row.get("new")) for row in document["findings"])
     page = reader.open(report)
     counts = document["changes"]["counts"]
-    shown = page.locator(".chip[href^='#changes']").all_inner_texts()
+    shown = [" ".join(text.split()) for text in page.locator(".chip[href^='#changes']").all_inner_texts()]
     assert shown == [f"{counts[name]} {word}" for name, word in NEWS.items() if counts[name]]
     page.locator(".chip[href^='#changes']").first.click()
     expect(page.locator("#changes")).to_be_visible()
