@@ -57,7 +57,8 @@ def test_entries_of_one_list_go_from_the_last_one_on_and_are_all_checked() -> No
     entries = [(0, {"ipAddressOrRange": "0.0.0.0/1"}), (2, {"ipAddressOrRange": "128.0.0.0/1"})]
     (command,) = removals(COSMOS, "properties.ipRules", entries)
     assert unchecked(command).endswith("--remove properties.ipRules 2 --remove properties.ipRules 0")
-    assert "[0].ipAddressOrRange" in check_of(command) and "[2].ipAddressOrRange" in check_of(command)
+    assert "[0].ipAddressOrRange" in check_of(command)
+    assert "[2].ipAddressOrRange" in check_of(command)
 
 
 def test_an_entry_of_which_nothing_is_known_has_no_command() -> None:
@@ -71,4 +72,5 @@ def test_a_check_says_what_it_means_whatever_the_value_is(value: str) -> None:
     query = shlex.split(check_of(command))[6]
     start, literal, end = query.split("`")
     assert (start, json.loads(literal), end) == ('properties.ipRules[0]."a b"==', value, "")
-    assert command.count(STOP) == 1 and command.isprintable()
+    assert command.count(STOP) == 1
+    assert command.isprintable()
