@@ -10,6 +10,7 @@ an exception, what closes the network, what closes the other lock, everything el
 variable stops the script, because a later one may close what this one was to keep open.
 """
 
+import hashlib
 import re
 import shlex
 from collections.abc import Collection, Iterable, Sequence
@@ -109,7 +110,7 @@ def piece_of(row: FindingRow) -> Piece | None:
     names = [each for each in fix.fields if any(f"<{each.name}>" in text for text in _commands(fix))]
     variables = "".join(f"{each.name}=''  # {_plain(each.what)}\n" for each in names)
     tests = "".join(f' && field {each.name} "${each.name}"' for each in names)
-    lines = "".join(f"  {_line(each, names)}\n" for each in _commands(fix))
+    lines = "".join(f"  {_line(each, names)}\n" for each in (*_saving(fix), *fix.commands))
     word = "deletion" if order == Order.delete else "change"
     return Piece(order, label, _heading(row, fix), f"{variables}if {word} ", f"{tests}; then\n{lines}  ran\nfi\n")
 
@@ -137,6 +138,21 @@ def _commands(fix: FixRow) -> tuple[str, ...]:
     return (*(fix.undo.save if fix.undo is not None else ()), *fix.commands)
 
 
+def _saving(fix: FixRow) -> list[str]:
+    """Return the commands that keep the state before a fix, in a folder that no other change writes to."""
+    if fix.undo is None or not fix.undo.save:
+        return []
+    folder = _folder(fix)
+    return [f"mkdir -p {folder}", *(_FILE.sub(rf"> {folder}/\1", each) for each in fix.undo.save)]
+
+
+def _folder(fix: FixRow) -> str:
+    return f"before-{hashlib.sha256(fix.key.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
+
+
+_FILE: Final = re.compile(r"> ([\w.-]+)$", re.ASCII)
+
+
 def _heading(row: FindingRow, fix: FixRow) -> str:
     """Return the comments of a piece: what fails where, what the fix closes and breaks, where the undo stands."""
     lines = [
@@ -160,7 +176,7 @@ def _undo(row: FindingRow, fix: FixRow) -> str:
         return "undo:     none is known"
     if undo.cannot:
         return f"undo:     cannot be undone: {undo.cannot}"
-    saved = ", and needs the file that is saved here" if undo.save else ""
+    saved = f"; run it in the folder {_folder(fix)}, which has the former state" if undo.save else ""
     return f"undo:     stands in the report, on the card of finding {row.fingerprint[:16]}{saved}"
 
 
@@ -169,7 +185,7 @@ def _line(command: str, fields: Iterable[FieldRow]) -> str:
     command = with_variables(command, {each.name for each in fields})
     if check_of(command):
         return f"{{ {command} >/dev/null; }} || exit 1"
-    return command if re.search(r" > [\w.-]+$", command) else f"{command} >/dev/null"
+    return command if command.startswith("mkdir ") or " > before-" in command else f"{command} >/dev/null"
 
 
 def with_variables(command: str, names: Collection[str]) -> str:
