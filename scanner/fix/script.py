@@ -41,11 +41,13 @@ class Order(IntEnum):
 class Piece(NamedTuple):
     """The part of a script for one finding.
 
-    `label`: what the script prints when it runs, quoted. `heading`: comments. `start`: the variables, up to the label.
-    `end`: what follows the label. Findings with the same commands have the same start and end.
+    `finding`: its fingerprint, which `heading` has as `FINDING`. `label`: what the script prints when it runs, quoted.
+    `heading`: comments. `start`: the variables, up to the label. `end`: what follows the label. Findings with the same
+    commands have the same start and end.
     """
 
     order: Order
+    finding: str
     label: str
     heading: str
     start: str
@@ -65,6 +67,8 @@ _DELETES: Final = re.compile(
     r"|publishingProfile\.targetRegions) "
 )
 """Commands that delete a resource, a rule or a copy of data, or end access that was granted."""
+FINDING: Final = "@FINDING@"
+"""In a heading: the fingerprint of the finding, so that headings that differ in nothing else are stored once."""
 CHANGES, LEFT = "@CHANGES@", "@DELETIONS@"
 """In the header: the number of changes, and of those that only `--delete` runs."""
 SCRIPT_IN_ENGLISH: Final = "# Rapporten er på norsk; skriptet er på engelsk.\n"
@@ -88,7 +92,7 @@ def joined(head: str, pieces: Sequence[Piece]) -> str:
 
 
 def _numbered(number: int, total: int, pieces: Sequence[Piece]) -> str:
-    first, headings = pieces[0], "".join(dict.fromkeys(each.heading for each in pieces))
+    first, headings = pieces[0], "".join(each.heading.replace(FINDING, each.finding) for each in pieces)
     return f"\n# ---- {number} of {total} ----\n{headings}{first.start}{first.label}{first.end}"
 
 
@@ -112,7 +116,8 @@ def piece_of(row: FindingRow) -> Piece | None:
     tests = "".join(f' && field {each.name} "${each.name}"' for each in names)
     lines = "".join(f"  {_line(each, names)}\n" for each in (*_saving(fix), *fix.commands))
     word = "deletion" if order == Order.delete else "change"
-    return Piece(order, label, _heading(row, fix), f"{variables}if {word} ", f"{tests}; then\n{lines}  ran\nfi\n")
+    start, end = f"{variables}if {word} ", f"{tests}; then\n{lines}  ran\nfi\n"
+    return Piece(order, row.fingerprint[:16], label, _heading(row, fix), start, end)
 
 
 def order_of(row: FindingRow, fix: FixRow) -> Order:
@@ -158,26 +163,26 @@ def _heading(row: FindingRow, fix: FixRow) -> str:
     lines = [
         f"{row.title} ({row.severity or 'unknown'})",
         f"resource: {row.resource}",
-        f"finding:  {row.fingerprint}, rule {row.rule}",
+        f"finding:  {FINDING}, rule {row.rule}",
         *([f"closes:   {', '.join(fix.closes)}"] if fix.closes else []),
         *([f"closes:   {fix.others} other endpoints too"] if fix.others else []),
         *([f"leaves:   {', '.join(fix.leaves)} (open by something else)"] if fix.leaves else []),
         f"impact:   {fix.impact or 'none is known'}",
         *([f"check:    {fix.check_first}"] if fix.check_first else []),
         *(f"by hand:  {each}" for each in fix.steps),
-        _undo(row, fix),
+        _undo(fix),
     ]
     return "".join(f"# {_plain(each)}\n" for each in lines)
 
 
-def _undo(row: FindingRow, fix: FixRow) -> str:
+def _undo(fix: FixRow) -> str:
     undo = fix.undo
     if undo is None:
         return "undo:     none is known"
     if undo.cannot:
         return f"undo:     cannot be undone: {undo.cannot}"
     saved = f"; run it in the folder {_folder(fix)}, which has the former state" if undo.save else ""
-    return f"undo:     stands in the report, on the card of finding {row.fingerprint[:16]}{saved}"
+    return f"undo:     stands in the report, on the card of finding {FINDING}{saved}"
 
 
 def _line(command: str, fields: Iterable[FieldRow]) -> str:
@@ -214,10 +219,15 @@ _VARIABLE: Final = {"": '"${{{}}}"', "'": "'\"${{{}}}\"'", '"': "${{{}}}"}
 # The header
 
 
-def header(document: Document) -> str:
-    """Return what stands before the pieces, with `CHANGES` and `LEFT` in place of numbers."""
+def header(document: Document, language: str = "en") -> str:
+    """Return what stands before the pieces, with `CHANGES` and `LEFT` in place of numbers.
+
+    `language`: of the report; one that is not in English says that the script is.
+    """
     ids = sorted({each.subscription.lower() for each in document.coverage.scopes if each.subscription})
-    return HEADER.format(taken=_plain(document.scan.taken), ids="".join(f"#   {_plain(each)}\n" for each in ids))
+    head = HEADER.format(taken=_plain(document.scan.taken), ids="".join(f"#   {_plain(each)}\n" for each in ids))
+    first, _, rest = head.partition("\n")
+    return f"{first}\n{SCRIPT_IN_ENGLISH}{rest}" if language == "nb" else head
 
 
 HEADER: Final = """\

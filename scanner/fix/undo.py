@@ -144,8 +144,8 @@ def _undo_of_resource(id: str, steps: Sequence[Step], api: str) -> Undo:
     words = [each for each in steps if type in CLOSED or (isinstance(each, Restore) and _is_read_only(type, each))]
     restores = [each for each in restores if each not in words]
     if words:
-        made = _put_back(id, restores) if restores else Undo()
-        return Undo(made.commands, (*made.steps, *(_in_words(each) for each in words)))
+        undo = _put_back(id, restores) if restores else Undo()
+        return Undo(undo.commands, (*undo.steps, *(_in_words(each) for each in words)))
     if len(restores) < len(steps):
         return _from_file(id, steps, api, is_whole=type not in PATCHABLE | KEPT)
     if type in PATCHABLE:

@@ -22,6 +22,7 @@ from scanner.report.summary import (
     COLUMNS,
     Matrix,
     MatrixCell,
+    Ordered,
     ReportSummary,
     exposure_keys,
     finding_keys,
@@ -41,7 +42,7 @@ class FirstPass(Struct, frozen=True):
     cells: list[list[MatrixCell]]
     opened: OpenBySubscription
     exposures: Sequence[ExposureRow]
-    findings: Sequence[FindingRow]
+    findings: Ordered[FindingRow]
     whose: Whose
 
 

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.skipif(not BASH, reason="there is no Bash here")
 def special(command: str) -> Iterator[str]:
     """Yield what of a command Bash reads as more than a text; `&&` before another command is meant."""
     quote, position, is_start = "", 0, True
+    command = command.replace(STOP, " && ")  # a check before the command
     while position < len(command):
         char = command[position]
         if quote:
@@ -46,8 +47,6 @@ def special(command: str) -> Iterator[str]:
             position += 1
         elif char in "'\"":
             quote = char
-        elif command.startswith(STOP, position):
-            position += len(STOP) - 1  # a check before the command
         elif command.startswith("&& az ", position):
             position += 1
         elif char in SPECIAL or (is_start and char in AT_START):
