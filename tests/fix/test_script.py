@@ -23,7 +23,8 @@ from tests.rules.simulate import everything
 BASH = "/bin/bash"
 HEAD = HEADER.format(taken="2026-12-01T02:00:00Z", ids="#   5a000000-0000-4000-8000-000000000001\n")
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
-ID = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st"
+GROUP = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg"
+ID = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/st"
 
 
 def finding(*commands: str, category: str = "network", mark: str = "a", **more: Any) -> FindingRow:
@@ -52,7 +53,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run a script with an `az` that writes its words to `calls`; it fails where they have `fail`, and answers checks."""
+    """Run a script with an `az` that writes its words to `calls`, answers checks, and fails where they have `fail`."""
     az = tmp_path / "bin" / "az"
     az.parent.mkdir()
     az.write_text(
@@ -230,7 +231,7 @@ def test_variables_stand_in_whatever_quotes_the_field_had(command: str, expected
 
 NASTY = st.text(st.characters(codec="utf-8"), max_size=40) | st.sampled_from(
     [
-        "'; rm -rf / #",
+        "'; touch pwned #",
         "$(touch pwned)",
         "`touch pwned`",
         "a\ntouch pwned",
@@ -280,7 +281,7 @@ def of_estate() -> str:
 def test_bash_and_shellcheck_accept_the_script_of_everything(make: Callable[[], str], tmp_path: Path) -> None:
     file = tmp_path / "fixes.sh"
     file.write_text(make(), "utf-8")
-    assert len(re.findall("^# ----", make(), re.MULTILINE)) > 500
+    assert len(re.findall("^# ----", make(), re.MULTILINE)) > 200
     for words in ([BASH, "-n"], [SHELLCHECK, "--severity=style", "--shell=bash"]):
         done = subprocess.run([*words, file], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout[:2000], done.stderr) == (0, "", "")
@@ -290,5 +291,5 @@ def test_the_script_of_the_estate_runs_to_its_end(run: Run, tmp_path: Path) -> N
     done = run(of_estate(), "--yes", "--skip-open", "--delete")
     assert (done.returncode, done.stderr) == (0, "")
     number = int(re.findall(r"Changes made: (\d+)", done.stdout)[0])
-    assert number > 500
+    assert number > 200
     assert len(calls(tmp_path)) >= number
