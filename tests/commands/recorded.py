@@ -345,7 +345,7 @@ def shifted(value: Any) -> Any:
         return {key: shifted(each) for key, each in value.items()}
     if isinstance(value, list):
         first = value[0] if value else "x"
-        other = {key: "other" for key in first} if isinstance(first, dict) else "other"
+        other = dict.fromkeys(first, "other") if isinstance(first, dict) else "other"
         return [other, *value]
     return value
 
