@@ -24,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from recorded import Arm, certificate, serve, sign_in  # noqa: E402
+from recorded import Arm, certificate, serve, sign_in
 
 SHIM = """#!{python} -SE
 import os, socket, sys
@@ -73,7 +73,7 @@ def rules_of(script: str) -> dict[int, set[str]]:
     parts = re.split(r"^# ---- (\d+) of \d+ ----$", script, flags=re.MULTILINE)
     return {
         int(n): set(re.findall(r"^# finding: .*, rule (\S+)$", text, re.MULTILINE))
-        for n, text in zip(parts[1::2], parts[2::2])
+        for n, text in zip(parts[1::2], parts[2::2], strict=True)
     }
 
 
@@ -132,7 +132,8 @@ def main(script: Path, snapshot: Path, findings: Path) -> int:
         print(f"change {number}, {sorted(rules.get(number, ()))}\n  {text[:400]}\n")
     methods = collections.Counter(each.split(" ", 1)[0] for each in arm.seen)
     print(
-        f"{made} changes ran, {len(stopped) - len(wrong)} stopped as listed, {len(wrong)} stopped; sent: {dict(methods)}"
+        f"{made} changes ran, {len(stopped) - len(wrong)} stopped as listed, {len(wrong)} stopped; "
+        f"sent: {dict(methods)}"
     )
     return 1 if wrong else 0
 
