@@ -19,12 +19,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from recorded import Arm, certificate, serve, sign_in
+from tests.commands.recorded import Arm, certificate, serve, sign_in
 
 SHIM = """#!{python} -SE
 import os, socket, sys
@@ -43,7 +44,7 @@ MADE = re.compile(r"Changes made: (\d+)|Run before it: (\d+) changes")
 
 
 def answers(line: socket.socket, url: str) -> None:
-    """Answer one `az` with exit code, standard output and standard error."""
+    """Answer one `az` with exit code, standard output and standard error. The CLI does not wait between its polls."""
     from azure.cli.core import get_default_cli
 
     words = [os.fsdecode(each) for each in b"".join(iter(lambda: line.recv(65536), b"")).split(b"\0")]
@@ -79,9 +80,10 @@ def rules_of(script: str) -> dict[int, set[str]]:
 
 def run(script: Path, folder: Path, environment: dict[str, str]) -> tuple[int, dict[int, str]]:
     """Run a script to its end; return how many changes ran, and what stopped the others, by number."""
-    start, made, stopped = 1, 0, {}
+    start, made = 1, 0
+    stopped: dict[int, str] = {}
     while True:
-        words = ["bash", script, "--yes", "--skip-open", "--delete", "--from", str(start)]
+        words = ["bash", str(script), "--yes", "--skip-open", "--delete", "--from", str(start)]
         done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         made += sum(int(one or other) for one, other in MADE.findall(done.stdout + done.stderr))
         hit = STOPPED.search(done.stderr)
@@ -108,6 +110,8 @@ def main(script: Path, snapshot: Path, findings: Path) -> int:
         arm.load(bodies_of(snapshot))
         url = f"https://127.0.0.1:{serve(arm, pem, private).server_address[1]}/"
         sign_in(folder, ids)
+        sleep = time.sleep
+        time.sleep = lambda seconds: sleep(min(seconds, 0.001))
         address = str(folder / "az.socket")
         (folder / "bin").mkdir()
         az = folder / "bin" / "az"
