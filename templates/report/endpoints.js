@@ -93,8 +93,9 @@ function exposureCard(at) {
       h("h3", null, badge(look, ratingWord(look)), " ", h("span", null, visible(exposureText(at, "title") || exposure(at, "endpoint")))),
       h("p", { class: "where" }, data.exposures.new[at] === 1 && [newBadge(), " "], h("b", null, visible(pathOf(resource))), " · ", visible(exposure(at, "endpoint")), " · ", visible(where), age && [" · ", age]),
       because(exposureJson(at, "hops", [])),
-      reason && h("p", { class: "because" }, visible(reason))),
-    h("div", { class: "exposure-fix" }, remedy(fix, otherwise(look)), effect && h("p", { class: "said effect" }, effect), impact && h("p", { class: "said" }, t("endpoints.cuts", null, { text: "" }), visible(impact)), possibleGrantNote(at), toggle),
+      reason && h("p", { class: "because" }, visible(reason)),
+      impact && h("p", { class: "because" }, t("endpoints.cuts", null, { text: "" }), visible(impact))),
+    h("div", { class: "exposure-fix" }, remedy(fix, otherwise(look)), effect && h("p", { class: "said effect" }, effect), possibleGrantNote(at), toggle),
     rest);
   commands.set(card, () => commandsOf(fix));
   return card;
