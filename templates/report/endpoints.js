@@ -15,10 +15,12 @@ function pathTo(at) {
   return pathFigure(hopsOf(at), unknownLocks, { network: reach === "internet" ? t("path.unrestricted") : t("column." + reach), authentication: t("row." + exposure(at, "auth")) });
 }
 
-function because(hops) {
+/** The facts that decide the locks, and what the fix may break: one line, so that two cards stay on the first screen. */
+function because(hops, impact) {
   const facts = [...hops.filter((hop) => isLock(hop) && hop.kind !== "network-interface").slice(-2), ...hops.filter((hop) => hop.kind === "authentication").slice(-1)];
-  if (!facts.length) return null;
-  return h("p", { class: "because" }, t("endpoints.because"), " ", separated(facts.map((hop) => mono(hop.detail || hop.name || ""))));
+  const breaks = impact && h("span", null, t("endpoints.cuts", null, { text: "" }), visible(impact));
+  if (!facts.length) return breaks && h("p", { class: "because" }, breaks);
+  return h("p", { class: "because" }, t("endpoints.because"), " ", separated([...facts.map((hop) => mono(hop.detail || hop.name || "")), breaks]));
 }
 
 function possibleGrantNote(at) {
@@ -92,9 +94,8 @@ function exposureCard(at) {
     h("div", { class: "exposure-summary" },
       h("h3", null, badge(look, ratingWord(look)), " ", h("span", null, visible(exposureText(at, "title") || exposure(at, "endpoint")))),
       h("p", { class: "where" }, data.exposures.new[at] === 1 && [newBadge(), " "], h("b", null, visible(pathOf(resource))), " · ", visible(exposure(at, "endpoint")), " · ", visible(where), age && [" · ", age]),
-      because(exposureJson(at, "hops", [])),
-      reason && h("p", { class: "because" }, visible(reason)),
-      impact && h("p", { class: "because" }, t("endpoints.cuts", null, { text: "" }), visible(impact))),
+      because(exposureJson(at, "hops", []), impact),
+      reason && h("p", { class: "because" }, visible(reason))),
     h("div", { class: "exposure-fix" }, remedy(fix, otherwise(look)), effect && h("p", { class: "said effect" }, effect), possibleGrantNote(at), toggle),
     rest);
   commands.set(card, () => commandsOf(fix));
