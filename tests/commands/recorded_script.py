@@ -113,7 +113,7 @@ def main(script: Path, snapshot: Path, findings: Path) -> int:
         url = f"https://127.0.0.1:{serve(arm, pem, private).server_address[1]}/"
         sign_in(folder, ids)
         sleep = time.sleep
-        time.sleep = lambda seconds: sleep(min(seconds, 0.001))
+        time.sleep = lambda seconds: sleep(min(float(seconds), 0.001))
         address = str(folder / "az.socket")
         (folder / "bin").mkdir()
         az = folder / "bin" / "az"
