@@ -162,7 +162,7 @@ same: $(DEV)  ## No verdict differs from an earlier commit: make same OLD=COMMIT
 	@$(BIN)/python -m tests.same "$(OLD)" --recorded "$(RECORDED)" $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(EVERY),--every $(EVERY)) $(if $(ACCEPT),--accept-wording)
 
 # What the judgment of commands depends on. A new .venv-az has not passed.
-JUDGED := .venv-az/printed .venv-az/recorded scanner/azure/az_parser.py $(addprefix tests/commands/,recorded.py recorded.json requirements.lock)
+JUDGED := .venv-az/printed .venv-az/recorded scanner/azure/az_parser.py $(addprefix tests/commands/,recorded.py recorded_script.py recorded.json requirements.lock)
 
 commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI; fixes run against a stand-in
 	@rm -rf .venv-az/demo && $(BIN)/twolocks demo --dir .venv-az/demo 2>.venv-az/demo.log || { cat .venv-az/demo.log >&2; exit 1; }
@@ -172,6 +172,8 @@ commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
 	if [ "$$now" = "$$(cat .venv-az/passed 2>/dev/null)" ]; then echo "The same commands passed before, by the same Azure CLI"; exit; fi; \
 	.venv-az/bin/python -W ignore scanner/azure/az_parser.py <.venv-az/printed; \
 	.venv-az/bin/python -W ignore tests/commands/recorded.py <.venv-az/recorded; \
+	$(BIN)/twolocks fix .venv-az/demo/findings.json --out .venv-az/fixes.sh 2>/dev/null; \
+	.venv-az/bin/python -W ignore tests/commands/recorded_script.py .venv-az/fixes.sh .venv-az/demo/snapshot.jsonl .venv-az/demo/findings.json; \
 	echo "$$now" >.venv-az/passed
 
 lock: $(RUN)  ## Renew the pins

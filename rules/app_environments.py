@@ -41,8 +41,8 @@ def _is_set(environment: Resource, name: str, good: tuple[str, ...], bad: tuple[
     if any(same(value, each) for each in good):
         return Pass((seen,))
     if any(same(value, each) for each in bad):
-        # The other settings stay, in their order.
-        command = f"az resource update --ids {{id}} --set '{SETTINGS}[{{place}}].value={good[0]}' --force-string"
+        # The other settings stay, in their order; the command finds this one by its name.
+        command = f"az resource update --ids {{id}} --set '{SETTINGS}[name={name}].value={good[0]}' --force-string"
         wanted = {**copied(entry), "value": good[0]}
         return Fail((seen,), causes=(Cause("", SETTINGS, entry, wanted, command, position=position),))
     raise unknown_value(path, value)

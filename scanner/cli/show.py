@@ -34,7 +34,7 @@ def endpoints(settings: Settings, file: str) -> int:
     document, words = read_findings(Path(file), file), Words()
     closed = settings["all"] and not settings["severity"]
     known = [row for row in document.exposures if closed or row.state != "closed"]
-    rows = [row for row in sorted(known, key=_rank_of_endpoint) if _is_shown(row.severity or row.worst, settings)]
+    rows = [row for row in sorted(known, key=_rank_of_endpoint) if is_shown(row.severity or row.worst, settings)]
 
     def cells(row: ExposureRow) -> tuple[str, ...]:
         name = f"{path_of(row.resource)}: {row.endpoint}"
@@ -49,7 +49,7 @@ def endpoints(settings: Settings, file: str) -> int:
 def findings(settings: Settings, file: str) -> int:
     """Print the findings of a file, failures first, and return the exit code. Raises InputError."""
     document = read_findings(Path(file), file)
-    rows = [row for row in sorted(document.findings, key=_rank_of_finding) if _is_shown(row.severity, settings)]
+    rows = [row for row in sorted(document.findings, key=_rank_of_finding) if is_shown(row.severity, settings)]
 
     def cells(row: FindingRow) -> tuple[str, ...]:
         accepted = "waived" if row.status == "fail" else "accepted"
@@ -107,7 +107,7 @@ def _locks(row: ExposureRow) -> Iterable[tuple[str, str]]:
     return ("row", row.authentication), ("column", row.reach)
 
 
-def _is_shown(severity: str | None, settings: Settings) -> bool:
+def is_shown(severity: str | None, settings: Settings) -> bool:
     """Return whether a row is at or above `--severity`. One without a severity may be anything, and is shown."""
     return (
         severity is None or not settings["severity"] or severity_rank(severity) <= severity_rank(settings["severity"])

@@ -18,6 +18,25 @@ from scanner.config.options import (
 _SEVERITY = saying(SHOWN_SEVERITY, "Only this severity and above")
 _WAYS_IN = (saying(AUTH, f"{AUTH.about} (for blobs)"), TENANT, CLOUD)
 FINDINGS_COMMANDS = (
+    Command(
+        "fix",
+        "Write the commands that close findings, as one script",
+        "fix:run",
+        arguments=("FILE",),
+        rows=(
+            _SEVERITY,
+            Option("finding", "FINGERPRINT", "Only this finding; 6 digits or more", many=True),
+            Option("out", "FILE", "Default: stdout", path=True, short="-o"),
+        ),
+        intro="""\
+Write a script for Bash with the commands that close the findings of a findings
+file. Changes nothing. Each change has its impact as a comment, and variables
+for what only you know: an empty one stops the script. What allows comes before
+what closes, and what deletes or cannot be undone runs only with --delete. The
+script asks before it begins. Findings that a waiver accepts are left out.""",
+        outro="""\
+Run it: bash SCRIPT [--from N] [--skip-open] [--delete] [--yes].""",
+    ),
     Command("show", "Show endpoints, findings, places, keys, ... of a scan"),
     Command(
         "show endpoints",

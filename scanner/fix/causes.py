@@ -10,6 +10,8 @@ from typing import Any, cast
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from scanner.fix.by_value import removals
+from scanner.fix.checked import checked
 from scanner.fix.placeholders import filled, words_of
 from scanner.fix.set_commands import PATCHED, patch_command, subject_command, with_parents
 from scanner.model.addresses import AddressSet, union
@@ -147,11 +149,14 @@ def cause_fix(rule: Rule, causes: Sequence[Cause], subject: Resource, top: Resou
     causes = sorted((each.at(subject.id) for each in causes), key=lambda each: -each.position)
     if any(each.out_of and each.out_of <= len(causes) for each in causes):
         return Fix(steps=(LAST_RULE,), impact=rule.fix.impact)
+    unsure = [each for each in causes if not each.words and _is_unsure(each, rule, subject)]
+    causes = [each._replace(words=(BY_HAND,), effect=each.change()) if each in unsure else each for each in causes]
     commands = tuple(
-        filled(template, subject, top, **more_of(each))
+        made
         for each in causes
         for template in (each.command or rule.fix.az).split(" && ")
         if template and not each.words
+        for made in _of_entry(template, each, subject, top)
     )
     # Causes that all say how they are removed need no words of the rule, which are about another cause.
     rule_steps = rule.fix.steps if not all(each.command or each.words for each in causes) else ()
@@ -166,6 +171,31 @@ def cause_fix(rule: Rule, causes: Sequence[Cause], subject: Resource, top: Resou
         impact=rule.fix.impact,
         of_rule=not any(each.command or each.words for each in causes),
     )
+
+
+BY_HAND = Message("Change the entry in the portal: it has nothing by which a command could tell it from the others.")
+PLACE = "{place}"
+REMOVES = "--remove {path} {place}"
+
+
+def _is_unsure(cause: Cause, rule: Rule, subject: Resource) -> bool:
+    """Return whether the command of a cause names its position, and no check can tell the entry from others."""
+    template = cause.command or rule.fix.az
+    return PLACE in template and not checked("az", subject.id, cause.path, ((cause.position, cause.entry),))
+
+
+def _of_entry(template: str, cause: Cause, subject: Resource, top: Resource) -> tuple[str, ...]:
+    """Return the commands of a template for one cause: by the value of its entry, or behind a check of it."""
+    command = filled(template, subject, top, **more_of(cause))
+    if PLACE not in template:
+        return (command,)
+    entries = ((cause.position, cause.entry),)
+    start, _, end = template.partition(f" {REMOVES}")
+    if start in ("az resource update --ids {id}", "az resource update --ids {cause}") and end != template:
+        id = subject.id if "{id}" in start else cause.resource
+        more = filled(end.strip(), subject, top, **more_of(cause))
+        return removals(id, cause.path, entries, more)
+    return (checked(command, cause.resource, cause.path, entries),)
 
 
 def lock_removal(rule: Rule, failing: Sequence[Exposure], subject: Resource, top: Resource, index: Index) -> Removal:
@@ -284,7 +314,7 @@ def _together(entries: Sequence[Cause]) -> list[Cause]:
 
 def _commands(entries: Sequence[Cause], top: Resource) -> Iterator[str]:
     """Yield the commands that remove rules and entries; entries of one list together, the last one first."""
-    lists: dict[tuple[str, str], list[int]] = {}
+    lists: dict[tuple[str, str], list[tuple[int, Any]]] = {}
     for each in entries:
         if each.command:
             yield filled(each.command, top, top, entry=each.text)
@@ -293,10 +323,9 @@ def _commands(entries: Sequence[Cause], top: Resource) -> Iterator[str]:
         elif each.entry is None:
             yield set_command(each)
         else:
-            lists.setdefault((each.resource, each.path), []).append(each.position)
-    for (resource, path), positions in lists.items():
-        removes = " ".join(f"--remove {path} {position}" for position in sorted(positions, reverse=True))
-        yield f"az resource update --ids {shlex.quote(resource)} {removes}"
+            lists.setdefault((each.resource, each.path), []).append((each.position, each.entry))
+    for (resource, path), matches in lists.items():
+        yield from removals(resource, path, matches)
 
 
 def set_command(cause: Cause, *known: Resource, before: Sequence[str] = ()) -> str:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+from scanner.fix.checked import unchecked
 from scanner.fix.placeholders import filled, quoted, segments_of
 from scanner.model.fix import Edit
 from scanner.model.json_paths import is_absent
@@ -156,6 +157,7 @@ def _member_at(id: str, known: Sequence[Resource]) -> Resource | None:
 
 def edits_of(command: str) -> Iterator[Edit]:
     """Yield the properties that a general command sets, with their values, or of whose lists it changes entries."""
+    command = unchecked(command)
     if command.startswith(_REST):
         yield from _edits_of_request(shlex.split(command))
     if not command.startswith(_START):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from scanner.fix.bicep import Versions
+from scanner.fix.by_value import removals
 from scanner.fix.placeholders import quoted
 from scanner.fix.set_commands import PATCHED
 from scanner.fix.undo_commands import inverse_command
@@ -143,13 +144,13 @@ def _undo_of_resource(id: str, steps: Sequence[Step], api: str) -> Undo:
     words = [each for each in steps if type in CLOSED or (isinstance(each, Restore) and _is_read_only(type, each))]
     restores = [each for each in restores if each not in words]
     if words:
-        command = (_updated(id, restores),) if restores else ()
-        return Undo(command, tuple(_in_words(each) for each in words))
+        undo = _put_back(id, restores) if restores else Undo()
+        return Undo(undo.commands, (*undo.steps, *(_in_words(each) for each in words)))
     if len(restores) < len(steps):
         return _from_file(id, steps, api, is_whole=type not in PATCHABLE | KEPT)
     if type in PATCHABLE:
         return _patched(id, restores)
-    return Undo((_updated(id, restores),))
+    return _put_back(id, restores)
 
 
 def _is_read_only(type: str, step: Restore) -> bool:
@@ -165,15 +166,23 @@ def _request(method: str, id: str, api: str, body: str = "") -> str:
     return f"{command} --body {body}" if body else command
 
 
-def _updated(id: str, restores: Iterable[Restore]) -> str:
-    """Return the general command that sets properties back."""
-    words = [f"az resource update --ids {quoted(id)}"]
-    for each in restores:
-        if each.value is not REMOVE:
-            words.append(f"--set {shlex.quote(f'{each.path}={_value(each.value)}')}")
-        else:
-            words.append(f"--remove {each.path}" + (f" {each.position}" if each.position >= 0 else ""))
-    return " ".join(words)
+def _put_back(id: str, restores: Sequence[Restore]) -> Undo:
+    """Return what sets properties back, and removes the entries that were added, by their values."""
+    added = [each for each in restores if each.value is REMOVE and each.position >= 0]
+    words = [
+        f"--remove {each.path}" if each.value is REMOVE else f"--set {shlex.quote(f'{each.path}={_value(each.value)}')}"
+        for each in restores
+        if each not in added
+    ]
+    if not added:
+        return Undo((" ".join((f"az resource update --ids {quoted(id)}", *words)),))
+    commands: list[str] = []
+    steps: list[Message] = []
+    for number, each in enumerate(added):
+        made = removals(id, each.path, ((each.position, each.after),), " ".join(words) if number == 0 else "")
+        commands += made
+        steps += () if made else (_in_words(each),)
+    return Undo(tuple(commands), tuple(steps))
 
 
 def _value(value: Any) -> str:

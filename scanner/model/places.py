@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 from msgspec import Struct, field
 
 from scanner.model.diagnostic_settings import LogDestination, categories, destinations
-from scanner.model.fix import Cause
+from scanner.model.fix import REMOVE, Cause, Edit
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_list_of_texts, is_one, member, spelled
@@ -112,6 +112,32 @@ class NamedPlaces(NamedTuple):
     places: tuple[Place, ...] = ()
     none: Message = NOTHING
     seen: tuple[Evidence, ...] = ()
+
+
+TAKES_WRITES = Message(
+    "{value} of {path} takes the writes: fail over to another region, scan again, then remove it.",
+)
+NOT_LAST = Message(
+    "{value} of {path} is not the last in the order of failover: move it to the end of the order, scan again, then "
+    "remove it.",
+)
+
+
+def _removal(resource: Resource, path: str, entry: Any, position: int) -> Cause:
+    """Return an entry that is removed; in words where Azure refuses that: a write region, or a gap in the order."""
+    cause = Cause(resource.id, path, entry, position=position)
+    priority = member(entry, "failoverPriority")
+    others = [member(each, "failoverPriority") for each in resource.items(path)]
+    template = NOTHING
+    if priority == 0 or member(entry, "roleType") == "Primary":
+        template = TAKES_WRITES
+    elif isinstance(priority, int) and any(isinstance(each, int) and each > priority for each in others):
+        template = NOT_LAST
+    if not template:
+        return cause
+    region = next((text for key in ("locationName", "name") if (text := member(entry, key))), str(position + 1))
+    words = Message(template, value=region, path=path)
+    return cause._replace(words=(words,), effect=(Edit(resource.id, path, REMOVE, entry),))
 
 
 class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
@@ -298,7 +324,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
             if used is not None and not _is_used(entry, used):
                 continue
             value = get_path(entry, inner.lstrip(".")) if inner else entry
-            yield value, Cause(resource.id, listed, entry, position=position) if self.removed else None
+            yield value, _removal(resource, listed, entry, position) if self.removed else None
 
     def _flows(self, resource: Resource) -> set[str] | None:
         """Return the names of the destinations that a flow names, in lower case; None where all count."""

@@ -49,7 +49,7 @@ class ResourceNames:
 
 
 def fix_of(fix: FixRow | None, words: Words, endpoint: str = "") -> dict[str, Any]:
-    """Return a fix as `sentence`, `commands`, `fields`, `join` and `effect`; `hidden`: it has invisible characters."""
+    """Return a fix as `sentence`, `commands`, `fields`, `join`, `effect`, `impact`; `hidden`: invisible characters."""
     sentence, commands = split_fix(fix)
     hidden = any(map(has_invisible, commands))
     return {
@@ -59,6 +59,7 @@ def fix_of(fix: FixRow | None, words: Words, endpoint: str = "") -> dict[str, An
         "fields": [] if fix is None or hidden else fix.fields,
         "join": "" if fix is None or hidden else "".join(each.join for each in fix.fields),
         "effect": effect(fix, words, endpoint),
+        "impact": "" if fix is None or hidden or not commands else fix.impact,
     }
 
 

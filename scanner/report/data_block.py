@@ -18,6 +18,7 @@ import msgspec
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow
 from scanner.document.sorted_runs import SortedRuns
+from scanner.fix.script import END, Order, header, piece_of
 from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
 from scanner.report.first_page import ENDPOINTS, LARGE, FirstPage, RowCounts, cut
@@ -41,6 +42,7 @@ _FINDING = (
     "rule", "resource", "status", "severity", "title", "endpoints", "message", "evidence", "fix", "gaps", "waiver",
     "new", "since",
 )  # fmt: skip
+_PIECE = ("order", "piece")
 _Row = TypeVar("_Row", ExposureRow, FindingRow)
 _BATCH = 1024
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted", enc_hook=message_text).encode
@@ -49,10 +51,17 @@ _encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted", enc_hook=
 class DataBlock:
     """Collects the columns of one document, whose endpoints and findings are given in the order of the page.
 
-    `is_large`: the report is drawn before all of it is unpacked, from `first`; `rest` has every row.
+    `is_large`: the report is drawn before all of it is unpacked, from `first`; `rest` has every row. `english`: the
+    findings in English, for the script of their fixes.
     """
 
-    def __init__(self, document: Document, exposures: Sequence[ExposureRow], findings: Sequence[FindingRow]) -> None:
+    def __init__(
+        self,
+        document: Document,
+        exposures: Sequence[ExposureRow],
+        findings: Sequence[FindingRow],
+        english: Sequence[FindingRow] | None = None,
+    ) -> None:
         self.document = document
         self._store = BlockStore()
         self.resources = ResourceTable(document, self._store)
@@ -78,6 +87,7 @@ class DataBlock:
         self._position = self._positions()
         self.exposures, self._marks_of_exposures = self._columns(exposures, _EXPOSURE, self._exposure)
         self.findings, self._marks_of_findings = self._columns(findings, _FINDING, self._finding)
+        self.findings |= self._columns(findings if english is None else english, _PIECE, self._piece)[0]
         self.passed, self.not_applicable = self._passed(), self._not_applicable()
 
     def _positions(self) -> "array[int]":
@@ -178,6 +188,15 @@ class DataBlock:
             self.strings[row.since or ""],
         )
 
+    def _piece(self, row: FindingRow) -> tuple[int, ...]:
+        """Return of a finding's piece of the script when it runs, and its texts; of one without a command -1, 0."""
+        piece = piece_of(row)
+        if piece is None:
+            return -1, 0
+        return int(piece.order), self._data(
+            [piece.label, piece.heading, piece.start, piece.end], self.resources.at(row.resource)
+        )
+
     def _history(self) -> Columns:
         """Return whether there is a history, the time of this scan, and fingerprints for the filter `is:`."""
         changes = self.document.changes
@@ -273,6 +292,7 @@ class DataBlock:
             "resources": self.resources.values(words),
             "gaps": self.gaps,
             "gapSets": list(self.gap_sets),
+            "script": {"head": header(self.document, words.language), "end": END, "deletion": int(Order.delete)},
         }
 
     def _tables(self) -> Columns:

@@ -37,8 +37,9 @@ _STYLES = (
 )  # fmt: skip
 _SCRIPTS = (
     "words.js", "dom.js", "data_block.js", "query.js", "state.js", "path.js", "links.js", "tabs.js", "table.js",
-    "endpoints.js", "finding_card.js", "csv.js", "selection.js", "facets.js", "groups.js", "findings.js", "changes.js",
-    "legend.js", "map_model.js", "map_edges.js", "map.js", "frameworks.js", "print.js", "keys.js", "main.js",
+    "endpoints.js", "finding_card.js", "csv.js", "script.js", "selection.js", "facets.js", "groups.js", "findings.js",
+    "changes.js", "legend.js", "map_model.js", "map_edges.js", "map.js", "frameworks.js", "print.js", "keys.js",
+    "main.js",
 )  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def write_html(
     """
     with without_cycle_collector():
         words = Words(language)
-        pieces = page_pieces(localized(document, words), words, custom_actions)
+        pieces = page_pieces(localized(document, words), words, custom_actions, document)
         first = next(pieces)
         with out.open("wb") if isinstance(out, Path) else nullcontext(out) as file:
             file.writelines(chain((first,), pieces))
@@ -71,8 +72,12 @@ def render(document: Document, words: Words, custom_actions: Collection[str] = (
     return b"".join(page_pieces(document, words, custom_actions)).decode()
 
 
-def page_pieces(document: Document, words: Words, custom_actions: Collection[str] = ()) -> Iterator[bytes]:
+def page_pieces(
+    document: Document, words: Words, custom_actions: Collection[str] = (), english: Document | None = None
+) -> Iterator[bytes]:
     """Yield the page in pieces: what stands before the data block, the data block as it is packed, the rest.
+
+    `english`: the document before it was put into another language, for the script of its fixes.
 
     The data block is two: the script between them starts on the first while the browser still reads the second. The
     first is everything but fingerprints; of a large report it is what the first pages need.
@@ -80,7 +85,8 @@ def page_pieces(document: Document, words: Words, custom_actions: Collection[str
     result = first_pass(document)
     variables = context(document, words, result, custom_actions)
     page = _without_data(words, variables).encode("utf-8", "backslashreplace")
-    block = DataBlock(document, result.exposures, result.findings)
+    findings = result.findings if english is None or english is document else result.findings.of(english.findings)
+    block = DataBlock(document, result.exposures, result.findings, findings)
     first, more = (block.first, block.rest) if block.is_large else (block.export, block.fingerprints)
     exported = first(words)
     head, island, rest = page.rpartition(_ISLAND)

@@ -134,6 +134,7 @@ def _finding_test(finding: FindingRow) -> _Test:
         *([f"endpoints: {', '.join(finding.endpoints)}"] if finding.endpoints else []),
         *([f"fix{' in Bash' if finding.fix.commands else ''}: {finding.fix.text}"] if finding.fix else []),
         *(f"fill in {line}" for line in field_lines(finding.fix)),
+        *([f"impact: {finding.fix.impact}"] if finding.fix and finding.fix.commands and finding.fix.impact else []),
         *(f"failed read: {url}" for url in finding.gaps),
         *(["new since the previous scan"] if finding.new else []),
         *([f"first seen: {finding.since}"] if finding.since else []),

@@ -202,6 +202,8 @@ def _fix(fix: FixRow | None, words: Words) -> Iterator[str]:
     elif commands:
         yield from (f"\n{block(command)}\n" for command in commands)
         yield from (f"  {text(line)}" for line in field_lines(fix))
+        if fix is not None and fix.impact:
+            yield f"  {text(words('endpoints.cuts', text=fix.impact))}"
     elif sentence:
         yield f"  {text(sentence)}"
 

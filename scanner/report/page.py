@@ -25,6 +25,7 @@ from scanner.report.summary import (
     COLUMNS,
     Matrix,
     MatrixCell,
+    Ordered,
     ReportSummary,
     exposure_keys,
     finding_keys,
@@ -48,7 +49,7 @@ class FirstPass(Struct, frozen=True):
     cells: list[list[MatrixCell]]
     opened: OpenBySubscription
     exposures: Sequence[ExposureRow]
-    findings: Sequence[FindingRow]
+    findings: Ordered[FindingRow]
     whose: Whose
 
 

@@ -172,6 +172,10 @@ class Ordered(Sequence[_Row]):
         self._rows = rows
         self._order = order
 
+    def of(self, rows: Sequence[_Row]) -> "Ordered[_Row]":
+        """Return the same places of other rows."""
+        return Ordered(rows, self._order)
+
     def __len__(self) -> int:
         return len(self._order)
 

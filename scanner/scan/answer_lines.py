@@ -87,7 +87,8 @@ def named(group: FixGroup) -> str:
 
 
 def closing(fix: rows.FixRow | None) -> Iterator[Line]:
-    """Yield the commands that fix an endpoint, each on a line of its own, and a line for each of their fields.
+    """Yield the commands that fix an endpoint, each on a line of its own, a line for each of their fields, and what
+    they may break.
 
     None if a name in them has hidden characters.
     """
@@ -101,6 +102,8 @@ def closing(fix: rows.FixRow | None) -> Iterator[Line]:
         yield Line(each, column=INDENT, command=True)
     for each in field_lines(fix):
         yield Line(each, column=INDENT)
+    if commands and fix is not None and fix.impact:
+        yield Line(f"Impact: {fix.impact}", column=INDENT)
 
 
 def again(settings: Settings, without: Sequence[str] = _NOT_SHOWN) -> list[str]:

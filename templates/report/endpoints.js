@@ -15,10 +15,12 @@ function pathTo(at) {
   return pathFigure(hopsOf(at), unknownLocks, { network: reach === "internet" ? t("path.unrestricted") : t("column." + reach), authentication: t("row." + exposure(at, "auth")) });
 }
 
-function because(hops) {
+/** The facts that decide the locks, and what the fix may break: one line, so that two cards stay on the first screen. */
+function because(hops, impact) {
   const facts = [...hops.filter((hop) => isLock(hop) && hop.kind !== "network-interface").slice(-2), ...hops.filter((hop) => hop.kind === "authentication").slice(-1)];
-  if (!facts.length) return null;
-  return h("p", { class: "because" }, t("endpoints.because"), " ", separated(facts.map((hop) => mono(hop.detail || hop.name || ""))));
+  const breaks = impact && h("span", null, t("endpoints.cuts", null, { text: "" }), visible(impact));
+  if (!facts.length) return breaks && h("p", { class: "because" }, breaks);
+  return h("p", { class: "because" }, t("endpoints.because"), " ", separated([...facts.map((hop) => mono(hop.detail || hop.name || "")), breaks]));
 }
 
 function possibleGrantNote(at) {
@@ -46,13 +48,12 @@ function exposureDetails(at) {
   const hops = hopsOf(at), admits = exposureJson(at, "admits", []);
   const isFrontEnd = (text) => /^(published through|named by|the peered network) /.test(text);
   const section = (title, texts) => texts.length > 0 && h("div", null, h("h4", null, t(title)), h("ul", { class: "plain" }, texts.map((each) => h("li", null, visible(each)))));
-  const address = exposureText(at, "address"), hosts = exposureJson(at, "hosts", []), breaks = exposureText(at, "breaks");
+  const address = exposureText(at, "address"), hosts = exposureJson(at, "hosts", []);
   return [
     hops.length > 0 && pathTo(at),
     address && h("p", { class: "where" }, t("endpoints.address"), ": ", mono(address)),
     hosts.length > 0 && h("p", { class: "where" }, t("endpoints.hosts"), ": ", hosts.flatMap((each, place) => [place > 0 && ", ", mono(each)])),
     data.exposures.since[at] > 0 && h("p", { class: "where" }, firstSeen(data.exposures.since[at])),
-    breaks && h("p", null, t("endpoints.cuts", null, { text: "" }), visible(breaks)),
     section("endpoints.published", admits.filter(isFrontEnd)),
     section("endpoints.admits", admits.filter((each) => !isFrontEnd(each))),
     h("h4", null, t("endpoints.checks")),
@@ -84,7 +85,7 @@ function otherwise(look) {
 function exposureCard(at) {
   const look = exposure(at, "standing"), resource = data.exposures.resource[at];
   const fix = fixOf(exposureText(at, "fix")), reason = exposureText(at, "reason");
-  const effect = effectOf(fix, exposure(at, "endpoint"));
+  const effect = effectOf(fix, exposure(at, "endpoint")), impact = commandsOf(fix) && (fix.impact || exposureText(at, "breaks"));
   const where = [tenantOf(resource), subOf(resource)[1], groupOf(resource)].filter(Boolean).join(" / ");
   const age = firstSeen(data.exposures.since[at], true);
   const rest = h("div", { class: "exposure-details", hidden: true });
@@ -93,7 +94,7 @@ function exposureCard(at) {
     h("div", { class: "exposure-summary" },
       h("h3", null, badge(look, ratingWord(look)), " ", h("span", null, visible(exposureText(at, "title") || exposure(at, "endpoint")))),
       h("p", { class: "where" }, data.exposures.new[at] === 1 && [newBadge(), " "], h("b", null, visible(pathOf(resource))), " · ", visible(exposure(at, "endpoint")), " · ", visible(where), age && [" · ", age]),
-      because(exposureJson(at, "hops", [])),
+      because(exposureJson(at, "hops", []), impact),
       reason && h("p", { class: "because" }, visible(reason))),
     h("div", { class: "exposure-fix" }, remedy(fix, otherwise(look)), effect && h("p", { class: "said effect" }, effect), possibleGrantNote(at), toggle),
     rest);

@@ -50,7 +50,7 @@ function groupBody(list, key, draw, from = list) {
   const head = h("tr", { class: "group-head" }, h("td", { colspan: columnsOf().length }, h("div", { class: "group-line" },
     h("span", { class: "group-name" }, button, key === "rule" && h("small", null, mono(ruleOf(first).id))),
     worst && badge(worst, t("severity." + worst)), h("span", null, separated([t("count.findings", list.length), t("count.failed", failed)])),
-    key === "rule" && fixes.length > 0 && h("button", { type: "button", class: "copy-all", click: () => copyText(fixes.join("\n")) }, t("findings.copy_commands", fixes.length)))));
+    key === "rule" && fixes.length > 0 && h("button", { type: "button", class: "copy-all", click: () => whenWhole(() => copyScript(from)) }, t("findings.copy_commands", fixes.length)))));
   const group = { body: h("tbody", { class: "group" }, head), head, button, list, open: false };
   button.addEventListener("click", () => draw(group, !group.open));
   return group;

@@ -7,8 +7,9 @@ function showMessage(message) {
   showMessage.timer = setTimeout(() => { byId("toast").textContent = ""; }, 2500);
 }
 
-async function copyText(template, said = t("copied")) {
-  const value = withFields(template);
+const copyText = (template, said = t("copied")) => copyAsIs(withFields(template), said);
+
+async function copyAsIs(value, said) {
   try {
     await navigator.clipboard.writeText(value);
     showMessage(said);

@@ -34,7 +34,7 @@ function makeSelection() {
   bar.count = h("span", { class: "selected" });
   bar.all = button("all", () => { for (const row of found) chosenRows.add(row); showSelection(); });
   bar.none = button("none", () => { chosenRows.clear(); showSelection(); bar.page?.focus(); });
-  bar.element = h("div", { class: "actions", role: "group", "aria-label": t("select.label") }, bar.count, button("commands", () => whenWhole(copyCommands)),
+  bar.element = h("div", { class: "actions", role: "group", "aria-label": t("select.label") }, bar.count, button("commands", () => whenWhole(() => copyScript(actedOn()))),
     button("csv", () => whenWhole(() => { saveText("twolocks-findings.csv", csvText(actedOn()), "text/csv;charset=utf-8"); showMessage(t("select.saved", actedOn().length)); })),
     button("waivers", () => whenWhole(showWaivers)), bar.all, bar.none);
   return bar.element;
@@ -60,12 +60,6 @@ function showSelection() {
   bar.none.hidden = !many;
   bar.element.classList.toggle("some", many > 0);
   bar.element.hidden = !found.length;
-}
-
-function copyCommands() {
-  const list = [...new Set(actedOn().map(commandOf).filter(Boolean))];
-  if (!list.length) return showMessage(t("select.no_commands"));
-  return copyText(list.join("\n"), t("select.copied", list.length));
 }
 
 const OF_LOCKS = new Set(["anonymous-access", "authentication", "network"]), UNTRUSTED = new Set(["internet", "azure", "wide"]);

@@ -107,6 +107,13 @@ for view in ("findings", "gaps", "places", "keys", "capacity"):
 of("show endpoints")(lambda names: _both("o.json", "--all"))
 
 
+@of("fix")
+def _fix(names: Names) -> Iterator[Run]:
+    yield Run(("o.json",))
+    yield Run(("o.json", "--severity", "high", "--out", "fixes.sh"))
+    yield Run(("o.json", "--finding", names["kari"]), wrong=True)
+
+
 @of("show frameworks")
 def _frameworks(names: Names) -> Iterator[Run]:
     return _both("o.json", "nsm-2.0")

@@ -292,7 +292,7 @@ def invoke(commands: list[str], url: str) -> str:
     from azure.cli.core import get_default_cli
 
     output = io.StringIO()
-    for command in commands:
+    for command in parts_of(commands):
         words, file = shlex.split(command)[1:], ""
         if words[-2:-1] == [">"]:
             words, file = words[:-2], words[-1]
@@ -308,9 +308,46 @@ def invoke(commands: list[str], url: str) -> str:
                 return f"{type(error).__name__}: {str(error)[:300]}"
         if code:
             return f"exit {code}: {output.getvalue().strip()[:300]}"
-        if file:
+        if file == CHECK and out.getvalue().strip() != "true":
+            return f"the check answers {out.getvalue().strip()}"
+        if file and file != CHECK:
             Path(file).write_text(out.getvalue(), "utf-8")
     return ""
+
+
+CHECK = "check"
+STOP = re.compile(r" \| grep -qx true \|\| \{ echo '[^']*' >&2; false; \} && ")
+"""What stands between a check and its command, as in scanner/fix/checked.py."""
+
+
+def parts_of(commands: list[str]) -> Iterator[str]:
+    """Yield commands; of one behind a check, the check, whose output goes to CHECK, and then the command."""
+    for command in commands:
+        *checks, last = STOP.split(command)
+        yield from (f"{each} > {CHECK}" for each in checks)
+        yield last
+
+
+def unstopped(case: dict[str, Any], arm: Arm, url: str) -> str:
+    """Return a check that lets its command run although another entry came before those of its list, "" for none."""
+    for command in case["commands"]:
+        *checks, _ = STOP.split(command)
+        for check in checks:
+            arm.load({id: shifted(body) for id, body in case["bodies"].items()})
+            if not invoke([f"{check} > {CHECK}"], url):
+                return f"does not stop: {check}"
+    return ""
+
+
+def shifted(value: Any) -> Any:
+    """Return a body with another entry at the start of each list."""
+    if isinstance(value, dict):
+        return {key: shifted(each) for key, each in value.items()}
+    if isinstance(value, list):
+        first = value[0] if value else "x"
+        other = dict.fromkeys(first, "other") if isinstance(first, dict) else "other"
+        return [other, *value]
+    return value
 
 
 def undone(case: dict[str, Any], arm: Arm, url: str, before: dict[str, Any]) -> str:
@@ -399,9 +436,10 @@ def main() -> int:
             if key and not only:
                 listed.add(key)
                 continue
+            stopped = unstopped(case, arm, url)
             arm.load(case["bodies"])
             before = copy.deepcopy(arm.bodies)
-            problem = invoke(case["save"], url) or run(case, arm, url)
+            problem = stopped or invoke(case["save"], url) or run(case, arm, url)
             if not problem and case["undo"] and not case["words"]:
                 problem = undone(case, arm, url, before)
                 undos += not problem

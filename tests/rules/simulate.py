@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from scanner.document.schema import FindingRow, FixRow
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.trials import edited
+from scanner.fix.checked import unchecked
 from scanner.model.fix import Change, Deletion, Edit, Fix
 from scanner.model.ids import is_subscription, root_of, type_of
 from scanner.model.index import Index, is_indexed
@@ -278,7 +279,8 @@ READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions|list-ef
 
 
 def problems(command: str) -> list[str]:
-    """What is wrong with a command as it is printed."""
+    """What is wrong with a command as it is printed, behind its check."""
+    command = unchecked(command)
     plain = re.sub(r"'[^']*'", "''", command)
     result = [] if re.search(r" --(ids|subscription|id) ", command) else ["names no subscription"]
     result += [f"placeholder {word}" for word in IN_CAPITALS.findall(plain) if word not in WORDS]
