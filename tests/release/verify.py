@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.release.builds import ROOT
-from tests.release.machine import Machine
+from tests.release.machine import Failed, Machine
 
 IDENTITY: Final = "https://github.com/OWNER/twolocks/.github/workflows/release.yml@refs/tags/v{version}"
 ISSUER: Final = "https://token.actions.githubusercontent.com"
@@ -41,15 +41,20 @@ class Signer:
 
 
 def builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    """Return a certificate to be completed; an empty subject is none, as in Fulcio's certificates."""
     now = datetime.now(UTC)
-    name = (x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, each)]) for each in (subject, issuer))
     return x509.CertificateBuilder(
-        *reversed(list(name)),
+        common_name(issuer),
+        common_name(subject),
         key.public_key(),
         x509.random_serial_number(),
         now - timedelta(minutes=5),
         now + timedelta(hours=1),
     )
+
+
+def common_name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)] if text else [])
 
 
 def signer(identity: str, issuer: str = ISSUER) -> Signer:
@@ -118,11 +123,17 @@ def commands(machine: Machine, wheel: Path, contents: Path) -> str:
     accepted = machine.run(*script, cwd=folder)
     changed = folder / wheel.name
     changed.write_bytes(wheel.read_bytes() + b"x")
-    machine.run(*script, cwd=folder, code=1)
-    for other in (identity.replace("release.yml", "test.yml"), identity.replace("OWNER", "another")):
+    refused(machine.run(*script, cwd=folder, code=1), "digest")
+    for other in (identity.replace("release.yml", "test.yml"), identity.replace("/twolocks/", "/another/")):
         write_release(folder, machine, signer(other), wheel, contents)
-        machine.run(*script, cwd=folder, code=1)
+        refused(machine.run(*script, cwd=folder, code=1), "expected SAN value")
     return f"ok {accepted.strip().splitlines()[-1]}; refused: another byte, another workflow, another repository"
+
+
+def refused(text: str, reason: str) -> None:
+    """Raise `Failed` where another reason than this one is given."""
+    if reason not in text:
+        raise Failed(f"refused for another reason than {reason!r}: {text}")
 
 
 def write_release(folder: Path, machine: Machine, by: Signer, wheel: Path, contents: Path) -> None:
