@@ -36,8 +36,8 @@ def built(folder: Path) -> list[Path]:
 def installers(folder: Path, files: Path) -> Path:
     """Return the programs of an environment with pipx and uv, which a user has before Twolocks."""
     subprocess.run([PYTHON, "-m", "venv", folder], check=True)
-    pip = [folder / "bin" / "pip", "install", "--quiet", "--no-index", "--find-links", files, *INSTALLERS]
-    subprocess.run(pip, check=True)
+    pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--no-index", "--find-links", str(files)]
+    subprocess.run([*pip, *INSTALLERS], check=True)
     return folder / "bin"
 
 

@@ -1,4 +1,4 @@
-"""A machine that has nothing: an empty home, no settings of pip or uv, one package index, and no network but its own."""
+"""A machine that has nothing: an empty home, no settings of pip or uv, one package index, no network but its own."""
 
 import os
 import struct
@@ -46,11 +46,13 @@ class Machine:
             **more,
         }
 
-    def run(self, *words: str | Path, code: int = 0, cwd: Path | None = None, **more: str) -> str:
+    def run(
+        self, *words: str | Path, code: int = 0, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> str:
         """Return what a command wrote on both streams. Raises `Failed` where it ends with another code."""
         done = subprocess.run(
             [str(word) for word in words],
-            env=self.environment(more),
+            env=self.environment(env or {}),
             cwd=cwd or self.home,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -60,7 +62,8 @@ class Machine:
             timeout=600,
         )
         if done.returncode != code:
-            raise Failed(f"{' '.join(map(str, words))} ended with {done.returncode}, not {code}:\n{done.stdout[-3000:]}")
+            line = " ".join(map(str, words))
+            raise Failed(f"{line} ended with {done.returncode}, not {code}:\n{done.stdout[-3000:]}")
         return done.stdout
 
     def environment_with(self, *requirements: str) -> Path:

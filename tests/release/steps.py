@@ -1,4 +1,4 @@
-"""The steps of `make release-try`. Each takes the machine, sdist and wheel, and returns `ok` or `skipped` with details."""
+"""The steps of `make release-try`. Each gets the machine, sdist and wheel; its result begins with `ok` or `skipped`."""
 
 import json
 import shutil
@@ -13,11 +13,16 @@ from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import running, sandbox
 from tests.release import verify
 from tests.release.builds import ROOT
-from tests.release.machine import PYTHON, Failed, Machine
+from tests.release.machine import Failed, Machine
 from tests.terminals import account, snapshot
 
 Step = Callable[[Machine, list[Path]], str]
-EXTRAS: Final = {"postgres": "psycopg", "fleet": "amqp, redis", "parquet": "duckdb", "log-analytics": "azure.monitor.ingestion"}
+EXTRAS: Final = {
+    "postgres": "psycopg",
+    "fleet": "amqp, redis",
+    "parquet": "duckdb",
+    "log-analytics": "azure.monitor.ingestion",
+}
 SCOPE: Final = {"TWOLOCKS_SCAN_SUBSCRIPTION": "prod-journal", "TWOLOCKS_SCAN_RESOURCE_GROUP": "rg-kart"}
 
 
@@ -98,13 +103,13 @@ def on_github(machine: Machine, dist: list[Path]) -> str:
     folder = machine.home / "github"
     folder.mkdir()
     variables = {"RUNNER_TEMP": str(folder), "GITHUB_ACTION_PATH": str(ROOT / "deploy" / "github")}
-    machine.run("bash", "-euo", "pipefail", "-c", script, **variables)
+    machine.run("bash", "-euo", "pipefail", "-c", script, env=variables)
     output, summary = folder / "output", folder / "summary"
     files = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary), "KEEP_IN": "", "SUMMARY": "true"}
     with running(sandbox(load_estate())) as box:
         more = {**box.environment("github"), **variables, **files, **SCOPE, "CI": "true"}
         more.pop("PATH", None)
-        machine.run(ROOT / "deploy" / "github" / "scan.sh", cwd=folder, **more)
+        machine.run(ROOT / "deploy" / "github" / "scan.sh", cwd=folder, env=more)
     need("exit-code=1" in output.read_text("utf-8"), output.read_text("utf-8"))
     return "ok the action's steps: installed by hash, scanned the sandbox"
 
@@ -116,11 +121,11 @@ def on_azure_devops(machine: Machine, dist: list[Path]) -> str:
     folder = machine.home / "azure-devops"
     folder.mkdir()
     variables = {"AGENT_TEMPDIRECTORY": str(folder)}
-    machine.run("bash", "-euo", "pipefail", "-c", script, cwd=ROOT, **variables)
+    machine.run("bash", "-euo", "pipefail", "-c", script, cwd=ROOT, env=variables)
     with running(sandbox(load_estate())) as box:
         more = {**box.environment("azure-pipelines"), **variables, **SCOPE}
         more.pop("PATH", None)
-        text = machine.run(ROOT / "deploy" / "azure-devops" / "scan.sh", cwd=folder, **more)
+        text = machine.run(ROOT / "deploy" / "azure-devops" / "scan.sh", cwd=folder, env=more)
     need("variable=twolocks.report]true" in text, text)
     return "ok the pipeline's steps: installed by hash, scanned the sandbox"
 

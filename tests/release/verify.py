@@ -16,6 +16,7 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.release.builds import ROOT
 from tests.release.machine import Failed, Machine
@@ -64,10 +65,8 @@ def signer(identity: str, issuer: str = ISSUER) -> Signer:
     root = root.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     root = root.add_extension(usage(certificates=True), critical=True)
     leaf = builder("", "authority", key).add_extension(usage(certificates=False), critical=True)
-    leaf = leaf.add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
-    leaf = leaf.add_extension(
-        x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity)]), critical=True
-    )
+    leaf = leaf.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
+    leaf = leaf.add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity)]), critical=True)
     text = issuer.encode()
     for number, value in (("1", text), ("8", bytes((12, len(text))) + text)):
         oid = x509.ObjectIdentifier(f"1.3.6.1.4.1.57264.1.{number}")
@@ -97,7 +96,11 @@ def bundle(by: Signer, file: Path, kind: str, predicate: Any) -> str:
     payload = json.dumps({**statement, "predicateType": kind, "predicate": predicate}).encode()
     signed = b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
     signature = by.key.sign(signed, ec.ECDSA(hashes.SHA256()))
-    envelope = {"payload": base64_of(payload), "payloadType": PAYLOAD_TYPE, "signatures": [{"sig": base64_of(signature)}]}
+    envelope = {
+        "payload": base64_of(payload),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": [{"sig": base64_of(signature)}],
+    }
     material = {"certificate": {"rawBytes": base64_of(by.certificate)}}
     return json.dumps({"mediaType": BUNDLE_TYPE, "verificationMaterial": material, "dsseEnvelope": envelope})
 
@@ -145,4 +148,6 @@ def write_release(folder: Path, machine: Machine, by: Signer, wheel: Path, conte
         text = bundle(by, wheel, kind, predicate)
         (folder / f"twolocks.{name}.sigstore.json").write_text(text, "utf-8")
     (folder / "authority.pem").write_bytes(by.authority)
-    machine.run("cosign", "trusted-root", "create", "--certificate-chain", "authority.pem", "--out", "root.json", cwd=folder)
+    machine.run(
+        "cosign", "trusted-root", "create", "--certificate-chain", "authority.pem", "--out", "root.json", cwd=folder
+    )
