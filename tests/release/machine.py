@@ -85,7 +85,7 @@ def fetch(files: Path, root: Path) -> None:
 def leave_the_network() -> bool:
     """Keep this process and those that it starts to a loopback interface of their own; return whether that worked.
 
-    Needs root and Python 3.12. Elsewhere the index is the only one that installers are told of.
+    Needs root and Python 3.12. Elsewhere installers have the index alone.
     """
     if sys.version_info < (3, 12) or sys.platform != "linux":
         return False
