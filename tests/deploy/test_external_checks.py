@@ -84,7 +84,7 @@ def test_the_image_gets_all_that_the_wheel_is_made_from() -> None:
         "templates",
         "locale",
         "pyproject.toml",
-        "docs/package.md",
+        "deploy/pypi/README.md",
         "LICENSE",
         "requirements.lock",
     } <= kept

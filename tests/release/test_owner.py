@@ -20,7 +20,7 @@ def test_no_placeholder_is_left(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     git("-c", "safe.directory=*", "clone", "--quiet", str(ROOT), str(copy), folder=tmp_path)
     before = git("grep", "-lI", PLACEHOLDER, folder=copy).split()
-    assert {"docs/install.md", "docs/package.md", "pyproject.toml", "deploy/github/nightly.yml"} <= set(before)
+    assert {"docs/install.md", "deploy/pypi/README.md", "pyproject.toml", "deploy/github/nightly.yml"} <= set(before)
     subprocess.run(["make", "owner", "NAME=an-agency"], cwd=copy, check=True, capture_output=True)
     assert git("grep", "-lI", PLACEHOLDER, folder=copy) == ""
     assert git("diff", "--name-only", folder=copy).split() == before
