@@ -219,6 +219,7 @@ def test_every_way_to_run_has_a_readme() -> None:
             "fleet",
             "github",
             "kubernetes",
+            "pypi",
             "sentinel",
             "systemd",
         ),
