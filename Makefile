@@ -22,7 +22,7 @@ NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test test-all lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz oldest zizmor wheel sbom lock release-check clean
+.PHONY: help setup demo test test-all lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz oldest zizmor wheel sbom lock release-check release-try owner clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -188,6 +188,15 @@ release-check: test-all commands  ## What must hold before a release
 	$(BIN)/python -m docs.translations --complete
 	@$(MAKE) wheel sbom
 	TWOLOCKS_NEWEST=1 $(BIN)/python -m pytest -q tests/test_packaging.py
+
+release-try: $(DEV)  ## A release from the last commit, installed by name from an index on this machine, and verified
+	$(BIN)/python -m tests.release
+
+# The pattern of `git grep` names no placeholder itself, so that this file stays as it is.
+owner:  ## Who hosts Twolocks, once, in all files: make owner NAME=...
+	@[[ "$(NAME)" =~ ^[A-Za-z0-9][A-Za-z0-9-]*$$ ]] || { echo "Name the owner of the repository: make owner NAME=..." >&2; exit 1; }
+	@git grep -lI 'OWNER[/]twolocks' | xargs sed -i 's|OWNER[/]twolocks|$(NAME)/twolocks|g'
+	@git diff --stat
 
 clean:
 	rm -rf .fuzz .venv .venv-az .venv-oldest .venv-site dist build twolocks-demo .same

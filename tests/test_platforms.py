@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,30 +36,8 @@ def test_an_encoding_that_lacks_letters_breaks_no_output(encoding: str, tmp_path
         (ended.stdout + ended.stderr).decode(encoding)
 
 
-WITHOUT_POSIX = """
-import io, json, os, signal, sys
-from contextlib import redirect_stderr
-sys.modules["fcntl"] = sys.modules["resource"] = sys.modules["pwd"] = None
-flags = "O_NOFOLLOW O_CLOEXEC O_NONBLOCK O_DIRECTORY".split()
-for name in ("getuid", "geteuid", "pread", "uname", "getxattr", *flags):
-    delattr(os, name)
-# Windows opens no file relative to the descriptor of a folder, so that shutil.rmtree walks by names.
-os.supports_dir_fd.clear()
-os.supports_fd.clear()
-del signal.SIGHUP
-from scanner.cli.app import main
-ended = []
-for line in sys.argv[1:]:
-    said = io.TextIOWrapper(io.BytesIO())
-    with redirect_stderr(said):
-        try:
-            main(line.split())
-        except SystemExit as end:
-            said.seek(0)
-            ended.append((line, end.code, said.read()))
-with open("ended.json", "w") as file:
-    json.dump(ended, file)
-"""
+REFUSED = re.compile(r"[<>:\"|?*\x00-\x1f]|[. ]$|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.I)
+"""What no name of a file may have on Windows."""
 
 
 def test_commands_run_without_what_windows_lacks(tmp_path: Path) -> None:
@@ -68,20 +47,32 @@ def test_commands_run_without_what_windows_lacks(tmp_path: Path) -> None:
         "scan --from taken.jsonl --out f.json --out r.html --history h.db --fail-on never": 3,
         "report f.json --out again.html": 0,
         "diff f.json f.json": 0,
+        "diff taken.jsonl taken.jsonl": 0,
         "history list --history h.db": 0,
         "config show": 0,
         "demo --quiet --dir demo": 0,
         "show frameworks f.json nsm-2.0": 0,
         "show places f.json": 0,
         "show keys f.json": 0,
+        "show endpoints f.json": 0,
+        "show findings f.json": 0,
+        "show gaps f.json": 0,
+        "show capacity f.json": 0,
         "sandbox nothing.jsonl": 2,
         "sandbox --stop": 2,
         "sandbox --env": 2,
     }
     # One process, because each would import everything.
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_POSIX, *codes],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
+        [sys.executable, "-X", "warn_default_encoding", "-m", "tests.not_posix", *codes],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(tmp_path),
+            "TMPDIR": str(tmp_path),
+            "APPDATA": str(tmp_path / "roaming"),
+            "LOCALAPPDATA": str(tmp_path / "local"),
+        },
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -93,3 +84,4 @@ def test_commands_run_without_what_windows_lacks(tmp_path: Path) -> None:
     for line, _, stated in ended:
         assert "Traceback" not in stated, line
     assert [each.name for each in tmp_path.rglob("*.part")] == []
+    assert [each.name for each in tmp_path.rglob("*") if REFUSED.search(each.name)] == []

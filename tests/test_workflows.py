@@ -68,7 +68,7 @@ def test_jobs_are_granted_what_they_need_and_no_more(file: Path) -> None:
                 assert step["with"]["persist-credentials"] is False
 
 
-def test_the_release_needs_the_tests_green_and_only_its_last_job_signs() -> None:
+def test_the_release_needs_the_tests_green_and_only_its_last_jobs_sign() -> None:
     jobs = read(ROOT / ".github" / "workflows" / "release.yml")["jobs"]
     tested = read(ROOT / ".github" / "workflows" / "test.yml")["jobs"]["test"]
     assert jobs["test"] == tested
@@ -76,8 +76,10 @@ def test_the_release_needs_the_tests_green_and_only_its_last_job_signs() -> None
     for name in jobs:
         assert name == "test" or "test" in needed(jobs, name), name
     signing = [name for name, job in jobs.items() if "id-token" in job["permissions"]]
-    assert signing == ["publish"]
-    assert not [step for step in jobs["publish"]["steps"] if "checkout" in step.get("uses", "")]
+    assert signing == ["publish", "pypi"]
+    for name in signing:
+        assert not [step for step in jobs[name]["steps"] if "checkout" in step.get("uses", "")]
+    assert (jobs["publish"]["environment"], jobs["pypi"]["environment"]) == ("release", "pypi")
 
 
 def needed(jobs: dict[str, Any], name: str) -> set[str]:

@@ -71,6 +71,7 @@ _ROWS = (
         "Find Azure endpoints that lack a lock.",
         summary="Find Azure endpoints that lack a lock.",
         outro="""\
+Start: twolocks demo. Then: az login, twolocks scan --out report.html
 Exit: 0 passed, 1 findings, 2 wrong input, 3 incomplete, 4 nothing was read.
 Help on a command: twolocks COMMAND -h. Version: twolocks -V.
 Completion: twolocks --install-completion [bash|zsh|fish], or

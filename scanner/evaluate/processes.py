@@ -42,7 +42,7 @@ def _cores_of(file: Path) -> int:
     docs.kernel.org, cgroup-v2: `cpu.max` has the microseconds of CPU in each period, or "max", and the period.
     """
     try:
-        quota, period = file.read_text().split()
+        quota, period = file.read_text("ascii").split()
         return max(1, int(quota) // int(period))
     except (OSError, ValueError, ZeroDivisionError):
         return MOST

@@ -19,7 +19,7 @@ from tests.terminals import STORAGE, account, snapshot
 
 NOBODY = 65534
 BUILD = "deploy/container/build.sh"
-SOURCE = ("scanner", "rules", "templates", "locale", "pyproject.toml", "README.md", "LICENSE", BUILD)
+SOURCE = ("scanner", "rules", "templates", "locale", "pyproject.toml", "deploy/pypi/README.md", "LICENSE", BUILD)
 LOCKS = ("requirements.lock", "requirements-setup.lock")
 INDEX = ("PIP_", "UV_", "SSL_", "REQUESTS_CA_BUNDLE", "HTTP", "NO_PROXY")
 INSTALLERS = ("pip", "pip3", "uv", "hatchling")

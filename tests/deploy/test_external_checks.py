@@ -84,7 +84,7 @@ def test_the_image_gets_all_that_the_wheel_is_made_from() -> None:
         "templates",
         "locale",
         "pyproject.toml",
-        "README.md",
+        "deploy/pypi/README.md",
         "LICENSE",
         "requirements.lock",
     } <= kept
@@ -219,6 +219,7 @@ def test_every_way_to_run_has_a_readme() -> None:
             "fleet",
             "github",
             "kubernetes",
+            "pypi",
             "sentinel",
             "systemd",
         ),
