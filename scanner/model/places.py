@@ -123,17 +123,28 @@ NOT_LAST = Message(
 )
 
 
+_ORDERS: Final = {"properties.locations": "failoverPriority", "properties.geoDataReplication.locations": "roleType"}
+"""What says of an entry of a list of regions which of them takes the writes."""
+
+
+def _order(entry: Any, path: str) -> Any:
+    """Return what says which place an entry has among the regions; MISSING where nothing does, or it was not kept."""
+    try:
+        return member(entry, _ORDERS[path]) if path in _ORDERS else MISSING
+    except Unread:  # a snapshot of an earlier version: the verdict does not depend on it
+        return MISSING
+
+
 def _removal(resource: Resource, path: str, entry: Any, position: int) -> Cause:
     """Return an entry that is removed; in words where Azure refuses that: a write region, or a gap in the order."""
     cause = Cause(resource.id, path, entry, position=position)
-    priority = member(entry, "failoverPriority")
-    others = [member(each, "failoverPriority") for each in resource.items(path)]
-    template = NOTHING
-    if priority == 0 or member(entry, "roleType") == "Primary":
+    order = _order(entry, path)
+    others = [_order(each, path) for each in resource.items(path)]
+    if order == "Primary" or (order == 0 and order is not False):
         template = TAKES_WRITES
-    elif isinstance(priority, int) and any(isinstance(each, int) and each > priority for each in others):
+    elif isinstance(order, int) and any(isinstance(each, int) and each > order for each in others):
         template = NOT_LAST
-    if not template:
+    else:
         return cause
     region = next((text for key in ("locationName", "name") if (text := member(entry, key))), str(position + 1))
     words = Message(template, value=region, path=path)

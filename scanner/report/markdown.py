@@ -185,7 +185,6 @@ def _first(document: Document, counts: Counts, words: Words) -> Iterator[str]:
         name = code(path_of(group.resource)) + (f" {code(group.endpoint)}" if group.endpoint else "")
         yield f"- **{_severity(group.severity, words)}** {name}{others}: {text(group.title)}"
         more = [f"{by_severity(group, words)}. {effect(group, words)}".rstrip()]
-        more += [words("first.impact", text=group.fix.impact)] if group.fix and group.fix.impact else []
         more += [words("first.owner", name=owner)] if (owner := owners.of(group.resource)) else []
         yield f"  {text(' '.join(more))}"
         yield from _fix(group.fix, words)

@@ -62,6 +62,8 @@ def first_lines(counts: Counts, count: int, commands: int, least: str = "") -> I
         yield from _entry(group, words)
         if position < commands:
             yield from closing(group.fix)
+        elif group.fix is not None and group.fix.impact:
+            yield Line(words("first.impact", text=group.fix.impact), column=10)
 
 
 def is_shown(severity: str, least: str) -> bool:
@@ -75,8 +77,6 @@ def _entry(group: FixGroup, words: Words) -> Iterator[Line]:
     # No name from Azure stands first on a line.
     yield Line(f"on {where}. {group.title}" if group.rule_title else group.title, column=10)
     yield Line(f"{by_severity(group, words)}. {effect(group, words)}".rstrip(), column=10)
-    if group.fix is not None and group.fix.impact:
-        yield Line(words("first.impact", text=group.fix.impact), column=10)
 
 
 def named(group: FixGroup) -> str:
