@@ -66,6 +66,7 @@ _ONLY_READ: Final = frozenset(
 secrets, or Azure Resource Manager only reads them."""
 CLOSED: Final = _ONLY_READ | (LOST - PATCHABLE)
 """Types (lower case) that no general command sets back."""
+TIER: Final = " --sku "
 _FILE_SIGN: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -98,8 +99,11 @@ def undo_of(
             commands.append(made)
             steps = [each for each in steps if each not in done]
     undos = [_undo_of_resource(id, steps_of_one, _api(id, versions)) for id, steps_of_one in _by_resource(steps)]
+    general = (each for one in undos for each in one.commands)
+    # A lower tier may refuse what the fix has set, so the tier comes last.
+    ordered = sorted((*commands, *general), key=lambda each: TIER in each)
     return Undo(
-        tuple(dict.fromkeys((*commands, *(each for one in undos for each in one.commands)))),
+        tuple(dict.fromkeys(ordered)),
         tuple(each for one in undos for each in one.steps),
         tuple(each for one in undos for each in one.save),
         source=template.undo_source if template.unset is not None else "",
