@@ -18,7 +18,7 @@ from scanner.document.tenants import tenant_labels, tenant_names, tenant_of
 from scanner.model.ids import group_of, name_of, subscription_of
 from scanner.report.gaps import answer
 from scanner.report.headline import limited
-from scanner.report.owners import Owners
+from scanner.report.owners import ResourceOwners
 from scanner.report.text import plain
 from scanner.report.words import Words
 
@@ -123,7 +123,7 @@ class _Common:
     def __init__(self, document: Document) -> None:
         scopes, scan = document.coverage.scopes, document.scan
         self._resources = document.resources
-        self._owners = Owners(document)
+        self._owners = ResourceOwners(document)
         self._names = {scope.subscription.lower(): scope.name for scope in scopes}
         self._tenants = {scope.subscription.lower(): scope.tenant for scope in scopes}
         self._labels, self._tenant_names = tenant_labels(scopes, scan), tenant_names(scan)

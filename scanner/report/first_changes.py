@@ -6,7 +6,7 @@ from scanner.document.schema import Document
 from scanner.evaluate.fix_groups import FirstChanges, FixGroup
 from scanner.model.severity import SEVERITIES
 from scanner.report.cards import ResourceNames, fix_of
-from scanner.report.owners import Owners
+from scanner.report.owners import ResourceOwners
 from scanner.report.words import Words
 
 EFFECTS = ("closed", "lowered", "left", "untried")
@@ -46,7 +46,7 @@ def effect(group: FixGroup, words: Words) -> str:
 
 def view(document: Document, first: FirstChanges, names: ResourceNames, words: Words) -> dict[str, Any]:
     """Return the variables of `first_changes.html.j2`."""
-    owners = Owners(document)
+    owners = ResourceOwners(document)
     return {
         "total": total(first, words) if first.groups else "",
         "rows": [_row(group, names, words, owners.of(group.resource)) for group in first.groups],

@@ -20,7 +20,7 @@ from scanner.report.first_changes import by_severity, effect, total
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import headline, inconclusive, left_out
 from scanner.report.localized import localized
-from scanner.report.owners import Owners
+from scanner.report.owners import ResourceOwners
 from scanner.report.summary import ReportSummary, summarize
 from scanner.report.text import field_lines, has_invisible, shortened, split_fix, uncovered_types
 from scanner.report.words import ENGLISH, Words, scanned
@@ -175,7 +175,7 @@ def _first(document: Document, counts: Counts, words: Words) -> Iterator[str]:
     if not groups:
         return
     yield f"## {words('first.heading')}\n"
-    first, owners = counts.first_changes(), Owners(document)
+    first, owners = counts.first_changes(), ResourceOwners(document)
     if first.groups:
         yield f"{text(total(first, words))}.\n"
     if any(group.fix and group.fix.commands for group in groups[:CHANGES_FIRST]):

@@ -4,7 +4,7 @@ from scanner.document.reader import without_case
 from scanner.document.schema import Document
 
 
-class Owners:
+class ResourceOwners:
     """The value of the owner tag of resources; of a resource without the tag that of its parent."""
 
     def __init__(self, document: Document) -> None:

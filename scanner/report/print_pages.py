@@ -7,7 +7,7 @@ from scanner.document.schema import Document, ExposureRow
 from scanner.report.cards import ResourceNames, rating_word
 from scanner.report.gaps import scope_names
 from scanner.report.headline import left_out
-from scanner.report.owners import Owners
+from scanner.report.owners import ResourceOwners
 from scanner.report.summary import rating
 from scanner.report.words import Words
 
@@ -20,7 +20,7 @@ def print_pages(document: Document, exposures: Sequence[ExposureRow], names: Res
     scan = document.scan
     scopes = sorted(scope_names(document).values())
     more = [t("more_named", len(scopes) - _NAMED_SCOPES)] if len(scopes) > _NAMED_SCOPES else []
-    owners = Owners(document)
+    owners = ResourceOwners(document)
     open_ones = (each for each in exposures if rating(each) not in _SETTLED)
     return {
         "print_first": {

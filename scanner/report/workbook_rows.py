@@ -14,7 +14,7 @@ from scanner.model.ids import group_of, name_of, path_of, subscription_of, type_
 from scanner.report import keys
 from scanner.report.capacity import STATES, Capacity, reservation_name
 from scanner.report.first_changes import by_severity, effect
-from scanner.report.owners import Owners
+from scanner.report.owners import ResourceOwners
 from scanner.report.places import AREA_NAMES, VERDICT_NAMES, ordered, where
 from scanner.report.words import Words
 from scanner.rulebook.frameworks import catalogues
@@ -30,7 +30,7 @@ _Row = dict[str, Any]
 
 def first_rows(document: Document, first: FirstChanges) -> Iterator[_Row]:
     """Yield a row for each change to make first, in their order."""
-    words, owners, names = Words(), Owners(document), scope_labels(document.coverage.scopes, document.scan)
+    words, owners, names = Words(), ResourceOwners(document), scope_labels(document.coverage.scopes, document.scan)
     for number, group in enumerate(first.groups, 1):
         yield {
             "order": number,
