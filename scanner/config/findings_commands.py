@@ -32,7 +32,7 @@ FINDINGS_COMMANDS = (
 Write a script for Bash with the commands that close the findings of a findings
 file. Changes nothing. Each change has its impact as a comment, and variables
 for what only you know: an empty one stops the script. What allows comes before
-what closes, and what deletes or cannot be undone runs only where you ask for it.
+what closes; what deletes or cannot be undone runs only where you ask for it.
 The script asks before it begins. Findings that a waiver accepts are left out.""",
         outro="""\
 Run it: bash SCRIPT. Its first lines name its own options.""",
