@@ -126,6 +126,9 @@ class Process:
 
     def _end(self, code: int) -> None:
         self.returncode = code
+        self.connection.settimeout(None)
+        with suppress(OSError):
+            self.connection.recv(1)  # until the other side has closed it: nothing of the process is open there then
         self.connection.close()
 
     def send_signal(self, number: int) -> None:
