@@ -26,6 +26,7 @@ from scanner.evaluate.reach_answers import answers
 from scanner.evaluate.reach_targets import ReachQuestion
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
+from scanner.fix.undo import Undo
 from scanner.model.ids import resource_type_of, type_of
 from scanner.model.json_paths import MISSING, get_path, text_at, value_at
 from scanner.model.kept import ENVELOPE, KeptPaths
@@ -207,6 +208,7 @@ class WholeEvidence(Evidence, frozen=True):
     def __post_init__(self) -> None:
         if isinstance(self.value, TracedObject | TracedList):
             self.value.note_whole()
+        super().__post_init__()
 
 
 @contextmanager
@@ -223,6 +225,7 @@ def tracing(logs: dict[str, Log]) -> Iterator[None]:
         "get_path": partial(whole_path, get_path),
         "value_at": partial(whole_path, value_at),
         "Evidence": WholeEvidence,
+        "undo_of": lambda *_: Undo(),  # it reads what a fix changes, and saves first what was not kept
     }
     modules = [vars(each) for name, each in sys.modules.items() if name.startswith("scanner.")]
     readers = [(each, name, each[name]) for each in modules for name in watched if name in each]
