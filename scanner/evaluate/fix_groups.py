@@ -14,7 +14,7 @@ GROUPS = 200
 FIRST = 10
 """The number of changes that people are asked to make first."""
 SEVERE = ("critical", "high")
-Effect = Literal["closed", "lowered", "untried", "left"]
+Effect = Literal["closed", "lowered", "left", "resolved", "untried"]
 Key = tuple[str, str]
 
 
@@ -22,11 +22,9 @@ class FixGroup(Struct):
     """The open endpoints and the failed findings without an endpoint that one fix answers.
 
     Title, `endpoint` and fingerprint are those of the most severe one; `endpoint` is "" where that is a finding.
-    `endpoints`, `findings`: how many there are. `by_severity`: both by severity. `answered`: those of them that the
-    fix answers: all but those that a trial left at their severity. `effects`: how many endpoints a trial closed
-    (`closed`), or left open at a lower severity (`lowered`) or at theirs (`left`), and how many were not tried
-    (`untried`). `rule_title`: the title of the rule that names the most severe one, "" where none does; `rule_rank`:
-    the position of its category in LOCKS.
+    `by_severity`: how many there are. `answered`: how many the fix answers, by severity: all but those that a trial
+    left at theirs. `effects`: how many there are by `effect_on`. `rule_title`: the title of the rule that names the most
+    severe one, "" where none does; `rule_rank`: the position of its category in LOCKS.
     """
 
     resource: str
@@ -35,8 +33,6 @@ class FixGroup(Struct):
     title: str
     endpoint: str = ""
     fingerprint: str = ""
-    endpoints: int = 0
-    findings: int = 0
     by_severity: dict[str, int] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
     effects: dict[str, int] = field(default_factory=dict)
@@ -49,7 +45,8 @@ class FixGroup(Struct):
 
     @property
     def items(self) -> int:
-        return self.endpoints + self.findings
+        """How many endpoints and findings there are."""
+        return sum(self.by_severity.values())
 
     def at_least(self, severity: str) -> int:
         """Return how many endpoints and findings are at a severity or above."""
@@ -76,19 +73,13 @@ class FixGroup(Struct):
         """What decides which endpoint or finding of a group is shown, the least one."""
         return severity_rank(self.severity), self.resource.lower(), self.endpoint, self.fingerprint
 
-    def add_endpoint(self, severity: str, effect: Effect) -> None:
-        """Count an endpoint."""
-        self.endpoints += 1
-        _count(self.effects, effect)
+    def add(self, row: ExposureRow | FindingRow) -> None:
+        """Count an endpoint or a finding."""
+        severity, effect = str(row.severity), effect_on(row)
         _count(self.by_severity, severity)
+        _count(self.effects, effect)
         if effect != "left":
             _count(self.answered, severity)
-
-    def add_finding(self, severity: str) -> None:
-        """Count a finding."""
-        self.findings += 1
-        _count(self.by_severity, severity)
-        _count(self.answered, severity)
 
     def named_by(self, row: FindingRow) -> None:
         """Take the title of a rule that names the worst endpoint, unless one on an earlier lock gave its own."""
@@ -100,8 +91,6 @@ class FixGroup(Struct):
         """Add the same fix's group of the part that comes next in the document."""
         if other.lead < self.lead:
             self.lead_by(other)
-        self.endpoints += other.endpoints
-        self.findings += other.findings
         for mine, theirs in (
             (self.by_severity, other.by_severity),
             (self.answered, other.answered),
@@ -153,11 +142,11 @@ class FixGroups(Struct):
 
     def exposure(self, row: ExposureRow) -> None:
         """Add an open endpoint with a severity."""
-        self._group(row, row.endpoint).add_endpoint(str(row.severity), effect_on(row))
+        self._group(row, row.endpoint).add(row)
 
     def finding(self, row: FindingRow) -> None:
         """Add a failed finding that is counted itself."""
-        self._group(row, "").add_finding(str(row.severity))
+        self._group(row, "").add(row)
 
     def _group(self, row: ExposureRow | FindingRow, endpoint: str) -> FixGroup:
         """Return the group of a row; the row is shown where it is the most severe one so far."""
@@ -226,16 +215,18 @@ class FixGroups(Struct):
             self._keep_first()
 
 
-def effect_on(row: ExposureRow) -> Effect:
-    """Return what the fix of an open endpoint does to it."""
+def effect_on(row: ExposureRow | FindingRow) -> Effect:
+    """Return what a fix does: a trial closed an endpoint, or left it open at a lower severity or at its own; the
+    commands resolve a finding; or it was not tried, because it is words or changes what is not known.
+    """
     fix = row.fix
     if fix is None:
         return "left"
-    if row.endpoint in fix.closes:
-        return "closed"
+    if isinstance(row, FindingRow):
+        return "resolved" if fix.commands and not fix.steps else "untried"
     after = fix.after.get(row.endpoint)
-    if after is None:
-        return "untried"
+    if after is None:  # a name on several addresses may be in both lists
+        return "closed" if row.endpoint in fix.closes and row.endpoint not in fix.leaves else "untried"
     return "lowered" if severity_rank(after) > severity_rank(row.severity) else "left"
 
 

@@ -25,6 +25,7 @@ from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
 from scanner.model.rule_row import FunctionCheck, KeyCheck, PlaceCheck, ValueCheck
+from scanner.model.severity import Severity
 from scanner.model.verdict import Fail, Unread
 
 NOT_ALONE: Final = Message(
@@ -93,8 +94,12 @@ class Fixes:
         if not can_try(self._top, fix.changes, self._index):
             return {}
         left = {each.id: each.severity for each in self._exposures_after(fix) or () if each.severity is not None}
-        names = sorted((each.endpoint, each.id) for each in failing if each.id not in closed and each.id in left)
-        return {endpoint: left[id].name for endpoint, id in names}
+        result: dict[str, Severity] = {}
+        for each in failing:
+            severity = left.get(each.id) if each.id not in closed else None
+            if severity is not None:  # of one name on several addresses the worst
+                result[each.endpoint] = max(severity, result.get(each.endpoint, severity))
+        return {endpoint: result[endpoint].name for endpoint in sorted(result)}
 
     def _tried(
         self, rule: Rule, failing: Sequence[Exposure], subject: Resource, removal: Removal, closed: set[EndpointId]

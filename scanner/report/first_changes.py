@@ -9,7 +9,8 @@ from scanner.report.cards import ResourceNames, fix_of
 from scanner.report.owners import ResourceOwners
 from scanner.report.words import Words
 
-EFFECTS = ("closed", "lowered", "left", "untried")
+EFFECTS = ("closed", "lowered", "left", "resolved", "untried")
+"""What `effect_on` returns, in the order in which people read it."""
 
 
 def total(first: FirstChanges, words: Words) -> str:
@@ -39,12 +40,11 @@ def effect(group: FixGroup, words: Words) -> str:
     if group.fix is None:
         return ""
     texts = [words(f"first.{name}", group.effects[name]) for name in EFFECTS if group.effects.get(name)]
-    texts += [words("first.resolves", group.findings)] if group.findings else []
     text = "; ".join(texts)
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def view(document: Document, first: FirstChanges, names: ResourceNames, words: Words) -> dict[str, Any]:
+def first_changes_view(document: Document, first: FirstChanges, names: ResourceNames, words: Words) -> dict[str, Any]:
     """Return the variables of `first_changes.html.j2`."""
     owners = ResourceOwners(document)
     return {

@@ -13,7 +13,7 @@ from scanner.report.capacity_view import capacity_view
 from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
 from scanner.report.concepts import concepts
-from scanner.report.first_changes import view
+from scanner.report.first_changes import first_changes_view
 from scanner.report.first_screen import OpenBySubscription, by_subscription, severity_bar, sparkline
 from scanner.report.frameworks import Whose, framework_totals
 from scanner.report.headline import capital, headline, left_out, limited
@@ -84,7 +84,7 @@ def context(document: Document, t: Words, result: FirstPass, custom_actions: Col
         "columns": COLUMNS,
         "severity_bar": severity_bar(summary.counts, t),
         "by_subscription": by_subscription(document, t, result.opened),
-        "first_changes": view(document, summary.counts.first_changes(), names, t),
+        "first_changes": first_changes_view(document, summary.counts.first_changes(), names, t),
         "sparkline": sparkline(document.changes, t),
         "legend": concepts(t),
         "exposures": [exposure_card(each, names, t, taken) for each in exposures[:_EXPOSURES]],

@@ -9,7 +9,7 @@ import pytest
 from scanner.document.schema import Document, FixRow
 from scanner.document.writer import Writer
 from scanner.evaluate.counts import Counts, count
-from scanner.evaluate.fix_groups import GROUPS
+from scanner.evaluate.fix_groups import GROUPS, effect_on
 from scanner.evaluate.policy import Intended, Policy
 from scanner.evaluate.run import Evaluation
 from scanner.history.observation import observe
@@ -88,8 +88,8 @@ def test_endpoints_of_one_command_are_one_group_led_by_the_worst() -> None:
         )
     counts.exposure(exposure(account("other"), "one", severity="high"))
     first, second = counts.fix_groups()
-    assert (first.severity, first.endpoint, first.endpoints) == ("critical", "two", 3)
-    assert (second.name, second.endpoint, second.endpoints) == ("other", "one", 1)
+    assert (first.severity, first.endpoint, first.items) == ("critical", "two", 3)
+    assert (second.name, second.endpoint, second.items) == ("other", "one", 1)
 
 
 def test_what_a_trial_left_is_not_answered_and_a_change_of_another_resource_is_one() -> None:
@@ -105,12 +105,20 @@ def test_what_a_trial_left_is_not_answered_and_a_change_of_another_resource_is_o
     counts.exposure(msgspec.structs.replace(row, fix=kept))
     counts.finding(msgspec.structs.replace(finding(severity="high"), fix=FixRow(steps=["Do it."])))
     first, second, left = counts.fix_groups()
-    assert (first.name, first.endpoints, first.effects) == ("vm0", 9, {"closed": 3, "lowered": 3, "untried": 3})
-    assert (second.findings, second.answered) == (1, {"high": 1})
+    assert (first.name, first.items, first.effects) == ("vm0", 9, {"closed": 3, "lowered": 3, "untried": 3})
+    assert (second.effects, second.answered) == ({"untried": 1}, {"high": 1})
     assert (left.severity, left.effects, left.severe_answered) == ("critical", {"left": 1}, 0)
     changes = counts.first_changes()
     assert changes.groups == [first, second]
     assert (changes.changes, changes.answered, changes.severe) == (2, 10, 11)
+
+
+def test_a_port_on_two_addresses_is_not_closed_where_one_stays_open() -> None:
+    row = exposure(account("vm"), "tcp/22", severity="high")
+    fix = FixRow(commands=["az x"], closes=["tcp/22"], leaves=["tcp/22"], after={"tcp/22": "high"})
+    assert effect_on(msgspec.structs.replace(row, fix=fix)) == "left"
+    assert effect_on(msgspec.structs.replace(row, fix=msgspec.structs.replace(fix, after={}))) == "untried"
+    assert effect_on(msgspec.structs.replace(row, fix=msgspec.structs.replace(fix, after={}, leaves=[]))) == "closed"
 
 
 def test_the_worst_groups_are_kept() -> None:
