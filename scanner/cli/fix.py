@@ -22,7 +22,9 @@ def run(settings: Settings, file: str) -> int:
     refuse_inputs([(settings["out"], at)], [(file, "the findings file")])
     document = read_findings(Path(file), file)
     failed = [row for row in ordered_findings(document.findings) if row.status == "fail"]
-    rows = [row for row in failed if is_shown(row.severity, settings) and _is_named(row, settings["finding"], failed)]
+    marks = _marks(settings["finding"], failed)
+    shown = [row for row in failed if is_shown(row.severity, settings)]
+    rows = [row for row in shown if row.fingerprint.startswith(marks)] if marks else shown
     text = script(document, rows)
     left = sum(row.fix is None or not row.fix.commands for row in rows)
     steps = f" {many(left, 'finding')} without a command: see the report." if left else ""
@@ -34,12 +36,13 @@ def run(settings: Settings, file: str) -> int:
     return 0
 
 
-def _is_named(row: FindingRow, marks: tuple[str, ...], failed: list[FindingRow]) -> bool:
-    """Return whether a finding is one of `--finding`, or none is given. Raise InputError for an unknown one."""
+def _marks(given: tuple[str, ...], failed: list[FindingRow]) -> tuple[str, ...]:
+    """Return the beginnings of fingerprints of `--finding`. Raise InputError for one that no finding has."""
+    marks = tuple(each.lower() for each in given)
     for mark in marks:
-        if len(mark) < LEAST or not any(each.fingerprint.startswith(mark.lower()) for each in failed):
+        if len(mark) < LEAST or not any(each.fingerprint.startswith(mark) for each in failed):
             raise InputError(f'no finding that fails has the fingerprint "{mark}"', do="twolocks show findings FILE")
-    return not marks or row.fingerprint.startswith(tuple(each.lower() for each in marks))
+    return marks
 
 
 def _write(text: str, out: str, at: str) -> None:

@@ -23,8 +23,8 @@ class FixGroup(Struct):
 
     Title, `endpoint` and fingerprint are those of the most severe one; `endpoint` is "" where that is a finding.
     `by_severity`: how many there are. `answered`: how many the fix answers, by severity: all but those that a trial
-    left at theirs. `effects`: how many there are by `effect_on`. `rule_title`: the title of the rule that names the most
-    severe one, "" where none does; `rule_rank`: the position of its category in LOCKS.
+    left at theirs. `effects`: how many there are by `effect_on`. `rule_title`: the title of the rule that names the
+    most severe one, "" where none does; `rule_rank`: the position of its category in LOCKS.
     """
 
     resource: str

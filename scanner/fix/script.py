@@ -166,7 +166,7 @@ def _heading(row: FindingRow, fix: FixRow) -> str:
         f"finding:  {FINDING}, rule {row.rule}",
         *([f"closes:   {', '.join(fix.closes)}"] if fix.closes else []),
         *([f"closes:   {fix.others} other endpoints too"] if fix.others else []),
-        *([f"leaves:   {', '.join(fix.leaves)} (open by something else)"] if fix.leaves else []),
+        *([f"leaves:   {', '.join(fix.leaves)} (open by something else, or not tried)"] if fix.leaves else []),
         f"impact:   {fix.impact or 'none is known'}",
         *([f"check:    {fix.check_first}"] if fix.check_first else []),
         *(f"by hand:  {each}" for each in fix.steps),

@@ -128,7 +128,8 @@ class DataBlock:
         """Return the index of a fix as JSON text, without the impact that is known of its rule or its endpoint."""
         if fix is None:
             return 0
-        index = self._data(msgspec.structs.replace(fix, impact="") if fix.impact == known else fix, resource)
+        impact = "" if fix.impact == known else fix.impact
+        index = self._data(msgspec.structs.replace(fix, impact=impact, after={}, shared=False), resource)
         if fix.tier:
             self._tiers.add(index)
         return index

@@ -45,6 +45,8 @@ _SCRIPTS = (
 
 _ISLAND, _MORE = (b'<script type="application/octet-stream" id="%b">' % id for id in (b"island", b"island-more"))
 """Where the data block is written, and below the script, what no first drawing needs."""
+_FOR_READERS = re.compile(r"^[ ]*//.*\n|^[ ]*/\*(?s:.*?)\*/\n|^[ ]+|^\n", re.MULTILINE)
+"""Comments on lines of their own, indentation and empty lines of a script or style."""
 _SHORT_ACTION = 45
 """Characters of an action on the first screen."""
 
@@ -227,9 +229,11 @@ def trusted(text: str) -> Markup:
 
 
 def joined(names: Sequence[str]) -> str:
-    """Return the texts of files of `templates/report`, one after the other."""
+    """Return the texts of files of `templates/report`, one after the other, without what serves only a reader of the
+    source. No text of these files spans lines.
+    """
     folder = content("templates") / "report"
-    return "".join((folder / name).read_text("utf-8") for name in names)
+    return "".join(_FOR_READERS.sub("", (folder / name).read_text("utf-8")) for name in names)
 
 
 def _hash(text: str) -> str:

@@ -5,7 +5,7 @@ be read must not look clean. What the scan was limited to, and each scope that w
 event says it in `unmapped`. Passed checks are no events. Source of names and numbers: the schema of OCSF 1.6.0.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -17,6 +17,7 @@ from scanner.model.ids import name_of, subscription_of
 from scanner.model.message import message_text
 from scanner.report.gaps import answer, waiver_of
 from scanner.report.headline import left_out, limited
+from scanner.report.owners import ResourceOwners
 from scanner.report.text import IN_BASH, plain, shortened
 from scanner.report.words import Words
 
@@ -77,7 +78,7 @@ class _Events:
     def __init__(self, document: Document) -> None:
         self._rules = document.rules
         self._resources = document.resources
-        self._owner_tag = document.scan.owner_tag or ""
+        self._owners = ResourceOwners(document)
         self._scopes = {scope.subscription.lower(): scope for scope in document.coverage.scopes}
         self._cloud = document.scan.cloud
         self._time = milliseconds(document.scan.taken)
@@ -186,7 +187,7 @@ class _Events:
         result |= {"group": {"name": plain(row.resource_group)}} if row.resource_group else {}
         if row.tags:
             result["tags"] = [{"name": plain(name), "value": plain(value)} for name, value in sorted(row.tags.items())]
-        owner = _owner(row.tags, self._owner_tag)
+        owner = self._owners.of(id)
         return result | ({"owner": {"name": plain(owner)}} if owner else {})
 
 
@@ -197,10 +198,6 @@ def milliseconds(time: str) -> int:
     except ValueError:
         return 0
     return round((result if result.tzinfo else result.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _owner(tags: Mapping[str, str], tag: str) -> str:
-    return next((value for name, value in tags.items() if tag and name.lower() == tag.lower()), "")
 
 
 def _status(status: tuple[int, str]) -> Event:

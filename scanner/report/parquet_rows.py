@@ -19,6 +19,7 @@ from scanner.history.observation import bundle_of
 from scanner.history.uncertain import Uncertain, is_uncertain_exposure
 from scanner.model.ids import group_of, name_of, subscription_of, type_of
 from scanner.report.headline import left_out
+from scanner.report.owners import ResourceOwners
 from scanner.report.words import Words
 from scanner.rulebook.loader import load
 
@@ -128,9 +129,8 @@ class _Maker:
             "evaluated": time(scan.evaluated),
             "tool": scan.tool,
         }
-        self._owner_tag = (scan.owner_tag or "").casefold()
+        self._owners = ResourceOwners(document)
         # Rows stand in the order of their resources.
-        self._owner = lru_cache(maxsize=1024)(self._find_owner)
         self._common = lru_cache(maxsize=64)(self._make_common)
 
     def _make_common(self, id: str) -> Row:
@@ -148,20 +148,11 @@ class _Maker:
             "type": type_of(id) or (row.type if row else ""),
             "name": (row.name if row else "") or name_of(id),
             "location": row.location if row else "",
-            "owner": self._owner(id),
+            "owner": self._owners.of(id),
             "tags": row.tags if row else None,
             "resource": id,
             "bundle": bundle_of(id),
         }
-
-    def _find_owner(self, id: str) -> str:
-        """Return the value of the owner tag of a resource, else of what it lies below; "" without one."""
-        row = self._resources.get(id) if self._owner_tag else None
-        if row is None:
-            return ""
-        value = next((value for name, value in row.tags.items() if name.casefold() == self._owner_tag), "").strip()
-        # A parent is shorter, so that this ends whatever a file says.
-        return value or (self._owner(row.parent) if row.parent and len(row.parent) < len(id) else "")
 
     def exposure(self, row: ExposureRow) -> Row:
         is_closed = row.severity is None or row.state in ("closed", "unknown")

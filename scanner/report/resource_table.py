@@ -12,6 +12,7 @@ from scanner.report.gaps import scope_names
 from scanner.report.index_tables import HashedNumbers, IndexTable, StoredTexts, TextTable
 from scanner.report.messages import exactly
 from scanner.report.naming import path_name, product_names
+from scanner.report.owners import ResourceOwners
 from scanner.report.packing import Columns
 from scanner.report.stored_columns import BlockStore, TextColumn
 from scanner.report.words import Words
@@ -42,7 +43,7 @@ class ResourceTable:
         self._tenants = {scope.subscription.lower(): scope.tenant for scope in document.coverage.scopes}
         self._labels = tenant_labels(document.coverage.scopes, document.scan)
         self._products = product_names(document.coverage)
-        self._owner_tag = (document.scan.owner_tag or "").lower()
+        self._owner_of = ResourceOwners(document).of
         self._marks: dict[int, list[tuple[str, str]]] = {}
         """For a resource, pairs of a text and the mark that stands for it, the longest text first."""
         self.subscriptions, self.groups = TextTable(), TextTable()
@@ -94,7 +95,7 @@ class ResourceTable:
             self.types[(row.type if row else "") or type_of(id)],
             self.regions[row.location if row else ""],
             above,
-            self.owners[self._tagged(row) or self._tagged(known[1] if known is not None else None)],
+            self.owners[self._owner_of(id)],
         )
         for column, value in zip(self.columns.values(), values, strict=True):
             column.append(value)
@@ -141,11 +142,6 @@ class ResourceTable:
         """Return the type of a resource, which need not be in the table."""
         id, row = self._known(resource)
         return (row.type if row else "") or type_of(id)
-
-    def _tagged(self, row: ResourceRow | None) -> str:
-        """Return the value of the owner tag, "" without one; the names of tags are compared without case."""
-        tags = row.tags.items() if row is not None and self._owner_tag else ()
-        return next((value for name, value in tags if name.lower() == self._owner_tag), "")
 
     def pattern(self, text: str, index: int) -> str:
         """Return a text with marks in place of the names of its resource."""

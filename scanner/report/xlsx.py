@@ -6,6 +6,7 @@ that). Every name from Azure is written as a string, so no cell is a formula or 
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import IO, Any
 
 from msgspec import Struct
@@ -253,9 +254,8 @@ def write_xlsx(document: Document, out: IO[bytes]) -> None:
         formats = _Formats(book)
         counts = count(document)
         _write_summary(book, formats, document, counts)
-        _write_sheet(
-            book, formats, Sheet(FIRST_SHEET, _FIRST, lambda _: ()), first_rows(document, counts.first_changes())
-        )
+        first = Sheet(FIRST_SHEET, _FIRST, partial(first_rows, first=counts.first_changes()))
+        _write_sheet(book, formats, first, first.rows(document))
         has_tenants = bool(tenant_labels(document.coverage.scopes, document.scan))
         for sheet in SHEETS:
             shown = (

@@ -79,10 +79,10 @@ def _entry(group: FixGroup, words: Words) -> Iterator[Line]:
     yield Line(f"{by_severity(group, words)}. {effect(group, words)}".rstrip(), column=10)
 
 
-def named(group: FixGroup) -> str:
+def named(group: FixGroup, between: str = ": ") -> str:
     """Return resource and endpoint of a group: `stplankart/planer: blob/planer and 2 more`."""
     more = group.items - 1
-    what = f"{path_of(group.resource)}{f': {group.endpoint}' if group.endpoint else ''}"
+    what = between.join(filter(None, (path_of(group.resource), group.endpoint)))
     return f"{what}{f' and {more:,} more' if more else ''}"
 
 

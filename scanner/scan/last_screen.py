@@ -192,9 +192,7 @@ class LastScreen(Struct, frozen=True):
         if not is_shown(least, self.shown):
             least = self.shown
         groups = [group for group in counts.fix_groups() if is_shown(group.severity, least)]
-        lines = [
-            f"{group.severity} {named(group).replace(': ', ' ', 1)} {group.fingerprint}" for group in groups[:most]
-        ]
+        lines = [f"{group.severity} {named(group, ' ')} {group.fingerprint}" for group in groups[:most]]
         total = sum(number for name, number in counts.by_severity.items() if is_shown(name, least))
         if more := total - sum(each.at_least(least) for each in groups[:most]):
             lines.append(f"and {more:,} more open {'endpoint or finding' if more == 1 else 'endpoints and findings'}")

@@ -424,7 +424,7 @@ def test_many_findings_are_small_and_usable(reader: Reader, tmp_path: Path) -> N
     made = sample.with_history(count, scans=60, changed=3000)
     path = tmp_path / "big.html"
     write_html(sample.typed(made), path)
-    assert path.stat().st_size <= 30_000 + 165 * count
+    assert path.stat().st_size <= 160 * count
     page = reader.page()
     page.goto(path.as_uri())
     page.wait_for_selector("html[data-ready]", timeout=5000)
