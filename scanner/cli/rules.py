@@ -8,7 +8,7 @@ from typing import Any
 
 from scanner.cli.common import print_json, show_broken, write_line
 from scanner.config.settings import Settings
-from scanner.errors import InputError, nearest
+from scanner.errors import InputError
 from scanner.evaluate.fixes import sample_bicep
 from scanner.model.exposure import LOCKS
 from scanner.model.resource_type import Read
@@ -55,9 +55,7 @@ def show(settings: Settings, id: str) -> int:
     rules = load_rules(settings, Screen())
     items = rules.all_named(id)
     if not items:
-        near = nearest(id, rules.questions())
-        hint = f"nearest: {', '.join(near)}; " if near else ""
-        raise InputError(f'unknown rule "{id}"', do=f"{hint}all: twolocks rules list")
+        raise InputError(f'unknown rule "{id}"', do=rules.hint(id))
     question = Question(tuple(items))
     if settings["format"] == "json":
         print_json(facts(question))

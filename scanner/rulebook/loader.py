@@ -259,10 +259,14 @@ class RuleSet(Struct):
                 do=(f"nearest: {near[0]}; " if near else "") + f"known: {', '.join(known)}",
             )
         if not any(matches(rule, pattern) for rule in self.rules.values()) and known is None:
-            names = [id for rule in self.rules.values() for id in (rule.id, *rule.old_ids)]
-            near = nearest(pattern, names) if not colon else []
-            hint = f"nearest: {', '.join(near)}; " if near else ""
-            raise InputError(f'{option} "{pattern}" matches no rule', do=f"{hint}all: twolocks rules list")
+            raise InputError(f'{option} "{pattern}" matches no rule', do=self.hint("" if colon else pattern))
+
+    def hint(self, id: str = "") -> str:
+        """Return what helps where an id names no rule: a file that was not loaded, the nearest ids, where all stand."""
+        names = [each for rule in self.rules.values() for each in (rule.id, *rule.old_ids)]
+        near = nearest(id, names) if id else []
+        parts = [f"{each.file}:{each.line} was not loaded: {each.error}" for each in self.broken[:1]]
+        return "; ".join([*parts, *([f"nearest: {', '.join(near)}"] if near else []), "all: twolocks rules list"])
 
 
 def _is_on_logs(rule: Rule) -> bool:

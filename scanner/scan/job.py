@@ -12,7 +12,7 @@ from scanner.config.notifications import Target
 from scanner.config.settings import Settings
 from scanner.config.waivers import WaiverFile
 from scanner.document.schema import now
-from scanner.errors import InputError, nearest
+from scanner.errors import InputError
 from scanner.evaluate.policy import NoWaivers, Policy, Waivers
 from scanner.model.residency import ResidencyPolicy
 from scanner.model.rule import Rule
@@ -243,7 +243,7 @@ def chosen(settings: Settings, screen: Screen, *, always: bool = False) -> RuleS
                 raise
     rules.select(settings["only"], settings["skip"])
     if not rules.enabled and rules.rules:
-        raise InputError("these options select no rule", at=_patterns(settings), do="all: twolocks rules list")
+        raise InputError("these options select no rule", at=_patterns(settings), do=rules.hint())
     return rules
 
 
@@ -264,12 +264,7 @@ def _severities(settings: Settings, rules: RuleSet) -> dict[str, Severity]:
         at = settings.sources.get(f"severity.{name}", settings.file)
         id, colon, type = name.partition(":")
         if (rule := rules.of_type(id, type) if colon else rules.named(name)) is None:
-            near = nearest(name, rules.rules, 1)
-            raise InputError(
-                f'unknown rule "{name}"',
-                at=at,
-                do=(f"nearest: {near[0]}; " if near else "") + "all: twolocks rules list",
-            )
+            raise InputError(f'unknown rule "{name}"', at=at, do=rules.hint(name))
         if any(name in each.ids for each in rule.merged):
             merged.setdefault(rule.id, []).append(name)
         elif rule.of_many is not None and name not in rule.of_many.was and not colon:

@@ -190,6 +190,15 @@ def test_a_rule_file_that_does_not_import(snapshot_file: str) -> None:
     assert "exit 2: 1 rule file was not loaded" in ended.last[-1]
 
 
+def test_a_rule_of_a_file_that_was_not_loaded(snapshot_file: str) -> None:
+    Path("my-rules").mkdir()
+    Path("my-rules/sql.py").write_text('"""Mine."""\n\nimport yaml_that_is_not_there\n')
+    ended = twolocks("scan", "--from", snapshot_file, "--rules-code", "my-rules", "--only", "sql-of-mine")
+    assert ended.code == 2
+    assert 'error: --only "sql-of-mine" matches no rule' in ended.err
+    assert "my-rules/sql.py:3 was not loaded: ModuleNotFoundError: No module named" in ended.err
+
+
 def test_a_rules_folder_that_is_not_there(snapshot_file: str) -> None:
     ended = twolocks("scan", "--from", snapshot_file, "--rules", "nowhere")
     assert (ended.code, "error: folder nowhere does not exist\n--> --rules nowhere" in ended.err) == (2, True)

@@ -410,12 +410,11 @@ def listed_as(case: dict[str, Any], known: dict[str, str]) -> str:
     return next((case[each] for each in ("id", "rule") if case[each] in known), "")
 
 
-def main() -> int:
-    cases = [json.loads(line) for line in sys.stdin]
-    only = sys.argv[1:]
-    known: dict[str, str] = json.loads((Path(__file__).parent / "recorded.json").read_text("utf-8"))
-    unproven: dict[str, str] = json.loads((Path(__file__).parent / "undone.json").read_text("utf-8"))
-    wrong, right, undos, listed, used = 0, 0, 0, set(), set()
+@contextlib.contextmanager
+def signed_in(subscriptions: set[str]) -> Iterator[tuple[Path, Arm, str]]:
+    """Sign the Azure CLI in to a stand-in for Azure Resource Manager. Yield the folder of both, the stand-in and its
+    address.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pem, private = certificate(folder)
@@ -423,12 +422,21 @@ def main() -> int:
             "AZURE_CONFIG_DIR": name, "AZURE_CORE_COLLECT_TELEMETRY": "false", "AZURE_CORE_NO_COLOR": "true",
             "REQUESTS_CA_BUNDLE": str(pem), "AZURE_CORE_ONLY_SHOW_ERRORS": "true",
         }  # fmt: skip
-        os.chdir(name)
         arm = Arm()
         server = serve(arm, pem, private)
-        url = f"https://127.0.0.1:{server.server_address[1]}/"
-        ids = {hit for case in cases for hit in re.findall(r"/subscriptions/([0-9a-f-]{36})", json.dumps(case))}
-        sign_in(folder, ids)
+        sign_in(folder, subscriptions)
+        yield folder, arm, f"https://127.0.0.1:{server.server_address[1]}/"
+
+
+def main() -> int:
+    cases = [json.loads(line) for line in sys.stdin]
+    only = sys.argv[1:]
+    known: dict[str, str] = json.loads((Path(__file__).parent / "recorded.json").read_text("utf-8"))
+    unproven: dict[str, str] = json.loads((Path(__file__).parent / "undone.json").read_text("utf-8"))
+    wrong, right, undos, listed, used = 0, 0, 0, set(), set()
+    ids = {hit for case in cases for hit in re.findall(r"/subscriptions/([0-9a-f-]{36})", json.dumps(case))}
+    with signed_in(ids) as (folder, arm, url):
+        os.chdir(folder)
         for case in cases:
             if only and case["rule"] not in only:
                 continue

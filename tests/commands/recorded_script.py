@@ -17,7 +17,6 @@ import re
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.commands.recorded import Arm, certificate, serve, sign_in
+from tests.commands.recorded import signed_in
 
 LACKING = {"machine-shared-credentials": "the command reads the instance view of a machine, which no snapshot keeps"}
 """Rules besides those of `recorded.json` whose commands need what the stand-in lacks, and why."""
@@ -101,17 +100,8 @@ def main(script: Path, snapshot: Path, findings: Path) -> int:
     known: dict[str, str] = json.loads((Path(__file__).parent / "recorded.json").read_text("utf-8"))
     listed = {*LACKING, *(key.rpartition(": ")[2] for key in known)}
     ids = {each["subscription"] for each in json.loads(findings.read_bytes())["coverage"]["scopes"]}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        pem, private = certificate(folder)
-        os.environ |= {
-            "AZURE_CONFIG_DIR": name, "AZURE_CORE_COLLECT_TELEMETRY": "false", "AZURE_CORE_NO_COLOR": "true",
-            "REQUESTS_CA_BUNDLE": str(pem), "AZURE_CORE_ONLY_SHOW_ERRORS": "true",
-        }  # fmt: skip
-        arm = Arm()
+    with signed_in(ids) as (folder, arm, url):
         arm.load(bodies_of(snapshot))
-        url = f"https://127.0.0.1:{serve(arm, pem, private).server_address[1]}/"
-        sign_in(folder, ids)
         sleep = time.sleep
         time.sleep = lambda seconds: sleep(min(float(seconds), 0.001))
         address = str(folder / "az.socket")

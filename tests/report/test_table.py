@@ -316,6 +316,14 @@ def test_csv_of_the_result_and_of_ticked_rows(reader: Reader, report: Path, docu
     assert len(saved(page)) == 1
 
 
+def test_csv_has_the_owners_that_the_csv_output_has(reader: Reader, make: Make, owned: dict[str, Any]) -> None:
+    rows = saved(reader.open(make(owned), "#findings?q=status:fail"))
+    typed = sample.typed(owned)
+    owners = {row["fingerprint"]: cell(row.get("owner")) for row in finding_rows(typed, typed.findings)}
+    assert len(set(owners.values())) > 3
+    assert {row["fingerprint"]: row["owner"] for row in rows}.items() <= owners.items()
+
+
 FORMULAS = [
     "=1+1",
     "+1",
