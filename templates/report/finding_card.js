@@ -45,7 +45,7 @@ const heading = (...content) => h("h3", { class: "sub" }, content);
 const titled = (key, ...content) => [heading(t(key)), content];
 
 function whySection(row) {
-  const rule = ruleOf(row), message = text(row, "message");
+  const rule = ruleOf(row), message = text(row, "message") === `${titleOf(row)}.` ? "" : text(row, "message");
   return [
     rows.status[row] === PASS && h("p", null, t("card.passed")),
     titled("card.why", rule.why && h("p", null, rule.why), message && ![UNKNOWN, ERROR].includes(rows.status[row]) && h("p", null, visible(message))),
