@@ -532,7 +532,7 @@ def _accounts(config: Resource, service: Resource) -> Lock:
     lock = Lock()
     if same(config.get(DELEGATED), True):
         missing = Unread(
-            f"{PORTAL.path} {DELEGATED}", Message("a site of your own signs users in, which Azure does not show")
+            f"{PORTAL.path} {DELEGATED}", Message("your own site signs users in, which Azure does not show")
         )
         lock |= possible(Auth.anonymous, missing)
     providers = service.children(PROVIDERS)

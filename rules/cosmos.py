@@ -204,7 +204,7 @@ OTHER_SERVICES = ("DataTransfer", "MaterializedViewsBuilder")
 WITHOUT_GATEWAY = Message(
     "Move the clients of the gateway to the account's own address, and delete the gateway: `az resource delete --ids {id}`."
 )
-NOT_DOCUMENTED = Message("whether the network rules of the account hold for its dedicated gateway is not documented")
+NOT_DOCUMENTED = Message("whether the network rules of the account apply to its dedicated gateway is not documented")
 
 
 NO_RULE = {"anonymous-access": "every request requires a key, a resource token or a Microsoft Entra ID token"}

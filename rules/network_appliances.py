@@ -48,7 +48,7 @@ def endpoints(appliance: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def _nics(appliance: Resource) -> Iterator[Exposure]:
-    """Yield an endpoint for each interface with a public address. Whoever manages an appliance signs in."""
+    """Yield an endpoint for each interface with a public address. Its administrators sign in there."""
     nics = appliance.get(NICS)
     if not isinstance(nics, list) or not all(_is_interface(each) for each in nics):
         missing = not_returned(NICS) if is_absent(nics) else malformed(NICS)

@@ -172,7 +172,7 @@ def graph_turn(broker: Broker) -> "SharedTurn | None":
 
 
 class SharedWindow:
-    """Counts queries in Redis. Whoever reaches it may count as he likes: beside it each process keeps the limit for
+    """Counts queries in Redis. A client that reaches it can change the count: so each process keeps the limit for
     itself, waits no longer than a minute for the others, and goes on where the broker fails.
     """
 
