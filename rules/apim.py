@@ -73,7 +73,7 @@ def needs_no_key(resource: Resource) -> bool:
 
 
 def needs_no_approval(product: Resource) -> bool:
-    """Return whether whoever sees a product in the developer portal gets a key of it, as far as is known.
+    """Return whether everyone who sees a product in the developer portal gets its key, as far as is known.
 
     api-management-howto-add-products: a product that is not published is visible to administrators alone.
     """

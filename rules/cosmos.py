@@ -21,7 +21,7 @@ ACCOUNT = ResourceType(
     api="2025-10-15",
     product=Message("Cosmos DB account"),
     unread={
-        "second layer of encryption": "A key of your own is the second layer.",
+        "second layer of encryption": "A customer-managed key is the second layer.",
         "soft delete": "Microsoft support restores a deleted account from its backup.",
     },
     no_rule=NoRule(region="its regions are those of its list of locations"),

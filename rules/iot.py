@@ -88,7 +88,7 @@ TWO_SYSTEMS = Message("which of the two rule systems decides where both have rul
 POLICIES = local_auth(
     HUB,
     source="Azure Policy 672d56b3: everything but true is non-compliant",
-    message=Message("accepts the keys of its shared access policies"),
+    message=Message("accepts its shared access policy keys"),
 )
 _SAS = Message("azure-rest-api-specs, Microsoft.Devices 2023-06-30 IotHubProperties: keys are refused where it is true")
 DEVICES = HUB.local_auth(
@@ -273,7 +273,7 @@ def provisioning_endpoints(service: Resource, index: Index) -> Iterator[Exposure
         grant(
             Auth.shared,
             Evidence(Message("shared access policies"), Message("cannot be disabled")),
-            description=Message("accepts the keys of its shared access policies, which cannot be disabled"),
+            description=Message("accepts its shared access policy keys, which cannot be disabled"),
         ),
         Message("The service API of the provisioning service"),
         address=host(service, "properties.serviceOperationsHostName"),

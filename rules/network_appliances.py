@@ -34,7 +34,7 @@ FORWARDED = Unread(Message("the translation rules of the appliance"), Message("t
 
 
 @APPLIANCE.endpoints(
-    Endpoint("nic/*", "admin", ports=("*/*",), no_rule={"anonymous-access": "whoever manages an appliance signs in"}),
+    Endpoint("nic/*", "admin", ports=("*/*",), no_rule={"anonymous-access": "its administrators sign in there"}),
     Endpoint(
         "ingress/*",
         "app",

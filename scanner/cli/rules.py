@@ -149,7 +149,7 @@ def page(rule: Question) -> Iterator[Line]:
     if rule.controls:
         text = "; ".join(f"{framework} {', '.join(ids)}" for framework, ids in rule.controls.items())
         yield Line(text, "Controls", _COLUMN)
-    yield Line(_RESPONSIBILITY[rule.responsibility], "Whose job", _COLUMN)
+    yield Line(_RESPONSIBILITY[rule.responsibility], "Responsibility", _COLUMN)
     if rule.old_ids:
         yield Line(", ".join(rule.old_ids), "Old ids", _COLUMN)
     for position, reference in enumerate(rule.references):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scanner.document.schema import EvidenceRow, FindingRow
 from scanner.model.ids import name_of
-from scanner.model.message import NOTHING, Message, joined, more
+from scanner.model.message import NOTHING, Message, joined, more, plural
 from scanner.model.verdict import display_value
 
 _MOST = 3
@@ -39,15 +39,16 @@ def _value(value: object) -> str:
         return _one(value)
     if not value:
         return Message("none")
+    if any(isinstance(each, dict) for each in value):
+        return plural("{count} entry", "{count} entries", len(value))
     rest = [more(len(value) - _MOST)] if len(value) > _MOST else []
     return joined(", ", [*(_one(each) for each in value[:_MOST]), *rest])
 
 
 def _one(value: object) -> str:
-    """Return a value as a short text: a resource by its name, an object by its own, a list by its values."""
+    """Return a value as a short text: a resource by its name, a list by its values."""
     if isinstance(value, dict):
-        named = value.get("name") or value.get("id")
-        return _one(named) if isinstance(named, str) else Message("an object")
+        return Message("an object")
     if isinstance(value, list):
         return _value(value)
     if value == "":

@@ -13,6 +13,7 @@ from scanner.model.fix import REMOVE, Cause, Edit
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_list_of_texts, is_one, member, spelled
+from scanner.model.countries import country
 from scanner.model.message import NOTHING, Message, joined, listed, name
 from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.residency import EEA_WORD, Allowed, PlaceException
@@ -100,9 +101,10 @@ class JudgedPlace(NamedTuple):
             return (
                 _NO_REGIONS.get(self.place.region) or name(self.place.region) or Message("a region that is not known")
             )
-        where = dict.fromkeys(each for each in (self.region.physical_location, self.region.geography) if each)
+        names = (self.region.physical_location, self.region.geography)
+        where = dict.fromkeys(country(each) for each in names if each)
         return Message(
-            "{region} ({place}; {area})", region=self.region.name, place=", ".join(where), area=AREAS[self.area]
+            "{region} ({place}; {area})", region=self.region.name, place=joined(", ", list(where)), area=AREAS[self.area]
         )
 
 
