@@ -143,7 +143,8 @@ REDACT = Option("redact", about="Replace names by pseudonyms in every --out file
 LANGUAGE = Option(
     "language",
     "en|nb",
-    "Language of report, summary and notices (default: en)",
+    "Language of report, summary and notices (default: en); names, fields, commands, Azure's messages, logs and help "
+    "stay English",
     known=LANGUAGES,
     shared=True,
     effect=Effect.harmless,

@@ -103,7 +103,9 @@ def unprotected(settings: Settings) -> str:
     missing = [f"no {what}" for what, has in (("TLS", url.tls), ("password", url.password)) if not has]
     if not missing or _is_loopback(url.host):
         return ""
-    harm = "any client that reaches it can take its messages" if not url.password else "the network can read the password"
+    harm = (
+        "any client that reaches it can take its messages" if not url.password else "the network can read the password"
+    )
     return f"the broker {url} has {' and '.join(missing)}: {harm}. Use rediss:// or amqps:// with a password"
 
 

@@ -8,12 +8,12 @@ from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct, field
 
+from scanner.model.countries import country
 from scanner.model.diagnostic_settings import LogDestination, categories, destinations
 from scanner.model.fix import REMOVE, Cause, Edit
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_list_of_texts, is_one, member, spelled
-from scanner.model.countries import country
 from scanner.model.message import NOTHING, Message, joined, listed, name
 from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.residency import EEA_WORD, Allowed, PlaceException
@@ -104,7 +104,10 @@ class JudgedPlace(NamedTuple):
         names = (self.region.physical_location, self.region.geography)
         where = dict.fromkeys(country(each) for each in names if each)
         return Message(
-            "{region} ({place}; {area})", region=self.region.name, place=joined(", ", list(where)), area=AREAS[self.area]
+            "{region} ({place}; {area})",
+            region=self.region.name,
+            place=joined(", ", list(where)),
+            area=AREAS[self.area],
         )
 
 
