@@ -17,7 +17,7 @@ def test_no_page_opens_two_sentences_with_anyone() -> None:
 
 
 def test_no_rule_opens_two_sentences_with_anyone() -> None:
-    texts = {rule.id: " ".join((rule.why, rule.fix.impact)) for rule in load(packages=False).rules.values()}
+    texts = {rule.id: f"{rule.why} {rule.fix.impact}" for rule in load(packages=False).rules.values()}
     counts = {id: len(OPENING.findall(text)) for id, text in texts.items()}
     assert len(counts) > 800
     assert {id: count for id, count in counts.items() if count > 1} == {}
