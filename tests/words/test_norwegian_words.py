@@ -10,7 +10,9 @@ from babel.messages.pofile import read_po
 from scanner.report.translations import MESSAGES, RULES, WORDS
 from tests.words.texts import ROOT
 
-CODE = re.compile(r"Virtual Machine User Login|`[^`]*`|\{\w+(!\w)?\}|\b\w*[a-z][A-Z]\w*\b|\baz [a-z-]+( [a-z-]+)*|\b\w+[._]\w+\b")
+CODE = re.compile(
+    r"Virtual Machine User Login|`[^`]*`|\{\w+(!\w)?\}|\b\w*[a-z][A-Z]\w*\b|\baz [a-z-]+( [a-z-]+)*|\b\w+[._]\w+\b"
+)
 SOFT_HYPHEN = "\u00ad"
 TEXTS = (WORDS, RULES, MESSAGES)
 
