@@ -123,7 +123,7 @@ def foreign_target(connection: Resource, index: Index) -> Verdict:
     host = host_of(target)
     if not isinstance(target, str) or "." not in host:
         return unknown(unknown_value(TARGET, Message("not a host")))
-    seen = Evidence(TARGET, host, Message("a service of your own"))
+    seen = Evidence(TARGET, host, Message("your own service"))
     if host.endswith(AZURE):
         return NotApplicable(Message("it names a host of Azure, not the resource behind it"))
     return Fail((seen,), Message("The connection sends to {host}, which is not a host of Azure.", host=host))

@@ -73,7 +73,7 @@ def needs_no_key(resource: Resource) -> bool:
 
 
 def needs_no_approval(product: Resource) -> bool:
-    """Return whether whoever sees a product in the developer portal gets a key of it, as far as is known.
+    """Return whether everyone who sees a product in the developer portal gets its key, as far as is known.
 
     api-management-howto-add-products: a product that is not published is visible to administrators alone.
     """
@@ -532,7 +532,7 @@ def _accounts(config: Resource, service: Resource) -> Lock:
     lock = Lock()
     if same(config.get(DELEGATED), True):
         missing = Unread(
-            f"{PORTAL.path} {DELEGATED}", Message("a site of your own signs users in, which Azure does not show")
+            f"{PORTAL.path} {DELEGATED}", Message("your own site signs users in, which Azure does not show")
         )
         lock |= possible(Auth.anonymous, missing)
     providers = service.children(PROVIDERS)

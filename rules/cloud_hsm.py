@@ -36,7 +36,7 @@ SWITCH = Firewall(
 )
 MODULES = "properties.hsms"
 PASSWORDS_ONLY = Message(
-    "The users of a cluster are in the cluster, with passwords or certificates of their own; no setting asks for Microsoft Entra ID, so "
+    "The users of a cluster are in the cluster, with their own passwords or certificates; no setting asks for Microsoft Entra ID, so "
     "behind private endpoints there is nothing left to fix"
 )
 

@@ -21,7 +21,7 @@ ACCOUNT = ResourceType(
     api="2025-10-15",
     product=Message("Cosmos DB account"),
     unread={
-        "second layer of encryption": "A key of your own is the second layer.",
+        "second layer of encryption": "A customer-managed key is the second layer.",
         "soft delete": "Microsoft support restores a deleted account from its backup.",
     },
     no_rule=NoRule(region="its regions are those of its list of locations"),
@@ -204,7 +204,7 @@ OTHER_SERVICES = ("DataTransfer", "MaterializedViewsBuilder")
 WITHOUT_GATEWAY = Message(
     "Move the clients of the gateway to the account's own address, and delete the gateway: `az resource delete --ids {id}`."
 )
-NOT_DOCUMENTED = Message("whether the network rules of the account hold for its dedicated gateway is not documented")
+NOT_DOCUMENTED = Message("whether the network rules of the account apply to its dedicated gateway is not documented")
 
 
 NO_RULE = {"anonymous-access": "every request requires a key, a resource token or a Microsoft Entra ID token"}

@@ -226,6 +226,6 @@ def delivers_to_webhook(subscription: Resource, index: Index) -> Verdict:
     if not value:
         raise unknown_value(url, subscription.get(url))
     return Fail(
-        (Evidence(Message("host of {url}", url=url), value, Message("a host of your own")),),
+        (Evidence(Message("host of {url}", url=url), value, Message("your own host")),),
         Message("Events are sent to {found}.", found=value),
     )

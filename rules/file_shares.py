@@ -31,7 +31,7 @@ ACL = Firewall(
     absent="enabled",
     subnets=(RuleList(SUBNETS, id=""),),
 )
-NO_SIGN_IN = Message("the protocol has no sign-in, so a private network is all that is left to close")
+NO_SIGN_IN = Message("the protocol has no authentication; restrict the network")
 
 
 def reach(share: Resource, index: Index) -> Lock:

@@ -88,7 +88,7 @@ TWO_SYSTEMS = Message("which of the two rule systems decides where both have rul
 POLICIES = local_auth(
     HUB,
     source="Azure Policy 672d56b3: everything but true is non-compliant",
-    message=Message("accepts the keys of its shared access policies"),
+    message=Message("accepts its shared access policy keys"),
 )
 _SAS = Message("azure-rest-api-specs, Microsoft.Devices 2023-06-30 IotHubProperties: keys are refused where it is true")
 DEVICES = HUB.local_auth(
@@ -97,7 +97,7 @@ DEVICES = HUB.local_auth(
     on=(False,),
     absent=False,
     source=_SAS,
-    message=Message("accepts keys of devices"),
+    message=Message("accepts device keys"),
 )
 MODULES = HUB.local_auth(
     "properties.disableModuleSAS",
@@ -105,7 +105,7 @@ MODULES = HUB.local_auth(
     on=(False,),
     absent=False,
     source=_SAS,
-    message=Message("accepts keys of modules"),
+    message=Message("accepts module keys"),
 )
 
 
@@ -168,7 +168,7 @@ def _hub_rules(hub: Resource, index: Index, built_in: bool) -> Lock:
 
 
 def _open(*seen: Evidence) -> Lock:
-    return grant(Reach.internet, *seen, hops=(Hop("firewall", HUB_SWITCH.name, Message("no rule holds for it")),))
+    return grant(Reach.internet, *seen, hops=(Hop("firewall", HUB_SWITCH.name, Message("no rule applies to it")),))
 
 
 def _maybe(missing: Unread, *seen: Evidence) -> Lock:
@@ -261,7 +261,7 @@ ENROLLED = Message(
         ports=("tcp/8883", "tcp/5671", "tcp/443"),
         no_rule={
             "anonymous-access": "every caller signs in: with a key, a certificate or a token",
-            "authentication": "no setting refuses the keys of enrollments, which ARM does not show",
+            "authentication": "no setting refuses the enrollment keys, which ARM does not show",
         },
     ),
 )
@@ -273,7 +273,7 @@ def provisioning_endpoints(service: Resource, index: Index) -> Iterator[Exposure
         grant(
             Auth.shared,
             Evidence(Message("shared access policies"), Message("cannot be disabled")),
-            description=Message("accepts the keys of its shared access policies, which cannot be disabled"),
+            description=Message("accepts its shared access policy keys, which cannot be disabled"),
         ),
         Message("The service API of the provisioning service"),
         address=host(service, "properties.serviceOperationsHostName"),
@@ -286,8 +286,8 @@ def provisioning_endpoints(service: Resource, index: Index) -> Iterator[Exposure
         provisioning_network(service, index, "deviceApi"),
         grant(
             Auth.shared,
-            Evidence(Message("keys of enrollments"), Message("cannot be refused")),
-            description=Message("accepts the keys of enrollments"),
+            Evidence(Message("enrollment keys"), Message("cannot be refused")),
+            description=Message("accepts the enrollment keys"),
         ),
         Message("The device endpoint of the provisioning service"),
         address=host(service, "properties.deviceProvisioningHostName"),
@@ -394,7 +394,7 @@ def routes_outside(hub: Resource, index: Index) -> Verdict:
         where = f"{path}[].subscriptionId"
         if not isinstance(subscription, str) or not subscription:
             return unknown(not_returned_or_unknown(where))
-        seen.append(Evidence(where, subscription, Message("a subscription of your own tenant")))
+        seen.append(Evidence(where, subscription, Message("a subscription in your own tenant")))
         id = f"/subscriptions/{subscription.lower()}/endpoints/{_name(entry)}"
         if not in_same_tenant(hub, index, id):
             others.append(id)

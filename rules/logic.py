@@ -139,7 +139,7 @@ def callable_triggers(workflow: Resource, index: Index) -> Iterator[Exposure]:
 
 
 LINKS = Message(
-    "a link to inputs and outputs is made for whoever may read the run, and expires (logic-apps-securing-a-logic-app, run "
+    "a link to inputs and outputs is made for every reader of the run, and expires (logic-apps-securing-a-logic-app, run "
     "history)"
 )
 
@@ -151,7 +151,7 @@ LINKS = Message(
         ports=HTTPS,
         no_rule={
             "anonymous-access": "every call carries a signature or a token",
-            "authentication": "a link to inputs and outputs is made for whoever may read the run",
+            "authentication": "a link to inputs and outputs is made for every reader of the run",
         },
     ),
     Endpoint(

@@ -33,7 +33,7 @@ def no_entra_login(machine: Resource, index: Index) -> Verdict:
     if machine.has_no_properties:
         raise Unread("properties", machine.why_absent_is_unknown)
     if is_absent(machine.get("properties.osProfile")):
-        return NotApplicable(Message("it was not made from an image with accounts of its own"))
+        return NotApplicable(Message("it was not made from an image with its own accounts"))
     children = machine.children(EXTENSIONS)
     types = [peek(each.body, TYPE) for each in children]
     logins = [each for each in children if any(same(peek(each.body, TYPE), one) for one in LOGIN)]

@@ -269,7 +269,7 @@ def _wide_tag(rule: Resource, index: Index) -> Verdict:
     value = rule.require(tag)
     if not isinstance(value, str) or not value:
         return unknown(unknown_value(tag, value))
-    seen = rule.evidence(tag, Message("a service of your own, by a private endpoint"))
+    seen = rule.evidence(tag, Message("your own service, by a private endpoint"))
     # A tag of one region (Storage.NorwayEast) has the resources of every customer there.
     names = (value, value.partition(".")[0])
     if any(is_one(each, WIDE_TAGS) for each in names):
@@ -319,7 +319,7 @@ def public_egress(deployment: Resource, index: Index) -> Verdict:
     if not is_one(kind, ("Managed", "Kubernetes", "AzureMLCompute")):
         return unknown(unknown_value("properties.endpointComputeType", kind))
     if not same(kind, "Managed"):
-        return NotApplicable(Message("it runs in a cluster of your own"))
+        return NotApplicable(Message("it runs in your own cluster"))
     workspace = deployment.bundle.top
     if workspace is None or is_project(workspace):
         return NotApplicable(Message("the network of its hub decides"))

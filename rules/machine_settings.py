@@ -27,7 +27,7 @@ def password_sign_in(machine: Resource, index: Index) -> Verdict:
     _readable(machine)
     profile = machine.get(_inner(machine, "osProfile"))
     if is_absent(profile):
-        return NotApplicable(Message("it was not made from an image with accounts of its own"))
+        return NotApplicable(Message("it was not made from an image with its own accounts"))
     if not isinstance(profile, dict):
         raise unknown_value(_inner(machine, "osProfile"), profile)
     if not is_absent(machine.get(_inner(machine, "osProfile.windowsConfiguration"))):

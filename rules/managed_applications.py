@@ -51,7 +51,7 @@ def publisher_rights(application: Resource, index: Index) -> Verdict:
     if not isinstance(publisher, str):
         raise unknown_value(PUBLISHER, publisher)
     if index.same_owner(publisher, home):
-        return NotApplicable(Message("its publisher is of your own tenant"))
+        return NotApplicable(Message("its publisher is in your own tenant"))
     if same(application.get(JIT), True):
         return _approved(application)
     roles = Evidence(f"{RIGHTS}[].roleDefinitionId", [spelled(get_path(each, "roleDefinitionId")) for each in rights])

@@ -60,7 +60,7 @@ APPS = (SITES.lower(), GROUPS.lower())
 class Namespace(NamedTuple):
     """The hosts below a suffix of Azure. `types`: those whose resources have such hosts.
 
-    `by_name`: the first label is the name of a resource; else the host is a property. `free`: whoever is first gets a
+    `by_name`: the first label is the name of a resource; else the host is a property. `free`: the first who asks gets a
     name, and can serve the domains of others with it. Without it a missing name is inconclusive.
     """
 

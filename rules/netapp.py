@@ -52,7 +52,7 @@ EVERYONE = 8
 NFS_ARGUMENT = Message(
     "NFS 3 has no sign-in, and a volume has an address in one virtual network alone, so low where each machine there may mount it"
 )
-NAMED = Message("the export policy names the clients, and an address in one virtual network is all that a volume has")
+NAMED = Message("the export policy names the clients, and a volume has only an address in one virtual network")
 
 
 def protocols(volume: Resource) -> list[str]:

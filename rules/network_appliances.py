@@ -34,7 +34,7 @@ FORWARDED = Unread(Message("the translation rules of the appliance"), Message("t
 
 
 @APPLIANCE.endpoints(
-    Endpoint("nic/*", "admin", ports=("*/*",), no_rule={"anonymous-access": "whoever manages an appliance signs in"}),
+    Endpoint("nic/*", "admin", ports=("*/*",), no_rule={"anonymous-access": "its administrators sign in there"}),
     Endpoint(
         "ingress/*",
         "app",
@@ -48,7 +48,7 @@ def endpoints(appliance: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def _nics(appliance: Resource) -> Iterator[Exposure]:
-    """Yield an endpoint for each interface with a public address. Whoever manages an appliance signs in."""
+    """Yield an endpoint for each interface with a public address. Its administrators sign in there."""
     nics = appliance.get(NICS)
     if not isinstance(nics, list) or not all(_is_interface(each) for each in nics):
         missing = not_returned(NICS) if is_absent(nics) else malformed(NICS)

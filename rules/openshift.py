@@ -30,7 +30,7 @@ CLUSTER = ResourceType(
 API = "properties.apiserverProfile.visibility"
 INGRESS = "properties.ingressProfiles"
 KUBEADMIN = Message(
-    "whether kubeadmin was removed is not visible, and a private address is all that a cluster can have, so it counts as closed"
+    "whether kubeadmin was removed is not visible, and a cluster can have only a private address, so it counts as closed"
 )
 PRIVATE = Message("a private address in the virtual network of the cluster")
 PUBLIC = Message("a public address without address rules")

@@ -24,13 +24,15 @@ CACHE = ResourceType(
         "storage account of persistence": "It is named in a connection string, which ARM does not return, or by its subscription alone (azure-mgmt-redis RedisConfiguration).",
         "linkedServers that are absent": "A link of caches is a choice of latency.",
     },
-    no_rule=NoRule(key=NO_CUSTOMER_KEY, loss="a cache: what it holds is stored elsewhere, and persistence is a choice"),
+    no_rule=NoRule(
+        key=NO_CUSTOMER_KEY, loss="a cache: its data is stored in another service, and persistence is a choice"
+    ),
 )
 CLUSTER = ResourceType(
     "Microsoft.Cache/redisEnterprise",
     api="2025-07-01",
     product=Message("Managed Redis"),
-    no_rule=NoRule(backup="a cache: what it holds is stored elsewhere, and persistence is a choice"),
+    no_rule=NoRule(backup="a cache: its data is stored in another service, and persistence is a choice"),
 )
 
 

@@ -1,10 +1,13 @@
 """The steps of docs/quickstart.md that need no Azure account end as the page says."""
 
+import calendar
+import json
 import re
 import subprocess
 from pathlib import Path
 
 from scanner.config.commands import COMMANDS
+from scanner.output.formats import FORMATS
 from tests.processes import in_shell
 
 ROOT = Path(__file__).parent.parent
@@ -40,3 +43,23 @@ def test_what_the_readme_asks_is_what_the_page_asks() -> None:
     asked = re.search(r"twolocks reach .*", step("3"))
     assert asked
     assert asked[0] in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_numbers_are_those_of_the_sample(demo_folder: Path) -> None:
+    gaps = json.loads((demo_folder / "findings.json").read_bytes())["gaps"]
+    assert f"({len(gaps)} reads fail in the sample" in PAGE
+    assert sum(gap["status"] == 403 for gap in gaps) > len(gaps) / 2
+    size = (ROOT / "docs" / "sample" / "report.html").stat().st_size / 1e6
+    assert f"({size:.1f} MB)" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_waiver_ends_in_the_month_of_its_reason() -> None:
+    for page in (PAGE, *(path.read_text("utf-8") for path in (ROOT / "docs" / "waivers.md", ROOT / "README.md"))):
+        for month, expires in re.findall(r'--reason "\w+ in (\w+)".*?--expires \d{4}-(\d\d)', page):
+            assert calendar.month_name[int(expires)] == month
+
+
+def test_every_format_is_in_the_list_of_pages() -> None:
+    row = next(line for line in (ROOT / "docs" / "README.md").read_text("utf-8").splitlines() if "[formats.md]" in line)
+    names = {each.suffix.removeprefix(".").split(".")[0].upper() for each in FORMATS}
+    assert [name for name in names if name.replace("MD", "MARKDOWN") not in row.upper()] == []

@@ -14,6 +14,7 @@ from scanner.model.exposure import LOCKS
 from scanner.model.resource_type import Read
 from scanner.model.rule import Question, questions
 from scanner.model.severity import Severity
+from scanner.report.text import without_ticks
 from scanner.rulebook.loader import RuleSet, match_whole, matches
 from scanner.scan.job import chosen, load_rules
 from scanner.terminal.lines import Line, coloured, width_of
@@ -135,7 +136,7 @@ def page(rule: Question) -> Iterator[Line]:
     """Yield the lines of `rules show`."""
     how = f"rated {_range(rule)} by exposure" if rule.one.category in LOCKS and rule.one.lock else rated(rule)
     yield Line(f"{rule.title} ({rule.one.category}; {how})", column=0)
-    yield Line(rule.one.why, "Why", _COLUMN)
+    yield Line(without_ticks(rule.one.why), "Why", _COLUMN)
     rows = [f"{type}, api {each.resource_type.api}" for each in rule.rules for type in each.resource_type.types]
     rows += [f"{read.type}, api {read.api}" for read in reads(rule)]
     for position, row in enumerate(rows):
@@ -147,7 +148,7 @@ def page(rule: Question) -> Iterator[Line]:
     if rule.controls:
         text = "; ".join(f"{framework} {', '.join(ids)}" for framework, ids in rule.controls.items())
         yield Line(text, "Controls", _COLUMN)
-    yield Line(_RESPONSIBILITY[rule.responsibility], "Whose job", _COLUMN)
+    yield Line(_RESPONSIBILITY[rule.responsibility], "Responsibility", _COLUMN)
     if rule.old_ids:
         yield Line(", ".join(rule.old_ids), "Old ids", _COLUMN)
     for position, reference in enumerate(rule.references):
@@ -193,14 +194,15 @@ def _fix(rule: Question) -> Iterator[Line]:
         if text:
             is_command = text.startswith("az ") and sys.stdout.isatty()
             is_whole = text.startswith("az ") or label == "Bicep"
-            yield Line(template(text), label, _COLUMN, whole=is_whole, command=is_command)
+            shown = text if is_whole else without_ticks(text)
+            yield Line(template(shown), label, _COLUMN, whole=is_whole, command=is_command)
     for label, code in (("Bicep", generated), ("Terraform", fix.terraform)):
         for position, line in enumerate(code.splitlines()):
             yield Line(line, "" if position else label, _COLUMN, whole=True)
     for each in fix.fields:
         yield Line(f"<{each.name}>: {each.what}", "Field", _COLUMN)
     if fix.impact:
-        yield Line(fix.impact, "Impact", _COLUMN)
+        yield Line(without_ticks(fix.impact), "Impact", _COLUMN)
 
 
 def template(text: str) -> str:

@@ -22,7 +22,7 @@ _OLD_NAME = re.compile(r"[A-Z]+|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 """The name of a variable, not a secret that was written in its place."""
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 MOST_OWNERS = 100
-"""The most owners with an address of their own. Whoever can write tags must not be able to send more mails."""
+"""The most owners with an address of their own. A writer of tags must not be able to send more mails."""
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 

@@ -143,7 +143,8 @@ REDACT = Option("redact", about="Replace names by pseudonyms in every --out file
 LANGUAGE = Option(
     "language",
     "en|nb",
-    "Language of report, summary and notices (default: en)",
+    "Language of report, summary and notices (default: en); names, fields, commands, Azure's messages, logs and help "
+    "stay English",
     known=LANGUAGES,
     shared=True,
     effect=Effect.harmless,
@@ -171,7 +172,7 @@ NOTIFY = Option("notify", "NAME", "Send changes to [notify.NAME] of the settings
 SECRET_FILE = Option(
     "secret-file", "NAME=PATH", "File with the secret TWOLOCKS_SECRET_NAME", many=True, shared=True, in_file=False
 )
-"""No setting of a file: otherwise whoever writes the file could send any file of the user as a password."""
+"""No setting of a file: otherwise the writer of the file could send any file of the user as a password."""
 OUT_FORMAT = Option(
     "format",
     "FORMAT",

@@ -173,7 +173,7 @@ def _tag(limits: _Limits, position: int, entry: Mapping[str, Any], text: str) ->
         return None
     name, equals, value = text.partition("=")
     if not limits.allow_tag:
-        do = "name the resource, or set allow-tag in [waivers] of twolocks.toml: whoever can write tags can then waive"
+        do = "name the resource, or set allow-tag in [waivers] of twolocks.toml: writers of tags can then waive"
         file.fault("the settings do not allow waivers by tag", *key, do=do)
     elif named:
         file.fault("a waiver requires a resource or a tag, not both", *key, do="remove one of them")

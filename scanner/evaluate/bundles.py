@@ -143,7 +143,7 @@ class BundleEvaluation:
             for path, name in fragment.groups.items():
                 groups.setdefault(path, name)
 
-    def _beside(self) -> "BundleEvaluation":
+    def _with_empty_ledgers(self) -> "BundleEvaluation":
         """Return the same with empty ledgers, for a part of the document."""
         made, ledgers = copy(self), self._ledgers.fork()
         made._ledgers = ledgers

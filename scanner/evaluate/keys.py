@@ -13,6 +13,7 @@ from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
 from scanner.document.message_data import with_texts
 from scanner.document.schema import FindingRow
 from scanner.document.sorted_rows import SortedRows
+from scanner.document.value_messages import is_value
 from scanner.model.dates import date_of, seconds_of
 from scanner.model.ids import type_of
 from scanner.model.index import Index
@@ -207,7 +208,8 @@ class KeyLedger:
         risk = RISKS.get(finding.rule.removeprefix(prefix))
         if risk is not None:
             severity = finding.severity if finding.status in ("fail", "waived") and finding.severity else "unknown"
-            row = with_texts(KeyRiskRow(risk, severity, finding.message, finding.rule), self.templates)
+            text = Message("{title}.", title=finding.title) if is_value(finding) else finding.message
+            row = with_texts(KeyRiskRow(risk, severity, text, finding.rule), self.templates)
             self._rows.add(_RISKS, finding.resource.lower(), _encode(row))
 
     def rows(self) -> Iterator[tuple[KeyRow, Iterator[bytes]]]:

@@ -20,6 +20,7 @@ from scanner.document.schema import (
     finding_fingerprint,
 )
 from scanner.document.states import State
+from scanner.document.value_messages import value_message
 from scanner.evaluate.waiving import Acceptance
 from scanner.fix.expected import as_fixed
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, Lock, title
@@ -48,7 +49,8 @@ def failed_row(
 ) -> FindingRow:
     """Return the finding of a failed check. `shown`: its fix as the document has it."""
     title = rule.title_at(subject.id)
-    message = verdict.message or Message("{title}.", title=title)
+    evidence = [evidence_row(each) for each in (*as_fixed(verdict.evidence, fix, subject, top, index), *managed(top))]
+    message = verdict.message or value_message(evidence) or Message("{title}.", title=title)
     if verdict.undecided:
         others = Message("Other endpoints are inconclusive: {missing}.", missing=verdict.undecided[0].text)
         message = joined(" ", (message, others))
@@ -61,9 +63,7 @@ def failed_row(
         resource=subject.id,
         endpoints=sorted(verdict.endpoints) if verdict.endpoints else [],
         message=joined(" ", (message, acceptance.message)),
-        evidence=[
-            evidence_row(each) for each in (*as_fixed(verdict.evidence, fix, subject, top, index), *managed(top))
-        ],
+        evidence=evidence,
         fix=shown,
         gaps=list(dict.fromkeys(each.gap for each in verdict.undecided if each.gap)) if verdict.undecided else [],
         fingerprint=finding_fingerprint(rule.first_id, subject.id),

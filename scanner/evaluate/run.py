@@ -135,7 +135,7 @@ class Evaluation(BundleEvaluation):
         """Return the part of the document that a batch gives. `writer`: that of the whole document."""
         groups: dict[str, str] = {}
         bundles = bundles_in(batch.lines, self.snapshot.kept, groups)
-        one = self._beside()
+        one = self._with_empty_ledgers()
         with closing(writer.fork()) as rows:
             one._take(self._begin()[batch.start : batch.stop], bundles, rows)
             return one._ledgers.fragment(rows.fragment(), groups)
@@ -143,7 +143,7 @@ class Evaluation(BundleEvaluation):
     def joined(self, fragments: Iterable[DocumentFragment], writer: Writer) -> DocumentFragment:
         """Return consecutive parts as one."""
         groups: dict[str, str] = {}
-        one = self._beside()
+        one = self._with_empty_ledgers()
         with closing(writer.fork()) as rows:
             one._join(fragments, rows, groups)
             return one._ledgers.fragment(rows.fragment(), groups)

@@ -137,7 +137,7 @@ def _block(position: int, edits: list[Edit], resource: Resource | None, versions
     edits = [each for each in edits if (type, each.path.lower()) not in READ_ONLY]
     if not edits or any((type, ".".join(each.path.lower().split(".")[:2])) in UNDECLARED for each in edits):
         return ""
-    beside = _beside(type, edits, resource)
+    beside = _members_needed(type, edits, resource)
     if beside is None:
         return ""
     items = _items_of([*edits, *beside], resource.body if resource is not None and version.is_whole else None)
@@ -170,7 +170,7 @@ def _lacking(type: str, edits: Sequence[Edit]) -> Iterator[str]:
             yield from (f"{above}.{each}" for each in names if f"{above}.{each}".lower() not in paths)
 
 
-def _beside(type: str, edits: Sequence[Edit], resource: Resource | None) -> list[Edit] | None:
+def _members_needed(type: str, edits: Sequence[Edit], resource: Resource | None) -> list[Edit] | None:
     """Return what a resource has of the members that the objects of edits need; None where it is not known."""
     result: list[Edit] = []
     for path in _lacking(type, edits):

@@ -1,4 +1,4 @@
-"""What is asked of a broker: Redis, Valkey or RabbitMQ. Whoever else reaches it may put anything into it.
+"""What is asked of a broker: Redis, Valkey or RabbitMQ. Any other client that reaches it may put anything into it.
 
 So nothing of a broker is believed. A message is a few bytes of JSON, or it is dropped before it leaves Redis. None says
 how often it was tried, or when it is to be read. A time that has not come yet counts as over. Each call ends within
@@ -155,7 +155,7 @@ class RedisBroker:
 def _bodies_alone(connection: "amqp.Connection", callback: Callable[..., None]) -> Callable[[_Frame], bool]:
     """Return what reads frames of AMQP: of a message its tag and no more of its body than shows that it is too large.
 
-    Whoever sends a message chooses the rest: the client would decode headers that are nested thousands deep, and texts
+    The sender of a message chooses the rest: the client would decode headers that are nested thousands deep, and texts
     that are none, and fail each time that the message is delivered again.
     """
     from amqp.method_framing import frame_handler

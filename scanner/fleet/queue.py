@@ -103,7 +103,9 @@ def unprotected(settings: Settings) -> str:
     missing = [f"no {what}" for what, has in (("TLS", url.tls), ("password", url.password)) if not has]
     if not missing or _is_loopback(url.host):
         return ""
-    harm = "whoever reaches it can take its messages" if not url.password else "the network can read the password"
+    harm = (
+        "any client that reaches it can take its messages" if not url.password else "the network can read the password"
+    )
     return f"the broker {url} has {' and '.join(missing)}: {harm}. Use rediss:// or amqps:// with a password"
 
 
@@ -165,14 +167,14 @@ class Queue:
 
 
 def graph_turn(broker: Broker) -> "SharedTurn | None":
-    """Return the limit of Resource Graph that all processes of this broker share, whoever they sign in as; None where
+    """Return the limit of Resource Graph that all processes of this broker share, under any identity; None where
     the broker cannot count (RabbitMQ): then each keeps the limit for itself, and waits where Azure answers 429.
     """
     return SharedWindow(broker) if isinstance(broker, RedisBroker) else None
 
 
 class SharedWindow:
-    """Counts queries in Redis. Whoever reaches it may count as he likes: beside it each process keeps the limit for
+    """Counts queries in Redis. A client that reaches it can change the count: so each process keeps the limit for
     itself, waits no longer than a minute for the others, and goes on where the broker fails.
     """
 

@@ -248,7 +248,7 @@ class ShardStore(Struct, frozen=True):
         """
         scopes: list[ScopeRow] = []
 
-        def heard(lines: Iterator[SnapshotLine]) -> Iterator[SnapshotLine]:
+        def received(lines: Iterator[SnapshotLine]) -> Iterator[SnapshotLine]:
             for line in lines:
                 if line.scope is not None:
                     scopes.append(line.scope)
@@ -257,7 +257,7 @@ class ShardStore(Struct, frozen=True):
 
         with self.storage.reading(self.name("parts", f"{_checked(id)}{_SHARD}"), self.at) as path:
             header, lines = lines_of_shard(path)
-            store.add_shard(header, heard(lines))
+            store.add_shard(header, received(lines))
         return scopes
 
     def digest(self, id: str) -> str:

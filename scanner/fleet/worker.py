@@ -61,13 +61,13 @@ class Worker(Struct):
     def _watching(self) -> Iterator[None]:
         """End after the current message on the first signal, at once on the second."""
 
-        def heard(number: int, frame: FrameType | None) -> None:
+        def on_signal(number: int, frame: FrameType | None) -> None:
             if self._is_stopped:
                 raise SystemExit(128 + number)
             self._is_stopped = True
 
         numbers = (signal.SIGTERM, signal.SIGINT)
-        before = {number: signal.signal(number, heard) for number in numbers}
+        before = {number: signal.signal(number, on_signal) for number in numbers}
         try:
             yield
         finally:

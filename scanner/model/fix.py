@@ -169,7 +169,7 @@ FIELDS: Final[Mapping[str, Message]] = {
     "HTTPS_LISTENER": Message("the name of the gateway's HTTPS listener"),
     "ORIGIN": Message("the origin of your web application, scheme and host without a path"),
     "SECURITY_POLICY": Message("the name of a new security policy of the Front Door profile"),
-    "FRONT_DOOR_ID": Message("the Front Door ID of your own profile"),
+    "FRONT_DOOR_ID": Message("your own profile's Front Door ID"),
     "NEW_NAME": Message("the name of the new resource"),
     "VNET_SUBNET_ID": Message("the resource ID of a subnet"),
     "IMAGE": Message("the container image"),

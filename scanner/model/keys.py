@@ -210,8 +210,8 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
                 yield self._key(resource, entry, self.uri, uri, key_of(uri))
         elif self.name:
             for entry, name in _values(resource, self.name):
-                host = host_of(_beside(resource, entry, self.vault))
-                version = _beside(resource, entry, self.version) if self.version else ""
+                host = host_of(_value_at(resource, entry, self.vault))
+                version = _value_at(resource, entry, self.version) if self.version else ""
                 shown = f"https://{host}/keys/{name}" + (f"/{version}" if version else "")
                 is_named = isinstance(name, str) and isinstance(version, str)
                 yield self._key(resource, entry, self.name, shown, key_of(shown) if is_named else None)
@@ -246,7 +246,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
 
     def _principal(self, resource: Resource, entry: Any, identity: str) -> str:
         """Return the object id of the identity that reaches a key. `identity`: the path that names it."""
-        named = _beside(resource, entry, identity) if identity else ""
+        named = _value_at(resource, entry, identity) if identity else ""
         if not isinstance(named, str) or (self.first_party and not named):
             return ""
         holder = resource if resource.bundle.top is None else resource.bundle.top
@@ -347,7 +347,7 @@ def _values(resource: Resource, path: str) -> Iterator[tuple[Any, Any]]:
             yield entry, value
 
 
-def _beside(resource: Resource, entry: Any, path: str) -> Any:
+def _value_at(resource: Resource, entry: Any, path: str) -> Any:
     """Return the value of a path in the same entry of a list, or in the resource."""
     _, is_list, inner = path.partition("[]")
     value = get_path(entry, inner.lstrip(".")) if is_list else resource.get(path)

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct, field
 
+from scanner.model.countries import country
 from scanner.model.diagnostic_settings import LogDestination, categories, destinations
 from scanner.model.fix import REMOVE, Cause, Edit
 from scanner.model.ids import type_of
@@ -100,9 +101,13 @@ class JudgedPlace(NamedTuple):
             return (
                 _NO_REGIONS.get(self.place.region) or name(self.place.region) or Message("a region that is not known")
             )
-        where = dict.fromkeys(each for each in (self.region.physical_location, self.region.geography) if each)
+        names = (self.region.physical_location, self.region.geography)
+        where = dict.fromkeys(country(each) for each in names if each)
         return Message(
-            "{region} ({place}; {area})", region=self.region.name, place=", ".join(where), area=AREAS[self.area]
+            "{region} ({place}; {area})",
+            region=self.region.name,
+            place=joined(", ", list(where)),
+            area=AREAS[self.area],
         )
 
 

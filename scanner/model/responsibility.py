@@ -1,4 +1,4 @@
-"""Whose job a finding is, by Microsoft's model of shared responsibility.
+"""Responsibility for a finding, by Microsoft's model of shared responsibility.
 
 Data, and who may sign in, are always the customer's. The network and transport controls of machines and networks are
 the customer's too (IaaS); those of platform services Microsoft runs and the customer sets (PaaS): shared.

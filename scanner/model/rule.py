@@ -255,7 +255,7 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
 
     @property
     def responsibility(self) -> Responsibility:
-        """Return whose job its findings are."""
+        """Return who is responsible for its findings."""
         return self.responsible or responsibility_of(self.category, self.resource_type.types)
 
     @property
@@ -295,7 +295,7 @@ class Question(Struct, frozen=True):
 
     @property
     def responsibility(self) -> Responsibility:
-        """Return whose job its findings are."""
+        """Return who is responsible for its findings."""
         return self.one.responsible or responsibility_of(self.one.category, self.asked)
 
     @property

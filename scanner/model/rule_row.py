@@ -274,7 +274,7 @@ class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
     `looks_up`: the types whose resources the verdict looks up beside its own; `users of keys`: every type whose rows
     find keys.
     `examples`: those of a row whose check is a function; from the others they follow.
-    `responsibility`: whose job a finding is, where that does not follow from category and type.
+    `responsibility`: who is responsible for a finding, where that does not follow from category and type.
     """
 
     title: str

@@ -109,7 +109,7 @@ def need_files(targets: Sequence[OutputTarget], by: SplitBy | None, at: str) -> 
 
 
 def certain_names(targets: Iterable[OutputTarget], by: SplitBy | None, *, is_redacted: bool) -> dict[str, str]:
-    """Return the names that are written whoever the owners are, each with its target: the index and the last part.
+    """Return the names that are written for any owners, each with its target: the index and the last part.
 
     Whether they can be written is known before anything is read.
     """

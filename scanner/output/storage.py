@@ -271,7 +271,7 @@ def endpoint(account: str, environ: Mapping[str, str], cloud: str, arm_endpoint:
             raise InputError(
                 f"{name} is not the host of a storage account",
                 at=at,
-                do=f"write the name of the account, or set {ENDPOINT} for a host of your own",
+                do=f"write the name of the account, or set {ENDPOINT} for your own host",
             )
         return f"https://{name}"
     if not _ACCOUNT.fullmatch(name):

@@ -92,7 +92,7 @@ def rules_lock(reading: FirewallReading) -> Lock:
         rules |= Lock(possible_grants=(PossibleGrant(Reach.internet, missing, seen),))
     if not rules.grants and not rules.possible_grants and not total_entries(reading) and open_when_empty(reading):
         facts = (*seen, *(entry_count(reading, rules) for rules in (*row.addresses, *row.subnets)))
-        hop = Hop("firewall", row.name, Message("no rule: every address is allowed"))
+        hop = Hop("firewall", row.name, Message("no firewall rule is set: every address is allowed"))
         return Lock((Grant(Reach.internet, facts),), hops=(hop,))
     rules |= possible_without_rules(reading)
     reading.facts += [*seen, *(entry_count(reading, rules) for rules in (*row.addresses, *row.subnets))]

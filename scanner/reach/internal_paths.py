@@ -40,7 +40,7 @@ class PrivateLinks(Struct):
     """The private link services by what they lead to: front ends of load balancers (keys), or an address ("?": one that
     is not known).
 
-    A service shows an address of its own to what is behind it, whoever calls its private endpoints (private-link/
+    A service shows an address of its own to what is behind it, for any caller of its private endpoints (private-link/
     private-link-service-overview). Callers may be in networks that the scan does not see.
     """
 

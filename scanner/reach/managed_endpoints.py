@@ -1,4 +1,4 @@
-"""The private endpoints that services make for us in subscriptions of their own: by what our resources say of them.
+"""The private endpoints that services make for us in their own subscriptions: by what our resources say of them.
 
 Front Door, Data Factory, AI Search, Data Explorer, Grafana and Machine Learning say in Azure Resource Manager which
 resources they connect to. Synapse and Databricks do not: of these only the name of a private endpoint tells.

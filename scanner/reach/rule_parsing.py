@@ -100,7 +100,7 @@ def _rule_effects(packed: bytes) -> _RuleEffects:
     source = _source(fields.sources, fields.source_groups, fields.broken & BROKEN_SOURCES > 0, fields.admin)
     destination = _ANYWHERE if fields.destinations == ("*",) else _destination(fields)
     values = (named, numbers, sources_of, source, destination)
-    # Whoever calls chooses the source port: it matters to a Deny only.
+    # The caller chooses the source port: it matters to a Deny only.
     asked = (
         named.unclear,
         numbers.unclear,

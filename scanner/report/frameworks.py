@@ -1,4 +1,4 @@
-"""The view of frameworks: totals for the page, controls for its data block, and whose job the findings are."""
+"""The view of frameworks: totals for the page, controls for its data block, and responsibility for the findings."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -100,7 +100,7 @@ def _named(row: Sequence[Any], control: Control | None, language: str) -> list[A
 
 
 def responsibility_of(row: FindingRow, document: Document) -> str:
-    """Return whose job a finding is: Microsoft's where the tier has no such setting. "" in older documents."""
+    """Return who is responsible for a finding: Microsoft where the tier lacks the setting. "" in older documents."""
     if row.fix is not None and row.fix.tier:
         return "microsoft"
     rule = document.rules.get(row.rule)

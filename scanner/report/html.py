@@ -28,7 +28,7 @@ from scanner.report.data_block import DataBlock
 from scanner.report.localized import localized
 from scanner.report.packing import Packer
 from scanner.report.page import cell_label, context, first_pass
-from scanner.report.text import escaped
+from scanner.report.text import escaped, with_code
 from scanner.report.words import Words
 
 _STYLES = (
@@ -193,7 +193,7 @@ def template_environment(folder: Path, *, keep_trailing_newline: bool = False) -
         trim_blocks=True,
         keep_trailing_newline=keep_trailing_newline,
     )
-    filters: dict[str, Callable[..., Any]] = {"escaped": escaped}
+    filters: dict[str, Callable[..., Any]] = {"escaped": escaped, "with_code": with_code}
     environment.filters |= filters
     return environment
 

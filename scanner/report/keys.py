@@ -22,7 +22,7 @@ RISKS = {
     "missing": "not in its vault",
     "no-purge-protection": "no purge protection",
     "no-rotation": "no rotation",
-    "elsewhere": "vault elsewhere",
+    "elsewhere": "vault in another subscription or region",
     "services-blocked": "vault blocks services",
     "identity": "identity may not unwrap",
     "version": "older version in use",

@@ -22,7 +22,7 @@ from scanner.report.headline import headline, inconclusive, left_out
 from scanner.report.localized import localized
 from scanner.report.owners import ResourceOwners
 from scanner.report.summary import ReportSummary, summarize
-from scanner.report.text import field_lines, has_invisible, shortened, split_fix, uncovered_types
+from scanner.report.text import code_parts, field_lines, has_invisible, shortened, split_fix, uncovered_types
 from scanner.report.words import ENGLISH, Words, scanned
 
 MOST_BYTES = 900_000
@@ -60,6 +60,11 @@ def text(sentence: object) -> str:
     """Return a sentence with its markup escaped. `@` and `#` become code spans: GitHub links them even if escaped."""
     value = _MARKUP.sub(r"\\\1", shortened(sentence, _LONGEST))
     return re.sub("[@#]", lambda hit: f"`{hit[0]}`", value)
+
+
+def prose(sentence: str) -> str:
+    """Return a sentence with its code in code spans, and the markup of the rest escaped."""
+    return "".join(code(part) if is_code else text(part) for part, is_code in code_parts(sentence))
 
 
 def block(command: str) -> str:
@@ -202,9 +207,9 @@ def _fix(fix: FixRow | None, words: Words) -> Iterator[str]:
         yield from (f"\n{block(command)}\n" for command in commands)
         yield from (f"  {text(line)}" for line in field_lines(fix))
         if fix is not None and fix.impact:
-            yield f"  {text(words('endpoints.cuts', text=fix.impact))}"
+            yield f"  {prose(words('endpoints.cuts', text=fix.impact))}"
     elif sentence:
-        yield f"  {text(sentence)}"
+        yield f"  {prose(sentence)}"
 
 
 def _other_findings(document: Document, words: Words) -> Iterator[str]:

@@ -9,9 +9,11 @@ from msgspec import Struct
 
 from scanner.document.reader import without_case
 from scanner.document.schema import DataPlaceRow, Document
+from scanner.model.countries import country
 from scanner.model.ids import root_of
 from scanner.model.regions import TABLE
 from scanner.report.cards import ResourceNames
+from scanner.report.messages import in_words
 from scanner.report.places import VERDICTS, PlaceGroup, groups
 from scanner.report.text import plain
 from scanner.report.words import Words
@@ -92,7 +94,7 @@ def name_of_place(group: PlaceGroup, words: Words) -> str:
 def _where(group: PlaceGroup, words: Words) -> str:
     """Return the place and the legal area of a region: `Netherlands, EEA`."""
     area = words(f"places.area.{group.area}")
-    names = dict.fromkeys(plain(each) for each in (group.place, group.geography) if each)
+    names = dict.fromkeys(plain(in_words(country(each), words)) for each in (group.place, group.geography) if each)
     return ", ".join([*names, area] if names else [area] if group.area != "unknown" else [])
 
 
@@ -188,7 +190,7 @@ def _node(node: PlaceNode, words: Words) -> dict[str, Any]:
         "y": round(node.y),
         "name": name_of_place(group, words),
         "where": _where(group, words),
-        "short": plain(group.place or group.geography)[:22],
+        "short": plain(in_words(country(group.place or group.geography), words))[:22],
         "count": words("count.resources", group.resources),
         "says": f"{name_of_place(group, words)}: {_counts(group, words)}",
     }

@@ -42,6 +42,25 @@ def escaped(text: object) -> Markup:
     return Markup("<bdi>{}</bdi>").format(Markup("".join(pieces)))  # noqa: S704
 
 
+def code_parts(text: str) -> list[tuple[str, bool]]:
+    """Return the parts of a sentence, each with whether it is code, which stands between backticks."""
+    parts = text.split("`")
+    if not len(parts) % 2:
+        return [(text, False)]
+    return [(part, bool(position % 2)) for position, part in enumerate(parts) if part]
+
+
+def with_code(text: object) -> Markup:
+    """Return a sentence as HTML, as `escaped` does, with its code in elements."""
+    pieces = ((escaped(part), is_code) for part, is_code in code_parts(str(text)))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if is_code else part for part, is_code in pieces)
+
+
+def without_ticks(text: str) -> str:
+    """Return a sentence as plain text: its code without backticks."""
+    return "".join(part for part, _ in code_parts(text))
+
+
 def split_fix(fix: FixRow | None) -> tuple[str, list[str]]:
     """Return the steps of a fix as one text, and its commands."""
     return ("", []) if fix is None else (" ".join(fix.steps), fix.commands)

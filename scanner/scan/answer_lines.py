@@ -11,7 +11,7 @@ from scanner.evaluate.fix_groups import FixGroup
 from scanner.model.ids import path_of
 from scanner.model.severity import SEVERITIES, Severity
 from scanner.report.first_changes import by_severity, effect, total
-from scanner.report.text import field_lines, split_fix
+from scanner.report.text import field_lines, split_fix, without_ticks
 from scanner.report.words import Words
 from scanner.terminal.lines import Line
 from scanner.terminal.text import odd
@@ -97,13 +97,13 @@ def closing(fix: rows.FixRow | None) -> Iterator[Line]:
         yield Line(f"No command is shown because the name contains {char}. Use the portal.", column=INDENT)
         return
     if sentence and not commands:
-        yield Line(sentence, column=INDENT)
+        yield Line(without_ticks(sentence), column=INDENT)
     for each in commands:
         yield Line(each, column=INDENT, command=True)
     for each in field_lines(fix):
         yield Line(each, column=INDENT)
     if commands and fix is not None and fix.impact:
-        yield Line(f"Impact: {fix.impact}", column=INDENT)
+        yield Line(f"Impact: {without_ticks(fix.impact)}", column=INDENT)
 
 
 def again(settings: Settings, without: Sequence[str] = _NOT_SHOWN) -> list[str]:

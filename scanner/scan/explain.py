@@ -53,7 +53,7 @@ class ReadLog:
         self.costs: dict[str, ReadCost] = defaultdict(ReadCost)
         self._names = _names(rules)
 
-    def heard(self, path: str, status: int, milliseconds: float) -> None:
+    def note_response(self, path: str, status: int, milliseconds: float) -> None:
         """Count a request. `path`: with its query; `status`: 0 where there was no answer."""
         cost = self.costs[self.name(path)]
         cost.requests += 1

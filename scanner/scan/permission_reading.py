@@ -65,7 +65,7 @@ async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> AskedPermi
 
     way = ConnectionOptions.of(settings)
     scope, groups = _scope_of(settings)
-    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
+    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.note_response) as reader:
         show_logins(reader.labels, reader.notes, screen)
         store, progress = Store(Header(taken=now(), cloud=reader.cloud)), _AccountAndScopes(screen)
         seen = await view_subscriptions(reader, scope, Plan(rules.read(), ()), store, progress)

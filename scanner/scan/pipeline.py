@@ -265,12 +265,14 @@ async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
         providers=plan.providers(graph=scope.graph),
     )
 
-    def heard(method: str, path: str, status: int, milliseconds: float) -> None:
-        screen.heard(method, path, status, milliseconds)
+    def note_response(method: str, path: str, status: int, milliseconds: float) -> None:
+        screen.note_response(method, path, status, milliseconds)
         if job.read_log is not None:
-            job.read_log.heard(path, status, milliseconds)
+            job.read_log.note_response(path, status, milliseconds)
 
-    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=heard, journal=journal) as reader:
+    async with connect(
+        way, on_wait=screen.wait, prompt=screen.tell, on_request=note_response, journal=journal
+    ) as reader:
         if kept is not None:
             await kept.freshen(reader)
         _sign_in(context, reader, store)

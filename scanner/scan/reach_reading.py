@@ -48,7 +48,7 @@ async def _read(question: ReachQuestion, rules: RuleSet, settings: Settings, scr
     way = ConnectionOptions.of(settings)
     kinds = [kind for kind in rules.kinds if kind.endpoint_function is not None]
     evaluated = {type.lower() for kind in kinds for type in kind.types}
-    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
+    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.note_response) as reader:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         store.header.tenants = dict(reader.labels)
         show_logins(reader.labels, reader.notes, screen)

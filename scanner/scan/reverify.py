@@ -80,7 +80,7 @@ class Reverifier(Struct, frozen=True):
         scope = Scope(resources=tuple(asked), graph=not settings["no-graph"])
         last = partial(joined, self.rules, first, second, graph=scope.graph)
         plan = Plan(self.rules.read(), self.rules.reads(), joined=last)
-        async with connect(options, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
+        async with connect(options, on_wait=screen.wait, prompt=screen.tell, on_request=screen.note_response) as reader:
             return await reread(reader, scope, plan, second, QuietProgress())
 
 

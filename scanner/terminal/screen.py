@@ -182,7 +182,7 @@ class Screen:
         else:
             self.plain([Line(text, "Account")])
 
-    def heard(self, method: str, path: str, status: int, milliseconds: float) -> None:
+    def note_response(self, method: str, path: str, status: int, milliseconds: float) -> None:
         """Report a request, for `--verbose`."""
         if self.verbose and self.mode == "log":
             self.log("read", f"{method} {path} {status or 'no answer'} {milliseconds:.0f} ms")

@@ -35,8 +35,8 @@ class Stop:
     @contextmanager
     def watching(self) -> Iterator["Stop"]:
         # nohup ignores SIGHUP, and a shell ignores SIGINT for jobs in the background: both stay ignored.
-        heard = [number for number in CODES if signal.getsignal(number) != signal.SIG_IGN]
-        before = {number: signal.signal(number, self._heard) for number in heard}
+        handled = [number for number in CODES if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._on_signal) for number in handled}
         try:
             yield self
         finally:
@@ -45,7 +45,7 @@ class Stop:
             if self.code:
                 self._clean()
 
-    def _heard(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.code:
             self._clean()
             os._exit(self.code)

@@ -31,6 +31,12 @@ function visible(text) {
   return h("bdi", null, pieces, text.slice(at));
 }
 
+/** A sentence whose code stands between backticks; as with_code in text.py. */
+function prose(text) {
+  const parts = text.split("`");
+  return parts.length % 2 ? parts.map((part, at) => part && (at % 2 ? mono(part) : visible(part))) : visible(text);
+}
+
 /** Foreign text where there is no markup: labels, tooltips, drawings. */
 const plain = (text) => text.replace(HIDDEN_ALL, (char) => `[${code(char)}]`);
 
@@ -132,7 +138,7 @@ function remedy(fix, otherwise) {
   const { steps = [], commands = [], fields = [] } = fix;
   const safe = commands.every(usable), join = fields.map((field) => field.join || "").join("");
   return [
-    steps.map((step) => h("p", { class: "said" }, visible(step))),
+    steps.map((step) => h("p", { class: "said" }, prose(step))),
     safe ? commands.map((each) => command(each, join)) : h("p", { class: "said" }, t("no_command")),
     safe && fields.map(({ name, what, join: between }) => fieldInput(name, what, between)),
   ];

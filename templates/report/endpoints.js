@@ -18,7 +18,7 @@ function pathTo(at) {
 /** The facts that decide the locks, and what the fix may break: one line, so that two cards stay on the first screen. */
 function because(hops, impact) {
   const facts = [...hops.filter((hop) => isLock(hop) && hop.kind !== "network-interface").slice(-2), ...hops.filter((hop) => hop.kind === "authentication").slice(-1)];
-  const breaks = impact && h("span", null, t("endpoints.cuts", null, { text: "" }), visible(impact));
+  const breaks = impact && h("span", null, t("endpoints.cuts", null, { text: "" }), prose(impact));
   if (!facts.length) return breaks && h("p", { class: "because" }, breaks);
   return h("p", { class: "because" }, t("endpoints.because"), " ", separated([...facts.map((hop) => mono(hop.detail || hop.name || "")), breaks]));
 }

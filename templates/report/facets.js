@@ -95,7 +95,7 @@ function makeFacets() {
   return facets.map((each) => each.field);
 }
 
-/** Whose job each row is. */
+/** Responsibility for each row. */
 function whoseRows() {
   if (!rows.whose) {
     const ofRule = data.rules.map((rule) => WHOSE.indexOf(rule.responsibility));

@@ -45,10 +45,10 @@ const heading = (...content) => h("h3", { class: "sub" }, content);
 const titled = (key, ...content) => [heading(t(key)), content];
 
 function whySection(row) {
-  const rule = ruleOf(row), message = text(row, "message");
+  const rule = ruleOf(row), message = text(row, "message") === `${titleOf(row)}.` ? "" : text(row, "message");
   return [
     rows.status[row] === PASS && h("p", null, t("card.passed")),
-    titled("card.why", rule.why && h("p", null, rule.why), message && ![UNKNOWN, ERROR].includes(rows.status[row]) && h("p", null, visible(message))),
+    titled("card.why", rule.why && h("p", null, prose(rule.why)), message && ![UNKNOWN, ERROR].includes(rows.status[row]) && h("p", null, prose(message))),
     rows.status[row] === NOT_APPLICABLE && titled("card.not_applicable", h("p", null, visible(whyNot(row)))),
   ];
 }
@@ -100,12 +100,12 @@ function fixSection(row) {
   const tabs = [
     { name: "cli", label: t("card.cli"), make: () => remedy(fix, t("card.no_fix")) },
     ...["bicep", "terraform"].filter((form) => forms[form]).map((form) => ({ name: form, label: t("card." + form), make: () => block(forms[form], t("card." + form)) })),
-    ofRule.portal && { name: "portal", label: t("card.portal"), make: () => h("p", { class: "said" }, ofRule.portal) },
+    ofRule.portal && { name: "portal", label: t("card.portal"), make: () => h("p", { class: "said" }, prose(ofRule.portal)) },
   ].filter(Boolean);
   return [
     titled("card.close", tabList(t("card.close"), tabs)),
     effect && h("p", { class: "said" }, effect),
-    breaks && h("p", { class: "said" }, t("endpoints.cuts", null, { text: breaks })),
+    breaks && h("p", { class: "said" }, prose(t("endpoints.cuts", null, { text: breaks }))),
     first && h("details", null, h("summary", null, t(READS_ONLY.test(first) ? "card.check_first" : "card.try_first")), remedy({ commands: [first] })),
     fix && fix.undo && lazyDetails(t("card.undo"), () => undoOf(fix.undo)),
   ];
@@ -114,7 +114,7 @@ function fixSection(row) {
 /** What puts the resource back as it was before the fix, or why nothing does. */
 function undoOf({ save = [], commands = [], steps = [], cannot = "", source = "" }) {
   return [
-    cannot && h("p", { class: "said" }, visible(cannot)),
+    cannot && h("p", { class: "said" }, prose(cannot)),
     save.length > 0 && [h("p", { class: "said" }, t("card.save_first")), remedy({ commands: save }), h("p", { class: "said" }, t("card.then_undo"))],
     remedy({ commands, steps }),
     source && h("p", { class: "where" }, reference(source)),

@@ -119,7 +119,7 @@ const RULE_KEYS = {
 };
 
 const tierFixes = new Map();
-/** Whose job a finding is: Microsoft's where the tier of the resource has no such setting. */
+/** Responsibility for a finding: Microsoft's where the tier of the resource has no such setting. */
 function responsibilityOf(row) {
   const fix = field(row, "fix");
   if (!tierFixes.has(fix)) tierFixes.set(fix, fix !== 0 && data.strings[fix].includes('"tier":true'));

@@ -318,7 +318,7 @@ def test_a_tag_names_resources_only_if_the_settings_allow_it(tmp_path: Path, rul
     assert not covered(waiver_file, rules)
     with pytest.raises(Faults) as raised:
         file(text, tmp_path, rules)
-    assert raised.value.all[0].do.endswith("whoever can write tags can then waive")
+    assert raised.value.all[0].do.endswith("writers of tags can then waive")
 
 
 @pytest.mark.parametrize(

@@ -260,11 +260,11 @@ def test_errors_of_a_broker_are_input_errors() -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("redis://broker:6379/0", "no TLS and no password: whoever reaches it can take its messages"),
+        ("redis://broker:6379/0", "no TLS and no password: any client that reaches it can take its messages"),
         ("amqp://10.0.0.4//", "no TLS and no password"),
         ("redis://:hemmelig@broker/0", "no TLS: the network can read the password"),
         ("amqp://me:hemmelig@[fd00::1]//", "no TLS: the network"),
-        ("rediss://broker", "no password: whoever reaches it"),
+        ("rediss://broker", "no password: any client that reaches it"),
         ("rediss://:hemmelig@broker", ""),
         ("amqps://me:hemmelig@broker", ""),
         *((f"redis://{host}/0", "") for host in ("localhost", "127.0.0.1", "127.8.0.1:6380", "[::1]")),

@@ -25,7 +25,9 @@ def test_its_numbers_are_those_of_the_document(reader: Reader, make: Make) -> No
     }
     page = reader.open(make(document), "#encryption-keys")
     lead = page.locator("#encryption-keys .lead").inner_text()
-    assert lead.startswith(f"{numbers['customer']} resources depend on 5 keys of your own, {numbers['platform']} use")
+    assert lead.startswith(
+        f"{numbers['customer']} resources depend on 5 customer-managed keys, {numbers['platform']} use"
+    )
     assert page.locator(".key-list > li").count() == 6
     assert page.locator(".key-node").count() == 5 * 3 + 3
     worst_key = page.locator(".key-list > li").first

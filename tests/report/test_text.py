@@ -48,7 +48,7 @@ OTHERS = [EndpointRow("/b", "c"), EndpointRow("/b", "d")]
             "Closes this endpoint; also closes 1 other; leaves 1 other open.",
         ),
         (FixRow(closes=["b"], leaves=["c", "d"]), "", "Closes 1 endpoint; leaves 2 open."),
-        (FixRow(leaves=["c"]), "c", "Closes one lock of this endpoint, which stays open by the other."),
+        (FixRow(leaves=["c"]), "c", "Fixes one lock; the other is still open."),
         (FixRow(closes=["a"], also_closes=OTHERS), "a", "Closes this endpoint; also closes 2 others."),
         (
             FixRow(closes=["a"], also_closes_count=734, also_closes=OTHERS),

@@ -26,7 +26,7 @@ def test_lines_of_a_screen(quiet: bool) -> None:
     screen = Screen(stream, {}, quiet=quiet, verbose=True)
     screen.log("gap", ARM)
     screen.write([Line(ARM)], "scope", ARM)
-    screen.heard("GET", URL, 200, 1.0)
+    screen.note_response("GET", URL, 200, 1.0)
     screen.gap(URL, 409, ARM, "")
     screen.tell(ARM)
     screen.plain([Line(ARM, "Account"), *error_lines(InputError(ARM, at=URL, do=ARM))])
