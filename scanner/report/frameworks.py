@@ -1,14 +1,11 @@
-"""The view of frameworks: totals for the page, controls for its data block, and whose job the findings are."""
+"""The view of frameworks: totals for the page, and controls for its data block."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scanner.document.framework_rows import CONTROL_STATES, FrameworkRow
-from scanner.document.schema import Document, FindingRow
+from scanner.document.schema import Document
 from scanner.model.framework import Control, Framework, in_order
-from scanner.model.responsibility import RESPONSIBILITIES
-from scanner.model.rule import CATEGORIES
 from scanner.report.translations import CONTROL, SECTION, rule_text
 from scanner.report.words import Words
 from scanner.rulebook.frameworks import catalogues
@@ -97,44 +94,3 @@ def _named(row: Sequence[Any], control: Control | None, language: str) -> list[A
         return [row[0], "", "", *row[1:]]
     title = control.titles.get(language) or rule_text(language, CONTROL, control.title)
     return [row[0], control.section, title, *row[1:]]
-
-
-def responsibility_of(row: FindingRow, document: Document) -> str:
-    """Return whose job a finding is: Microsoft's where the tier has no such setting. "" in older documents."""
-    if row.fix is not None and row.fix.tier:
-        return "microsoft"
-    rule = document.rules.get(row.rule)
-    return rule.responsibility if rule is not None else ""
-
-
-class Whose:
-    """Counts the failed findings by category and responsibility."""
-
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self._counts = Counter[tuple[str, str]]()
-
-    def add(self, row: FindingRow) -> None:
-        """Count a finding."""
-        if row.status == "fail":
-            self._counts[row.category, responsibility_of(row, self._document)] += 1
-
-    def rows(self) -> dict[str, Any]:
-        """Return them; no row where the rules name none."""
-        counts = self._counts
-        rows = [
-            {
-                "category": category,
-                "cells": [
-                    {
-                        "count": counts[category, whose],
-                        "query": f"status:fail category:{category} responsibility:{whose}",
-                    }
-                    for whose in RESPONSIBILITIES
-                ],
-            }
-            for category in CATEGORIES
-            if any(counts[category, whose] for whose in RESPONSIBILITIES)
-        ]
-        totals = [sum(count for (_, each), count in counts.items() if each == whose) for whose in RESPONSIBILITIES]
-        return {"rows": rows, "whose": RESPONSIBILITIES, "totals": totals}

@@ -15,12 +15,13 @@ from scanner.report.changes import ChangesView
 from scanner.report.concepts import concepts
 from scanner.report.first_changes import first_changes_view
 from scanner.report.first_screen import OpenBySubscription, by_subscription, severity_bar, sparkline
-from scanner.report.frameworks import Whose, framework_totals
+from scanner.report.frameworks import framework_totals
 from scanner.report.headline import capital, headline, left_out, limited
 from scanner.report.keys_view import keys_view
 from scanner.report.page_gaps import coverage, not_assessed
 from scanner.report.places_view import places_view
 from scanner.report.print_pages import print_pages
+from scanner.report.responsibility import Whose
 from scanner.report.summary import (
     COLUMNS,
     Matrix,
