@@ -1,5 +1,6 @@
 """The view of frameworks: totals for the page, and controls for its data block."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,8 @@ WORDS = {
     "provider": "provider",
 }
 """The key of the word for each reason why a control was not assessed, or is not testable."""
+_WHY = ("failed", "not-read", "inconclusive", "rule-off", "no-resource")
+"""Why a control that rules test did not pass."""
 _WIDTH = 1000
 
 
@@ -52,7 +55,30 @@ def _totals(row: FrameworkRow, t: Words) -> dict[str, Any]:
         )
         at += width
     text = t("frameworks.listed" if row.listed else "frameworks.controls", row.controls)
-    return {"id": row.id, "name": row.name, "title": f"{row.title}, {row.version}", "said": text, "parts": bars}
+    said = {"said": text, "tested": f"{tested(row, t)}.", "none_passed": none_passed(row, t)}
+    return {"id": row.id, "name": row.name, "title": f"{row.title}, {row.version}", **said, "parts": bars}
+
+
+def tested(row: FrameworkRow, t: Words) -> str:
+    """Return how many controls rules test and why not the others, as one sentence without a full stop."""
+    in_part = sum(each.in_part for each in row.tested.values())
+    part = t("frameworks.tested_part", n=t.number(in_part)) if in_part else ""
+    texts = [t("frameworks.tested", len(row.tested), all=t.number(row.controls), part=part)]
+    others = (("no_rule_yet", len(row.not_covered)), ("no_setting", sum(map(len, row.not_testable.values()))))
+    texts += [t(f"frameworks.{name}", count) for name, count in others if count]
+    return "; ".join(texts)
+
+
+def none_passed(row: FrameworkRow, t: Words) -> str:
+    """Return why no control passed, as one sentence; "" where one did."""
+    if row.states.get("passed"):
+        return ""
+    why = Counter(each.why or each.state for each in row.tested.values())
+    texts = [t(f"frameworks.why_{name.replace('-', '_')}", why[name]) for name in _WHY if why[name]]
+    passing = sum(each.why == "not-read" and not each.inconclusive and each.passed > 0 for each in row.tested.values())
+    if passing:
+        texts[1 if why["failed"] else 0] += f" ({t('frameworks.why_not_read_passed', passing)})"
+    return f"{t('frameworks.none_passed', why=', '.join(texts) or t('frameworks.none_tested'))}."
 
 
 def framework_block(document: Document, language: str) -> list[dict[str, Any]]:

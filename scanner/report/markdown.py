@@ -14,13 +14,17 @@ from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow
 from scanner.document.states import STATES
 from scanner.document.tenants import scope_labels
 from scanner.evaluate.counts import Counts
+from scanner.model.framework import in_order
 from scanner.model.ids import path_of
 from scanner.model.severity import SEVERITIES, severity_rank
 from scanner.report.first_changes import by_severity, effect, total
+from scanner.report.frameworks import none_passed, tested
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import headline, inconclusive, left_out
 from scanner.report.localized import localized
 from scanner.report.owners import ResourceOwners
+from scanner.report.places import eea_sentence, groups
+from scanner.report.responsibility import whose_of, whose_word
 from scanner.report.summary import ReportSummary, summarize
 from scanner.report.text import field_lines, has_invisible, shortened, split_fix, uncovered_types
 from scanner.report.words import ENGLISH, Words, scanned
@@ -79,6 +83,7 @@ def _sections(document: Document, words: Words) -> Iterator[str]:
     yield from _other_findings(document, words)
     yield from _info(summary.counts, words)
     yield from _not_assessed(document, summary.counts, words)
+    yield from _management(document, words)
     yield from _uncovered(document, words)
     yield from _notes(document, words)
 
@@ -274,6 +279,23 @@ def _gap(group: GapGroup, words: Words) -> str:
     counted = f"{checks}: " if group.checks else ""
     accepted = f"; {text(group.accepted_by)}" if group.accepted else ""
     return f"- {counted}{code(group.what)}, {why}{accepted}"
+
+
+def _management(document: Document, words: Words) -> Iterator[str]:
+    """Say whose job the failed findings are, where data lies, and what of each framework is tested and passed."""
+    if whose := whose_of(document):
+        yield f"## {words('responsibility.heading')}\n"
+        named = (f"{whose_word(name, words)}: {words.number(n)}" for name, n in whose.items())
+        yield f"{text(', '.join(named))}.\n"
+    if len(document.places):
+        yield f"## {words('places.heading')}\n"
+        yield f"{text(eea_sentence(groups(document.places), words))}.\n"
+    if document.frameworks:
+        yield f"## {words('frameworks.heading')}\n"
+        for row in in_order(document.frameworks):
+            passed = none_passed(row, words) or f"{words('frameworks.passed', row.states['passed'])}."
+            yield f"- {text(row.name)}: {text(f'{tested(row, words)}. {passed}')}"
+        yield ""
 
 
 def _uncovered(document: Document, words: Words) -> Iterator[str]:

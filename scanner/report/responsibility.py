@@ -6,6 +6,7 @@ from typing import Any, Final
 from scanner.document.schema import Document, FindingRow, RuleRow
 from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.model.rule import CATEGORIES
+from scanner.report.words import Words
 
 ANOTHER_TIER: Final = "another-tier"
 """The tier that the customer chose has no such setting. Microsoft cannot close such a finding, another tier does."""
@@ -55,6 +56,11 @@ def whose_of(document: Document) -> dict[str, int]:
     for row in document.findings:
         whose.add(row)
     return whose.totals()
+
+
+def whose_word(whose: str, words: Words) -> str:
+    """Return the word for one of WHOSE."""
+    return words(f"responsibility.{whose.replace('-', '_')}")
 
 
 def _cell(category: str, whose: str, count: int) -> dict[str, Any]:

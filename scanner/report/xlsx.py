@@ -15,15 +15,20 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from scanner.document.framework_rows import FrameworkRow
 from scanner.document.schema import Document
 from scanner.document.states import STATES
 from scanner.document.temporary import temporary_folder
 from scanner.document.tenants import tenant_labels
 from scanner.evaluate.counts import Counts, count
+from scanner.model.framework import in_order
 from scanner.model.severity import SEVERITIES
 from scanner.report.csv import Row, exposure_rows, finding_rows, gap_rows
 from scanner.report.first_changes import total
+from scanner.report.frameworks import none_passed, tested
 from scanner.report.headline import excluded, headline, limited
+from scanner.report.places import eea_sentence, groups
+from scanner.report.responsibility import whose_of, whose_word
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import plain
 from scanner.report.words import Words
@@ -376,6 +381,7 @@ def _summary(document: Document, counts: Counts, formats: _Formats) -> Iterator[
         ("Limited", limited(scan.limited or None, words)),
         ("Excluded", excluded(scan.excluded or [], words)),
         ("Version", scan.tool),
+        (words("places.heading"), eea_sentence(groups(document.places), words) if len(document.places) else ""),
         (words("first.heading"), total(first, words) if (first := counts.first_changes()).groups else ""),
     ):
         if value:
@@ -411,8 +417,21 @@ def _summary(document: Document, counts: Counts, formats: _Formats) -> Iterator[
                 ("Failed reads", numbers.gaps),
             ],
         ),
+        ("Whose job (failed findings)", _whose(document, words)),
+        ("Frameworks", [(each.name, _said(each, words)) for each in in_order(document.frameworks or ())]),
     ):
+        if not lines:
+            continue
         yield "", "", formats.text
         yield head, "", formats.head
         for name, result in lines:
             yield name, result, formats.text
+
+
+def _whose(document: Document, words: Words) -> list[tuple[str, Any]]:
+    return [(whose_word(name, words), count) for name, count in whose_of(document).items()]
+
+
+def _said(row: FrameworkRow, words: Words) -> str:
+    """Return what of a framework is tested, and why nothing passed."""
+    return f"{tested(row, words)}. {none_passed(row, words)}".rstrip()
