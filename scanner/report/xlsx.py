@@ -446,10 +446,9 @@ def _summary(document: Document, counts: Counts, formats: _Formats) -> Iterator[
 
 
 def _owners(due: Due, words: Words) -> list[tuple[str, Any]]:
-    rows = [(owner or words("due.nobody"), counts) for owner, counts in due.rows()]
     return [
-        (f"{owner}: {name}", count)
-        for owner, counts in rows
+        (f"{owner or words('due.nobody')}: {name}", count)
+        for owner, counts in due.rows()
         for name, count in zip(SEVERE, counts, strict=True)
         if count
     ]
