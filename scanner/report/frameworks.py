@@ -74,10 +74,10 @@ def none_passed(row: FrameworkRow, t: Words) -> str:
     if row.states.get("passed"):
         return ""
     why = Counter(each.why or each.state for each in row.tested.values())
-    texts = [t(f"frameworks.why_{name.replace('-', '_')}", why[name]) for name in _WHY if why[name]]
+    texts = [t(f"frameworks.not_passed.{name.replace('-', '_')}", why[name]) for name in _WHY if why[name]]
     passing = sum(each.why == "not-read" and not each.inconclusive and each.passed > 0 for each in row.tested.values())
     if passing:
-        texts[1 if why["failed"] else 0] += f" ({t('frameworks.why_not_read_passed', passing)})"
+        texts[1 if why["failed"] else 0] += f" ({t('frameworks.part_passed', passing)})"
     return f"{t('frameworks.none_passed', why=', '.join(texts) or t('frameworks.none_tested'))}."
 
 
