@@ -73,7 +73,7 @@ def none_passed(row: FrameworkRow, t: Words) -> str:
     """Return why no control passed, as one sentence; "" where one did."""
     if row.states.get("passed"):
         return ""
-    why = Counter(each.why or each.state for each in row.tested.values())
+    why = Counter[str](each.why or each.state for each in row.tested.values())
     texts = [t(f"frameworks.not_passed.{name.replace('-', '_')}", why[name]) for name in _WHY if why[name]]
     passing = sum(each.why == "not-read" and not each.inconclusive and each.passed > 0 for each in row.tested.values())
     if passing:

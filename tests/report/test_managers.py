@@ -11,15 +11,17 @@ from openpyxl import load_workbook
 
 from scanner.document.schema import Document
 from scanner.evaluate.counts import count
+from scanner.evaluate.frameworks import covered
+from scanner.report import frameworks
 from scanner.report.csv import finding_rows
 from scanner.report.due import due_of
-from scanner.report.frameworks import none_passed, tested
 from scanner.report.markdown import write_markdown
 from scanner.report.places import eea_sentence, groups, outside_eea, sentence
 from scanner.report.responsibility import ANOTHER_TIER, whose_of
 from scanner.report.services import services_of
 from scanner.report.words import Words
 from scanner.report.xlsx import write_xlsx
+from scanner.rulebook.loader import load
 from tests.report import sample
 
 WORDS = Words()
@@ -88,9 +90,7 @@ def test_owners_hold_what_is_critical_or_high(document: Document) -> None:
 
 
 def test_frameworks_say_why_nothing_passed() -> None:
-    from scanner.evaluate.frameworks import covered
-    from scanner.rulebook.loader import load
 
     row = next(each for each in covered(load(packages=False)) if each.id == "nis2")
-    assert tested(row, WORDS).startswith(f"Rules test {len(row.tested)} of {row.controls} controls")
-    assert none_passed(row, WORDS) == f"None passed: {len(row.tested)} apply to no resource."
+    assert frameworks.tested(row, WORDS).startswith(f"Rules test {len(row.tested)} of {row.controls} controls")
+    assert frameworks.none_passed(row, WORDS) == f"None passed: {len(row.tested)} apply to no resource."
