@@ -28,7 +28,7 @@ from scanner.terminal.screen import Screen
 from scanner.terminal.tables import table
 from scanner.terminal.text import many
 
-_HEADS = ("framework", "controls", "failed", "passed", "not assessed", "not testable", "not covered")
+_HEADS = ("framework", "controls", "tested", "failed", "passed", "not assessed", "not testable", "not covered")
 _STATIC_HEADS = ("framework", "controls", "tested wholly", "tested in part", "not testable", "not covered")
 WHY = {
     "not-read": "a read failed",
@@ -114,7 +114,7 @@ def _print_all(rows: Iterable[FrameworkRow], rules: RuleSet, document: Document 
 
 
 def _totals(row: FrameworkRow) -> tuple[str, ...]:
-    return (row.id, str(row.controls), *(str(number) for number in row.states.values()))
+    return (row.id, str(row.controls), str(len(row.tested)), *(str(number) for number in row.states.values()))
 
 
 def _coverage(row: FrameworkRow, framework: Framework) -> tuple[str, ...]:

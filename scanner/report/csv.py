@@ -19,6 +19,7 @@ from scanner.model.ids import group_of, name_of, subscription_of
 from scanner.report.gaps import answer
 from scanner.report.headline import limited
 from scanner.report.owners import ResourceOwners
+from scanner.report.responsibility import responsibility_of
 from scanner.report.text import plain
 from scanner.report.words import Words
 
@@ -107,7 +108,7 @@ def finding_rows(document: Document, findings: Iterable[FindingRow]) -> Iterator
     of_rules = {id: _rule(rule) for id, rule in document.rules.items()}
     for finding in findings:
         row = common.of(finding.resource) | _finding(finding) | of_rules.get(finding.rule, {})
-        yield row | {"responsibility": "microsoft"} if finding.fix and finding.fix.tier else row
+        yield row | {"responsibility": responsibility_of(finding, document.rules.get(finding.rule))}
 
 
 def gap_rows(document: Document) -> Iterator[Row]:
@@ -199,7 +200,7 @@ def _finding(row: FindingRow) -> Row:
 
 def _rule(rule: RuleRow) -> Row:
     controls = [f"{framework} {id}" for framework, ids in rule.controls.items() for id in ids]
-    return {"responsibility": rule.responsibility, "controls": "; ".join(controls)}
+    return {"controls": "; ".join(controls)}
 
 
 def _gap(row: GapRow) -> Row:

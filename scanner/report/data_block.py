@@ -21,6 +21,7 @@ from scanner.document.sorted_runs import SortedRuns
 from scanner.fix.script import END, Order, header, piece_of
 from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
+from scanner.report.due import SOON_DAYS
 from scanner.report.first_page import ENDPOINTS, LARGE, FirstPage, RowCounts, cut
 from scanner.report.frameworks import framework_block
 from scanner.report.index_tables import IndexTable, StoredTexts
@@ -31,7 +32,9 @@ from scanner.report.stored_columns import BlockStore, LongText, NumberColumn
 from scanner.report.summary import STATUSES, rating
 from scanner.report.words import Words, parse_time
 
-_WAIVER_DAYS, _EXPIRING_DAYS = 90, 30
+_WAIVER_DAYS = 90
+_OF_TEMPLATES = {"capacity", "due", "encryption_keys", "headline", "places", "responsibility_of", "services"}
+"""The texts that no script uses."""
 _STATUS = {name: at for at, name in enumerate(STATUSES)}
 _SEVERITY: dict[str | None, int] = {name: at for at, name in enumerate(SEVERITIES)}
 _EXPOSURE = (
@@ -276,11 +279,11 @@ class DataBlock:
         finished = parse_time(self.document.scan.finished)
         days = {
             name: (finished + timedelta(count)).date().isoformat() if finished else ""
-            for name, count in (("waiverExpires", _WAIVER_DAYS), ("expiringBefore", _EXPIRING_DAYS))
+            for name, count in (("waiverExpires", _WAIVER_DAYS), ("expiringBefore", SOON_DAYS))
         }
         return {
             "lang": words.language,
-            "words": words.catalogue,
+            "words": {name: texts for name, texts in words.catalogue.items() if name not in _OF_TEMPLATES},
             **self._history(),
             "scanned": [self.document.scan.taken, self.document.scan.evaluated],
             "portal": PORTALS.get(self.document.scan.cloud, ""),

@@ -12,9 +12,9 @@ from itertools import islice, repeat
 from typing import Any
 
 from scanner.document.schema import FindingRow
-from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.model.severity import SEVERITIES
 from scanner.report.packing import Columns
+from scanner.report.responsibility import ANOTHER_TIER, WHOSE
 from scanner.report.summary import STATUSES
 
 LARGE = 5_000
@@ -136,22 +136,22 @@ class RowCounts:
                 "severity": _listed(by_severity, len(SEVERITIES)),
                 "status": _listed(by_status, len(STATUSES)),
                 "rule": _listed(by_rule, len(rules)),
-                "whose": _listed(by_whose, len(RESPONSIBILITIES)),
+                "whose": _listed(by_whose, len(WHOSE)),
                 "type": _listed(by_type, max(types, default=0) + 1),
                 "sub": _listed(by_subscription, max(subscriptions, default=0) + 1),
             },
         }
 
     def _whose(self, rules: Sequence[Mapping[str, Any]]) -> Iterable[int]:
-        microsoft = RESPONSIBILITIES.index("microsoft")
+        another_tier = WHOSE.index(ANOTHER_TIER)
         of_rule = [_responsibility(rule) for rule in rules]
         for rule, fix in zip(self._column("rule"), self._column("fix"), strict=True):
-            yield microsoft if fix in self._tiers else of_rule[rule]
+            yield another_tier if fix in self._tiers else of_rule[rule]
 
 
 def _responsibility(rule: Mapping[str, Any]) -> int:
     name = rule.get("responsibility", "")
-    return RESPONSIBILITIES.index(name) if name in RESPONSIBILITIES else -1
+    return WHOSE.index(name) if name in WHOSE else -1
 
 
 def _listed(counts: Mapping[int, int], length: int) -> list[int]:

@@ -1,14 +1,12 @@
-"""The view of frameworks: totals for the page, controls for its data block, and responsibility for the findings."""
+"""The view of frameworks: totals for the page, and controls for its data block."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scanner.document.framework_rows import CONTROL_STATES, FrameworkRow
-from scanner.document.schema import Document, FindingRow
+from scanner.document.schema import Document
 from scanner.model.framework import Control, Framework, in_order
-from scanner.model.responsibility import RESPONSIBILITIES
-from scanner.model.rule import CATEGORIES
 from scanner.report.translations import CONTROL, SECTION, rule_text
 from scanner.report.words import Words
 from scanner.rulebook.frameworks import catalogues
@@ -36,6 +34,8 @@ WORDS = {
     "provider": "provider",
 }
 """The key of the word for each reason why a control was not assessed, or is not testable."""
+_WHY = ("failed", "not-read", "inconclusive", "rule-off", "no-resource")
+"""Why a control that rules test did not pass."""
 _WIDTH = 1000
 
 
@@ -55,7 +55,30 @@ def _totals(row: FrameworkRow, t: Words) -> dict[str, Any]:
         )
         at += width
     text = t("frameworks.listed" if row.listed else "frameworks.controls", row.controls)
-    return {"id": row.id, "name": row.name, "title": f"{row.title}, {row.version}", "said": text, "parts": bars}
+    said = {"said": text, "tested": f"{tested(row, t)}.", "none_passed": none_passed(row, t)}
+    return {"id": row.id, "name": row.name, "title": f"{row.title}, {row.version}", **said, "parts": bars}
+
+
+def tested(row: FrameworkRow, t: Words) -> str:
+    """Return how many controls rules test and why not the others, as one sentence without a full stop."""
+    in_part = sum(each.in_part for each in row.tested.values())
+    part = t("frameworks.tested_part", n=t.number(in_part)) if in_part else ""
+    texts = [t("frameworks.tested", len(row.tested), all=t.number(row.controls), part=part)]
+    others = (("no_rule_yet", len(row.not_covered)), ("no_setting", sum(map(len, row.not_testable.values()))))
+    texts += [t(f"frameworks.{name}", count) for name, count in others if count]
+    return "; ".join(texts)
+
+
+def none_passed(row: FrameworkRow, t: Words) -> str:
+    """Return why no control passed, as one sentence; "" where one did."""
+    if row.states.get("passed"):
+        return ""
+    why = Counter[str](each.why or each.state for each in row.tested.values())
+    texts = [t(f"frameworks.not_passed.{name.replace('-', '_')}", why[name]) for name in _WHY if why[name]]
+    passing = sum(each.why == "not-read" and not each.inconclusive and each.passed > 0 for each in row.tested.values())
+    if passing:
+        texts[1 if why["failed"] else 0] += f" ({t('frameworks.part_passed', passing)})"
+    return f"{t('frameworks.none_passed', why=', '.join(texts) or t('frameworks.none_tested'))}."
 
 
 def framework_block(document: Document, language: str) -> list[dict[str, Any]]:
@@ -97,44 +120,3 @@ def _named(row: Sequence[Any], control: Control | None, language: str) -> list[A
         return [row[0], "", "", *row[1:]]
     title = control.titles.get(language) or rule_text(language, CONTROL, control.title)
     return [row[0], control.section, title, *row[1:]]
-
-
-def responsibility_of(row: FindingRow, document: Document) -> str:
-    """Return who is responsible for a finding: Microsoft where the tier lacks the setting. "" in older documents."""
-    if row.fix is not None and row.fix.tier:
-        return "microsoft"
-    rule = document.rules.get(row.rule)
-    return rule.responsibility if rule is not None else ""
-
-
-class Whose:
-    """Counts the failed findings by category and responsibility."""
-
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self._counts = Counter[tuple[str, str]]()
-
-    def add(self, row: FindingRow) -> None:
-        """Count a finding."""
-        if row.status == "fail":
-            self._counts[row.category, responsibility_of(row, self._document)] += 1
-
-    def rows(self) -> dict[str, Any]:
-        """Return them; no row where the rules name none."""
-        counts = self._counts
-        rows = [
-            {
-                "category": category,
-                "cells": [
-                    {
-                        "count": counts[category, whose],
-                        "query": f"status:fail category:{category} responsibility:{whose}",
-                    }
-                    for whose in RESPONSIBILITIES
-                ],
-            }
-            for category in CATEGORIES
-            if any(counts[category, whose] for whose in RESPONSIBILITIES)
-        ]
-        totals = [sum(count for (_, each), count in counts.items() if each == whose) for whose in RESPONSIBILITIES]
-        return {"rows": rows, "whose": RESPONSIBILITIES, "totals": totals}

@@ -14,13 +14,20 @@ from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow
 from scanner.document.states import STATES
 from scanner.document.tenants import scope_labels
 from scanner.evaluate.counts import Counts
+from scanner.evaluate.fix_groups import SEVERE
+from scanner.model.framework import in_order
 from scanner.model.ids import path_of
 from scanner.model.severity import SEVERITIES, severity_rank
+from scanner.report.due import Due, due_of
 from scanner.report.first_changes import by_severity, effect, total
+from scanner.report.frameworks import none_passed, tested
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import headline, inconclusive, left_out
 from scanner.report.localized import localized
 from scanner.report.owners import ResourceOwners
+from scanner.report.places import eea_sentence, groups
+from scanner.report.responsibility import whose_of, whose_word
+from scanner.report.services import services_of
 from scanner.report.summary import ReportSummary, summarize
 from scanner.report.text import code_parts, field_lines, has_invisible, shortened, split_fix, uncovered_types
 from scanner.report.words import ENGLISH, Words, scanned
@@ -84,6 +91,7 @@ def _sections(document: Document, words: Words) -> Iterator[str]:
     yield from _other_findings(document, words)
     yield from _info(summary.counts, words)
     yield from _not_assessed(document, summary.counts, words)
+    yield from _management(document, words)
     yield from _uncovered(document, words)
     yield from _notes(document, words)
 
@@ -279,6 +287,60 @@ def _gap(group: GapGroup, words: Words) -> str:
     counted = f"{checks}: " if group.checks else ""
     accepted = f"; {text(group.accepted_by)}" if group.accepted else ""
     return f"- {counted}{code(group.what)}, {why}{accepted}"
+
+
+def _management(document: Document, words: Words) -> Iterator[str]:
+    """Say what is by service and owner, who is responsible, where data lies, and what of each framework is tested."""
+    yield from _services(document, words)
+    yield from _due(due_of(document), words)
+    if whose := whose_of(document):
+        yield f"## {words('responsibility.heading')}\n"
+        named = (f"{whose_word(name, words)}: {words.number(n)}" for name, n in whose.items())
+        yield f"{text(', '.join(named))}.\n"
+    if len(document.places):
+        yield f"## {words('places.heading')}\n"
+        yield f"{text(eea_sentence(groups(document.places), words))}.\n"
+    if document.frameworks:
+        yield f"## {words('frameworks.heading')}\n"
+        for row in in_order(document.frameworks):
+            passed = none_passed(row, words) or f"{words('frameworks.passed', row.states['passed'])}."
+            yield f"- {text(row.name)}: {text(f'{tested(row, words)}. {passed}')}"
+        yield ""
+
+
+def _services(document: Document, words: Words) -> Iterator[str]:
+    rows = list(services_of(document, words))
+    if not rows:
+        return
+    yield f"## {words('services.heading')}\n"
+    heads = [words(f"services.{each}") for each in ("service", "resources", "endpoints", "open")]
+    yield f"| {' | '.join([*heads, *(_severity(each, words) for each in SEVERITIES)])} |\n| --- {'| ---: ' * 8}|"
+    for name, each in rows[:RULES]:
+        numbers = (each.resources, each.endpoints, each.open, *(each.failed[name] for name in SEVERITIES))
+        yield f"| {text(name)} | {' | '.join(map(words.number, numbers))} |"
+    if len(rows) > RULES:
+        yield f"\n{words('summary.and_more', len(rows) - RULES)}"
+    yield ""
+
+
+def _due(due: Due, words: Words) -> Iterator[str]:
+    if owners := due.rows():
+        yield f"## {words('due.owners')}\n"
+    for owner, counts in owners[:RULES]:
+        numbers = zip(counts, SEVERE, strict=True)
+        said = ", ".join(f"{words.number(n)} {_severity(name, words)}" for n, name in numbers if n)
+        yield f"- {code(owner) if owner else words('due.nobody')}: {said}"
+    if len(owners) > RULES:
+        yield f"- {words('summary.and_more', len(owners) - RULES)}"
+    if owners:
+        yield ""
+    if ends := sorted(due.ends.items()):
+        yield f"## {words('due.ends')}\n"
+        for (date, owner), count in ends[:RULES]:
+            yield f"- {text(words.date(date))}: {words('due.waived', count, owner=code(owner))}"
+        if len(ends) > RULES:
+            yield f"- {words('summary.and_more', len(ends) - RULES)}"
+        yield ""
 
 
 def _uncovered(document: Document, words: Words) -> Iterator[str]:

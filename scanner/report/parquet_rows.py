@@ -20,6 +20,7 @@ from scanner.history.uncertain import Uncertain, is_uncertain_exposure
 from scanner.model.ids import group_of, name_of, subscription_of, type_of
 from scanner.report.headline import left_out
 from scanner.report.owners import ResourceOwners
+from scanner.report.responsibility import responsibility_of
 from scanner.report.words import Words
 from scanner.rulebook.loader import load
 
@@ -184,7 +185,6 @@ class _Maker:
 
     def finding(self, row: FindingRow) -> Row:
         rule = self._document.rules.get(row.rule)
-        by_microsoft = row.fix is not None and row.fix.tier
         cause = {"unknown": self._cause(row.gaps), "error": CRASHED}.get(row.status)
         return {
             **self._common(row.resource),
@@ -198,7 +198,7 @@ class _Maker:
             "cause": cause,
             "rule": row.rule,
             "category": row.category,
-            "responsibility": "microsoft" if by_microsoft else rule.responsibility if rule else None,
+            "responsibility": responsibility_of(row, rule) or None,
             "controls": self._controls.get(row.rule),
             "title": row.title,
             "endpoints": row.endpoints,

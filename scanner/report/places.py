@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from scanner.document.schema import DataPlaceRow, Document
 from scanner.model.ids import root_of
+from scanner.report.words import Words
 
 VERDICTS = ("may-leave", "unknown", "stays")
 """The verdicts, in the order in which they are shown."""
@@ -72,6 +73,46 @@ def groups(rows: Iterable[DataPlaceRow]) -> list[PlaceGroup]:
     return sorted(result.values(), key=lambda each: (VERDICTS.index(each.verdict), -each.resources, each.region))
 
 
+OUTSIDE = ("adequacy", "third")
+"""The areas that are known to lie outside the EEA."""
+
+
+class OutsideEea(Struct, frozen=True):
+    """What is where, each resource and each copy of its data counted once: `inside` and `outside` the EEA, in `any`
+    region, and `unknown`; their sum is the number of rows. `resources`: top-level resources that have one outside.
+    """
+
+    inside: int
+    outside: int
+    any: int
+    unknown: int
+    resources: int
+
+
+def outside_eea(matches: Iterable[PlaceGroup]) -> OutsideEea:
+    """Return how many resources and copies lie outside the EEA, whatever is allowed or accepted."""
+    counts: dict[str, int] = defaultdict(int)
+    roots: set[int] = set()
+    for group in matches:
+        counts[group.area] += sum(map(len, group.rows.values()))
+        if group.area in OUTSIDE:
+            roots |= group.roots
+    outside = sum(counts[each] for each in OUTSIDE)
+    return OutsideEea(counts["eea"], outside, counts["worldwide"], counts["unknown"], len(roots))
+
+
+def eea_sentence(matches: Iterable[PlaceGroup], words: Words) -> str:
+    """Return what lies outside the EEA, as one sentence without a full stop."""
+    result = outside_eea(matches)
+    resources = words("count.resources", result.resources)
+    texts = [
+        words("places.eea.outside", result.outside, resources=resources) if result.outside else words("places.eea.none")
+    ]
+    texts += [words("places.eea.any", result.any)] if result.any else []
+    texts += [words("places.eea.unknown", result.unknown)] if result.unknown else []
+    return "; ".join(texts)
+
+
 def sentence(document: Document) -> str:
     """Return how many places stay by configuration, may leave, and are unknown."""
     if not len(document.places):
@@ -82,7 +123,8 @@ def sentence(document: Document) -> str:
     texts = [f"{counts['stays']:,} stay by configuration", f"{counts['may-leave']:,} may leave"]
     texts += [f"{counts['unknown']:,} are unknown"]
     texts += [f"{accepted:,} are accepted"] if accepted else []
-    return f"{len(document.places):,} places: {', '.join(texts[:-1])} and {texts[-1]}."
+    stated = f"{len(document.places):,} resources and copies: {', '.join(texts[:-1])} and {texts[-1]}"
+    return f"{eea_sentence(matches, Words())}. {stated}."
 
 
 def where(row: DataPlaceRow) -> str:

@@ -14,7 +14,7 @@ from scanner.model.ids import root_of
 from scanner.model.regions import TABLE
 from scanner.report.cards import ResourceNames
 from scanner.report.messages import in_words
-from scanner.report.places import VERDICTS, PlaceGroup, groups
+from scanner.report.places import VERDICTS, PlaceGroup, eea_sentence, groups
 from scanner.report.text import plain
 from scanner.report.words import Words
 
@@ -60,6 +60,7 @@ def places_view(document: Document, words: Words, names: ResourceNames) -> dict[
     first = islice(chain.from_iterable(leaving), SHOWN)
     return {
         "places": {
+            "headline": eea_sentence(matches, words),
             "lead": _lead(matches, words),
             "sources": _sources(rows),
             "drawing": _drawing(document, matches, words),

@@ -11,11 +11,13 @@ from scanner.document.tenants import scope_labels
 from scanner.evaluate.fix_groups import FirstChanges
 from scanner.model.framework import NOT_TESTABLE, Framework, in_order
 from scanner.model.ids import group_of, name_of, path_of, subscription_of, type_of
+from scanner.model.severity import SEVERITIES
 from scanner.report import keys
 from scanner.report.capacity import STATES, Capacity, reservation_name
 from scanner.report.first_changes import by_severity, effect
 from scanner.report.owners import ResourceOwners
 from scanner.report.places import AREA_NAMES, VERDICT_NAMES, ordered, where
+from scanner.report.services import services_of
 from scanner.report.words import Words
 from scanner.rulebook.frameworks import catalogues
 
@@ -109,6 +111,13 @@ def _place(row: DataPlaceRow) -> _Row:
         "waiver_reason": waiver and waiver.reason,
         "resource": row.resource,
     }
+
+
+def service_rows(document: Document) -> Iterator[_Row]:
+    """Yield a row for each service with endpoints or failed findings, the most severe first."""
+    for name, each in services_of(document, Words()):
+        numbers = {"resources": each.resources, "endpoints": each.endpoints, "open": each.open}
+        yield {"service": name, "type": each.type, **numbers, **{name: each.failed[name] for name in SEVERITIES}}
 
 
 def key_rows(document: Document) -> Iterator[_Row]:

@@ -15,19 +15,26 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from scanner.document.framework_rows import FrameworkRow
 from scanner.document.schema import Document
 from scanner.document.states import STATES
 from scanner.document.temporary import temporary_folder
 from scanner.document.tenants import tenant_labels
 from scanner.evaluate.counts import Counts, count
+from scanner.evaluate.fix_groups import SEVERE
+from scanner.model.framework import in_order
 from scanner.model.severity import SEVERITIES
 from scanner.report.csv import Row, exposure_rows, finding_rows, gap_rows
+from scanner.report.due import Due, due_of
 from scanner.report.first_changes import total
+from scanner.report.frameworks import none_passed, tested
 from scanner.report.headline import excluded, headline, limited
+from scanner.report.places import eea_sentence, groups
+from scanner.report.responsibility import whose_of, whose_word
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import plain
 from scanner.report.words import Words
-from scanner.report.workbook_rows import capacity_rows, control_rows, first_rows, key_rows, place_rows
+from scanner.report.workbook_rows import capacity_rows, control_rows, first_rows, key_rows, place_rows, service_rows
 
 LONGEST = 32_000
 """Characters of a cell. A spreadsheet refuses more than 32,767."""
@@ -186,6 +193,18 @@ SHEETS = (
             Column("resource", "Resource ID", 60),
         ),
         place_rows,
+    ),
+    Sheet(
+        "Services",
+        (
+            Column("service", "Service", 34),
+            Column("type", "Type", 44),
+            Column("resources", "Resources", 11),
+            Column("endpoints", "Endpoints", 11),
+            Column("open", "Open endpoints", 11),
+            *(Column(name, f"{name.capitalize()} findings", 11) for name in SEVERITIES),
+        ),
+        service_rows,
     ),
     Sheet(
         "Keys",
@@ -376,11 +395,13 @@ def _summary(document: Document, counts: Counts, formats: _Formats) -> Iterator[
         ("Limited", limited(scan.limited or None, words)),
         ("Excluded", excluded(scan.excluded or [], words)),
         ("Version", scan.tool),
+        (words("places.heading"), eea_sentence(groups(document.places), words) if len(document.places) else ""),
         (words("first.heading"), total(first, words) if (first := counts.first_changes()).groups else ""),
     ):
         if value:
             yield name, value, formats.text
     numbers = counts.numbers()
+    due = due_of(document)
     assessed, inconclusive = numbers.not_fully_assessed, numbers.inconclusive
     for head, lines in (
         (
@@ -411,8 +432,32 @@ def _summary(document: Document, counts: Counts, formats: _Formats) -> Iterator[
                 ("Failed reads", numbers.gaps),
             ],
         ),
+        ("Critical or high, by owner", _owners(due, words)),
+        ("Waivers that end within 30 days", [(f"{end} {owner}", n) for (end, owner), n in sorted(due.ends.items())]),
+        ("Responsibility (failed findings)", _whose(document, words)),
+        ("Frameworks", [(each.name, _said(each, words)) for each in in_order(document.frameworks or ())]),
     ):
+        if not lines:
+            continue
         yield "", "", formats.text
         yield head, "", formats.head
         for name, result in lines:
             yield name, result, formats.text
+
+
+def _owners(due: Due, words: Words) -> list[tuple[str, Any]]:
+    return [
+        (f"{owner or words('due.nobody')}: {name}", count)
+        for owner, counts in due.rows()
+        for name, count in zip(SEVERE, counts, strict=True)
+        if count
+    ]
+
+
+def _whose(document: Document, words: Words) -> list[tuple[str, Any]]:
+    return [(whose_word(name, words), count) for name, count in whose_of(document).items()]
+
+
+def _said(row: FrameworkRow, words: Words) -> str:
+    """Return what of a framework is tested, and why nothing passed."""
+    return f"{tested(row, words)}. {none_passed(row, words)}".rstrip()

@@ -73,10 +73,10 @@ function controlFacet() {
   return facet("control", values.map((name) => ({ value: "=" + name.toLowerCase(), label: name })), "rule", places);
 }
 
-const WHOSE = ["customer", "shared", "microsoft"];
+const WHOSE = ["customer", "shared", "microsoft", "another-tier"];
 
 function responsibilityFacet() {
-  return facet("responsibility", WHOSE.map((value) => ({ value, label: t("responsibility." + value) })), "whose");
+  return facet("responsibility", WHOSE.map((value) => ({ value, label: t("responsibility." + value.replace("-", "_")) })), "whose");
 }
 
 function makeFacets() {

@@ -119,11 +119,11 @@ const RULE_KEYS = {
 };
 
 const tierFixes = new Map();
-/** Responsibility for a finding: Microsoft's where the tier of the resource has no such setting. */
+/** Responsibility for a finding: `another-tier` where the tier of the resource has no such setting. */
 function responsibilityOf(row) {
   const fix = field(row, "fix");
   if (!tierFixes.has(fix)) tierFixes.set(fix, fix !== 0 && data.strings[fix].includes('"tier":true'));
-  return tierFixes.get(fix) ? "microsoft" : ruleOf(row).responsibility || "";
+  return tierFixes.get(fix) ? "another-tier" : ruleOf(row).responsibility || "";
 }
 
 function gapTest(values) {

@@ -319,7 +319,7 @@ def in_xlsx(data: bytes) -> Numbers:
             result[f"{'endpoints' if kind == 'State' else 'checks'} {word}"] = value
         elif name == "Inconclusive":
             result["checks unknown"] = value
-        else:
+        elif head.endswith("by severity"):
             result[f"{'open' if 'endpoints' in head else 'other'} {str(name).lower()}"] = value
     for page in book.worksheets[2:5]:
         _, *rows = page.iter_rows(values_only=True)

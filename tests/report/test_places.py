@@ -23,10 +23,10 @@ def test_its_numbers_are_those_of_the_document(reader: Reader, make: Make) -> No
     document = made()
     counts = Counter("accepted" if "waiver" in row else row["verdict"] for row in document["places"])
     page = reader.open(make(document), "#places")
-    lead = page.locator("#places .lead").inner_text()
+    lead = page.locator("#places .lead + p").inner_text()
     assert lead.startswith(
         f"{counts['may-leave']} may leave, {counts['unknown']} are unknown, "
-        f"{counts['stays']} places stay by configuration, {counts['accepted']} "
+        f"{counts['stays']} resources and copies stay by configuration, {counts['accepted']} "
     )
     assert page.locator("#places .leaving > li").count() == len(document["places"]) - counts["stays"]
     regions = {row["region"] for row in document["places"]}
@@ -119,4 +119,4 @@ def test_places_are_grouped_with_what_may_leave_first() -> None:
     verdicts = [group.verdict for group in matches]
     assert verdicts == sorted(verdicts, key=("may-leave", "unknown", "stays").index)
     assert sum(len(rows) for group in matches for rows in group.rows.values()) == len(document.places)
-    assert sentence(document).startswith(f"{len(document.places)} places: ")
+    assert f". {len(document.places)} resources and copies: " in sentence(document)
