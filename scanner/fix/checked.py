@@ -23,8 +23,8 @@ POSITION: Final = re.compile(r"--remove \S+ -?\d+|\[-?\d+\]")
 Entries = Sequence[tuple[int, Any]]
 """Positions, each with the entry that was read there."""
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_ANSWERS: Final = frozenset(("provisioningstate", "etag", "state"))
-"""Members (lower case) that Azure changes by itself."""
+_NOT_COMPARED: Final = frozenset(("provisioningstate", "etag", "state", "description"))
+"""Members (lower case) that Azure changes by itself, or that change nothing of what an entry does."""
 
 
 def checked(command: str, id: str, path: str, entries: Entries) -> str:
@@ -53,7 +53,7 @@ def _comparisons(at: str, entry: Any) -> Iterator[str]:
     """Yield what is true of the entry that was read: its texts, numbers and switches, in JMESPath."""
     if isinstance(entry, dict):
         for name, value in sorted(dict.items(entry)):
-            if name != MARK and _is_comparable(value) and name.lower() not in _ANSWERS:
+            if name != MARK and _is_comparable(value) and name.lower() not in _NOT_COMPARED:
                 yield f"{at}.{_name(name)}==`{_literal(value)}`"
     elif _is_comparable(entry):
         yield f"{at}==`{_literal(entry)}`"

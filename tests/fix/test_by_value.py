@@ -74,3 +74,12 @@ def test_a_check_says_what_it_means_whatever_the_value_is(value: str) -> None:
     assert (start, json.loads(literal), end) == ('properties.ipRules[0]."a b"==', value, "")
     assert command.count(STOP) == 1
     assert command.isprintable()
+
+
+def test_what_only_describes_an_entry_is_not_compared() -> None:
+    entry = {"ipAddress": "Any", "description": "Allow all access", "etag": "1"}
+    command = checked("az x", COSMOS, "properties.ipSecurityRestrictions", [(0, entry)])
+    assert "ipAddress" in command
+    assert "description" not in command
+    assert "etag" not in command
+    assert checked("az x", COSMOS, "properties.ipSecurityRestrictions", [(0, {"description": "x"})]) == ""

@@ -86,7 +86,7 @@ def test_a_hostile_estate_makes_only_our_own_structure() -> None:
     assert len(list(tree(made).iter("table"))) == 2
     assert {each.text for each in tree(made).iter("h2")} <= {
         "Do these first", "Other findings, medium or above", "Findings of severity info",
-        "Not assessed; none of it counts as passed", "By service", "Whose job",
+        "Not assessed; none of it counts as passed", "By service", "Responsibility",
     }  # fmt: skip
 
 
