@@ -14,7 +14,7 @@ class Command:
     settings and the arguments, and returns the exit code. `arguments`: as the usage line shows them, `[SCAN]` for an
     optional one. `rows`: its options, with headings between them. `intro` and `outro`: the text of the help before and
     after them. `example`: the option whose variable the help names (default: the first). `summary`: the text beside the
-    usage line of a group.
+    usage line of a group. `tables`: what it uses of a settings file beside its options: tables, or keys as `table.key`.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Command:
     outro: str = ""
     example: str = ""
     summary: str = ""
+    tables: tuple[str, ...] = ()
 
     @cached_property
     def options(self) -> tuple[Option, ...]:

@@ -140,6 +140,7 @@ a unique name. Exits with 3 for not known, else with 0.""",
 JSON: [{verdict: yes, in part, no or not known, sentence, hops: [{kind, name,
 detail, resource, allows: true, false or null}], also_published: [text],
 endpoint, next_step: what to do where it is not known}].""",
+        tables=("tenant", "limits"),
     ),
     Command(
         "report",
@@ -150,6 +151,7 @@ endpoint, next_step: what to do where it is not known}].""",
         intro="""\
 Create a report from a findings file (scan --out findings.json). Each FILE may
 be a blob, az://CONTAINER/PATH, in the account AZURE_STORAGE_ACCOUNT_NAME.""",
+        tables=("report.language", "tenant"),
     ),
     Command(
         "diff",
@@ -173,6 +175,7 @@ Compare two findings files or snapshots without a history: new, fixed, changed
 and newly inconclusive findings, resources that appeared or disappeared. A
 resource that is missing from the new file counts as disappeared, not as fixed.
 Each file may be a blob, az://CONTAINER/PATH. Exits with 0 in any case.""",
+        tables=("report.language", "tenant"),
     ),
     *FINDINGS_COMMANDS,
     Command(
@@ -198,6 +201,7 @@ file: for its current endpoints, at the current severity. New endpoints and a
 raised severity count again. A check that is inconclusive without a failed read
 is accepted as inconclusive. FINGERPRINT may be its first 6 digits.""",
         example="owner",
+        tables=("waivers",),
     ),
     Command(
         "history",
@@ -406,6 +410,7 @@ partial visibility has "visibility" in place of a number, and no rules.
 JSON: {tool, rules, scopes: [{scope, name, view: full, partial or none, decided,
 undecided: [rule], unknown: [rule], not-asked: {group: why}}], missing:
 [{action, rules, scopes}], exit}.""",
+        tables=("tenant", "limits"),
     ),
     Command(
         "access role",
@@ -452,6 +457,7 @@ An option overrides a variable, a variable the file, the file the default.""",
         intro="""\
 Send a message that is marked as a test to [notify.NAME] of twolocks.toml, as a
 scan with --notify NAME would. Exits with 0 if it was delivered, else with 2.""",
+        tables=("notify", "tenant", "report.language"),
     ),
     *FLEET_COMMANDS,
     Command(

@@ -41,6 +41,7 @@ ranges of resources, until it is stopped: SIGTERM ends it after the current
 one. Messages hold no secret; each worker signs in by itself. Needs pip
 install 'twolocks[fleet]'.""",
         example="broker",
+        tables=("tenant", "limits"),
     ),
     Command(
         "fleet status",
@@ -59,5 +60,6 @@ install 'twolocks[fleet]'.""",
 JSON: {run, taken, subscriptions, read, failed, started, evaluated, ranges,
 over, waiting: null without --broker}. Exits with 0.""",
         example="parts",
+        tables=("tenant",),
     ),
 )

@@ -19,6 +19,7 @@ from scanner.config.settings_file import Tables, read_tables, table_of
 from scanner.config.settings_location import FILE, SettingsLocation
 from scanner.config.tenants import chosen
 from scanner.config.toml import TomlFile
+from scanner.config.used_settings import secrets_of_notifications, shows_scan, used_part
 from scanner.errors import InputError, nearest
 from scanner.text.urls import has_password, masked_url
 
@@ -54,7 +55,8 @@ class Settings(Tables):
 
     def secret_files(self) -> dict[str, SecretFile]:
         """Return the files of `--secret-file`, by variable. Raise InputError for a secret that no table names."""
-        known = notifications.variables(self.notify) | {each for tenant in self.tenants for each in tenant.variables}
+        tenants = {each for tenant in self.tenants for each in tenant.variables}
+        known = notifications.variables(self.notify) | tenants | self.notify_secrets
         given = self["secret-file"] if "secret-file" in self.options else ()
         return secret_files(given, known, lambda text: self.at("secret-file", text))
 
@@ -144,10 +146,14 @@ def resolve(
     _variables(row, environ)
     location = _settings_location(row, config, environ, folder or Path()) if use_file else None
     file = toml.read(location.path, location.by) if location is not None else None
+    tables: dict[str, Any] = {}
     if file is not None:
+        tables["notify_secrets"] = secrets_of_notifications(file)
+        file = used_part(file, row)
         file.refuse_nul()
     options = _options(row, given, environ, file)
-    tables = read_tables(file, location, SCAN) if file is not None and location is not None else {}
+    if file is not None and location is not None:
+        tables |= read_tables(file, location, SCAN)
     settings = Settings(options, **tables)
     _known(settings, row)
     _history(settings)
@@ -156,14 +162,9 @@ def resolve(
     return _tenants(settings)
 
 
-def _shows_scan(row: Command) -> bool:
-    """Return whether the command uses the settings of `scan`."""
-    return row.name in ("scan", "config show")
-
-
 def _variables(row: Command, environ: Mapping[str, str]) -> None:
     """Raise InputError for a misspelt variable."""
-    if not _shows_scan(row):
+    if not shows_scan(row):
         return
     known = [f"TWOLOCKS_SCAN_{option.key}".upper() for option in (*SCAN, CONFIG)]
     for name in sorted(environ):
@@ -193,7 +194,7 @@ def _settings_location(
 def _options(
     row: Command, given: Mapping[str, Any], environ: Mapping[str, str], file: TomlFile | None
 ) -> dict[str, Value]:
-    if _shows_scan(row):
+    if shows_scan(row):
         given_here = {option.name: _option(row.word, option, given, environ, None) for option in row.options}
         scan = (option for option in SCAN if row.word == "scan" or option.name not in given_here)
         return {**given_here, **{option.name: _option("scan", option, given, environ, file) for option in scan}}
@@ -260,7 +261,7 @@ def _path(option: Option, text: str, folder: Path) -> str:
 def _known(settings: Settings, row: Command) -> None:
     """Raise InputError for an unknown value of an option."""
     known = {option.name for option in row.options}
-    for option in (*row.options, *(each for each in SCAN if _shows_scan(row) and each.name not in known)):
+    for option in (*row.options, *(each for each in SCAN if shows_scan(row) and each.name not in known)):
         given = settings.options[option.name]
         if option.most and given.value and not _is_number(str(given.value), option.most):
             text = f'"{given.value}" is not a number from 1 to {option.most}'

@@ -47,6 +47,8 @@ class Tables:
     subscriptions: int = 10_000
     notify: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The tables [notify.NAME] of the file; `kind` is text."""
+    notify_secrets: frozenset[str] = frozenset()
+    """The variables with secrets that [notify] names, also for a command that does not use it."""
     file: str = ""
     location: SettingsLocation | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
