@@ -1,7 +1,7 @@
 // The edges of the map: a lane for each source and for each kind of entry, and a line to each row that it leads to. The
 // number where they meet is that of the endpoints. Lines leave a row above its middle and reach one below it, so that none is
 // taken for another. What leads to the row that is pointed at is drawn before the rest.
-const LANE = { most: 24, start: 12, end: 22, repeat: 18, out: -8, in: 6 };
+const LANE = { most: 24, start: 12, end: 22, least: 12, repeat: 18, out: -8, in: 6 };
 
 /** How many endpoints lead from one row to another, with the worst of their ratings. */
 class EdgeCount {
@@ -38,15 +38,23 @@ function edgesOf(places) {
   return { left: left.list, right: right.list, lanes: lanes.list, pairs: pairs.list };
 }
 
-/** The x of the lane of each row of the first level of a column; the topmost is next to what it leads to. */
-function lanesOf(places, side) {
-  const rows = [...places.values()].filter((row) => row.side === side && !row.level), column = MAP.columns[side];
-  const from = column.x + column.width, room = MAP.columns[side + 1].x - from, step = Math.min(LANE.most, (room - LANE.start - LANE.end) / Math.max(rows.length - 1, 1));
-  return new Map(rows.map((row, at) => [row.node.key, from + LANE.start + (rows.length - 1 - at) * step]));
+const shortNumber = (count) => (count < 1000 ? String(count) : `${Math.floor(count / 1000)}k`);
+const numberWidth = (count) => 5 + 6 * shortNumber(count).length;
+
+/** The x of the lane of each row of the first level of a column; the topmost is next to what it leads to. Lanes are as far apart as the numbers on them are wide. */
+function lanesOf(places, side, edges) {
+  const rows = [...places.values()].filter((row) => row.side === side && !row.level).reverse(), column = MAP.columns[side];
+  const widths = rows.map((row) => Math.max(0, ...edges.filter(({ from }) => from.node.key === row.node.key).map(({ count }) => numberWidth(count))));
+  const apart = rows.slice(1).map((_, at) => (widths[at] + widths[at + 1]) / 2), needed = apart.reduce((sum, each) => sum + each, 0);
+  const start = column.x + column.width, wide = MAP.columns[side + 1].x - start - LANE.start, room = Math.min(wide - LANE.least, Math.max(wide - LANE.end, needed)), spare = (room - needed) / Math.max(apart.length, 1);
+  let x = start + LANE.start;
+  return new Map(rows.map((row, at) => {
+    if (at) x += spare < 0 ? apart[at - 1] * room / needed : Math.min(apart[at - 1] + spare, Math.max(LANE.most, apart[at - 1] + 1));
+    return [row.node.key, x];
+  }));
 }
 
 const laneOf = (lanes, row) => lanes.get(row.node.key) ?? lanes.get(row.node.key.split("\n").slice(0, 2).join("\n"));
-const shortNumber = (count) => (count < 1000 ? String(count) : `${Math.floor(count / 1000)}k`);
 
 /** Lines of edges: from a row to its lane, along the lane, and from there to the other row. */
 function drawLines(edges, lanes) {
@@ -68,7 +76,7 @@ function drawLines(edges, lanes) {
 }
 
 function drawNumber({ from, to, rating, count }, lanes) {
-  const text = shortNumber(count), x = laneOf(lanes, from), width = 5 + 6 * text.length;
+  const text = shortNumber(count), x = laneOf(lanes, from), width = numberWidth(count);
   return s("g", { class: "map-number " + RATINGS[rating], "data-edge": `${from.at} ${to.at}` }, s("title", null, `${edgeName(from.node)} → ${edgeName(to.node)}: ${t("count.endpoints", count)}: ${mapWord(RATINGS[rating])}`),
     s("rect", { x: x - width / 2, y: to.y + LANE.in - 8, width, height: 16, rx: 5 }), s("text", { x, y: to.y + LANE.in + 4, "text-anchor": "middle" }, text));
 }
@@ -97,9 +105,9 @@ function drawLaneNames(places, lanes, edges, height) {
 
 let mapEdges = null;
 function drawEdges(places, height) {
-  const lanes = [lanesOf(places, 0), lanesOf(places, 1)];
-  mapEdges = { ...edgesOf(places), places: [...places.values()], laneX: lanes };
-  const { left, lanes: kinds, right, pairs } = mapEdges;
+  const counted = edgesOf(places), { left, lanes: kinds, right, pairs } = counted;
+  const lanes = [lanesOf(places, 0, left), lanesOf(places, 1, kinds)];
+  mapEdges = { ...counted, places: [...places.values()], laneX: lanes };
   const inner = right.filter((edge) => edge.from.level).map(({ from, rating }) => s("path", { class: "map-edge " + RATINGS[rating], d: `M${from.end} ${from.y + LANE.out}H${laneOf(lanes[1], from)}V${Math.min(from.y, ...kinds.filter((each) => laneOf(lanes[1], each.from) === laneOf(lanes[1], from)).map((each) => each.from.y)) + LANE.out}` }));
   return s("g", { class: "map-edges", "aria-hidden": "true" },
     s("g", { class: "map-rest" }, drawLaneNames(places, lanes[1], kinds, height), drawLines(left, lanes[0]), drawLines(kinds, lanes[1]), inner, pairs.map(drawPair), left.map((edge) => drawNumber(edge, lanes[0])), kinds.map((edge) => drawNumber(edge, lanes[1]))),

@@ -98,7 +98,7 @@ function drawArrow(at, places, bracketed) {
   if (at % BOX.perRow) return s("g", { class: "arrow" }, s("path", { d: `M${x - BOX.gap + 2} ${middle}H${x - 10}` }), s("path", { class: "head", d: head }));
   const from = places[at - 1];
   const turn = from.y + from.height + 10;
-  const end = y - (bracketed ? 26 : 2);
+  const end = y - (bracketed ? 31 : 2);
   return s("g", { class: "arrow" }, s("path", { d: `M${from.x + BOX.width / 2} ${from.y + from.height + 2}V${turn}H${x + BOX.width / 2}V${end - 6}` }),
     s("path", { class: "head", d: `M${x + BOX.width / 2 - 5} ${end - 10}l5 10 5-10z` }));
 }

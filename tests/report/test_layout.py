@@ -1,0 +1,97 @@
+"""Nothing on the page lies over something else or is cut off, in a real browser."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.report import sample
+from tests.report.conftest import Reader, show
+from tests.report.test_map import with_entries
+
+Make = Callable[[dict[str, Any]], Path]
+OVERLAPS = """([first, second, within]) => {
+    const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 0.5
+        && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 0.5;
+    const found = [];
+    for (const area of document.querySelectorAll(within)) {
+        const boxes = (selector) => [...area.querySelectorAll(selector)].filter((each) => each.checkVisibility())
+            .map((each) => [each, each.getBoundingClientRect()]);
+        for (const [one, box] of boxes(first))
+            for (const [other, place] of boxes(second))
+                if (one !== other && over(box, place)) found.push(`${one.textContent} / ${other.textContent}`);
+    }
+    return found;
+}"""
+MARGINS = """() => [...document.querySelectorAll('.cell b')].flatMap((each) => {
+    const range = document.createRange(), cell = each.closest('.cell').getBoundingClientRect();
+    range.selectNodeContents(each);
+    const text = range.getBoundingClientRect();
+    const least = Math.min(text.left - cell.left, cell.right - text.right);
+    return least < (each.className === 'digits-many' ? 1 : 3) ? [`${each.textContent}: ${least}`] : [];
+})"""
+
+
+def overlaps(page: Page, first: str, second: str, within: str) -> list[str]:
+    """Return what lies over each other in each area of a page, by the texts of the two."""
+    result: list[str] = page.evaluate(OVERLAPS, [first, second, within])
+    return result
+
+
+def crowded(times: int) -> dict[str, Any]:
+    """Return the map's sample so many times over, so that lanes beside each other have numbers of three digits."""
+    made = with_entries()
+    made["exposures"] = [
+        {**row, "endpoint": f"{row['endpoint']}{at or ''}"} for at in range(times) for row in made["exposures"]
+    ]
+    return made
+
+
+def test_numbers_of_the_map_do_not_overlap(reader: Reader, make: Make) -> None:
+    page = reader.open(make(crowded(30)), "#map")
+    numbers = ".map-rest .map-number"
+    assert sum(len(each) > 2 for each in page.locator(numbers + " text").all_text_contents()) >= 8
+    assert overlaps(page, ".map-number rect", ".map-number rect", ".map-rest") == []
+
+
+def turned() -> dict[str, Any]:
+    """Return the sample with a path whose second row begins with the authentication."""
+    made = sample.document(60)
+    for row in made["exposures"]:
+        source, *_, asks, end = row["hops"]
+        between = {"kind": "firewall", "name": "fw", "detail": "", "resource": "", "lets": True}
+        row["hops"] = [source, *[between] * 5, asks, end]
+    return made
+
+
+def test_no_arrow_of_a_path_points_into_a_label(reader: Reader, make: Make) -> None:
+    page = reader.open(make(turned()), "#endpoints")
+    page.locator("#endpoint-list button.fold").first.click()
+    assert page.locator(".path-drawing .bracket").count() == 2
+    assert overlaps(page, ".arrow .head", ".bracket text, .bracket use", ".path-drawing") == []
+
+
+def test_every_view_is_seen_in_the_bar_at_1280_with_a_history(reader: Reader, make: Make) -> None:
+    made = sample.with_capacity(sample.with_keys(sample.with_places(sample.with_history(900))))
+    path = make(made)
+    for state in ("", "#not-assessed", "#encryption-keys", "#frameworks"):
+        page = reader.open(path, state)
+        assert page.locator(".bar nav a").count() == 9
+        page.evaluate("document.querySelectorAll('.bar .count').forEach((each) => { each.prepend('1,2'); })")
+        room = page.evaluate(
+            "(() => { const n = document.querySelector('.bar nav'); return n.clientWidth - n.scrollWidth })()"
+        )
+        assert room >= 0, state
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_numbers_of_the_matrix_keep_off_their_frame(reader: Reader, make: Make, width: int) -> None:
+    page = reader.open(make(sample.document(900)), viewport={"width": width, "height": 844})
+    assert page.locator(".cell b.digits-3").count() > 0
+    assert page.evaluate(MARGINS) == []
+    assert overlaps(page, "b, span:not(.vh) .i", "em", ".cell") == []
+    show(page, make(crowded(60)))
+    assert page.locator(".cell b.digits-many").count() > 0
+    assert page.evaluate(MARGINS) == []
