@@ -116,7 +116,7 @@ class BundleReader:
         for read in reads:
             if _wanted(read, shown):
                 needed.append(read)
-                self.context.counts.expect(display_name(read.path))
+                self.context.counts.expect(_counted_as(read.path, parent))
             else:
                 buffer.skip(parent.url(read), "not needed")
         return _ordered(needed, shown)
@@ -132,7 +132,7 @@ class BundleReader:
     ) -> None:
         """List the resources below a resource that are bundles of their own (slots), and add them."""
         url = f"{parent.id}/{type.rsplit('/', 1)[1]}"
-        what = display_name(type.rsplit("/", 1)[1])
+        what = _counted_as(type.rsplit("/", 1)[1], parent)
         self.context.counts.expect(what)
         count = 0
         try:
@@ -147,7 +147,7 @@ class BundleReader:
         else:
             api = pages.api or resource_type.api
             buffer.read(url, count, by_version("list", api, resource_type.api) if may_have else "graph", api)
-        self.context.counts.finish(what, display_name(parent.type.rsplit("/", 1)[1]))
+        self.context.counts.finish(what)
 
     def _add_nested(
         self,
@@ -173,7 +173,7 @@ class BundleReader:
     ) -> None:
         """Make one read below a resource, and the reads below its results. `then`: the reads that need its results."""
         url = parent.url(read)
-        what, of = display_name(read.path), display_name(parent.type.rsplit("/", 1)[1])
+        what = _counted_as(read.path, parent)
         result: dict[str, _Below | None] = {}
         following = FollowingReads(then)
         by: By = "get" if read.one else "list"
@@ -201,7 +201,7 @@ class BundleReader:
             following.unneeded.clear()
         else:
             buffer.read(url, len(result), by, api)
-        self.context.counts.finish(what, of)
+        self.context.counts.finish(what)
         below = self._reads_below(buffer, filter(None, result.values()), read, top)
         await run_some(chain(below, self._reads_after(buffer, following, parent, top)))
 
@@ -217,13 +217,13 @@ class BundleReader:
                 buffer.read(parent.url(each), 1, "list")
             else:
                 buffer.skip(parent.url(each), "not needed")
-            self.context.counts.finish(display_name(each.path), display_name(parent.type.rsplit("/", 1)[1]))
+            self.context.counts.finish(_counted_as(each.path, parent))
 
     async def read_joined(self, wanted: Iterable[JoinedRead]) -> None:
         """Make the reads that a join asks for. One below a resource that was deleted meanwhile is a gap."""
         joined_reads = list(wanted)
         for each in joined_reads:
-            self.context.counts.expect(display_name(each.read.path))
+            self.context.counts.expect(_counted_as(each.read.path, each.parent))
         await run_some(partial(self._read_one_joined, each) for each in joined_reads)
 
     async def _read_one_joined(self, each: JoinedRead) -> None:
@@ -243,7 +243,7 @@ class BundleReader:
 
     async def _read_row(self, buffer: LineBuffer, packed: Block, read: Read, top: Resource) -> None:
         """Read a resource by GET, because its row in a list says too little."""
-        what, of = display_name(read.type.rsplit("/", 1)[1]), display_name(top.type.rsplit("/", 1)[1])
+        what = _counted_as(read.type.rsplit("/", 1)[1], top)
         self.context.counts.expect(what)
         id = str(msgspec.json.decode(packed.read())["id"])
         try:
@@ -255,7 +255,7 @@ class BundleReader:
         else:
             by = by_version("get", api, read.api)
             buffer.resource(self.context.kept({**body, "id": id}, type_of(id)), api, by)
-        self.context.counts.finish(what, of)
+        self.context.counts.finish(what)
 
     def _add_children(
         self,
@@ -343,6 +343,11 @@ class _Below(Struct):
     reads: list[NeededRead]
     row: Block | None
     by: By
+
+
+def _counted_as(path: str, parent: Resource) -> str:
+    """Return the name under which reads below resources of one type are counted: `containers of storage accounts`."""
+    return f"{display_name(path)} of {display_name(parent.type.rsplit('/', 1)[1])}"
 
 
 def _identity(resource: Resource) -> bytes:

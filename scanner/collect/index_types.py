@@ -191,32 +191,36 @@ class IndexReader:
         self.context.flush(buffer)
 
     async def _list_rows(self, buffer: LineBuffer, path: str, type: str) -> int | None:
-        """Write the rows of one list and return how many there are; None where the list is a gap."""
+        """Write the rows of one list and return how many there are; None where the list is a gap: what of it came before
+        the failure is written.
+        """
         pinned = INDEX_APIS[type.lower()]
         pages = self.context.versions.pages(quoted_path(path), pinned)
         what = display_name(type.rsplit("/", 1)[1])
         self.context.counts.expect(what)
-        rows = SpooledRows(self.context.spool)
+        rows, failure = SpooledRows(self.context.spool), None
         try:
             async for page in pages:
                 _check_ids(page, path)
                 rows.add(page)
                 page.clear()
         except ReadError as error:
-            if error.code.lower() != UNREGISTERED:
-                self.context.add_failure(buffer, path, error)
-                self.context.counts.finish(what)
-                self.refused.add((subscription_of(path), type.lower()))
-                return None
-            error.means_none()
+            if error.code.lower() == UNREGISTERED:
+                error.means_none()
+            else:
+                failure = error
         ids, api = set[str](), pages.api or pinned
         by = by_version("list", api, pinned)
         for row in rows:
             buffer.resource(self.context.kept(row, type), api, by)
             ids.add(row["id"].lower())
-        buffer.read(path, len(ids), by, api)
         self.context.counts.resources += len(rows)
         self.context.counts.finish(what)
+        if failure is not None:
+            self.context.add_failure(buffer, path, failure)
+            self.refused.add((subscription_of(path), type.lower()))
+            return None
+        buffer.read(path, len(ids), by, api)
         return len(rows)
 
 

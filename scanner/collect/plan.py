@@ -30,8 +30,8 @@ class Progress(Protocol):
     def counts(self, done: int, to_come: int, resources: int, failed: int) -> None:
         """Show how many reads are done and to come, how many resources were found, and how many reads failed."""
 
-    def reading(self, what: str, done: int, total: int, of: str) -> None:
-        """Show that `what` ("containers") was read of `done` of `total` parents (`of`: "storage accounts")."""
+    def reading(self, what: str, done: int, total: int) -> None:
+        """Show that `done` of `total` reads of `what` ("containers of storage accounts") were made."""
 
     def gap(self, url: str, status: int, code: str, action: str) -> None:
         """Show a read that failed."""

@@ -288,12 +288,12 @@ class ReadCounts:
         self.expected += reads
         self._by_name.setdefault(what, [0, 0])[1] += reads
 
-    def finish(self, what: str, of: str = "") -> None:
-        """Count a read that ended, and report it. `of`: the name of the parents of `what`."""
+    def finish(self, what: str) -> None:
+        """Count a read that ended, and report it."""
         self.done += 1
         counts = self._by_name.setdefault(what, [0, 0])
         counts[0] += 1
-        self._progress.reading(what, counts[0], max(counts), of)
+        self._progress.reading(what, counts[0], max(counts))
         self._progress.counts(self.done, max(0, self.expected - self.done), self.resources, self.failed)
 
 

@@ -15,7 +15,7 @@ class Silent:
     def counts(self, done: int, to_come: int, resources: int, failed: int) -> None:
         """Show nothing."""
 
-    def reading(self, what: str, done: int, total: int, of: str) -> None:
+    def reading(self, what: str, done: int, total: int) -> None:
         """Show nothing."""
 
     def gap(self, url: str, status: int, code: str, action: str) -> None:

@@ -26,14 +26,14 @@ class ProgressState:
     who: str = ""
     verb: str = ""
     status: Callable[[], str] | None = None
-    _kinds: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    _kinds: dict[str, tuple[int, int]] = field(default_factory=dict)
     _waits: dict[str, float] = field(default_factory=dict)
 
-    def reading(self, what: str, done: int, total: int, of: str) -> None:
-        """Record for how many of the parents `of` the reads of `what` are done."""
+    def reading(self, what: str, done: int, total: int) -> None:
+        """Record how many reads of `what` are done."""
         self._kinds.pop(what, None)
         if done < total:
-            self._kinds[what] = (done, total, of)
+            self._kinds[what] = (done, total)
 
     def wait(self, what: str, until: float) -> None:
         """Record that reads wait for a limit until a time."""
@@ -66,7 +66,7 @@ class ProgressState:
 
     def _now(self) -> list[str]:
         busy = sorted(self._kinds.items(), key=lambda each: each[1][0] - each[1][1])[:2]
-        texts = [f"{what}, {done:,} of {total:,}" + (f" {of}" if of else "") for what, (done, total, of) in busy]
+        texts = [f"{done:,} of {total:,} reads: {what}" for what, (done, total) in busy]
         return [f"  now    {'; '.join(texts)}"] if texts else []
 
     def _waiting(self, now: float) -> list[str]:

@@ -154,10 +154,10 @@ class Screen:
         if more := self._held.pop("scope", 0):
             self.write([Line(f"and {more:,} more subscriptions")], "scope", f"and {more:,} more subscriptions")
 
-    def reading(self, what: str, done: int, total: int, of: str) -> None:
-        """Report for how many of the parents `of` the reads of `what` are done."""
+    def reading(self, what: str, done: int, total: int) -> None:
+        """Report how many reads of `what` are done."""
         with self._lock:
-            self.progress.reading(what, done, total, of)
+            self.progress.reading(what, done, total)
 
     def gap(self, url: str, status: int, code: str, action: str) -> None:
         """Report a read that failed, and the action that is missing."""

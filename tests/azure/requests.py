@@ -94,7 +94,7 @@ class RecordedProgress:
     scopes: dict[str, str] = field(default_factory=dict)
     gaps: list[tuple[str, int, str, str]] = field(default_factory=list)
     waits: list[tuple[str, float]] = field(default_factory=list)
-    read: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    read: dict[str, tuple[int, int]] = field(default_factory=dict)
     last: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def account(self, name: str, kind: str, tenant: str, others: Sequence[str]) -> None:
@@ -106,8 +106,8 @@ class RecordedProgress:
     def counts(self, done: int, to_come: int, resources: int, failed: int) -> None:
         self.last = (done, to_come, resources, failed)
 
-    def reading(self, what: str, done: int, total: int, of: str) -> None:
-        self.read[what] = (done, total, of)
+    def reading(self, what: str, done: int, total: int) -> None:
+        self.read[what] = (done, total)
 
     def gap(self, url: str, status: int, code: str, action: str) -> None:
         self.gaps.append((url, status, code, action))

@@ -429,6 +429,17 @@ def test_a_list_that_always_fails_is_a_gap_and_what_graph_shows_of_it_stays() ->
     assert result.by[SITE["id"]] == "graph"
 
 
+def test_a_list_of_networks_that_fails_after_a_page_keeps_that_page() -> None:
+    groups = f"/subscriptions/{S1}/resourceGroups/rg/providers/Microsoft.Network/publicIPPrefixes"
+    type = "Microsoft.Network/publicIPPrefixes"
+    estate = [{"id": f"{groups}/p{at}", "name": f"p{at}", "type": type, "properties": {}} for at in range(5)]
+    path = f"{LISTS}/{type}"
+    result = scanned(box(estate, page_size=4, faults=[Fault("foreign-link", path)]), Scope(graph=False))
+    assert path in result.gaps
+    assert path not in result.reads
+    assert sum(id.startswith(groups) for id in result.resources) == 4
+
+
 @pytest.mark.parametrize(("kind", "code"), [("truncate", "BadJson"), ("reset", "Reset"), ("cut", "Reset")])
 def test_an_answer_that_cannot_be_used_is_a_gap_without_a_status(kind: str, code: str) -> None:
     url = f"{ST0}/blobServices/default"
@@ -678,8 +689,10 @@ def test_progress_hears_account_scopes_and_counts() -> None:
     received = scanned(box()).progress
     assert received.accounts == [("Twolocks sandbox", "environment", "11111111-1111-1111-1111-111111111111", [])]
     assert received.scopes == {"prod": "full", "test": "full"}
-    assert received.read["containers"] == (2, 2, "storage accounts")
+    assert received.read["containers of storage accounts"] == (2, 2)
+    assert all(done == total for done, total in received.read.values())
     done, to_come, resources, failed = received.last
+    assert sum(total for _, total in received.read.values()) == done
     assert (to_come, failed) == (0, 0)
     assert resources == len(scanned(box()).resources)
     assert done > 10

@@ -307,15 +307,15 @@ def test_a_live_screen_says_who_where_and_how_far(live: Screen, clock: SimpleNam
     live.scope("3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f", "prod-journal", "full")
     live.scope("8b21d0c4-1f6e-4d0b-8e77-52c9a6e0f913", "test-journal", "partial")
     live.counts(1204, 113, 247, 9)
-    live.reading("functions", 31, 40, "function apps")
+    live.reading("functions of function apps", 31, 40)
     live.wait("storage lists (100 in 5 minutes), prod-journal norwayeast", 38.0)
     clock.now += 11
     assert live.block() == [
         "Reading   11 s: 1,204 reads done, 113 remaining; 247 resources; 9 failed",
-        "  now    functions, 31 of 40 function apps",
+        "  now    31 of 40 reads: functions of function apps",
         "  wait   27 s more for storage lists (100 in 5 minutes), prod-journal norwayeast; other reads go on",
     ]
-    live.reading("functions", 40, 40, "function apps")
+    live.reading("functions of function apps", 40, 40)
     clock.now += 30
     assert len(live.block()) == 1
     live.finish()
@@ -331,7 +331,7 @@ def test_the_block_has_at_most_four_lines_and_never_wraps(live: Screen) -> None:
     live.account("k", "cli", "t", [])
     live.scope("s", "n" * 200, "full")
     for number in range(9):
-        live.reading(f"kind {number} " + "x" * 100, 1, 9, "parents")
+        live.reading(f"kind {number} " + "x" * 100, 1, 9)
         live.wait(f"limit {number} " + "y" * 100, 60 + number)
     assert len(live.block()) <= 4
     assert max(map(len, live.block())) < 100
