@@ -191,7 +191,7 @@ class IndexReader:
         self.context.flush(buffer)
 
     async def _list_rows(self, buffer: LineBuffer, path: str, type: str) -> int | None:
-        """Write the rows of one list and return how many there are; None where the list is a gap: what of it came before
+        """Write the rows of one list and return how many there are; None where it is a gap: what of it came before
         the failure is written.
         """
         pinned = INDEX_APIS[type.lower()]

@@ -14,11 +14,17 @@ function piecesOf(list) {
   return [...groups.values()];
 }
 
-/** The script of pieces, as `joined` writes it. */
+/** The start of a piece with what the reader typed for its variables. A variable holds one value. */
+const withTyped = (start) => start.replace(/^([A-Z][A-Z0-9_]*)=''/gm, (whole, name) => {
+  const values = valuesOf(fieldValues.get(name) || "");
+  return values.length === 1 ? `${name}='${values[0]}'` : whole;
+});
+
+/** The script of pieces, as `joined` writes it, with what the reader typed. */
 function scriptOf(pieces) {
   const deletions = pieces.filter((piece) => piece.deletes).length;
   const head = data.script.head.replaceAll("@CHANGES@", String(pieces.length)).replaceAll("@DELETIONS@", String(deletions));
-  return head + pieces.map(({ label, heading, start, end }, at) => `\n# ---- ${at + 1} of ${pieces.length} ----\n${heading}${start}${label}${end}`).join("") + data.script.end;
+  return head + pieces.map(({ label, heading, start, end }, at) => `\n# ---- ${at + 1} of ${pieces.length} ----\n${heading}${withTyped(start)}${label}${end}`).join("") + data.script.end;
 }
 
 /** Copies the script of rows. */

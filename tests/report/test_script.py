@@ -95,3 +95,24 @@ def test_a_report_in_norwegian_has_the_script_in_english(reader: Reader, estate:
     text = copied(reader.open(file, "#findings?q=status:fail+severity>=high"), "Kopier skript")
     assert SCRIPT_IN_ENGLISH in text
     assert text.replace(SCRIPT_IN_ENGLISH, "") == of_command_line(estate, *HIGH)
+
+
+def test_a_script_has_the_values_that_were_typed(
+    reader: Reader, estate: Path, page_of_estate: Path, tmp_path: Path
+) -> None:
+    made = next(
+        row for row in read(estate).findings if row.fix is not None and "<YOUR_RANGE>" in "".join(row.fix.commands)
+    )
+    page = reader.open(page_of_estate, f"#findings?q=status:fail+rule:{made.rule}")
+    page.locator("#finding-list tr.finding .c-title").first.click()
+    field, name = page.locator("input[data-input=YOUR_RANGE]:visible").first, "YOUR_RANGE"
+    written = copied(page)
+    assert f"{name}=''" in written
+    for hostile in ("1.2.3.4'; touch pwned; '", "$(touch pwned)", "1.2.3.4 5.6.7.8", "`x`"):
+        field.fill(hostile)
+        assert copied(page) == written
+    field.fill("192.0.2.7")
+    assert copied(page) == written.replace(f"{name}=''", f"{name}='192.0.2.7'")
+    file = tmp_path / "typed.sh"
+    file.write_text(copied(page), "utf-8")
+    subprocess.run(["bash", "-n", str(file)], check=True)
