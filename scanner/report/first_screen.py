@@ -22,7 +22,8 @@ _EXPOSED = ("critical", "high", "medium", "low")
 def severity_bar(counts: Counts, t: Words) -> dict[str, Any]:
     """Return the stacked bar of what is open: endpoints, and failed findings without one, by severity.
 
-    A part is `severity`, `count`, `href`, `texts` (what it counts), `x` and `width` in thousandths of the bar.
+    `said` is what all parts count. A part is `severity`, `count`, `href`, `said`, `x` and `width` in thousandths of the
+    bar.
     """
     open_counts = {name: count for name, count in counts.by_severity.items() if count}
     total = sum(open_counts.values())
@@ -31,18 +32,29 @@ def severity_bar(counts: Counts, t: Words) -> dict[str, Any]:
     for severity, count in open_counts.items():
         width = _NARROWEST + room * count // total
         endpoints, others = counts.open[severity], counts.other_failures[severity]
-        texts = [t("count.endpoints", endpoints)] if endpoints else []
-        texts += [t("bar.others", others)] if others else []
         target = (
             f"#endpoints?q=status:open+severity:{severity}"
             if endpoints
             else f"#findings?q=status:fail+severity:{severity}+is:other"
         )
         bars.append(
-            {"severity": severity, "count": count, "href": target, "said": ", ".join(texts), "x": x, "width": width}
+            {
+                "severity": severity,
+                "count": count,
+                "href": target,
+                "said": _counted(endpoints, others, t),
+                "x": x,
+                "width": width,
+            }
         )
         x += width + _GAP
-    return {"total": total, "parts": bars}
+    endpoints, others = (sum(each[name] for name in open_counts) for each in (counts.open, counts.other_failures))
+    return {"total": total, "parts": bars, "said": _counted(endpoints, others, t)}
+
+
+def _counted(endpoints: int, others: int, t: Words) -> str:
+    texts = [t("count.endpoints", endpoints)] if endpoints else []
+    return ", ".join([*texts, *([t("bar.others", others)] if others else [])])
 
 
 class OpenBySubscription(defaultdict[str, Counter[str]]):
