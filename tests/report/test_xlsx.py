@@ -3,6 +3,7 @@
 import io
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,12 @@ def column(document: Workbook, sheet: str, head: str) -> list[Any]:
     rows = list(document[sheet].iter_rows(values_only=True))
     at = rows[0].index(head)
     return [row[at] for row in rows[1:]]
+
+
+def test_the_page_of_formats_names_every_sheet() -> None:
+    page = (Path(__file__).parents[2] / "docs/formats.md").read_text("utf-8")
+    section = page.partition("\n## XLSX\n")[2].partition("\n## ")[0]
+    assert [name for name in (FIRST_SHEET, *(each.name for each in SHEETS)) if name not in section] == []
 
 
 def test_a_row_for_each_exposure_finding_and_failed_read(document: dict[str, Any]) -> None:
