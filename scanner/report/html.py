@@ -47,6 +47,8 @@ _ISLAND, _MORE = (b'<script type="application/octet-stream" id="%b">' % id for i
 """Where the data block is written, and below the script, what no first drawing needs."""
 _FOR_READERS = re.compile(r"^[ ]*//.*\n|^[ ]*/\*(?s:.*?)\*/\n|^[ ]+|^\n", re.MULTILINE)
 """Comments on lines of their own, indentation and empty lines of a script or style."""
+_CSS_SPACES = re.compile(r" *(\{) *|;? *(\})|(;) +")
+"""Spaces in styles that mean nothing. No text of a style has a brace or a semicolon."""
 _SHORT_ACTION = 45
 """Characters of an action on the first screen."""
 
@@ -102,7 +104,7 @@ def page_pieces(
 
 def _without_data(words: Words, variables: Mapping[str, Any]) -> str:
     """Return the page with an empty data block."""
-    css, head_script = joined(_STYLES), joined(["head.js"])
+    css, head_script = _CSS_SPACES.sub(r"\1\2\3", joined(_STYLES)), joined(["head.js"])
     script = '"use strict";(() => {\n' + joined(_SCRIPTS) + "})();\n"
     return (
         _environment(words)
