@@ -57,8 +57,8 @@ FORMATS = (
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         "xlsx:write_xlsx",
         "a workbook to sort, filter and hand on",
-        "summary, what to do first, endpoints, findings, failed reads, frameworks, places, keys (a row for each key "
-        "and resource) and capacity, a sheet each",
+        "summary, what to do first, endpoints, findings, failed reads, frameworks, places, services, keys (a row for "
+        "each key and resource) and capacity, a sheet each",
     ),
     Format(
         ".ocsf.jsonl",
@@ -72,7 +72,8 @@ FORMATS = (
         "text/markdown; charset=utf-8",
         "markdown:write_markdown",
         "the summary of a job (`$GITHUB_STEP_SUMMARY`, Azure DevOps), a comment",
-        "counts, the worst endpoints with the command that fixes them, changes, what was not assessed; at most 900 kB",
+        "counts, the worst endpoints with the command that fixes them, changes, what was not assessed, services, "
+        "owners, responsibility, places and frameworks; at most 900 kB",
         has_language=True,
     ),
     Format(

@@ -74,7 +74,7 @@ def test_each_page_has_its_number_and_nothing_is_cut(reader: Reader, make: Make)
     pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
     assert pages > 3
     assert re.search(rb"/MediaBox\s*\[0 0 59[45]\.\d+ 84[12]\.\d+\]", pdf)
-    assert re.search(r"@bottom-right { content: counter\(page\)", page.content())
+    assert re.search(r"@bottom-right\{content: counter\(page\)", page.content())
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.set_viewport_size(A4)
     on_paper(page)
