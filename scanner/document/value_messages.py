@@ -23,6 +23,11 @@ def is_value(row: FindingRow) -> bool:
     return bool(text) and row.message.startswith(text)
 
 
+def with_title(row: FindingRow) -> str:
+    """Return the message of a finding, after its title where it is a value alone."""
+    return f"{row.title}. {row.message}" if is_value(row) else row.message
+
+
 def _path(path: str) -> str:
     if isinstance(path, Message):
         return path

@@ -77,13 +77,3 @@ class Due:
             ],
             "more": t("more_named", len(ends) - SHOWN) if len(ends) > SHOWN else "",
         }
-
-
-def due_of(document: Document) -> Due:
-    """Return the numbers of a whole document."""
-    due = Due(document)
-    for exposure in document.exposures:
-        due.exposure(exposure)
-    for finding in document.findings:
-        due.finding(finding)
-    return due

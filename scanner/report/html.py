@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from importlib.util import cache_from_source
 from itertools import chain
@@ -104,7 +104,7 @@ def page_pieces(
 
 def _without_data(words: Words, variables: Mapping[str, Any]) -> str:
     """Return the page with an empty data block."""
-    css, head_script = _CSS_SPACES.sub(r"\1\2\3", joined(_STYLES)), joined(["head.js"])
+    css, head_script = joined(_STYLES), joined(["head.js"])
     script = '"use strict";(() => {\n' + joined(_SCRIPTS) + "})();\n"
     return (
         _environment(words)
@@ -234,8 +234,13 @@ def joined(names: Sequence[str]) -> str:
     """Return the texts of files of `templates/report`, one after the other, without what serves only a reader of the
     source. No text of these files spans lines.
     """
-    folder = content("templates") / "report"
-    return "".join(_FOR_READERS.sub("", (folder / name).read_text("utf-8")) for name in names)
+    return "".join(map(_shortened, names))
+
+
+@cache
+def _shortened(name: str) -> str:
+    text = _FOR_READERS.sub("", (content("templates") / "report" / name).read_text("utf-8"))
+    return _CSS_SPACES.sub(r"\1\2\3", text) if name.endswith(".css") else text
 
 
 def _hash(text: str) -> str:

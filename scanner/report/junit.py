@@ -18,6 +18,7 @@ from msgspec import Struct, field
 from scanner.document.schema import Document, FindingRow, GapRow, RuleRow, ScanRow, WaiverRow
 from scanner.document.sorted_runs import SortedRuns
 from scanner.document.states import STATES
+from scanner.document.value_messages import with_title
 from scanner.model.ids import subscription_of
 from scanner.report.gaps import answer, waiver_of
 from scanner.report.headline import limited
@@ -129,7 +130,7 @@ def _properties(states: Mapping[str, int], scan: ScanRow) -> Iterator[str]:
 
 def _finding_test(finding: FindingRow) -> _Test:
     if finding.status == "waived" or (finding.status == "unknown" and finding.waiver):
-        return _skipped(finding.rule, finding.resource, finding.status, finding.waiver, finding.message)
+        return _skipped(finding.rule, finding.resource, finding.status, finding.waiver, with_title(finding))
     details = [
         *([f"endpoints: {', '.join(finding.endpoints)}"] if finding.endpoints else []),
         *([f"fix{' in Bash' if finding.fix.commands else ''}: {finding.fix.text}"] if finding.fix else []),
@@ -142,7 +143,7 @@ def _finding_test(finding: FindingRow) -> _Test:
         *([f"fingerprint: {finding.fingerprint}"] if finding.fingerprint else []),
     ]
     if finding.status == "fail":
-        return _Test(finding.rule, finding.resource, "failure", finding.severity or "", finding.message, details)
+        return _Test(finding.rule, finding.resource, "failure", finding.severity or "", with_title(finding), details)
     type = "inconclusive" if finding.status == "unknown" else "rule crashed"
     return _Test(finding.rule, finding.resource, "error", type, _inconclusive(finding.message), details)
 

@@ -18,17 +18,18 @@ from scanner.evaluate.fix_groups import SEVERE
 from scanner.model.framework import in_order
 from scanner.model.ids import path_of
 from scanner.model.severity import SEVERITIES, severity_rank
-from scanner.report.due import Due, due_of
+from scanner.report.due import Due
 from scanner.report.first_changes import by_severity, effect, total
 from scanner.report.frameworks import none_passed, tested
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import headline, inconclusive, left_out
 from scanner.report.localized import localized
+from scanner.report.management import Management, summarize_with_management
 from scanner.report.owners import ResourceOwners
 from scanner.report.places import eea_sentence, groups
-from scanner.report.responsibility import whose_of, whose_word
-from scanner.report.services import services_of
-from scanner.report.summary import ReportSummary, summarize
+from scanner.report.responsibility import whose_word
+from scanner.report.services import Services
+from scanner.report.summary import ReportSummary
 from scanner.report.text import code_parts, field_lines, has_invisible, shortened, split_fix, uncovered_types
 from scanner.report.words import ENGLISH, Words, scanned
 
@@ -81,7 +82,7 @@ def block(command: str) -> str:
 
 
 def _sections(document: Document, words: Words) -> Iterator[str]:
-    summary = summarize(document)
+    summary, management = summarize_with_management(document)
     yield _headline(document, summary, words)
     yield _scope(document, words)
     yield _counts(summary.counts, words)
@@ -91,7 +92,7 @@ def _sections(document: Document, words: Words) -> Iterator[str]:
     yield from _other_findings(document, words)
     yield from _info(summary.counts, words)
     yield from _not_assessed(document, summary.counts, words)
-    yield from _management(document, words)
+    yield from _management(document, management, words)
     yield from _uncovered(document, words)
     yield from _notes(document, words)
 
@@ -289,11 +290,11 @@ def _gap(group: GapGroup, words: Words) -> str:
     return f"- {counted}{code(group.what)}, {why}{accepted}"
 
 
-def _management(document: Document, words: Words) -> Iterator[str]:
+def _management(document: Document, management: Management, words: Words) -> Iterator[str]:
     """Say what is by service and owner, who is responsible, where data lies, and what of each framework is tested."""
-    yield from _services(document, words)
-    yield from _due(due_of(document), words)
-    if whose := whose_of(document):
+    yield from _services(management.services, words)
+    yield from _due(management.due, words)
+    if whose := management.whose.totals():
         yield f"## {words('responsibility.heading')}\n"
         named = (f"{whose_word(name, words)}: {words.number(n)}" for name, n in whose.items())
         yield f"{text(', '.join(named))}.\n"
@@ -308,8 +309,8 @@ def _management(document: Document, words: Words) -> Iterator[str]:
         yield ""
 
 
-def _services(document: Document, words: Words) -> Iterator[str]:
-    rows = list(services_of(document, words))
+def _services(services: Services, words: Words) -> Iterator[str]:
+    rows = services.named(words)
     if not rows:
         return
     yield f"## {words('services.heading')}\n"

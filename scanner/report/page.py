@@ -13,17 +13,15 @@ from scanner.report.capacity_view import capacity_view
 from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
 from scanner.report.concepts import concepts
-from scanner.report.due import Due
 from scanner.report.first_changes import first_changes_view
 from scanner.report.first_screen import OpenBySubscription, by_subscription, severity_bar, sparkline
 from scanner.report.frameworks import framework_totals
 from scanner.report.headline import capital, headline, left_out, limited
 from scanner.report.keys_view import keys_view
+from scanner.report.management import Management
 from scanner.report.page_gaps import coverage, not_assessed
 from scanner.report.places_view import places_view
 from scanner.report.print_pages import print_pages
-from scanner.report.responsibility import Whose
-from scanner.report.services import Services
 from scanner.report.summary import (
     COLUMNS,
     Matrix,
@@ -53,22 +51,20 @@ class FirstPass(Struct, frozen=True):
     opened: OpenBySubscription
     exposures: Sequence[ExposureRow]
     findings: Ordered[FindingRow]
-    whose: Whose
-    services: Services
-    due: Due
+    management: Management
 
 
 def first_pass(document: Document) -> FirstPass:
     """Go through the rows of a document, each of which is decoded once."""
     cells, opened, exposures, findings = Matrix(), OpenBySubscription(), exposure_keys(), finding_keys()
-    whose, services, due = Whose(document), Services(document), Due(document)
+    management = Management(document)
     summary = summarize(
         document,
-        (cells.add, opened.add, exposures.add, services.exposure, due.exposure),
-        (findings.add, whose.add, services.finding, due.finding),
+        (cells.add, opened.add, exposures.add, management.exposure),
+        (findings.add, management.finding),
     )
     ordered = exposures.order(document.exposures), findings.order(document.findings)
-    return FirstPass(summary, cells.rows(), opened, *ordered, whose, services, due)
+    return FirstPass(summary, cells.rows(), opened, *ordered, management)
 
 
 def context(document: Document, t: Words, result: FirstPass, custom_actions: Collection[str] = ()) -> dict[str, Any]:
@@ -93,9 +89,9 @@ def context(document: Document, t: Words, result: FirstPass, custom_actions: Col
         "severity_bar": severity_bar(summary.counts, t),
         "by_subscription": by_subscription(document, t, result.opened),
         "first_changes": first_changes_view(document, summary.counts.first_changes(), names, t),
-        "services": result.services.view(document, t),
-        "on_resources": t("count.resources", result.services.with_endpoint),
-        "due": result.due.view(t),
+        "services": result.management.services.view(t),
+        "on_resources": t("count.resources", result.management.services.with_endpoint),
+        "due": result.management.due.view(t),
         "sparkline": sparkline(document.changes, t),
         "legend": concepts(t),
         "exposures": [exposure_card(each, names, t, taken) for each in exposures[:_EXPOSURES]],
@@ -103,7 +99,7 @@ def context(document: Document, t: Words, result: FirstPass, custom_actions: Col
         "findings": [finding_card(each, names, t, taken) for each in findings[:_FINDINGS]],
         "chips": _chips(summary.counts, document.changes),
         "frameworks": framework_totals(document, t),
-        "responsibilities": result.whose.rows(),
+        "responsibilities": result.management.whose.rows(),
         **_headings(document, summary, t),
         **print_pages(document, exposures, names, t),
         **_without_scripts(len(findings), t),

@@ -50,14 +50,6 @@ class Whose:
         return {"rows": rows, "whose": list(totals), "totals": list(totals.values())}
 
 
-def whose_of(document: Document) -> dict[str, int]:
-    """Return the totals of a whole document."""
-    whose = Whose(document)
-    for row in document.findings:
-        whose.add(row)
-    return whose.totals()
-
-
 def whose_word(whose: str, words: Words) -> str:
     """Return the word for one of WHOSE."""
     return words(f"responsibility.{whose.replace('-', '_')}")

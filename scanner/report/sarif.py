@@ -25,7 +25,7 @@ import msgspec
 
 from scanner.document.schema import ChangesRow, Document, FindingRow, Remediation, RuleRow
 from scanner.document.tenants import tenant_labels
-from scanner.document.value_messages import is_value
+from scanner.document.value_messages import with_title
 from scanner.evaluate.counts import count
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.message import message_text
@@ -226,8 +226,7 @@ def _result(row: FindingRow, key: str, index: int, properties: dict[str, Any]) -
 def _message(row: FindingRow) -> str:
     endpoints = f" ({', '.join(row.endpoints)})" if row.endpoints else ""
     prefixes = {"unknown": "Inconclusive, not passed: ", "error": "The rule crashed, not passed: "}
-    title = f"{row.title}. " if is_value(row) else ""
-    return f"{name_of(row.resource)}{endpoints}: {prefixes.get(row.status, '')}{title}{row.message}"
+    return f"{name_of(row.resource)}{endpoints}: {prefixes.get(row.status, '')}{with_title(row)}"
 
 
 def _result_properties(row: FindingRow, tenants: Mapping[str, str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Endpoints, resources and failed findings by service, which is a top-level resource type with all below it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -51,6 +51,7 @@ class Services:
 
     def __init__(self, document: Document) -> None:
         self._services: dict[str, Service] = {}
+        self._products = product_names(document.coverage)
         self._roots: set[int] = set()
         """The hashes of the top-level resources that have an endpoint."""
         for row in document.coverage.types:
@@ -88,14 +89,18 @@ class Services:
         known = [each for each in self._services.values() if each.endpoints or each.failed]
         return sorted(known, key=lambda each: each.order)
 
-    def view(self, document: Document, t: Words) -> dict[str, Any]:
+    def named(self, t: Words) -> list[tuple[str, Service]]:
+        """Return the services with their names, in the order of `rows`."""
+        return [(service_name(each, self._products, t), each) for each in self.rows()]
+
+    def view(self, t: Words) -> dict[str, Any]:
         """Return the table of the page."""
-        rows, products = self.rows(), product_names(document.coverage)
+        rows = self.named(t)
         shown, rest = (rows, []) if len(rows) <= SHOWN + 1 else (rows[:SHOWN], rows[SHOWN:])
         others = Service("")
-        for each in rest:
+        for _, each in rest:
             others.add(each)
-        lines = [_line(each, service_name(each, products, t), self._query(each)) for each in shown]
+        lines = [_line(each, name, self._query(each)) for name, each in shown]
         lines += [_line(others, t("services.others", len(rest)), "")] if rest else []
         return {"rows": lines, "severities": SEVERITIES, "count": t("services.count", len(rows))}
 
@@ -109,17 +114,6 @@ class Services:
 def service_name(service: Service, products: Mapping[str, str], t: Words) -> str:
     """Return what people call a service; that of rows without a type is the subscription."""
     return plain(exactly(type_name(service.type, products), t)) if service.type else t("services.subscription")
-
-
-def services_of(document: Document, words: Words) -> Iterator[tuple[str, Service]]:
-    """Yield the services of a whole document with their names."""
-    services, products = Services(document), product_names(document.coverage)
-    for exposure in document.exposures:
-        services.exposure(exposure)
-    for finding in document.findings:
-        services.finding(finding)
-    for each in services.rows():
-        yield service_name(each, products, words), each
 
 
 def _line(service: Service, name: str, types: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from scanner.report.capacity import STATES, Capacity, reservation_name
 from scanner.report.first_changes import by_severity, effect
 from scanner.report.owners import ResourceOwners
 from scanner.report.places import AREA_NAMES, VERDICT_NAMES, ordered, where
-from scanner.report.services import services_of
+from scanner.report.services import Services
 from scanner.report.words import Words
 from scanner.rulebook.frameworks import catalogues
 
@@ -113,9 +113,9 @@ def _place(row: DataPlaceRow) -> _Row:
     }
 
 
-def service_rows(document: Document) -> Iterator[_Row]:
+def service_rows(_: Document, services: Services) -> Iterator[_Row]:
     """Yield a row for each service with endpoints or failed findings, the most severe first."""
-    for name, each in services_of(document, Words()):
+    for name, each in services.named(Words()):
         numbers = {"resources": each.resources, "endpoints": each.endpoints, "open": each.open}
         yield {"service": name, "type": each.type, **numbers, **{name: each.failed[name] for name in SEVERITIES}}
 

@@ -20,17 +20,18 @@ from scanner.document.schema import Document
 from scanner.document.states import STATES
 from scanner.document.temporary import temporary_folder
 from scanner.document.tenants import tenant_labels
-from scanner.evaluate.counts import Counts, count
+from scanner.evaluate.counts import Counts
 from scanner.evaluate.fix_groups import SEVERE
 from scanner.model.framework import in_order
 from scanner.model.severity import SEVERITIES
 from scanner.report.csv import Row, exposure_rows, finding_rows, gap_rows
-from scanner.report.due import Due, due_of
+from scanner.report.due import Due
 from scanner.report.first_changes import total
 from scanner.report.frameworks import none_passed, tested
 from scanner.report.headline import excluded, headline, limited
+from scanner.report.management import Management, summarize_with_management
 from scanner.report.places import eea_sentence, groups
-from scanner.report.responsibility import whose_of, whose_word
+from scanner.report.responsibility import whose_word
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import plain
 from scanner.report.words import Words
@@ -87,7 +88,15 @@ _LAST = (
     Column("resource", "Resource ID", 60),
 )
 
-FIRST_SHEET = "Do first"
+FIRST_SHEET, SERVICES_SHEET = "Do first", "Services"
+_SERVICES = (
+    Column("service", "Service", 34),
+    Column("type", "Type", 44),
+    Column("resources", "Resources", 11),
+    Column("endpoints", "Endpoints", 11),
+    Column("open", "Open endpoints", 11),
+    *(Column(name, f"{name.capitalize()} findings", 11) for name in SEVERITIES),
+)
 _FIRST = (
     Column("order", "Order", 7),
     Column("severity", "Severity", 10),
@@ -195,18 +204,6 @@ SHEETS = (
         place_rows,
     ),
     Sheet(
-        "Services",
-        (
-            Column("service", "Service", 34),
-            Column("type", "Type", 44),
-            Column("resources", "Resources", 11),
-            Column("endpoints", "Endpoints", 11),
-            Column("open", "Open endpoints", 11),
-            *(Column(name, f"{name.capitalize()} findings", 11) for name in SEVERITIES),
-        ),
-        service_rows,
-    ),
-    Sheet(
         "Keys",
         (
             Column("severity", "Worst risk", 10),
@@ -262,7 +259,7 @@ SHEETS = (
         capacity_rows,
     ),
 )
-"""The sheets of rows, in their order, after the summary and what to change first."""
+"""The sheets of rows, in their order, between what to change first and the services."""
 
 
 def write_xlsx(document: Document, out: IO[bytes]) -> None:
@@ -271,12 +268,13 @@ def write_xlsx(document: Document, out: IO[bytes]) -> None:
         book = Workbook(out, {"constant_memory": True, "tmpdir": str(folder)})
         book.set_properties({"title": "Twolocks", "created": _CREATED})
         formats = _Formats(book)
-        counts = count(document)
-        _write_summary(book, formats, document, counts)
-        first = Sheet(FIRST_SHEET, _FIRST, partial(first_rows, first=counts.first_changes()))
+        summary, management = summarize_with_management(document)
+        _write_summary(book, formats, document, summary.counts, management)
+        first = Sheet(FIRST_SHEET, _FIRST, partial(first_rows, first=summary.counts.first_changes()))
         _write_sheet(book, formats, first, first.rows(document))
         has_tenants = bool(tenant_labels(document.coverage.scopes, document.scan))
-        for sheet in SHEETS:
+        services = partial(service_rows, services=management.services)
+        for sheet in (*SHEETS, Sheet(SERVICES_SHEET, _SERVICES, services)):
             shown = (
                 replace(sheet, columns=(*sheet.columns, _TENANT))
                 if has_tenants and _RESOURCE[0] in sheet.columns
@@ -363,13 +361,15 @@ def _date(text: str) -> datetime | None:
         return None
 
 
-def _write_summary(book: Workbook, formats: _Formats, document: Document, counts: Counts) -> None:
+def _write_summary(
+    book: Workbook, formats: _Formats, document: Document, counts: Counts, management: Management
+) -> None:
     page: Worksheet = book.add_worksheet("Summary")
     page.set_paper(9)
     page.fit_to_pages(1, 0)
     page.set_column(0, 0, 60)
     page.set_column(1, 1, 40)
-    for line, (name, value, style) in enumerate(_summary(document, counts, formats)):
+    for line, (name, value, style) in enumerate(_summary(document, counts, management, formats)):
         if style is formats.title:
             page.write_string(line, 0, _cell(name), style)
             continue
@@ -383,7 +383,7 @@ def _write_summary(book: Workbook, formats: _Formats, document: Document, counts
 Line = tuple[str, Any, Format]
 
 
-def _summary(document: Document, counts: Counts, formats: _Formats) -> Iterator[Line]:
+def _summary(document: Document, counts: Counts, management: Management, formats: _Formats) -> Iterator[Line]:
     """Return the lines of the summary: a name, a value, the format of the name."""
     scan, words = document.scan, Words()
     stated = headline(counts, document.coverage.scopes, words, complete=scan.complete)
@@ -401,7 +401,6 @@ def _summary(document: Document, counts: Counts, formats: _Formats) -> Iterator[
         if value:
             yield name, value, formats.text
     numbers = counts.numbers()
-    due = due_of(document)
     assessed, inconclusive = numbers.not_fully_assessed, numbers.inconclusive
     for head, lines in (
         (
@@ -432,9 +431,12 @@ def _summary(document: Document, counts: Counts, formats: _Formats) -> Iterator[
                 ("Failed reads", numbers.gaps),
             ],
         ),
-        ("Critical or high, by owner", _owners(due, words)),
-        ("Waivers that end within 30 days", [(f"{end} {owner}", n) for (end, owner), n in sorted(due.ends.items())]),
-        ("Responsibility (failed findings)", _whose(document, words)),
+        (words("due.owners"), _owners(management.due, words)),
+        (words("due.ends"), [(f"{end} {owner}", n) for (end, owner), n in sorted(management.due.ends.items())]),
+        (
+            "Responsibility (failed findings)",
+            [(whose_word(each, words), n) for each, n in management.whose.totals().items()],
+        ),
         ("Frameworks", [(each.name, _said(each, words)) for each in in_order(document.frameworks or ())]),
     ):
         if not lines:
@@ -452,10 +454,6 @@ def _owners(due: Due, words: Words) -> list[tuple[str, Any]]:
         for name, count in zip(SEVERE, counts, strict=True)
         if count
     ]
-
-
-def _whose(document: Document, words: Words) -> list[tuple[str, Any]]:
-    return [(whose_word(name, words), count) for name, count in whose_of(document).items()]
 
 
 def _said(row: FrameworkRow, words: Words) -> str:

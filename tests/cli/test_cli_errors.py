@@ -178,10 +178,16 @@ def test_from_reads_a_file_and_no_management_group(snapshot_file: str) -> None:
     assert (ended.code, "--from reads a file, so --management-group has no effect" in ended.err) == (2, True)
 
 
-def test_a_rule_file_that_does_not_import(snapshot_file: str) -> None:
+@pytest.fixture
+def broken_rules() -> str:
+    """Return a folder in the current one with a rule file that does not import."""
     Path("my-rules").mkdir()
     Path("my-rules/sql.py").write_text('"""Mine."""\n\nimport yaml_that_is_not_there\n')
-    ended = twolocks("scan", "--from", snapshot_file, "--rules-code", "my-rules", "--out", "findings.json")
+    return "my-rules"
+
+
+def test_a_rule_file_that_does_not_import(snapshot_file: str, broken_rules: str) -> None:
+    ended = twolocks("scan", "--from", snapshot_file, "--rules-code", broken_rules, "--out", "findings.json")
     assert ended.code == 2
     assert "error: rule file not loaded: ModuleNotFoundError: No module named 'yaml_that_is_not_there'" in ended.err
     assert "--> my-rules/sql.py:3\nhint: fix it; the " in ended.err
@@ -190,10 +196,8 @@ def test_a_rule_file_that_does_not_import(snapshot_file: str) -> None:
     assert "exit 2: 1 rule file was not loaded" in ended.last[-1]
 
 
-def test_a_rule_of_a_file_that_was_not_loaded(snapshot_file: str) -> None:
-    Path("my-rules").mkdir()
-    Path("my-rules/sql.py").write_text('"""Mine."""\n\nimport yaml_that_is_not_there\n')
-    ended = twolocks("scan", "--from", snapshot_file, "--rules-code", "my-rules", "--only", "sql-of-mine")
+def test_a_rule_of_a_file_that_was_not_loaded(snapshot_file: str, broken_rules: str) -> None:
+    ended = twolocks("scan", "--from", snapshot_file, "--rules-code", broken_rules, "--only", "sql-of-mine")
     assert ended.code == 2
     assert 'error: --only "sql-of-mine" matches no rule' in ended.err
     assert "my-rules/sql.py:3 was not loaded: ModuleNotFoundError: No module named" in ended.err

@@ -14,11 +14,10 @@ from scanner.evaluate.counts import count
 from scanner.evaluate.frameworks import covered
 from scanner.report import frameworks
 from scanner.report.csv import finding_rows
-from scanner.report.due import due_of
+from scanner.report.management import summarize_with_management
 from scanner.report.markdown import write_markdown
 from scanner.report.places import eea_sentence, groups, outside_eea, sentence
-from scanner.report.responsibility import ANOTHER_TIER, whose_of
-from scanner.report.services import services_of
+from scanner.report.responsibility import ANOTHER_TIER
 from scanner.report.words import Words
 from scanner.report.xlsx import write_xlsx
 from scanner.rulebook.loader import load
@@ -53,7 +52,7 @@ def summary(document: Document) -> dict[str, Any]:
 
 
 def test_what_another_tier_closes_is_nobody_elses_job(document: Document) -> None:
-    whose = whose_of(document)
+    whose = summarize_with_management(document)[1].whose.totals()
     failed = [row for row in document.findings if row.status == "fail"]
     in_csv = Counter(row["responsibility"] for row in finding_rows(document, failed))
     assert whose[ANOTHER_TIER] == 7
@@ -72,7 +71,7 @@ def test_what_lies_outside_the_eea_is_one_number(document: Document) -> None:
 
 
 def test_services_hold_every_endpoint_and_failure(document: Document) -> None:
-    rows = dict(services_of(document, WORDS)).values()
+    rows = summarize_with_management(document)[1].services.rows()
     counts = count(document)
     assert sum(each.endpoints for each in rows) == counts.endpoints
     assert sum(each.open for each in rows) == counts.states["open"]
@@ -80,7 +79,7 @@ def test_services_hold_every_endpoint_and_failure(document: Document) -> None:
 
 
 def test_owners_hold_what_is_critical_or_high(document: Document) -> None:
-    owners, counts = due_of(document).rows(), count(document)
+    owners, counts = summarize_with_management(document)[1].due.rows(), count(document)
     assert [sum(each) for each in zip(*(n for _, n in owners), strict=True)] == [
         counts.by_severity["critical"],
         counts.by_severity["high"],

@@ -18,7 +18,7 @@ from scanner.evaluate.counts import count
 from scanner.evaluate.frameworks import covered
 from scanner.report import xlsx
 from scanner.report.text import plain
-from scanner.report.xlsx import FIRST_SHEET, LONGEST, SHEETS, write_xlsx
+from scanner.report.xlsx import FIRST_SHEET, LONGEST, SERVICES_SHEET, SHEETS, write_xlsx
 from scanner.rulebook.loader import load
 from tests.report import sample
 
@@ -42,12 +42,14 @@ def column(document: Workbook, sheet: str, head: str) -> list[Any]:
 def test_the_page_of_formats_names_every_sheet() -> None:
     page = (Path(__file__).parents[2] / "docs/formats.md").read_text("utf-8")
     section = page.partition("\n## XLSX\n")[2].partition("\n## ")[0]
-    assert [name for name in (FIRST_SHEET, *(each.name for each in SHEETS)) if name not in section] == []
+    assert [
+        name for name in (FIRST_SHEET, SERVICES_SHEET, *(each.name for each in SHEETS)) if name not in section
+    ] == []
 
 
 def test_a_row_for_each_exposure_finding_and_failed_read(document: dict[str, Any]) -> None:
     result = book(document)
-    assert result.sheetnames == ["Summary", FIRST_SHEET, *(sheet.name for sheet in SHEETS)]
+    assert result.sheetnames == ["Summary", FIRST_SHEET, *(sheet.name for sheet in SHEETS), SERVICES_SHEET]
     for sheet, rows in (("Endpoints", "exposures"), ("Findings", "findings")):
         prints = column(result, sheet, "Fingerprint")
         assert sorted(prints) == sorted(row["fingerprint"] for row in document[rows])

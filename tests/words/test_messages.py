@@ -1,12 +1,15 @@
 """The message of a finding adds to its title. Derived over every finding of the sample."""
 
+from io import BytesIO
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from scanner.document.schema import EvidenceRow, FindingRow, read_document
 from scanner.document.value_messages import is_value, value_message
 from scanner.model.message import Message
+from scanner.report.junit import write_junit
 
 
 def words(text: str) -> str:
@@ -52,3 +55,12 @@ def test_the_first_value_counts_where_none_is_expected() -> None:
 def test_a_value_is_told_from_a_sentence(demo_folder: Path) -> None:
     rows: list[FindingRow] = list(read_document(demo_folder / "findings.json").findings)
     assert not is_value(next(row for row in rows if row.rule == "activity-log-categories-missing"))
+
+
+def test_a_failure_in_junit_says_what_fails_before_the_value(demo_folder: Path) -> None:
+    document, out = read_document(demo_folder / "findings.json"), BytesIO()
+    write_junit(document, out)
+    messages = {each.get("message") for each in ET.fromstring(out.getvalue()).iter("failure")}
+    values = [row for row in document.findings if row.status == "fail" and is_value(row)]
+    assert [row.rule for row in values if f"{row.title}. {row.message}" not in messages] == []
+    assert [row.rule for row in values if row.message in messages] == []
