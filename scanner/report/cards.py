@@ -13,7 +13,7 @@ from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
 from scanner.report.naming import path_name
 from scanner.report.summary import rating
-from scanner.report.text import effect, has_invisible, split_fix
+from scanner.report.text import effect, effect_on_card, has_invisible, split_fix
 from scanner.report.words import Words, parse_time
 
 _LONGEST_EVIDENCE, _MOST_EVIDENCE = 300, 4
@@ -82,10 +82,20 @@ def first_seen(words: Words, since: str | msgspec.UnsetType | None, taken: str |
     return words("age.days_short", days) if short else words("age.days", days, date=date)
 
 
-def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, taken: str) -> dict[str, Any]:
-    """Return the variables of the card of an endpoint; `taken` is the time of the scan."""
+NAMED = 3
+"""The number of endpoints that a card of several names."""
+
+
+def exposure_card(exposures: Sequence[ExposureRow], names: ResourceNames, words: Words, taken: str) -> dict[str, Any]:
+    """Return the variables of the card of endpoints that stand together; `taken` is the time of the scan.
+
+    `more`: how many there are beside the first one. `impact`: those of all of them.
+    """
+    exposure = exposures[0]
     rated, name = rating(exposure), names.of(exposure.resource)["name"]
     fix = fix_of(exposure.fix, words, exposure.endpoint)
+    if len(exposures) > 1:
+        fix["effect"] = effect_on_card(exposures, words)
     if not exposure.fix and rated != "unknown":
         fix["sentence"] = words("endpoints.nothing_to_close" if rated == "closed" else "endpoints.no_fix")
     return {
@@ -95,16 +105,31 @@ def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, tak
         "word": rating_word(words, rated),
         "title": exposure.title or exposure.endpoint,
         "name": names.of(exposure.resource)["path"],
-        "endpoint": exposure.endpoint,
+        "more": and_more(exposures, words),
+        "endpoints": named_endpoints([each.endpoint for each in exposures], words),
         "place": names.group_path(exposure.resource),
         "new": bool(exposure.new),
         "age": first_seen(words, exposure.since, taken, short=True),
+        "impact": " ".join(dict.fromkeys(fix_of(each.fix, words)["impact"] for each in exposures)).strip(),
         "because": _because(exposure.hops),
         "hops": [
             {"name": hop.name, "detail": hop.detail, "state": _hop_state(hop, words)}
             for hop in _with_endpoint(exposure, name)
         ],
     }
+
+
+def and_more(exposures: Sequence[ExposureRow], words: Words) -> str:
+    """Return how many endpoints a card has beside the first one, "" without any."""
+    return words("endpoints.and_more", len(exposures) - 1) if len(exposures) > 1 else ""
+
+
+def named_endpoints(endpoints: Sequence[str], words: Words) -> str:
+    """Return the names of endpoints, of many the first ones and how many more there are; as in `endpoints.js`."""
+    names = list(dict.fromkeys(endpoints))
+    if len(names) > NAMED + 1:
+        names[NAMED:] = [words("more_named", len(names) - NAMED)]
+    return ", ".join(names)
 
 
 def _may(exposure: ExposureRow, words: Words) -> str:

@@ -22,6 +22,7 @@ from scanner.fix.script import END, Order, header, piece_of
 from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
 from scanner.report.due import SOON_DAYS
+from scanner.report.endpoint_cards import first_cards
 from scanner.report.first_page import ENDPOINTS, LARGE, FirstPage, RowCounts, cut
 from scanner.report.frameworks import framework_block
 from scanner.report.index_tables import IndexTable, StoredTexts
@@ -79,7 +80,8 @@ class DataBlock:
         self._impacts = {id: rule.remediation.breaks for id, rule in document.rules.items()}
         self._tiers = set[int]()
         self.is_large = len(exposures) + len(findings) >= LARGE
-        for exposure in exposures[:ENDPOINTS]:
+        _, self._first_exposures = first_cards(exposures, ENDPOINTS)
+        for exposure in exposures[: self._first_exposures]:
             self._exposure(exposure)
         self._page = FirstPage(findings, document.passed, self.resources.type_of)
         for at in self._page.rows:
@@ -258,7 +260,7 @@ class DataBlock:
         return {
             **head,
             "resources": {**head["resources"], **self._first},
-            "exposures": cut(self.exposures, range(ENDPOINTS)),
+            "exposures": cut(self.exposures, range(self._first_exposures)),
             "findings": cut(self.findings, page.rows),
             "passed": [],
             "notApplicable": [],

@@ -20,7 +20,7 @@ from scanner.report.summary import STATUSES
 LARGE = 5_000
 """From so many endpoints and findings on, a report has a first page of its own."""
 ENDPOINTS, FINDINGS = 20, 50
-"""The rows of the first pages, as `endpoints.js` and `state.js` have them."""
+"""The cards and the rows of the first pages, as `endpoints.js` and `state.js` have them."""
 Lists = Sequence[tuple[int, "array[int]"]]
 """Indexes of resources by the index of their rule."""
 _FAIL, _PASS, _NOT_APPLICABLE = (STATUSES.index(name) for name in ("fail", "pass", "not-applicable"))

@@ -13,6 +13,7 @@ from scanner.report.capacity_view import capacity_view
 from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
 from scanner.report.concepts import concepts
+from scanner.report.endpoint_cards import first_cards
 from scanner.report.first_changes import first_changes_view
 from scanner.report.first_screen import OpenBySubscription, by_subscription, severity_bar, sparkline
 from scanner.report.frameworks import framework_totals
@@ -36,7 +37,7 @@ from scanner.report.text import plain
 from scanner.report.words import Words, scanned
 
 _EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
-"""The maximum of endpoints, findings and subscriptions written into the page; the data block has all."""
+"""The maximum of cards of endpoints, findings and subscriptions written into the page; the data block has all."""
 
 
 _WORSE = {"new": "new", "reopened": "fail", "worse": "worse"}
@@ -71,6 +72,7 @@ def context(document: Document, t: Words, result: FirstPass, custom_actions: Col
     """Return the variables of `report.html.j2`, but for styles and scripts. `custom_actions`: see `not_assessed`."""
     summary, exposures, findings = result.summary, result.exposures, result.findings
     names, taken = ResourceNames(document), document.scan.taken
+    cards, _ = first_cards(exposures, _EXPOSURES)
     changes = ChangesView(document, document.changes, t, names).context() if document.changes else None
     return {
         "words": t,
@@ -94,7 +96,8 @@ def context(document: Document, t: Words, result: FirstPass, custom_actions: Col
         "due": result.management.due.view(t),
         "sparkline": sparkline(document.changes, t),
         "legend": concepts(t),
-        "exposures": [exposure_card(each, names, t, taken) for each in exposures[:_EXPOSURES]],
+        "exposures": [exposure_card(each, names, t, taken) for each in cards],
+        "exposures_shown": sum(map(len, cards)),
         "exposures_total": len(exposures),
         "findings": [finding_card(each, names, t, taken) for each in findings[:_FINDINGS]],
         "chips": _chips(summary.counts, document.changes),

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from scanner.document.schema import Document, ExposureRow
-from scanner.report.cards import ResourceNames, rating_word
+from scanner.report.cards import ResourceNames, and_more, rating_word
+from scanner.report.endpoint_cards import first_cards
 from scanner.report.gaps import scope_names
 from scanner.report.headline import left_out
 from scanner.report.owners import ResourceOwners
@@ -21,7 +22,7 @@ def print_pages(document: Document, exposures: Sequence[ExposureRow], names: Res
     scopes = sorted(scope_names(document).values())
     more = [t("more_named", len(scopes) - _NAMED_SCOPES)] if len(scopes) > _NAMED_SCOPES else []
     owners = ResourceOwners(document)
-    open_ones = (each for each in exposures if rating(each) not in _SETTLED)
+    worst, _ = first_cards((each for each in exposures if rating(each) not in _SETTLED), _WORST)
     return {
         "print_first": {
             "taken": t("print.taken", date=t.date_and_time(scan.taken)),
@@ -34,11 +35,13 @@ def print_pages(document: Document, exposures: Sequence[ExposureRow], names: Res
                     "rating": rating(each),
                     "word": rating_word(t, rating(each)),
                     "title": each.title or each.endpoint,
+                    "more": and_more(card, t),
                     "name": names.of(each.resource)["path"],
                     "place": names.group_path(each.resource),
                     "owner": owners.of(each.resource) or t("print.no_owner"),
                 }
-                for each, _ in zip(open_ones, range(_WORST), strict=False)
+                for card in worst
+                for each in card[:1]
             ],
         }
     }

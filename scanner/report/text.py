@@ -1,12 +1,12 @@
 """Makes foreign text safe to show: no character stays invisible, changes the direction, or acts as markup."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from markupsafe import Markup, escape
 
-from scanner.document.schema import FixRow, TypeRow
+from scanner.document.schema import ExposureRow, FixRow, TypeRow
 from scanner.report.words import Words
 from scanner.text.invisible import INVISIBLE, code_point, plain
 
@@ -90,6 +90,24 @@ def effect(fix: FixRow | None, words: Words, endpoint: str = "") -> str:
         texts.append(words("fix.also", more) + listed)
     if left > 0:
         texts.append(words("fix.leaves_others" if endpoint else "fix.leaves", left))
+    return f"{'; '.join(texts)}."
+
+
+def effect_on_card(exposures: Sequence[ExposureRow], words: Words) -> str:
+    """Return what one change closes of several endpoints, each of which has its own fix with it; as in `endpoints.js`.
+
+    A fix says what it closes in all, and of the endpoints of its finding what it leaves open.
+    """
+    fix = exposures[0].fix
+    if fix is None or not (fix.closes or fix.leaves):
+        return ""
+    here = sum(each.fix is not None and each.endpoint in each.fix.closes for each in exposures)
+    more, left = len(fix.closes) + fix.others - here, len(exposures) - here
+    texts = [words("fix.closes", here) if here else words("fix.closes_lock")]
+    if more > 0:
+        texts.append(words("fix.also", more))
+    if here and left:
+        texts.append(words("fix.leaves", left))
     return f"{'; '.join(texts)}."
 
 

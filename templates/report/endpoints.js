@@ -1,5 +1,36 @@
 // Cards of endpoints, the worst first, filtered by the matrix.
-const EXPOSURES_A_STEP = 20;
+const EXPOSURES_A_STEP = 20, NAMED = 3;
+/** What endpoints of one resource have in common that stand on one card; as `_key` in endpoint_cards.py. */
+const ALIKE = ["kind", "reach", "auth", "mayReach", "mayAuth", "worst", "reason", "new", "since"];
+
+/** The endpoints of the first cards, each a list of rows. `hits` have the endpoints of one resource and rating in a row. */
+function cardsOf(hits, most) {
+  const { resource, standing } = data.exposures, cards = [];
+  let byKey = new Map(), last = -1;
+  for (const at of hits) {
+    if (at >= resource.length) break;
+    if (last < 0 || resource[at] !== resource[last] || standing[at] !== standing[last]) {
+      if (cards.length >= most) break;
+      byKey = new Map();
+    }
+    last = at;
+    const { commands, steps, fields = [] } = fixOf(exposureText(at, "fix")) || {};
+    const key = JSON.stringify([ALIKE.map((name) => data.exposures[name][at]), commands, steps, fields.map((each) => each.name)]);
+    if (byKey.has(key)) byKey.get(key).push(at);
+    else {
+      byKey.set(key, [at]);
+      cards.push(byKey.get(key));
+    }
+  }
+  return cards.slice(0, most);
+}
+
+/** The names of endpoints, of many the first ones and how many more there are; as `named_endpoints` in cards.py. */
+function namedEndpoints(card) {
+  const names = [...new Set(card.map((at) => exposure(at, "endpoint")))];
+  if (names.length > NAMED + 1) names.splice(NAMED, Infinity, t("more_named", names.length - NAMED));
+  return names.join(", ");
+}
 
 /** The hops of an endpoint, with the endpoint as the last one. */
 function hopsOf(at) {
@@ -44,6 +75,26 @@ function findingsOf(at) {
   return found;
 }
 
+/** What one change closes of the endpoints of a card, each of which has its own fix with it; as `effect_on_card` in text.py. */
+function effectOnCard(card) {
+  const fixes = card.map((at) => fixOf(exposureText(at, "fix"))), { closes = [], leaves = [], also_closes: listed = [], also_closes_count: count = 0 } = fixes[0] || {};
+  if (card.length === 1) return effectOf(fixes[0], exposure(card[0], "endpoint"));
+  if (!closes.length && !leaves.length) return "";
+  const here = card.filter((at, place) => fixes[place].closes?.includes(exposure(at, "endpoint"))).length;
+  const more = closes.length + Math.max(count, listed.length) - here;
+  return [t(here ? "fix.closes" : "fix.closes_lock", here), more > 0 && t("fix.also", more), here > 0 && here < card.length && t("fix.leaves", card.length - here)].filter(Boolean).join("; ") + ".";
+}
+
+/** The path and the checks of the first endpoint of a card, and below them those of each other one. */
+function cardDetails([first, ...others]) {
+  const named = (at) => [exposure(at, "endpoint"), exposureText(at, "address")].filter(Boolean).join(" · ");
+  return [
+    exposureDetails(first),
+    others.length > 0 && h("div", null, h("h4", null, t(fixOf(exposureText(first, "fix")) ? "endpoints.others" : "endpoints.others_alike")),
+      others.map((at) => lazyDetails(visible(named(at)), () => exposureDetails(at)))),
+  ];
+}
+
 function exposureDetails(at) {
   const hops = hopsOf(at), admits = exposureJson(at, "admits", []);
   const isFrontEnd = (text) => /^(published through|named by|the peered network) /.test(text);
@@ -82,30 +133,31 @@ function otherwise(look) {
   return t(look === "closed" ? "endpoints.nothing_to_close" : "endpoints.no_fix");
 }
 
-function exposureCard(at) {
+function exposureCard(card) {
+  const [at] = card;
   const look = exposure(at, "standing"), resource = data.exposures.resource[at];
   const fix = fixOf(exposureText(at, "fix")), reason = exposureText(at, "reason");
-  const effect = effectOf(fix, exposure(at, "endpoint")), impact = commandsOf(fix) && (fix.impact || exposureText(at, "breaks"));
+  const effect = effectOnCard(card), impact = commandsOf(fix) && (fix.impact || [...new Set(card.map((each) => exposureText(each, "breaks")))].join(" ").trim());
   const where = [tenantOf(resource), subOf(resource)[1], groupOf(resource)].filter(Boolean).join(" / ");
   const age = firstSeen(data.exposures.since[at], true);
   const rest = h("div", { class: "exposure-details", hidden: true });
-  const toggle = h("button", { type: "button", class: "fold", "aria-expanded": "false", click: () => toggleExposure(at, toggle, rest) }, t("endpoints.path"));
-  const card = h("article", { class: "exposure " + look, tabindex: "-1", "data-card": "" },
+  const toggle = h("button", { type: "button", class: "fold", "aria-expanded": "false", click: () => toggleExposure(card, toggle, rest) }, t("endpoints.path"));
+  const element = h("article", { class: "exposure " + look, tabindex: "-1", "data-card": "" },
     h("div", { class: "exposure-summary" },
-      h("h3", null, badge(look, ratingWord(look)), " ", h("span", null, visible(exposureText(at, "title") || exposure(at, "endpoint")))),
-      h("p", { class: "where" }, data.exposures.new[at] === 1 && [newBadge(), " "], h("b", null, visible(pathOf(resource))), " · ", visible(exposure(at, "endpoint")), " · ", visible(where), age && [" · ", age]),
+      h("h3", null, badge(look, ratingWord(look)), " ", h("span", null, visible(exposureText(at, "title") || exposure(at, "endpoint")), card.length > 1 && [" ", h("small", null, t("endpoints.and_more", card.length - 1))])),
+      h("p", { class: "where" }, data.exposures.new[at] === 1 && [newBadge(), " "], h("b", null, visible(pathOf(resource))), " · ", visible(namedEndpoints(card)), " · ", visible(where), age && [" · ", age]),
       because(exposureJson(at, "hops", []), impact),
       reason && h("p", { class: "because" }, visible(reason))),
     h("div", { class: "exposure-fix" }, remedy(fix, otherwise(look)), effect && h("p", { class: "said effect" }, effect), possibleGrantNote(at), toggle),
     rest);
-  commands.set(card, () => commandsOf(fix));
-  return card;
+  commands.set(element, () => commandsOf(fix));
+  return element;
 }
 
-function toggleExposure(at, button, rest) {
+function toggleExposure(card, button, rest) {
   const open = button.getAttribute("aria-expanded") !== "true";
   button.setAttribute("aria-expanded", String(open));
-  if (open && !rest.childElementCount) fill(rest, null, [exposureDetails(at)].flat());
+  if (open && !rest.childElementCount) fill(rest, null, cardDetails(card).flat());
   rest.hidden = !open;
 }
 
@@ -144,7 +196,7 @@ function* selectingEndpoints(q) {
 function renderExposures(state) {
   const label = markCell(state.q);
   const { hits, terms, others } = selections.get("endpoints");
-  const count = Math.min(hits.length, EXPOSURES_A_STEP * state.p);
+  const cards = cardsOf(hits, EXPOSURES_A_STEP * state.p), count = cards.reduce((sum, card) => sum + card.length, 0);
   const heading = byId("h-endpoints");
   const small = state.q ? t("endpoints.filtered", hits.length, { filter: plain(label) }) : t("endpoints.shown", hits.length, { shown: number(count) });
   heading.replaceChildren(t("endpoints.heading"), " ", h("small", null, small));
@@ -152,15 +204,14 @@ function renderExposures(state) {
   if (state.q) heading.after(h("a", { href: "#endpoints" }, t("endpoints.all", data.exposures.length)));
   showOthers(otherQuery(terms), others);
   const list = byId("endpoint-list");
-  list.replaceChildren(...hits.slice(0, count).map(exposureCard));
+  list.replaceChildren(...cards.map(exposureCard));
   if (!hits.length) list.append(h("p", { class: "nothing" }, t(state.q ? "endpoints.no_match" : "endpoints.none")));
-  if (count < hits.length) list.append(moreExposures(hits, state, count));
+  if (count < hits.length) list.append(moreExposures(state, cards.length, hits.length - count));
 }
 
-function moreExposures(hits, state, count) {
-  const next = Math.min(EXPOSURES_A_STEP, hits.length - count);
+function moreExposures(state, shown, left) {
   return h("button", { type: "button", class: "more", click: () => {
     go({ p: state.p + 1 }, true);
-    byId("endpoint-list").children[count].focus();
-  } }, t("endpoints.more", null, { n: number(next), all: number(hits.length - count) }));
+    byId("endpoint-list").children[shown].focus();
+  } }, t("endpoints.more", null, { all: number(left) }));
 }
