@@ -118,12 +118,18 @@ def test_jobs_of_a_larger_rank_wait_for_the_lists_of_their_subscription(monkeypa
     async def job(name: str) -> None:
         ran.append(name)
 
+    def until(event: asyncio.Event) -> queue.Job:
+        async def wait() -> None:
+            await event.wait()
+
+        return wait
+
     async def run() -> None:
         lists_end, forever = asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
-            jobs.add(("s", queue.LISTS), lists_end.wait)
-            jobs.add(("t", queue.LISTS), forever.wait)
+            jobs.add(("s", queue.LISTS), until(lists_end))
+            jobs.add(("t", queue.LISTS), until(forever))
             for name, rank in (("s", 3), ("s", 0), ("t", 2)):
                 jobs.add((name, "sql"), partial(job, f"{name} {rank}"), rank)
             await asyncio.sleep(0.01)

@@ -30,9 +30,9 @@ ESTATE = [*SITES, *(child(each, "config/web", ftpsState="Disabled") for each in 
 RANKS = {CONTAINERS: 0, BLOB: 2, CONFIG: 3, SLOT_CONFIG: 3}
 
 
-def paths_of(ranks: dict[Read, int], **limits: float) -> tuple[list[str], dict[str, Any]]:
+def paths_of(ranks: dict[Read, int], limits: ThrottleLimits | None = None) -> tuple[list[str], dict[str, Any]]:
     """What was read below resources, in order, and what could not be read."""
-    box = Sandbox(ESTATE, SUBSCRIPTIONS[:1], limits=ThrottleLimits(**limits))
+    box = Sandbox(ESTATE, SUBSCRIPTIONS[:1], limits=limits)
     result = scanned(box, plan=replace(PLAN, ranks=ranks), fast=False)
     assert result.views == {S1: "full"}
     below = [each.path for each in box.requests if each.path.count("/") > 8]
@@ -40,7 +40,7 @@ def paths_of(ranks: dict[Read, int], **limits: float) -> tuple[list[str], dict[s
 
 
 def test_reads_of_a_smaller_rank_are_made_before_all_others() -> None:
-    paths, gaps = paths_of(RANKS, reads=40, reads_a_second=400.0)
+    paths, gaps = paths_of(RANKS, ThrottleLimits(reads=40, reads_a_second=400.0))
     assert gaps == {}
     names = [name for name in (path.rsplit("/", 1)[-1] for path in paths) if name in ("containers", "default", "web")]
     assert names.count("containers") == 60
