@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct, field
@@ -22,6 +23,10 @@ OnWait = Callable[[str, float], None]
 PATIENCE = 120.0
 """The seconds without one success, beyond what Azure announced, after which a limiter that answers 429 gives up. Its
 waiting reads become gaps. So does a read of a type of which none succeeds."""
+SOON = 10.0
+"""The same for a query of Resource Graph that lists of ARM replace: they begin soon."""
+ALONE: ContextVar[bool] = ContextVar("ALONE", default=False)
+"""Whether nothing else says what the queries of Resource Graph of a task say, so that they have all of the patience."""
 ANNOUNCED = 300.0
 """The longest `Retry-After` that is waited for."""
 BUDGET = 600.0
@@ -249,6 +254,16 @@ class RateLimiters(Struct):
     _limiters: dict[tuple[str, ...], RateLimiter] = field(default_factory=dict)
     _of: dict[LimitKey, tuple[RateLimiter, ...]] = field(default_factory=dict)
     _succeeded: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def is_replaced(self, key: LimitKey) -> bool:
+        """Return whether a request is not waited for, because it is a query that was refused for too long, or will be,
+        and lists of ARM replace it.
+        """
+        if not key.graph or ALONE.get():
+            return False
+        limiter, now = self.of(key)[0], self.clock()
+        since = now if limiter.refused_since is None else limiter.refused_since
+        return max(now - since, limiter.pause - now) > SOON
 
     def note_success(self, key: LimitKey) -> None:
         """Note that a read of a type succeeded now."""
