@@ -5,11 +5,13 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct, field
 
 from scanner.azure.errors import ReadError
+from scanner.azure.turns import RANK, RankedLock
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -21,6 +23,10 @@ OnWait = Callable[[str, float], None]
 PATIENCE = 120.0
 """The seconds without one success, beyond what Azure announced, after which a limiter that answers 429 gives up. Its
 waiting reads become gaps. So does a read of a type of which none succeeds."""
+SOON = 10.0
+"""The same for a query of Resource Graph that lists of ARM replace: they begin soon."""
+ALONE: ContextVar[bool] = ContextVar("ALONE", default=False)
+"""Whether nothing else says what the queries of Resource Graph of a task say, so that they have all of the patience."""
 ANNOUNCED = 300.0
 """The longest `Retry-After` that is waited for."""
 BUDGET = 600.0
@@ -165,7 +171,7 @@ class RateLimiter(Struct):
     narrower: list["RateLimiter"] = field(default_factory=list)
     turn: SharedTurn | None = None
     """Asked before each request, where other processes share the limit."""
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock: RankedLock = field(default_factory=RankedLock)
     """Only the request that holds it watches the clock. All others sleep until it is released."""
 
     def delay(self, now: float, count: int = 1) -> float:
@@ -249,6 +255,16 @@ class RateLimiters(Struct):
     _of: dict[LimitKey, tuple[RateLimiter, ...]] = field(default_factory=dict)
     _succeeded: dict[tuple[str, str], float] = field(default_factory=dict)
 
+    def is_replaced(self, key: LimitKey) -> bool:
+        """Return whether a request is not waited for, because it is a query that was refused for too long, or will be,
+        and lists of ARM replace it.
+        """
+        if not key.graph or ALONE.get():
+            return False
+        limiter, now = self.of(key)[0], self.clock()
+        since = now if limiter.refused_since is None else limiter.refused_since
+        return max(now - since, limiter.pause - now) > SOON
+
     def note_success(self, key: LimitKey) -> None:
         """Note that a read of a type succeeded now."""
         self._succeeded[key.subscription, key.type] = self.clock()
@@ -331,24 +347,39 @@ class RateLimiters(Struct):
     async def wait_for_turn(self, limiters: tuple[RateLimiter, ...]) -> bool:
         """Wait until all limiters allow a request, and count it. Return False where one gave up: nothing may be sent.
 
-        The narrowest limiter is waited for first, so that its waiting requests delay no other ones in the wide one.
+        Requests of a smaller `RANK` go first. What waits for a narrower limit delays nothing in the wide one.
         """
-        wide, narrow = limiters[0], limiters[-1]
+        wide, narrow, rank = limiters[0], limiters[-1], RANK.get()
         narrow.waiting += 1
         try:
-            async with narrow.lock:
-                while await self._wait_for(narrow):
+            if not narrow.lock.is_held and narrow.delay(self.clock()) <= 0:
+                async with wide.lock.held(rank):
+                    if not await self._wait_for(wide):
+                        return False
                     if wide is narrow:
                         await self._shared_turn(wide)
+                    if wide is narrow or (narrow.delay(self.clock()) <= 0 and not narrow.given_up):
                         return self._take(limiters)
-                    async with wide.lock:
-                        if not await self._wait_for(wide):
-                            return False
-                        if narrow.delay(self.clock()) <= 0:
-                            return self._take(limiters)
-            return False
+            return await self._wait_for_narrow(limiters, rank)
         finally:
             narrow.waiting -= 1
+
+    async def _wait_for_narrow(self, limiters: tuple[RateLimiter, ...], rank: int) -> bool:
+        """Wait until the narrowest limiter allows a request, then the widest one, as `wait_for_turn` says. One request
+        at a time does, because each that goes may make the others wait.
+        """
+        wide, narrow = limiters[0], limiters[-1]
+        async with narrow.lock.held(rank):
+            while await self._wait_for(narrow):
+                if wide is narrow:
+                    await self._shared_turn(wide)
+                    return self._take(limiters)
+                async with wide.lock.held(rank, within=narrow.lock):
+                    if not await self._wait_for(wide):
+                        return False
+                    if narrow.delay(self.clock()) <= 0:
+                        return self._take(limiters)
+        return False
 
     async def _shared_turn(self, limiter: RateLimiter) -> None:
         """Wait until the limit that other processes share allows a request."""

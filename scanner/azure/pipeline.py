@@ -139,7 +139,7 @@ class Guards:
         """
         limiters = self.limiters.of(key)
         attempts = _Attempts(self.limiters, limiters, key)
-        while await self.limiters.wait_for_turn(limiters):
+        while not self.limiters.is_replaced(key) and await self.limiters.wait_for_turn(limiters):
             ended = limiters[0].ended
             attempts.begin()
             try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from scanner.azure.errors import ReadError
+from scanner.azure.turns import FIRST
 from scanner.collect.bodies import display_name, quoted_path, with_child_id
 from scanner.collect.plan import JoinedRead, Json
 from scanner.collect.queue import (
@@ -87,23 +88,33 @@ class BundleReader:
         packed = self.context.spool.put(msgspec.json.encode(self.context.kept(row, resource.type)))
         small = _identity(resource)
         key = (subscription.id, resource.type.split("/", 1)[0].lower(), resource.location)
+        phases = Phases(self.context.plan.ranks)
+        for each in reads:
+            phases.add(LaterRead(each, small, by))
+        phases.lists = nested
 
         async def job() -> None:
             top = Resource(msgspec.json.decode(small), api=resource_type.api, by=by)
-            buffer.resource(msgspec.json.decode(packed.read()), api, by)
+            if not phases.begun:
+                buffer.resource(msgspec.json.decode(packed.read()), api, by)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    for each in reads:
-                        tasks.create_task(self._read_children(buffer, top, each.read, top, each.then))
-                    for type, below in nested:
+                    lists, later = phases.next()
+                    for type, below in lists:
                         tasks.create_task(self._read_nested(jobs, subscription, buffer, top, type, below))
+                    for each in later:
+                        tasks.create_task(self._read_later(buffer, phases, each, top))
             except* ParentDeletedError:
+                phases.clear()
                 buffer.clear()
                 buffer.skip(top.id, DELETED)
                 self.context.counts.resources -= 1
-            self.context.flush(buffer)
+            if phases.is_left:
+                jobs.add(key, job, phases.first)
+            else:
+                self.context.flush(buffer)
 
-        jobs.add(key, job)
+        jobs.add(key, job, phases.first)
 
     def _nested_in(self, type: str) -> list[tuple[str, ResourceType]]:
         return self._nested.get(type.lower(), [])
@@ -168,10 +179,15 @@ class BundleReader:
         page.clear()
         return count
 
+    async def _read_later(self, buffer: LineBuffer, phases: "Phases", later: "LaterRead", top: Resource) -> None:
+        parent = Resource(msgspec.json.decode(later.identity), api=top.api, by=later.by)
+        await self._read_children(buffer, phases, parent, later.needed, top)
+
     async def _read_children(
-        self, buffer: LineBuffer, parent: Resource, read: Read, top: Resource, then: tuple[FollowingRead, ...] = ()
+        self, buffer: LineBuffer, phases: "Phases", parent: Resource, needed: NeededRead, top: Resource
     ) -> None:
-        """Make one read below a resource, and the reads below its results. `then`: the reads that need its results."""
+        """Make one read below a resource, and the reads below its results, as far as they are of this phase."""
+        read, then = needed
         url = parent.url(read)
         what = _counted_as(read.path, parent)
         result: dict[str, _Below | None] = {}
@@ -202,16 +218,18 @@ class BundleReader:
         else:
             buffer.read(url, len(result), by, api)
         self.context.counts.finish(what)
-        below = self._reads_below(buffer, filter(None, result.values()), read, top)
-        await run_some(chain(below, self._reads_after(buffer, following, parent, top)))
+        below = self._reads_below(buffer, phases, filter(None, result.values()), read, top)
+        await run_some(chain(below, self._reads_after(buffer, phases, following, parent, top)))
 
     def _reads_after(
-        self, buffer: LineBuffer, following: "FollowingReads", parent: Resource, top: Resource
+        self, buffer: LineBuffer, phases: "Phases", following: "FollowingReads", parent: Resource, top: Resource
     ) -> Iterator[Job]:
         """Yield the reads that another one did not save."""
         for each, _ in following.following:
             if each not in following.unneeded:
-                yield partial(self._read_children, buffer, parent, each, top)
+                later = LaterRead(NeededRead(each, ()), _identity(parent), parent.by)
+                if phases.is_now(later):
+                    yield partial(self._read_children, buffer, phases, parent, later.needed, top)
                 continue
             if each.within is not None:
                 buffer.read(parent.url(each), 1, "list")
@@ -229,17 +247,20 @@ class BundleReader:
     async def _read_one_joined(self, each: JoinedRead) -> None:
         buffer = LineBuffer(self.context.spool)
         top = Resource({"id": each.top.id, "location": each.top.location}, by="get")
-        await self._read_children(buffer, each.parent, each.read, top)
+        await self._read_children(buffer, Phases(), each.parent, NeededRead(each.read, ()), top)
         self.context.flush(buffer)
 
-    def _reads_below(self, buffer: LineBuffer, belows: Iterable["_Below"], read: Read, top: Resource) -> Iterator[Job]:
+    def _reads_below(
+        self, buffer: LineBuffer, phases: "Phases", belows: Iterable["_Below"], read: Read, top: Resource
+    ) -> Iterator[Job]:
         """Yield the reads below children."""
         for below in belows:
             if below.row is not None:
                 yield partial(self._read_row, buffer, below.row, read, top)
             for each in below.reads:
-                resource = Resource(msgspec.json.decode(below.identity), api=read.api, by=below.by)
-                yield partial(self._read_children, buffer, resource, each.read, top, each.then)
+                later = LaterRead(each, below.identity, below.by)
+                if phases.is_now(later):
+                    yield partial(self._read_later, buffer, phases, later, top)
 
     async def _read_row(self, buffer: LineBuffer, packed: Block, read: Read, top: Resource) -> None:
         """Read a resource by GET, because its row in a list says too little."""
@@ -318,6 +339,68 @@ class BundleReader:
         except ReadError as error:
             return error.status != 404
         return True
+
+
+class LaterRead(NamedTuple):
+    """A read to make below a resource, of which `identity` is what `_identity` keeps, that was read by `by`."""
+
+    needed: NeededRead
+    identity: bytes
+    by: By
+
+
+class Phases:
+    """What is left to read of a bundle, by rank. The reads of each rank are a phase; no phase has reads of a later one.
+
+    `ranks`: see `Plan.ranks`. Without any, everything is one phase.
+    """
+
+    def __init__(self, ranks: Mapping[Read, int] | None = None) -> None:
+        self._ranks = ranks or {}
+        self._rank: int | None = None
+        self._left: dict[int, list[LaterRead]] = {}
+        self.lists: list[tuple[str, ResourceType]] = []
+        """The bundles below the resource, which are listed in the first phase."""
+
+    @property
+    def begun(self) -> bool:
+        """Return whether the first phase has begun."""
+        return self._rank is not None
+
+    @property
+    def is_left(self) -> bool:
+        """Return whether a phase is left."""
+        return bool(self._left)
+
+    @property
+    def first(self) -> int:
+        """Return the rank of the next phase."""
+        return FIRST if self.lists else min(self._left, default=FIRST)
+
+    def add(self, later: LaterRead) -> None:
+        """Add a read to the phase that it belongs to."""
+        self._left.setdefault(self._rank_of(later.needed), []).append(later)
+
+    def is_now(self, later: LaterRead) -> bool:
+        """Return whether a read belongs to this phase; if not, it is added to a later one."""
+        if self._rank_of(later.needed) <= (self._rank or FIRST):
+            return True
+        self.add(later)
+        return False
+
+    def _rank_of(self, needed: NeededRead) -> int:
+        """Return the rank of a read, or of one that its results may save, whichever is smaller."""
+        return min(self._ranks.get(read, FIRST) for read in (needed.read, *(each.read for each in needed.then)))
+
+    def next(self) -> tuple[list[tuple[str, ResourceType]], list[LaterRead]]:
+        """Begin the next phase, and return the bundles that it lists, and its reads."""
+        self._rank = self.first
+        lists, self.lists = self.lists, []
+        return lists, self._left.pop(self._rank, [])
+
+    def clear(self) -> None:
+        """Forget what is left."""
+        self._left, self.lists = {}, []
 
 
 class FollowingReads:

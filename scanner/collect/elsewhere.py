@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from scanner.azure.errors import ReadError
+from scanner.azure.limits import ALONE
 from scanner.collect.bodies import kusto_list
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, NamedResources
@@ -24,6 +25,7 @@ _COLUMNS = "project id, type, location, properties | order by id asc"
 
 async def read_named(context: CollectionContext, named: NamedResources) -> None:
     """Write what Resource Graph shows of named resources. A query that fails leaves them unknown."""
+    ALONE.set(True)  # they may be in subscriptions that are not read
     queries = list(_queries(named))
     context.counts.expect(WHAT, len(queries))
     for where, asked in queries:

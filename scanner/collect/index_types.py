@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from scanner.azure.errors import ReadError
+from scanner.azure.limits import ALONE
 from scanner.collect.bodies import display_name, graph_body, has_usable_id, kusto_list, list_path, quoted_path, top_type
 from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some, side_by_side
@@ -39,6 +40,7 @@ class IndexReader:
         They are complete where the list of the type that grants them was allowed. A query that fails is a gap of each
         subscription.
         """
+        ALONE.set(True)  # no list shows them
         for type in (each for each in self.context.plan.index_types if each.lower() in EXTENSIONS):
             complete = [each for each in views if (each.id.lower(), granting_type(type).lower()) not in self.refused]
             kql = f"networkresources | where type in~ ({kusto_list([type.lower()])}) | order by id asc"
@@ -75,6 +77,7 @@ class IndexReader:
         tops = list(dict.fromkeys(top_type(type) for type in types if type.lower() not in EXTENSIONS))
         listed = {(each.id, type) for each in views for type in tops}
         if all(each.existing_types is not None for each in views) and graph:
+            ALONE.set(True)  # no list shows security admin rules
             counts = await self._counts(types, views)
             if counts is not None:
                 listed = self._listed_too(types, views, counts)

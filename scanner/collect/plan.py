@@ -1,6 +1,6 @@
 """What a collection reads (`Scope` and `Plan`), and what it reports to (`Progress`)."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -92,6 +92,7 @@ class Plan(Struct, frozen=True):
 
     `places`: read the resource groups of each subscription and ARM's list of regions too. `quotas`: read the quotas
     of the regions that this policy allows, or without one of those that hold resources. None: read no quotas.
+    `ranks`: which reads go first, the smallest; those that it does not name are of the first rank.
     `resumed`: the scan goes on from a journal, whose answers are cut down to what is kept.
     `joined`: returns what to read when everything else is in the store; called once, in another thread.
     """
@@ -103,6 +104,7 @@ class Plan(Struct, frozen=True):
     quotas: ResidencyPolicy | None = None
     joined: Callable[[], Joined] = Joined
     resumed: bool = False
+    ranks: Mapping[Read, int] = {}
 
     def types(self) -> Iterable[tuple[str, ResourceType]]:
         """Return each ARM type that is listed, with its declaration. The first one counts where own rules repeat a
@@ -152,7 +154,7 @@ class Plan(Struct, frozen=True):
             while isinstance(line[0].parent, Read):
                 line.insert(0, line[0].parent)
             wanted += [each for each in line if each not in wanted]
-        return Plan(self.resource_types, wanted, self.index_types, resumed=self.resumed)
+        return Plan(self.resource_types, wanted, self.index_types, resumed=self.resumed, ranks=self.ranks)
 
     def nested(self) -> dict[str, list[tuple[str, ResourceType]]]:
         """Return the types whose resources are bundles of their own, by the type (lower case) directly above them."""

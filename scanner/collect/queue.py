@@ -1,16 +1,18 @@
 """What the parts of a collection share: its context, the queue of jobs, the counts, and the view of a subscription."""
 
 import asyncio
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
+from heapq import heappop, heappush
+from itertools import count, islice
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
 from scanner.azure.errors import ReadError
+from scanner.azure.turns import FIRST, RANK
 from scanner.collect.bodies import Role, allows, quoted_path
 from scanner.collect.bulk import BulkReads
 from scanner.collect.plan import Json, Plan, Progress
@@ -35,10 +37,14 @@ MOST = 512
 """Jobs that run at once in all. A bundle in work takes about 20 KB, and 120 requests are under way at once."""
 MOST_WAITING = 2_000
 """Jobs of one subscription that wait before its next pages are read. One takes about 3 KB."""
+LAST = 1_000_000
+"""A rank behind all others."""
 LISTS = "lists"
 """The second part of the keys of jobs that read pages. These jobs wait for others, so that none waits for them."""
 SUBSCRIPTIONS = 24
 """Subscriptions that are read at once. ARM allows 25 reads a second of each, together more than one process makes."""
+HELD_SECONDS = 3.0
+"""The time for which reads below resources wait for the lists of their subscription."""
 STALLED_SECONDS = 5.0
 """The time after which another subscription begins beside one of which no job has ended."""
 
@@ -84,25 +90,51 @@ class SubscriptionView(Struct):
 class JobQueue:
     """Run jobs, at most `WIDTH` at once under each key, so that a key that waits for a limit delays no other one.
 
-    At most `MOST` run at once in all, but for one of each key. The first part of a key is the subscription.
+    At most `MOST` run at once in all, but for one of each key. The first part of a key is the subscription. Jobs of a
+    smaller rank begin first. Those that are not of the first rank wait until the lists of their subscription have
+    ended, because these may bring some that are. A list that takes `HELD_SECONDS` is not waited for.
     """
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
-        self._jobs: dict[QueueKey, deque[Job]] = {}
-        """The jobs that wait, of each key that has a worker."""
+        self._jobs: dict[QueueKey, list[tuple[int, int, Job]]] = {}
+        """The jobs that wait, as heaps by rank and number, of each key that has a worker."""
+        self._numbers = count()
         self._workers: Counter[QueueKey] = Counter()
         self._running = 0
-        self._wanting: dict[QueueKey, None] = {}
-        """The keys that have more jobs than workers because of `MOST`, the first one first."""
+        self._wanting: dict[int, dict[QueueKey, None]] = {}
+        """The keys that have more jobs than workers because of `MOST`, by the rank of their first job, in turn."""
         self._left: dict[str, _JobsLeft] = {}
+        self._held: dict[str, list[tuple[QueueKey, Job, int]]] = {}
+        """The jobs that wait for the lists of their subscription."""
 
-    def add(self, key: QueueKey, job: Job) -> None:
+    def add(self, key: QueueKey, job: Job, rank: int = FIRST) -> None:
         """Add a job, and start a worker where there is room for one."""
-        self._left.setdefault(key[0], _JobsLeft()).add(key)
-        self._jobs.setdefault(key, deque()).append(job)
+        left = self._left.setdefault(key[0], _JobsLeft())
+        left.add(key)
+        if rank > FIRST and left.lists and left.waiting <= MOST_WAITING and not left.was_released:
+            self._hold(key, job, rank)
+        else:
+            self._add(key, job, rank)
+
+    def _hold(self, key: QueueKey, job: Job, rank: int) -> None:
+        if key[0] not in self._held:
+            self._held[key[0]] = []
+            asyncio.get_running_loop().call_later(HELD_SECONDS, self._release, key[0])
+        self._held[key[0]].append((key, job, rank))
+
+    def _release(self, subscription: str) -> None:
+        """Let the jobs of a subscription begin that waited for its lists."""
+        held = self._held.pop(subscription, [])
+        if held:
+            self._left[subscription].was_released = True
+        for key, job, rank in held:
+            self._add(key, job, rank)
+
+    def _add(self, key: QueueKey, job: Job, rank: int) -> None:
+        heappush(self._jobs.setdefault(key, []), (rank, next(self._numbers), job))
         if self._workers[key] and self._running >= MOST:
-            self._wanting[key] = None
+            self._want(key)
         elif self._workers[key] < WIDTH:
             self._start(key)
 
@@ -111,34 +143,54 @@ class JobQueue:
         self._running += 1
         self._tasks.create_task(self._work(key, self._next(key)))
 
-    def _next(self, key: QueueKey) -> Job:
+    def _next(self, key: QueueKey) -> tuple[int, Job]:
         self._left[key[0]].begin(key)
-        return self._jobs[key].popleft()
+        rank, _, job = heappop(self._jobs[key])
+        return rank, job
 
-    async def _work(self, key: QueueKey, first: Job) -> None:
-        left, job = self._left[key[0]], first
+    async def _work(self, key: QueueKey, first: tuple[int, Job]) -> None:
+        left, (rank, job) = self._left[key[0]], first
         while True:
+            RANK.set(rank)
             await job()
-            left.end()
-            if not self._jobs[key]:
+            left.end(key)
+            if not left.lists:
+                self._release(key[0])
+            if not self._jobs[key] or self._gives_way(key):
                 break
-            job = self._next(key)
+            rank, job = self._next(key)
         self._workers[key] -= 1
         self._running -= 1
-        if not self._workers[key]:
+        if self._jobs[key]:
+            self._want(key)
+        elif not self._workers[key]:
             del self._workers[key], self._jobs[key]
         if not left.count:
             self._left.pop(key[0], None)
         self._start_wanting()
 
+    def _want(self, key: QueueKey) -> None:
+        self._wanting.setdefault(self._jobs[key][0][0], {})[key] = None
+
+    def _gives_way(self, key: QueueKey) -> bool:
+        """Return whether a worker of a key ends, because a job of a smaller rank waits for one of `MOST` places. One
+        worker stays, so that no key waits for another one.
+        """
+        is_full = self._running >= MOST and self._workers[key] > 1
+        return is_full and min(self._wanting, default=LAST) < self._jobs[key][0][0]
+
     def _start_wanting(self) -> None:
         while self._wanting and self._running < MOST:
-            key = next(iter(self._wanting))
-            del self._wanting[key]
+            rank = min(self._wanting)
+            key = next(iter(self._wanting[rank]))
+            del self._wanting[rank][key]
+            if not self._wanting[rank]:
+                del self._wanting[rank]
             if self._jobs.get(key) and self._workers[key] < WIDTH:
-                self._start(key)
+                if self._jobs[key][0][0] <= rank:
+                    self._start(key)
                 if self._jobs[key]:
-                    self._wanting[key] = None
+                    self._want(key)
 
     async def room(self, subscription: str) -> None:
         """Return when at most `MOST_WAITING` jobs of a subscription wait, besides lists."""
@@ -165,23 +217,26 @@ class JobQueue:
 class _JobsLeft:
     """Count the jobs of a subscription that have not ended, and those that have not begun, of these without lists.
 
-    `ended`: how many have ended.
+    `ended`: how many have ended. `lists`: those of lists that have not. `was_released`: see `JobQueue._release`.
     """
 
     def __init__(self) -> None:
-        self.count = self.waiting = self.ended = 0
+        self.count = self.waiting = self.ended = self.lists = 0
+        self.was_released = False
         self._changed = asyncio.Event()
 
     def add(self, key: QueueKey) -> None:
         self.count += 1
         self.waiting += key[1:2] != (LISTS,)
+        self.lists += key[1:2] == (LISTS,)
 
     def begin(self, key: QueueKey) -> None:
         self.waiting -= key[1:2] != (LISTS,)
         if self.waiting == MOST_WAITING:
             self._tell()
 
-    def end(self) -> None:
+    def end(self, key: QueueKey) -> None:
+        self.lists -= key[1:2] == (LISTS,)
         self.count -= 1
         self.ended += 1
         if not self.count:

@@ -125,6 +125,7 @@ class ShardRunner(Struct):
         wanted = Plan(
             loaded.types,
             loaded.reads,
+            ranks=loaded.rules.ranks(),
             places=loaded.rules.needs_places,
             quotas=ResidencyPolicy(allowed=tuple(shard_input.regions or ())),
         )

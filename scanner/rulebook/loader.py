@@ -36,6 +36,7 @@ from scanner.model.rule import CATEGORIES, Question, Rule, questions
 from scanner.model.rule_row import MergedRow
 from scanner.model.severity import Severity
 from scanner.rulebook.frameworks import read_frameworks
+from scanner.rulebook.ranks import ranks_of
 from scanner.rulebook.row_files import (
     Broken,
     RuleFiles,
@@ -178,6 +179,11 @@ class RuleSet(Struct):
             wanted = [*self.looked_up(), *(child for rule in rules for child in reads_of(rule))]
             tables.reads.extend(dict.fromkeys(wanted))
         return list(tables.reads)
+
+    def ranks(self) -> Mapping[Read, int]:
+        """Return which reads a collection makes first: see `ranks.py`."""
+        rules = (*self.enabled.values(), *self._key_users())
+        return ranks_of(((rule, reads_of(rule)) for rule in rules), self.looked_up())
 
     @property
     def needs_places(self) -> bool:

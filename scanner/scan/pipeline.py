@@ -251,6 +251,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
     plan = Plan(
         rules.read(),
         rules.reads(),
+        ranks=rules.ranks(),
         places=rules.needs_places,
         quotas=job.policy.residency,
         joined=partial(joined, rules, store, graph=scope.graph, excludes=bool(scope.exclusions)),

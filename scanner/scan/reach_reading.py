@@ -120,11 +120,13 @@ class _IdFinder:
 
     async def _query(self, kql: str) -> list[str]:
         from scanner.azure.errors import ReadError
+        from scanner.azure.limits import ALONE
         from scanner.azure.reader import AzureReader
 
         reader = self.reader
         assert isinstance(reader, AzureReader)
         known = await reader.named(self.wanted) if self.wanted else await reader.subscriptions()
+        ALONE.set(True)
         try:
             rows = await reader.query(kql, [each.id for each in known if each.readable])
         except ReadError as error:

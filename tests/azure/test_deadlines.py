@@ -8,8 +8,9 @@ import pytest
 
 from scanner.azure import pipeline
 from scanner.azure.clients import ConnectionOptions, connect
-from scanner.azure.limits import BUDGET, DEADLINE, PATIENCE, LimitKey, RateLimiters
+from scanner.azure.limits import BUDGET, DEADLINE, PATIENCE, SOON, LimitKey, RateLimiters
 from scanner.collect.collector import Scope, collect
+from scanner.collect.index_types import QUERY
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
 from scanner.snapshot.format import Header
@@ -61,11 +62,18 @@ def test_one_announced_wait_of_300_seconds_is_waited_for() -> None:
     assert 300 <= took < 305
 
 
-def test_resource_graph_that_is_throttled_for_ever_is_left_for_lists() -> None:
-    result, took = timed(box(faults=[Fault("throttle", GRAPH, retry_after=5)]))
+@pytest.mark.parametrize(("after", "most"), [(1, SOON + 2), (5, SOON + 5), (60, 1)])
+def test_resource_graph_that_is_throttled_for_ever_is_left_for_lists_soon(after: int, most: float) -> None:
+    result, took = timed(box(faults=[Fault("throttle", GRAPH, retry_after=after)]))
     assert not result.gaps
     assert result.reads[VAULTS] == 1
-    assert took <= PATIENCE + 10
+    assert took <= most
+
+
+def test_resource_graph_that_is_throttled_for_a_moment_is_waited_for() -> None:
+    result, took = timed(box(faults=[Fault("throttle", GRAPH, retry_after=4, times=2)]))
+    assert QUERY not in result.skips
+    assert took >= 4
 
 
 @pytest.mark.parametrize(("kind", "most"), [("reset", 10), ("truncate", 1), ("status", 10)])

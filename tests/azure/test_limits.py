@@ -19,6 +19,7 @@ from scanner.azure.limits import (
     RefillingLimit,
     SlidingWindow,
 )
+from scanner.azure.turns import RANK
 from scanner.sandbox.throttle import TokenBucket
 
 READ = LimitKey("s", "microsoft.sql")
@@ -289,6 +290,33 @@ def test_who_waits_for_a_narrow_limit_holds_up_no_one_in_the_wide_one() -> None:
             each.cancel()
 
     asyncio.run(main())
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([READ, STORAGE, READ._replace(provider="microsoft.web")]), st.integers(0, 4)))
+)
+@settings(deadline=None)
+def test_under_a_limit_the_smallest_rank_goes_first_whatever_it_asks(requests: list[tuple[LimitKey, int]]) -> None:
+    clock = Timeline()
+    made = limits(clock)
+    went: list[int] = []
+
+    async def one(key: LimitKey, rank: int) -> None:
+        RANK.set(rank)
+        assert await made.wait_for_turn(made.of(key))
+        went.append(rank)
+
+    async def main() -> None:
+        for _ in range(250):
+            await made.wait_for_turn(made.of(READ))
+        first = asyncio.create_task(one(READ, 4))
+        await asyncio.sleep(0)
+        waiting = [asyncio.create_task(one(key, rank)) for key, rank in requests]
+        await clock.run(20)
+        await asyncio.gather(first, *waiting)
+
+    asyncio.run(main())
+    assert went[1:] == sorted(rank for _, rank in requests), "the first one watched the clock when the others came"
 
 
 def test_switched_off_nothing_waits() -> None:

@@ -1,6 +1,8 @@
 """`twolocks scan` over estates of everyday resources at 60 ms a call: one subscription, ten times as many, twenty.
 
     python -m tests.benchmarks.estates [NAME...]     A, B and C by default; prints figures as JSON
+    python -m tests.benchmarks.estates deadlines NAME SECONDS...
+                       what a scan with each deadline finds, where Azure limits reads as ARM does; 0: no deadline
 
 A: one subscription of about 250 resources in two regions. B: ten times as many in one subscription. C: twenty
 subscriptions like A. Each is scanned by the command as a user calls it (`scan`, `again`), and its GETs are then sent by
@@ -14,6 +16,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -113,11 +117,12 @@ def _moved(text: str, subscription: str, group: str) -> list[Any]:
     return made
 
 
-def serve(name: str) -> None:
-    """Serve until standard input ends; print what a client needs first."""
+def serve(name: str, limited: bool) -> None:
+    """Serve until standard input ends; print what a client needs first. `limited`: as ARM limits reads."""
     from scanner.sandbox.server import running, sandbox
+    from scanner.sandbox.throttle import ThrottleLimits
 
-    with running(sandbox(estate(*ESTATES[name]), latency=LATENCY)) as box:
+    with running(sandbox(estate(*ESTATES[name]), latency=LATENCY, limits=ThrottleLimits() if limited else None)) as box:
         stated = {"url": box.url, "ca": str(box.ca_file), "environment": box.environment(), "token": box.token()}
         print(json.dumps(stated), flush=True)
         sys.stdin.read()
@@ -147,31 +152,65 @@ def scan(server: dict[str, Any], folder: Path, *more: str) -> dict[str, Any]:
     }
 
 
-def measure(name: str) -> dict[str, Any]:
-    """Return the figures of one estate."""
+@contextmanager
+def served(name: str, limited: bool = False) -> Iterator[tuple[dict[str, Any], Path]]:
+    """Serve an estate; yield what a client needs, and a folder to scan in."""
     with tempfile.TemporaryDirectory() as directory:
-        folder = Path(directory)
-        words = [sys.executable, "-m", "tests.benchmarks.estates", "serve", name]
+        words = [sys.executable, "-m", "tests.benchmarks.estates", "serve", name, "limited" if limited else "free"]
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as box:
             assert box.stdin is not None
             assert box.stdout is not None
-            server = json.loads(box.stdout.readline())
-            figures: dict[str, Any] = {"scan": scan(server, folder, "--record", "requests.jsonl")}
-            requests = [msgspec.json.decode(line) for line in (folder / "requests.jsonl").read_bytes().splitlines()]
-            figures["requests"] = len(requests)
-            figures["again"] = [scan(server, folder) for _ in range(2)]
-            paths = [each["path"] for each in requests if each["method"] == "GET"]
-            figures["bare"] = [bare(server, paths) for _ in range(2)]
-            document = msgspec.json.decode((folder / "findings.json").read_bytes())
-            figures["resources"] = document["scan"]["resources"]
-            figures["gaps"] = Counter(each["code"] for each in document["gaps"])
+            yield json.loads(box.stdout.readline()), Path(directory)
             box.stdin.close()
+
+
+def measure(name: str) -> dict[str, Any]:
+    """Return the figures of one estate."""
+    with served(name) as (server, folder):
+        figures: dict[str, Any] = {"scan": scan(server, folder, "--record", "requests.jsonl")}
+        requests = _lines(folder / "requests.jsonl")
+        figures["requests"] = len(requests)
+        figures["again"] = [scan(server, folder) for _ in range(2)]
+        paths = [each["path"] for each in requests if each["method"] == "GET"]
+        figures["bare"] = [bare(server, paths) for _ in range(2)]
+        document = msgspec.json.decode((folder / "findings.json").read_bytes())
+        figures["resources"] = document["scan"]["resources"]
+        figures["gaps"] = Counter(each["code"] for each in document["gaps"])
     return figures
+
+
+def before(name: str, seconds: int) -> dict[str, Any]:
+    """Return what a scan finds before a deadline, or without one (0): critical endpoints, and reads by kind."""
+    with served(name, limited=True) as (server, folder):
+        words = ["--deadline", f"{seconds}s"] if seconds else []
+        figures = scan(server, folder, "--record", "requests.jsonl", *words)
+        requests = _lines(folder / "requests.jsonl")
+        answered = [each for each in requests if each["method"] == "GET" and each["status"] == 200]
+        kinds = Counter(each["path"].split("?")[0].rstrip("/").rsplit("/", 1)[-1].lower() for each in answered)
+        document = msgspec.json.decode((folder / "findings.json").read_bytes())
+        exposures = document["exposures"]
+        severe = Counter(each["severity"] for each in exposures if each["state"] == "open")
+        return {
+            **figures,
+            "critical": severe["critical"],
+            "high": severe["high"],
+            "inconclusive": sum(each["status"] == "unknown" for each in document["findings"]),
+            "reads": len(answered),
+            "kinds": dict(kinds.most_common(12)),
+        }
+
+
+def _lines(path: Path) -> list[Any]:
+    return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
 
 
 def main(words: list[str]) -> None:
     if words[:1] == ["serve"]:
-        serve(words[1])
+        serve(words[1], limited=words[2] == "limited")
+        return
+    if words[:1] == ["deadlines"]:
+        for seconds in words[2:]:
+            print(json.dumps({words[1]: {seconds: before(words[1], int(seconds))}}), flush=True)
         return
     for name in words or ESTATES:
         print(json.dumps({name: measure(name)}), flush=True)

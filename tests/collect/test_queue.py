@@ -60,6 +60,94 @@ def test_every_job_runs_within_the_limits(pairs: list[tuple[str, str]], more: in
     assert ran.most_in_all <= 6 + len(keys)
 
 
+@given(st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 4)), max_size=60))
+def test_jobs_of_a_smaller_rank_begin_first(ranked: list[tuple[str, int]]) -> None:
+    began: list[tuple[str, int]] = []
+
+    async def job(key: str, rank: int) -> None:
+        began.append((key, rank))
+        await asyncio.sleep(0)
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            jobs = JobQueue(tasks)
+            for key, rank in ranked:
+                jobs.add(("s", key), partial(job, key, rank), rank)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queue, "WIDTH", 1)
+        asyncio.run(run())
+    assert sorted(began) == sorted(ranked)
+    for key in "xyz":
+        first, *others = [rank for each, rank in began if each == key] or [0]
+        assert others == sorted(others), f"the first of {key} began when it was added, {first}"
+
+
+def test_where_all_places_are_taken_a_key_gives_way_to_a_smaller_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "MOST", 4)
+    began: list[str] = []
+
+    async def run() -> None:
+        ends = {name: asyncio.Event() for name in ("low", "high")}
+
+        async def job(name: str) -> None:
+            began.append(name)
+            await ends[name].wait()
+
+        async with asyncio.TaskGroup() as tasks:
+            jobs = JobQueue(tasks)
+            for _ in range(20):
+                jobs.add(("s", "low"), partial(job, "low"), 3)
+            for _ in range(8):
+                jobs.add(("s", "high"), partial(job, "high"), 1)
+            await asyncio.sleep(0.01)
+            assert Counter(began) == {"low": 4, "high": 1}, "of each key one"
+            ends["low"].set()
+            await asyncio.sleep(0.01)
+            assert Counter(began)["high"] == 4
+            assert Counter(began)["low"] == 20, "the last worker of a key goes on"
+            ends["high"].set()
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+    assert Counter(began) == {"low": 20, "high": 8}
+
+
+def test_jobs_of_a_larger_rank_wait_for_the_lists_of_their_subscription(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    async def job(name: str) -> None:
+        ran.append(name)
+
+    def until(event: asyncio.Event) -> queue.Job:
+        async def wait() -> None:
+            await event.wait()
+
+        return wait
+
+    async def run() -> None:
+        lists_end, forever = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            jobs = JobQueue(tasks)
+            jobs.add(("s", queue.LISTS), until(lists_end))
+            jobs.add(("t", queue.LISTS), until(forever))
+            for name, rank in (("s", 3), ("s", 0), ("t", 2)):
+                jobs.add((name, "sql"), partial(job, f"{name} {rank}"), rank)
+            await asyncio.sleep(0.01)
+            assert ran == ["s 0"]
+            lists_end.set()
+            await jobs.ended("s")
+            assert ran == ["s 0", "s 3"]
+            await asyncio.sleep(0.5)
+            assert ran[2] == "t 2", "a list that does not end is not waited for"
+            jobs.add(("t", "sql"), partial(job, "t 4"), 4)
+            await asyncio.sleep(0.01)
+            assert ran[3] == "t 4", "and not waited for again"
+            forever.set()
+
+    monkeypatch.setattr(queue, "HELD_SECONDS", 0.2)
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
 def held(ran: list[str], name: str, until: asyncio.Event) -> Callable[[], "asyncio.Future[None]"]:
     async def job() -> None:
         ran.append(name)

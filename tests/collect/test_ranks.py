@@ -1,0 +1,75 @@
+"""The order of reads: by what they can decide, below all resources of a subscription, whatever their types."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from scanner.model.resource_type import Read
+from scanner.rulebook import loader
+from scanner.rulebook.ranks import rank_of
+from scanner.sandbox.server import Sandbox
+from scanner.sandbox.throttle import ThrottleLimits
+from tests.azure.requests import (
+    BLOB,
+    CONFIG,
+    CONTAINERS,
+    PLAN,
+    S1,
+    SLOT_CONFIG,
+    SUBSCRIPTIONS,
+    account,
+    child,
+    resource,
+    scanned,
+)
+
+ACCOUNTS = [each for number in range(60) for each in account(f"st{number}")]
+SITES = [resource("Microsoft.Web/sites", f"app{number}", "rg-b") for number in range(40)]
+ESTATE = [*SITES, *(child(each, "config/web", ftpsState="Disabled") for each in SITES), *ACCOUNTS]
+RANKS = {CONTAINERS: 0, BLOB: 2, CONFIG: 3, SLOT_CONFIG: 3}
+
+
+def paths_of(ranks: dict[Read, int], limits: ThrottleLimits | None = None) -> tuple[list[str], dict[str, Any]]:
+    """What was read below resources, in order, and what could not be read."""
+    box = Sandbox(ESTATE, SUBSCRIPTIONS[:1], limits=limits)
+    result = scanned(box, plan=replace(PLAN, ranks=ranks), fast=False)
+    assert result.views == {S1: "full"}
+    below = [each.path for each in box.requests if each.path.count("/") > 8]
+    return below, result.gaps
+
+
+def test_reads_of_a_smaller_rank_are_made_before_all_others() -> None:
+    paths, gaps = paths_of(RANKS, ThrottleLimits(reads=40, reads_a_second=400.0))
+    assert gaps == {}
+    names = [name for name in (path.rsplit("/", 1)[-1] for path in paths) if name in ("containers", "default", "web")]
+    assert names.count("containers") == 60
+    last = len(names) - 1 - names[::-1].index("containers")
+    assert last < 60 + 5, "a read of a larger rank goes only while none of a smaller one waits"
+    assert names[last:].count("default") + names[last:].count("web") >= 95
+
+
+def test_without_ranks_all_is_read_too() -> None:
+    ranked, _ = paths_of(RANKS)
+    plain, _ = paths_of({})
+    assert sorted(ranked) == sorted(plain)
+
+
+@pytest.mark.parametrize(
+    ("rule", "rank"),
+    [
+        ("storage-anonymous-blob-access", 0),
+        ("storage-shared-key-enabled", 1),
+        ("app-no-platform-sign-in", 2),
+    ],
+)
+def test_a_read_is_worth_the_highest_severity_that_its_rule_can_give(rule: str, rank: int) -> None:
+    (one,) = {rank_of(each) for each in loader.load(packages=False).rules.values() if each.id == rule}
+    assert one == rank
+
+
+def test_containers_are_read_before_diagnostic_settings() -> None:
+    ranks = {read.type: rank for read, rank in loader.load(packages=False).ranks().items()}
+    assert ranks["Microsoft.Storage/storageAccounts/blobServices/containers"] == 0
+    assert ranks["Microsoft.Insights/diagnosticSettings"] > 1
+    assert ranks["Microsoft.Storage/storageAccounts/fileServices"] > 1
