@@ -157,7 +157,7 @@ def _key(row: KeyRow) -> _Row:
         "lives": keys.LIVES.get(row.lives, row.lives),
         "kind": row.kind,
         # Nothing is read of Microsoft's own keys.
-        "state": "" if row.holder == "platform" else row.state,
+        "state": "" if row.holder in keys.MICROSOFTS else row.state,
         "expires": row.expires,
         "rotation": row.rotation,
         "risks": keys.risks(row),

@@ -222,7 +222,7 @@ SHEETS = (
             Column("double", "Second layer", 12),
             Column("encrypted_at_host", "At host", 10),
             Column("confidential", "Confidential", 12),
-            Column("why", "Why unknown", 40),
+            Column("why", "Why unknown or another tier", 40),
             Column("path", "Property", 40),
             Column("value", "Value", 30),
             Column("rule", "Rule", 30),

@@ -12,12 +12,12 @@ from openpyxl import load_workbook
 from scanner.document.schema import Document
 from scanner.evaluate.counts import count
 from scanner.evaluate.frameworks import covered
+from scanner.model.responsibility import ANOTHER_TIER
 from scanner.report import frameworks
 from scanner.report.csv import finding_rows
 from scanner.report.management import summarize_with_management
 from scanner.report.markdown import write_markdown
 from scanner.report.places import eea_sentence, groups, outside_eea, sentence
-from scanner.report.responsibility import ANOTHER_TIER
 from scanner.report.words import Words
 from scanner.report.xlsx import write_xlsx
 from scanner.rulebook.loader import load
