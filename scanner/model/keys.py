@@ -416,8 +416,8 @@ class KeyRegister(Struct):
 
     `finders`: those of each type, in lower case. `resources`: returns the resources that may name a key; called once,
     where a verdict on a vault asks for them. None: the snapshot cannot be read a second time. `unread`: the lists of
-    types with finders that were refused, so that more resources may name a key. `tiers`: the tiers of each type that have
-    no keys of the customer.
+    types with finders that were refused, so that more resources may name a key. `tiers`: the tiers of each type
+    without customer-managed keys.
     """
 
     finders: Mapping[str, tuple[KeyFinder, ...]] = field(default_factory=dict)

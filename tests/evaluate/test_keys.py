@@ -1,4 +1,4 @@
-"""Whose key it is where the tier of a resource has no customer-managed keys: another tier is needed, and counted once."""
+"""Whose key it is where the tier of a resource has no customer-managed keys: another tier is needed."""
 
 from typing import Any
 
