@@ -432,7 +432,10 @@ def _summary(document: Document, counts: Counts, management: Management, formats
             ],
         ),
         (words("due.owners"), _owners(management.due, words)),
-        (words("due.ends"), [(f"{end} {owner}", n) for (end, owner), n in sorted(management.due.ends.items())]),
+        (
+            words("due.ends"),
+            [(f"{end} {owner}", findings + endpoints) for end, owner, findings, endpoints in management.due.ends()],
+        ),
         (
             "Responsibility (failed findings)",
             [(whose_word(each, words), n) for each, n in management.whose.totals().items()],

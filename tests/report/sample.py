@@ -609,6 +609,19 @@ def with_places(made: dict[str, Any]) -> dict[str, Any]:
     return {**made, "places": rows}
 
 
+def with_owners(made: dict[str, Any]) -> dict[str, Any]:
+    """The document, with owners of its resources, and waivers of two people that end soon on three days."""
+    made["scan"]["owner_tag"] = "owner"
+    names = ("kari", "Drift og <b>nett", "a-team-with-a-long-name@department.agency.example", "ola", "arkiv", "dba", "")
+    for at, row in enumerate(made["resources"].values()):
+        row["tags"] = {"Owner": names[at % len(names)]}
+    waived = [row for row in made["findings"] if row["status"] == "waived"]
+    for at, row in enumerate(waived):
+        day = ("2026-12-01", "2026-12-15", "2026-12-15", "2026-12-24", "2027-11-01")[at % 5]
+        row["waiver"] = {"reason": "r", "owner": ("kari", "<i>ola")[at % 2], "expires": day}
+    return made
+
+
 def with_keys(made: dict[str, Any]) -> dict[str, Any]:
     """The document, with keys of its resources: of customers in every state, unknown ones, and those of Microsoft, by
     setting and by tier.
