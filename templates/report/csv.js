@@ -28,7 +28,7 @@ function csvRow(row) {
     type: typeOf(resource), name: nameOf(resource), location: regionOf(resource), endpoint: endpointsOf(row).join(", "),
     message: status === "not-applicable" ? whyNot(row) : text(row, "message"), fix: fix ? (fix.commands || (fix.steps || []).map(withoutTicks)).join("\n") : "",
     waiver_reason: waiver.reason, waiver_owner: waiver.owner, waiver_expires: waiver.expires, waiver_ticket: waiver.ticket, waiver_lapsed: waiver.lapsed,
-    taken: data.scanned[0], evaluated: data.scanned[1], responsibility: fix && fix.tier ? "another-tier" : rule.responsibility,
+    taken: data.scanned[0], evaluated: data.scanned[1], responsibility: responsibilityOf(row),
     controls: Object.entries(rule.controls || {}).flatMap(([framework, ids]) => ids.map((id) => `${framework} ${id}`)).join("; "),
     owner: ownerOf(resource), fingerprint: fingerprint(row), resource: idOf(resource), tenant, tenant_name: tenantOf(resource),
   };
