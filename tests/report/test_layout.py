@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from tests.report import sample
 from tests.report.conftest import Reader, show
-from tests.report.test_map import with_entries
+from tests.report.test_map import SUB, hop, with_entries
 
 Make = Callable[[dict[str, Any]], Path]
 OVERLAPS = """([first, second, within]) => {
@@ -53,6 +53,37 @@ def test_numbers_of_the_map_do_not_overlap(reader: Reader, make: Make) -> None:
     page = reader.open(make(crowded(30)), "#map")
     numbers = ".map-rest .map-number"
     assert sum(len(each) > 2 for each in page.locator(numbers + " text").all_text_contents()) >= 8
+    assert overlaps(page, ".map-number rect", ".map-number rect", ".map-rest") == []
+
+
+ENTRIES = (
+    *("cdn", "front-door", "application-gateway", "api-management", "traffic-manager", "public-ip", "firewall"),
+    *("load-balancer", "gateway-load-balancer", "perimeter", "private-endpoint"),
+)
+
+
+def through_every_entry(times: int) -> dict[str, Any]:
+    """Return the map's sample, in which endpoints of each service are behind every kind of entry."""
+    made = crowded(times)
+    for at, row in enumerate(made["exposures"]):
+        kind = ENTRIES[at % len(ENTRIES)]
+        source, *_, asks, end = row["hops"]
+        path = f"{SUB}/Microsoft.Network/{kind}/one"
+        row["hops"] = [source, asks, end]
+        if kind in ("firewall", "load-balancer", "gateway-load-balancer", "perimeter", "private-endpoint", "public-ip"):
+            row["hops"] = [source, hop(kind, "one", "", path), asks, end]
+        row["publishers"] = [[hop(kind, "one", "", path)]] if row["hops"][1] is asks else []
+        row["admits"] = []
+    return made
+
+
+def test_numbers_of_ten_and_more_kinds_of_entry_do_not_overlap(reader: Reader, make: Make) -> None:
+    page = reader.open(make(through_every_entry(60)), "#map")
+    numbers = page.locator(".map-rest .map-number")
+    sources = {"Internet", "Any Azure tenant", "Broad ranges", "Not assessed"}
+    kinds = {text.split(" → ")[0] for text in numbers.locator("title").all_text_contents()} - sources
+    assert sum(len(each) > 2 for each in numbers.locator("text").all_text_contents()) >= 20
+    assert len(kinds) >= 10
     assert overlaps(page, ".map-number rect", ".map-number rect", ".map-rest") == []
 
 
