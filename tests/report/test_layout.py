@@ -1,5 +1,6 @@
 """Nothing on the page lies over something else or is cut off, in a real browser."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from scanner.report.words import Words
 from tests.report import sample
 from tests.report.conftest import Reader, show
 from tests.report.test_map import SUB, hop, with_entries
@@ -26,9 +28,7 @@ OVERLAPS = """([first, second, within]) => {
     return found;
 }"""
 MARGINS = """() => [...document.querySelectorAll('.cell b')].flatMap((each) => {
-    const range = document.createRange(), cell = each.closest('.cell').getBoundingClientRect();
-    range.selectNodeContents(each);
-    const text = range.getBoundingClientRect();
+    const text = each.getBoundingClientRect(), cell = each.closest('.cell').getBoundingClientRect();
     const least = Math.min(text.left - cell.left, cell.right - text.right);
     return least < (each.className === 'digits-many' ? 1 : 3) ? [`${each.textContent}: ${least}`] : [];
 })"""
@@ -124,5 +124,20 @@ def test_numbers_of_the_matrix_keep_off_their_frame(reader: Reader, make: Make, 
     assert page.evaluate(MARGINS) == []
     assert overlaps(page, "b, span:not(.vh) .i", "em", ".cell") == []
     show(page, make(crowded(60)))
-    assert page.locator(".cell b.digits-many").count() > 0
+    many = page.locator(".cell b.digits-many")
+    assert many.count() > 0
     assert page.evaluate(MARGINS) == []
+    drawn = "(each) => ['', '::before'].map((part) => parseFloat(getComputedStyle(each, part || null).fontSize))"
+    sizes = [max(size) for size in many.evaluate_all(f"(all) => all.map({drawn})")]
+    assert min(sizes) >= (10 if width == 320 else 11.5)
+    name = re.sub(r"[^\d,]+.*", "", many.first.inner_text())
+    assert int(name.replace(",", "")) > 999, "the whole number is read aloud"
+
+
+@pytest.mark.parametrize(
+    ("number", "en", "nb"),
+    [(999, "999", "999"), (1000, "1.0k", "1,0k"), (1299, "1.2k", "1,2k"), (12_999, "12k", "12k"),
+     (999_999, "999k", "999k"), (1_250_000, "1.2M", "1,2M")],
+)  # fmt: skip
+def test_a_number_in_a_narrow_place(number: int, en: str, nb: str) -> None:
+    assert (Words().short(number), Words("nb").short(number)) == (en, nb)
