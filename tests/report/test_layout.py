@@ -134,6 +134,18 @@ def test_numbers_of_the_matrix_keep_off_their_frame(reader: Reader, make: Make, 
     assert int(name.replace(",", "")) > 999, "the whole number is read aloud"
 
 
+def test_numbers_of_four_digits_stay_on_one_line_beside_the_line_of_scans(reader: Reader, make: Make) -> None:
+    page = reader.open(make(sample.with_history(200)))
+    assert page.locator(".spark").is_visible()
+    page.evaluate(
+        "document.querySelectorAll('.by-subscription td b').forEach((each) => { each.textContent = '1,234'; })"
+    )
+    heights = page.locator(".by-subscription td b").evaluate_all("(all) => all.map((each) => each.offsetHeight)")
+    assert heights
+    assert max(heights) < 22
+    assert overlaps(page, "td b", "td b, .spark", ".by-subscription") == []
+
+
 @pytest.mark.parametrize(
     ("number", "en", "nb"),
     [(999, "999", "999"), (1000, "1.0k", "1,0k"), (1299, "1.2k", "1,2k"), (12_999, "12k", "12k"),
