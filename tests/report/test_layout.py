@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from scanner.report.html import write_html
 from scanner.report.words import Words
 from tests.report import sample
 from tests.report.conftest import Reader, show
@@ -144,6 +145,22 @@ def test_numbers_of_four_digits_stay_on_one_line_beside_the_line_of_scans(reader
     assert heights
     assert max(heights) < 22
     assert overlaps(page, "td b", "td b, .spark", ".by-subscription") == []
+
+
+@pytest.mark.parametrize("language", ["en", "nb"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_headers_of_findings_with_owners_do_not_overlap(
+    reader: Reader, tmp_path: Path, width: int, language: str
+) -> None:
+    path = tmp_path / "report.html"
+    write_html(sample.typed(sample.with_owners(sample.with_history(100))), path, language=language)
+    for sort in ("place", "-owner"):
+        page = reader.open(path, f"#findings?sort={sort}", viewport={"width": width, "height": 800})
+        assert page.locator("#finding-table .c-owner").count() > 1
+        assert overlaps(page, "thead button", "thead button", "#finding-table") == []
+        right = "(each) => each.getBoundingClientRect().right"
+        edges = f"(all) => all.map((each) => ({right})(each) - ({right})(each.parentElement))"
+        assert max(page.locator("#finding-table thead button").evaluate_all(edges)) <= 0, sort
 
 
 @pytest.mark.parametrize(
