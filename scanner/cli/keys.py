@@ -6,8 +6,10 @@ from scanner.cli.show import show
 from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import read_findings
 from scanner.document.key_rows import KeyRow
-from scanner.report.keys import LIVES, name, names, ordered, resources, risks, sentence, worst
+from scanner.model.responsibility import ANOTHER_TIER
+from scanner.report.keys import LIVES, name, names, ordered, resources, risks, sentence, tier_reason, worst
 
+_STATES = {"platform": "Microsoft's", ANOTHER_TIER: "needs another tier"}
 HEADS = ("state", "key", "resources", "lives in", "expires", "risks", "encrypts")
 
 
@@ -19,6 +21,7 @@ def run(settings: Settings, file: str) -> int:
 
 
 def _cells(row: KeyRow) -> tuple[str, ...]:
-    state = row.state if row.holder == "customer" else {"platform": "Microsoft's"}.get(row.holder, "unknown")
+    state = row.state if row.holder == "customer" else _STATES.get(row.holder, "unknown")
     count = f"{len(resources(row)):,}"
-    return state, name(row), count, LIVES[row.lives], row.expires, risks(row) or row.why, names(row)
+    why = risks(row) or row.why or (tier_reason(row) if row.holder == ANOTHER_TIER else "")
+    return state, name(row), count, LIVES[row.lives], row.expires, why, names(row)

@@ -11,7 +11,8 @@ class KeyStoreRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True,
     """A resource that a key encrypts. `what`: what of it; `version`: the version that it names; "" is the newest one.
 
     `path`, `value`: the evidence. `double`: a second layer, `host`: encryption at host, `confidential`: a
-    confidential machine: yes, no, unknown; "" where the type has no such setting. `why`: why its key is not known.
+    confidential machine: yes, no, unknown; "" where the type has no such setting. `why`: why its key is not known, or
+    which tiers have no customer-managed keys.
     """
 
     resource: str
@@ -43,11 +44,12 @@ class KeyRiskRow(msgspec.Struct, frozen=True, gc=False):
 class KeyRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """A key, and the resources that it encrypts. See docs/keys.md.
 
-    `holder`: customer, platform, unknown. `key`: its URI without version; "" for the keys of Microsoft, which are one
-    row a `type` of resources. `vault`: the id of the vault or managed HSM; "" where it is not in the scan; `host`: its
-    address. `lives`: software, hsm, managed-hsm, microsoft, unknown;
-    `kind`: key type and size. `state`: enabled, disabled, expired, missing,
-    unknown. `expires`: a date. `rotation`: yes, no, unknown. `why`: why the state is unknown.
+    `holder`: customer, platform, another-tier (Microsoft, because the tier of the resources has no customer-managed
+    keys), unknown. `key`: its URI without version; "" for the keys of Microsoft, which are one row a holder and
+    `type` of resources. `vault`: the id of the vault or managed HSM; "" where it is not in the scan; `host`: its
+    address. `lives`: software, hsm, managed-hsm, microsoft, unknown; `kind`: key type and size. `state`: enabled,
+    disabled, expired, missing, unknown. `expires`: a date. `rotation`: yes, no, unknown. `why`: why the state is
+    unknown.
     """
 
     holder: str

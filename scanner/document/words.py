@@ -13,7 +13,7 @@ from scanner.document.framework_rows import CONTROL_STATES
 from scanner.model.levels import Auth, EndpointKind, Reach
 from scanner.model.places import PlaceVerdict
 from scanner.model.regions import Area
-from scanner.model.responsibility import Responsibility
+from scanner.model.responsibility import ANOTHER_TIER, Responsibility
 from scanner.model.rule import CATEGORIES
 from scanner.model.severity import SEVERITIES
 from scanner.text.times import BadTime, checked_day, checked_time
@@ -48,7 +48,7 @@ KNOWN: Final[dict[str, dict[str, Collection[Any]]]] = {
     "CellRow": {"severity": _SEVERITY, "reach": _REACH | {""}, "authentication": _AUTH | {""}},
     "ChangeRow": {"severity": _SEVERITY | {""}, "reach": _REACH | {""}, "authentication": _AUTH | {""}},
     "KeyRow": {
-        "holder": frozenset({"customer", "platform", "unknown"}),
+        "holder": frozenset({"customer", "platform", ANOTHER_TIER, "unknown"}),
         "lives": frozenset({"software", "hsm", "managed-hsm", "microsoft", "unknown"}),
         "state": frozenset({"enabled", "disabled", "expired", "missing", "unknown"}),
         "rotation": _YES,

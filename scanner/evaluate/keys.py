@@ -22,9 +22,10 @@ from scanner.model.keys import OTHERS, POOLS, KeyFinder, KeyName, NamedKey, olde
 from scanner.model.masked_values import shown_value
 from scanner.model.message import NOTHING, Message, message_text
 from scanner.model.resource import Gap, Resource
+from scanner.model.responsibility import ANOTHER_TIER
 from scanner.model.rule import Rule
 from scanner.model.unread import Unread
-from scanner.model.verdict import Fail, Verdict
+from scanner.model.verdict import Evidence, Fail, Verdict
 from scanner.rulebook.loader import RuleSet
 
 RISKS: Final = {
@@ -41,12 +42,13 @@ RISKS: Final = {
 """The risks of a key by the rules on vaults and managed HSMs that find them, without the first word of the id."""
 PREFIXES: Final = ("keyvault-", "managed-hsm-")
 ORDER: Final = ("critical", "high", "medium", "low", "info", "unknown")
-HOLDERS: Final = ("customer", "unknown", "platform")
+MICROSOFTS: Final = (ANOTHER_TIER, "platform")
+HOLDERS: Final = ("customer", "unknown", *MICROSOFTS)
 ON: Final = (True, "Enabled", "ConfidentialVM", "EncryptionAtRestWithPlatformAndCustomerKeys")
 
 
 class StoreKey(NamedTuple):
-    """A resource and a key that it uses. `key`: None for a key of Microsoft (`holder` platform) and an unknown one.
+    """A resource and a key that it uses. `key`: None for a key of Microsoft (one of MICROSOFTS) and an unknown one.
 
     `elsewhere`: what its rule says of the place of the vault; "" where that is the same region and subscription.
     """
@@ -66,9 +68,17 @@ def store_keys(rule: Rule, finder: KeyFinder, subject: Resource, index: Index, v
         row = _store(rule, finder, subject, missing.what, None, why=missing.text)
         return [StoreKey("unknown", subject.type, row)]
     if matches.holder == "platform":
-        seen = matches.seen[0]
-        return [StoreKey("platform", subject.type, _store(rule, finder, subject, seen.path, seen.value))]
+        return [_microsofts(rule, finder, subject, index, matches.seen[0])]
     return [_named(rule, finder, subject, each, verdict) for each in matches.keys]
+
+
+def _microsofts(rule: Rule, finder: KeyFinder, subject: Resource, index: Index, seen: Evidence) -> StoreKey:
+    """Return that Microsoft holds the key; with the tier as evidence and the reason where the tier leaves no choice."""
+    tier = index.keys.tier(subject)
+    if tier is None:
+        return StoreKey("platform", subject.type, _store(rule, finder, subject, seen.path, seen.value))
+    seen, because = tier
+    return StoreKey(ANOTHER_TIER, subject.type, _store(rule, finder, subject, seen.path, seen.value, why=because))
 
 
 def _named(rule: Rule, finder: KeyFinder, subject: Resource, each: NamedKey, verdict: Verdict) -> StoreKey:
@@ -148,6 +158,7 @@ class KeyLedger:
     def __init__(self, index: Index, rules: RuleSet, gaps: Iterable[Gap] = (), *, is_partial: bool = False) -> None:
         self.index = index
         index.keys.finders = rules.key_finders()
+        index.keys.tiers = rules.tiers_without_keys()
         refused = (Unread(type_of(gap.url), gap.why(), gap.url) for gap in gaps if self._may_name_keys(gap))
         index.keys.unread = (*([OTHERS] if is_partial else []), *refused)
         self._begin()
@@ -214,13 +225,13 @@ class KeyLedger:
 
     def rows(self) -> Iterator[tuple[KeyRow, Iterator[bytes]]]:
         """Yield a row for each key, without its stores, and these, encoded: first the keys of the customer, then the
-        unknown ones, and those of Microsoft by type.
+        unknown ones, and those of Microsoft by type: first where another tier is needed.
         """
         for _, group in sorted(self._groups.items(), key=lambda each: (HOLDERS.index(each[1].holder), each[0])):
             if group.key is not None:
                 row = self._customer(group, group.key)
             else:
-                lives = "microsoft" if group.holder == "platform" else "unknown"
+                lives = "microsoft" if group.holder in MICROSOFTS else "unknown"
                 row = KeyRow(holder=group.holder, stores=[], type=group.type, lives=lives)
             yield row, self._rows.of(group.number)
 

@@ -105,6 +105,14 @@ class Keys(NamedTuple):
     seen: tuple[Evidence, ...] = ()
 
 
+class TierWithoutKeys(NamedTuple):
+    """Tiers of a type that have no customer-managed keys. `path`: the property of the tier, one of `tiers`."""
+
+    path: str
+    tiers: tuple[bool | int | str, ...]
+    because: Message
+
+
 class KeyIndex(Protocol):
     """The part of the index (`scanner.model.index`) that keys need."""
 
@@ -408,16 +416,26 @@ class KeyRegister(Struct):
 
     `finders`: those of each type, in lower case. `resources`: returns the resources that may name a key; called once,
     where a verdict on a vault asks for them. None: the snapshot cannot be read a second time. `unread`: the lists of
-    types with finders that were refused, so that more resources may name a key.
+    types with finders that were refused, so that more resources may name a key. `tiers`: the tiers of each type
+    without customer-managed keys.
     """
 
     finders: Mapping[str, tuple[KeyFinder, ...]] = field(default_factory=dict)
     resources: Callable[[], Iterable[Resource]] | None = None
     unread: tuple[Unread, ...] = ()
+    tiers: Mapping[str, tuple[TierWithoutKeys, ...]] = field(default_factory=dict)
     _uses: KeyUses | None = None
     _strange: list[str] = field(default_factory=list)
     """Resources that use a key of the customer of which it is not known which: the first of them."""
     _vaults: dict[str, Resource] | None = None
+
+    def tier(self, resource: Resource) -> tuple[Evidence, Message] | None:
+        """Return the tier of a resource, and that it has no customer-managed keys; None where another is not needed."""
+        for each in self.tiers.get(resource.type.lower(), ()):
+            value = peek(resource.body, each.path)
+            if is_one(value, each.tiers):
+                return Evidence(each.path, value), each.because
+        return None
 
     def vault(self, key: KeyName, index: "KeyIndex") -> Resource:
         """Return the vault or managed HSM of a key. Raises Unread where no list of the scan has it."""

@@ -6,10 +6,12 @@ https://learn.microsoft.com/azure/security/fundamentals/shared-responsibility
 """
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 Responsibility = Literal["customer", "shared", "microsoft"]
 RESPONSIBILITIES: tuple[Responsibility, ...] = get_args(Responsibility)
+ANOTHER_TIER: Final = "another-tier"
+"""The tier that the customer chose lacks a setting: Microsoft cannot set it, and another tier has it."""
 
 _SHARED_ON_PLATFORMS = ("network", "transport")
 _INFRASTRUCTURE = ("microsoft.compute/", "microsoft.network/")

@@ -72,6 +72,8 @@ def row_of(data: dict[str, Any]) -> RuleData:
         _consistent(row, row.check)
     for position, condition in enumerate(row.unless):
         _check_path(condition.path, "unless", position, "path")
+        if condition.tier and not (_chooses_key(row.check) and condition.is_ and not condition.of):
+            raise BadRow("tier goes with path and is, of a check with chooses_key", "unless", position, "tier")
     for position, old in enumerate(row.aliases):
         _check_id(old, "aliases", position)
     for position, merged in enumerate(row.merged):
@@ -149,6 +151,10 @@ def _consistent(row: RuleData, check: CheckRow) -> None:
         raise BadRow("chooses_key needs a path with good or set", "check", "chooses_key")
     if isinstance(check, ValueCheck | PlaceCheck) and check.good and not check.bad_values:
         raise BadRow("the key bad is missing", "check", "good")
+
+
+def _chooses_key(check: CheckRow | None) -> bool:
+    return isinstance(check, ValueCheck | SetCheck) and check.chooses_key
 
 
 def _is_path(path: str) -> bool:
@@ -376,7 +382,7 @@ def _check(
     if isinstance(row, PlaceCheck):
         assert finder is not None
         return partial(_placed, finder, [*lacking, *others]), []
-    chooses_key = not isinstance(row, LeastCheck) and row.chooses_key
+    chooses_key = _chooses_key(row)
     fact = _fact(row, {target.rpartition(" ")[2]: value for target, value in sets.items()})
 
     def check(resource: Resource, index: "Index") -> Verdict:

@@ -176,6 +176,7 @@ class UnlessRow(Struct, frozen=True, forbid_unknown_fields=True, rename={"is_": 
     The path `name` is the name in the resource's id.
     `required`: an absent value makes the rule Unknown.
     `without`: the resource has no such child, as the read's own condition says.
+    `tier`: another tier of the resource has what the rule asks for. Of a rule that `chooses_key`.
     """
 
     because: str
@@ -186,6 +187,7 @@ class UnlessRow(Struct, frozen=True, forbid_unknown_fields=True, rename={"is_": 
     present: bool = False
     required: bool = False
     without: str = ""
+    tier: bool = False
 
 
 class LockRow(Struct, frozen=True, forbid_unknown_fields=True):

@@ -19,6 +19,7 @@ from scanner.model.ids import group_of, name_of, subscription_of
 from scanner.report.gaps import answer
 from scanner.report.headline import limited
 from scanner.report.owners import ResourceOwners
+from scanner.report.plain_fixes import PlainFixes
 from scanner.report.responsibility import responsibility_of
 from scanner.report.text import plain
 from scanner.report.words import Words
@@ -97,17 +98,17 @@ def rows(document: Document) -> Iterator[Row]:
 
 def exposure_rows(document: Document, exposures: Iterable[ExposureRow]) -> Iterator[Row]:
     """Return the rows of exposures of a document, in the order that they are given."""
-    common = _Common(document)
+    common, fixes = _Common(document), PlainFixes(document)
     for exposure in exposures:
-        yield common.of(exposure.resource) | _exposure(exposure)
+        yield common.of(exposure.resource) | _exposure(exposure, fixes)
 
 
 def finding_rows(document: Document, findings: Iterable[FindingRow]) -> Iterator[Row]:
     """Return the rows of findings of a document, in the order that they are given."""
-    common = _Common(document)
+    common, fixes = _Common(document), PlainFixes(document)
     of_rules = {id: _rule(rule) for id, rule in document.rules.items()}
     for finding in findings:
-        row = common.of(finding.resource) | _finding(finding) | of_rules.get(finding.rule, {})
+        row = common.of(finding.resource) | _finding(finding, fixes) | of_rules.get(finding.rule, {})
         yield row | {"responsibility": responsibility_of(finding, document.rules.get(finding.rule))}
 
 
@@ -158,7 +159,7 @@ def _resource(id: str, resources: Mapping[str, ResourceRow], names: Mapping[str,
     }
 
 
-def _exposure(row: ExposureRow) -> Row:
+def _exposure(row: ExposureRow, fixes: PlainFixes) -> Row:
     return {
         "record": "exposure",
         "status": row.state,
@@ -171,14 +172,14 @@ def _exposure(row: ExposureRow) -> Row:
         "reach": row.reach,
         "authentication": row.authentication,
         "message": row.reason,
-        "fix": row.fix and row.fix.text,
+        "fix": row.fix and fixes.text(row),
         "fingerprint": row.fingerprint,
         **_waiver(row.waiver),
         **_history(row),
     }
 
 
-def _finding(row: FindingRow) -> Row:
+def _finding(row: FindingRow, fixes: PlainFixes) -> Row:
     return {
         "record": "finding",
         "status": row.status,
@@ -190,7 +191,7 @@ def _finding(row: FindingRow) -> Row:
         "title": row.title,
         "endpoint": ", ".join(row.endpoints),
         "message": row.message,
-        "fix": row.fix and row.fix.text,
+        "fix": row.fix and fixes.text(row),
         "fingerprint": row.fingerprint,
         **_waiver(row.waiver),
         "waiver_lapsed": row.lapsed.expires if row.lapsed else None,

@@ -12,9 +12,10 @@ from itertools import islice, repeat
 from typing import Any
 
 from scanner.document.schema import FindingRow
+from scanner.model.responsibility import ANOTHER_TIER
 from scanner.model.severity import SEVERITIES
 from scanner.report.packing import Columns
-from scanner.report.responsibility import ANOTHER_TIER, WHOSE
+from scanner.report.responsibility import WHOSE
 from scanner.report.summary import STATUSES
 
 LARGE = 5_000

@@ -22,6 +22,7 @@ from scanner.document.value_messages import with_title
 from scanner.model.ids import subscription_of
 from scanner.report.gaps import answer, waiver_of
 from scanner.report.headline import limited
+from scanner.report.plain_fixes import PlainFixes
 from scanner.report.text import field_lines, shortened
 from scanner.report.words import Words
 
@@ -75,9 +76,10 @@ class _Suites:
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._rules = document.rules
         self._tests = SortedRuns(_IN_MEMORY)
+        fixes = PlainFixes(document)
         self._added = 0
         for finding in document.findings:
-            self._add(subscription_of(finding.resource), _finding_test(finding))
+            self._add(subscription_of(finding.resource), _finding_test(finding, fixes))
         for resource, rules in document.passed.items():
             for rule in rules:
                 self._add(subscription_of(resource), _Test(rule, resource))
@@ -128,14 +130,14 @@ def _properties(states: Mapping[str, int], scan: ScanRow) -> Iterator[str]:
     yield "</properties>"
 
 
-def _finding_test(finding: FindingRow) -> _Test:
+def _finding_test(finding: FindingRow, fixes: PlainFixes) -> _Test:
     if finding.status == "waived" or (finding.status == "unknown" and finding.waiver):
         return _skipped(finding.rule, finding.resource, finding.status, finding.waiver, with_title(finding))
     details = [
         *([f"endpoints: {', '.join(finding.endpoints)}"] if finding.endpoints else []),
-        *([f"fix{' in Bash' if finding.fix.commands else ''}: {finding.fix.text}"] if finding.fix else []),
+        *([f"fix{' in Bash' if finding.fix.commands else ''}: {fixes.text(finding)}"] if finding.fix else []),
         *(f"fill in {line}" for line in field_lines(finding.fix)),
-        *([f"impact: {finding.fix.impact}"] if finding.fix and finding.fix.commands and finding.fix.impact else []),
+        *([f"impact: {fixes.impact(finding)}"] if finding.fix and finding.fix.commands and finding.fix.impact else []),
         *(f"failed read: {url}" for url in finding.gaps),
         *(["new since the previous scan"] if finding.new else []),
         *([f"first seen: {finding.since}"] if finding.since else []),

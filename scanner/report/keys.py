@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from scanner.document.key_rows import KeyRow
 from scanner.document.schema import Document
 from scanner.model.ids import name_of, type_of
+from scanner.model.responsibility import ANOTHER_TIER
 
-HOLDERS = ("customer", "platform", "unknown")
+HOLDERS = ("customer", "platform", ANOTHER_TIER, "unknown")
+MICROSOFTS = ("platform", ANOTHER_TIER)
+"""The holders of which the key is Microsoft's: by choice, and because the tier has no customer-managed keys."""
 LIVES = {
     "software": "vault, software",
     "hsm": "vault, HSM",
@@ -60,7 +63,7 @@ _RANK = {each: position for position, each in enumerate(SEVERITIES)}
 def sort_key(row: KeyRow) -> tuple[bool, int, int, str]:
     """Return the key that keys are sorted by."""
     return (
-        row.holder == "platform",
+        row.holder in MICROSOFTS,
         _RANK.get(worst(row), len(_RANK)),
         -len(resources(row)),
         row.key or row.type,
@@ -68,7 +71,9 @@ def sort_key(row: KeyRow) -> tuple[bool, int, int, str]:
 
 
 def sentence(document: Document) -> str:
-    """Return how many resources use a key of the customer, one of Microsoft, or one that is not known."""
+    """Return how many resources use a key of the customer, one of Microsoft (by choice, and because of their tier), or
+    one that is not known.
+    """
     rows = list(document.keys)
     if not rows:
         return "No rule on keys evaluated a resource."
@@ -76,12 +81,13 @@ def sentence(document: Document) -> str:
         each: len({id.lower() for row in rows if row.holder == each for id in resources(row)}) for each in HOLDERS
     }
     key_count = sum(row.holder == "customer" for row in rows)
-    text = f"{counts['customer']:,} resources depend on {key_count:,} keys of yours, {counts['platform']:,} use keys of"
-    return f"{text} Microsoft, and of {counts['unknown']:,} it is not known."
+    text = f"{counts['customer']:,} resources depend on {key_count:,} customer-managed keys, {counts['platform']:,} use"
+    text = f"{text} Microsoft-managed keys, {counts[ANOTHER_TIER]:,} need another tier for a customer-managed key,"
+    return f"{text} and of {counts['unknown']:,} it is not known."
 
 
 def name(row: KeyRow) -> str:
-    """Return a key as `VAULT/NAME`; of Microsoft's keys the type of the resources."""
+    """Return a key as `VAULT/NAME`; of Microsoft-managed keys the type of the resources."""
     if row.key:
         return f"{row.host.partition('.')[0]}/{row.key.rpartition('/')[2]}"
     return row.type.removeprefix("Microsoft.")
@@ -91,6 +97,11 @@ def risks(row: KeyRow) -> str:
     """Return the risks of a key in words, those that are not assessed last."""
     texts = [RISKS[each.id] if each.severity != "unknown" else f"{RISKS[each.id]}?" for each in row.risks]
     return ", ".join(dict.fromkeys(texts))
+
+
+def tier_reason(row: KeyRow) -> str:
+    """Return which tiers of a type have no customer-managed keys, of a row whose resources need another tier."""
+    return next((each.why for each in row.stores if each.why), "")
 
 
 def names(row: KeyRow, most: int = 4) -> str:

@@ -2,14 +2,16 @@
 
 from array import array
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 from typing import Any, Final
+
+from msgspec import Struct
 
 from scanner.document.key_rows import KeyRiskRow, KeyRow
 from scanner.document.schema import Document
+from scanner.model.responsibility import ANOTHER_TIER
 from scanner.model.type_names import type_name
 from scanner.report.cards import ResourceNames
-from scanner.report.keys import HOLDERS, name, resources, sort_key, types, worst
+from scanner.report.keys import HOLDERS, MICROSOFTS, name, resources, sort_key, tier_reason, types, worst
 from scanner.report.messages import exactly
 from scanner.report.naming import product_names
 from scanner.report.summary import Ordered
@@ -47,10 +49,30 @@ def keys_view(document: Document, words: Words, names: ResourceNames) -> dict[st
             "drawing": _drawing(result, words, product_names(document.coverage)),
             "rows": [_line(row, words, names) for row in customer[:SHOWN]],
             "more": max(0, len(customer) - SHOWN),
-            "platform": [{"type": plain(type), "resources": count} for type, count in result.platform],
+            "platform": [
+                {"type": plain(each.type), "set": each.chosen, "tier": each.by_tier, "why": plain(each.why)}
+                for each in result.microsofts
+            ],
             "links": [{"url": url, "word": words(f"encryption_keys.link.{each}")} for each, url in LINKS],
         }
     }
+
+
+class _OfType(Struct):
+    """How many resources of a type have a key of Microsoft: by their settings, and because their tier has no others."""
+
+    type: str
+    chosen: int = 0
+    by_tier: int = 0
+    why: str = ""
+
+    def add(self, row: KeyRow, count: int) -> None:
+        """Add a row of the document with as many resources."""
+        if row.holder == ANOTHER_TIER:
+            self.by_tier += count
+            self.why = tier_reason(row)
+        else:
+            self.chosen += count
 
 
 class _Keys:
@@ -58,19 +80,19 @@ class _Keys:
 
     def __init__(self, rows: Sequence[KeyRow]) -> None:
         behind: dict[str, set[int]] = {each: set() for each in HOLDERS}
-        ranked, others, customers = [], [], set[int]()
+        ranked, others, customers = [], dict[str, _OfType](), set[int]()
         for number, row in enumerate(rows):
             ids = resources(row)
             behind.get(row.holder, set()).update(hash(id.lower()) for id in ids)
-            if row.holder == "platform":
-                others.append((sort_key(row), row.type, len(ids)))
+            if row.holder in MICROSOFTS:
+                others.setdefault(row.type, _OfType(row.type)).add(row, len(ids))
                 continue
             ranked.append((sort_key(row), number))
             if row.holder == "customer":
                 customers.add(number)
         order = array("i", (number for _, number in sorted(ranked)))
-        self.platform = [(type, count) for _, type, count in sorted(others, key=itemgetter(0))]
-        """The types of resources with keys of Microsoft, and how many resources have one."""
+        self.microsofts = sorted(others.values(), key=lambda each: (-each.chosen - each.by_tier, each.type))
+        """The types of resources with keys of Microsoft, those of most resources first."""
         self.customer = Ordered(rows, order)
         self.customers = Ordered(rows, array("i", filter(customers.__contains__, order)))
         self.counts = {each: len(hashes) for each, hashes in behind.items()}
@@ -81,7 +103,8 @@ def _lead(result: _Keys, words: Words) -> str:
     counts = result.counts
     keys = words("encryption_keys.count.keys", len(result.customers))
     texts = [words("encryption_keys.count.customer", counts["customer"], keys=keys)]
-    texts += [words(f"encryption_keys.count.{each}", counts[each]) for each in ("platform", "unknown") if counts[each]]
+    others = (each for each in HOLDERS if each != "customer" and counts[each])
+    texts += [words(f"encryption_keys.count.{each.replace('-', '_')}", counts[each]) for each in others]
     return f"{', '.join(texts)}."
 
 
@@ -146,7 +169,7 @@ def _drawing(result: _Keys, words: Words, products: Mapping[str, str]) -> dict[s
         nodes.append(_node(2, y, look, vault, where or words("encryption_keys.no_vault"), f"{vault}: {len(ys)}"))
         edges += [_edge(1, each, 2, y, 1, "info") for each in ys]
     height = 34.0 + len(drawn) * STEP
-    others = sum(count for _, count in result.platform)
+    others = sum(each.chosen + each.by_tier for each in result.microsofts)
     if others:
         count, microsoft = words("count.resources", others), words("encryption_keys.lives.microsoft")
         platform = words("encryption_keys.platform_keys")

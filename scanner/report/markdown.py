@@ -18,7 +18,7 @@ from scanner.evaluate.fix_groups import SEVERE
 from scanner.model.framework import in_order
 from scanner.model.ids import path_of
 from scanner.model.severity import SEVERITIES, severity_rank
-from scanner.report.due import Due
+from scanner.report.due import Due, accepted
 from scanner.report.first_changes import by_severity, effect, total
 from scanner.report.frameworks import none_passed, tested
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
@@ -335,10 +335,10 @@ def _due(due: Due, words: Words) -> Iterator[str]:
         yield f"- {words('summary.and_more', len(owners) - RULES)}"
     if owners:
         yield ""
-    if ends := sorted(due.ends.items()):
+    if ends := due.ends():
         yield f"## {words('due.ends')}\n"
-        for (date, owner), count in ends[:RULES]:
-            yield f"- {text(words.date(date))}: {words('due.waived', count, owner=code(owner))}"
+        for end in ends[:RULES]:
+            yield f"- {text(words.date(end.date))}: {accepted([end], words, code)}"
         if len(ends) > RULES:
             yield f"- {words('summary.and_more', len(ends) - RULES)}"
         yield ""

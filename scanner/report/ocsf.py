@@ -5,7 +5,7 @@ be read must not look clean. What the scan was limited to, and each scope that w
 event says it in `unmapped`. Passed checks are no events. Source of names and numbers: the schema of OCSF 1.6.0.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -18,6 +18,7 @@ from scanner.model.message import message_text
 from scanner.report.gaps import answer, waiver_of
 from scanner.report.headline import left_out, limited
 from scanner.report.owners import ResourceOwners
+from scanner.report.plain_fixes import PlainFixes
 from scanner.report.text import IN_BASH, plain, shortened
 from scanner.report.words import Words
 
@@ -78,7 +79,7 @@ class _Events:
     def __init__(self, document: Document) -> None:
         self._rules = document.rules
         self._resources = document.resources
-        self._owners = ResourceOwners(document)
+        self._owners, self._fixes = ResourceOwners(document), PlainFixes(document)
         self._scopes = {scope.subscription.lower(): scope for scope in document.coverage.scopes}
         self._cloud = document.scan.cloud
         self._time = milliseconds(document.scan.taken)
@@ -113,7 +114,7 @@ class _Events:
             result["resources"][0]["labels"] = [f"endpoint {plain(name)}" for name in row.endpoints]
         if row.evidence:
             result["evidences"] = [_evidence(each) for each in row.evidence]
-        return _complete(result | _remediation(row.fix, rule))
+        return _complete(result | _remediation(self._fixes.lines(row), row.fix, rule))
 
     def of_gap(self, gap: GapRow) -> Event:
         """Return the event of a failed read."""
@@ -217,8 +218,8 @@ def _evidence(row: EvidenceRow) -> Event:
     return {"name": plain(row.path), "data": data | ({} if row.expected is None else {"expected": row.expected})}
 
 
-def _remediation(fix: FixRow | None, rule: RuleRow | None) -> Event:
-    text = "\n".join(plain(line) for line in fix.commands or fix.steps) if fix else ""
+def _remediation(lines: Iterable[str], fix: FixRow | None, rule: RuleRow | None) -> Event:
+    text = "\n".join(map(plain, lines))
     if not text:
         return {}
     if fix and fix.commands:

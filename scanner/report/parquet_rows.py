@@ -20,6 +20,7 @@ from scanner.history.uncertain import Uncertain, is_uncertain_exposure
 from scanner.model.ids import group_of, name_of, subscription_of, type_of
 from scanner.report.headline import left_out
 from scanner.report.owners import ResourceOwners
+from scanner.report.plain_fixes import PlainFixes
 from scanner.report.responsibility import responsibility_of
 from scanner.report.words import Words
 from scanner.rulebook.loader import load
@@ -130,7 +131,7 @@ class _Maker:
             "evaluated": time(scan.evaluated),
             "tool": scan.tool,
         }
-        self._owners = ResourceOwners(document)
+        self._owners, self._fixes = ResourceOwners(document), PlainFixes(document)
         # Rows stand in the order of their resources.
         self._common = lru_cache(maxsize=64)(self._make_common)
 
@@ -177,7 +178,7 @@ class _Maker:
             "reach": row.reach,
             "authentication": row.authentication,
             "message": row.reason,
-            "fix": row.fix.text if row.fix else None,
+            "fix": self._fixes.text(row) if row.fix else None,
             "gaps": gaps,
             **_waiver(row.waiver),
             **_history(row),
@@ -203,7 +204,7 @@ class _Maker:
             "title": row.title,
             "endpoints": row.endpoints,
             "message": row.message,
-            "fix": row.fix.text if row.fix else None,
+            "fix": self._fixes.text(row) if row.fix else None,
             "gaps": row.gaps,
             **_waiver(row.waiver),
             "waiver_lapsed": (row.lapsed.expires or None) if row.lapsed else None,

@@ -4,12 +4,10 @@ from collections import Counter
 from typing import Any, Final
 
 from scanner.document.schema import Document, FindingRow, RuleRow
-from scanner.model.responsibility import RESPONSIBILITIES
+from scanner.model.responsibility import ANOTHER_TIER, RESPONSIBILITIES
 from scanner.model.rule import CATEGORIES
 from scanner.report.words import Words
 
-ANOTHER_TIER: Final = "another-tier"
-"""The tier that the customer chose has no such setting. Microsoft cannot close such a finding, another tier does."""
 WHOSE: Final = (*RESPONSIBILITIES, ANOTHER_TIER)
 
 

@@ -32,7 +32,8 @@ from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES, severity_rank
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import left_out
-from scanner.report.text import IN_BASH, first_step_label, plain, shortened
+from scanner.report.plain_fixes import PlainFixes
+from scanner.report.text import IN_BASH, first_step_label, plain, shortened, without_ticks
 from scanner.report.words import Words
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -59,6 +60,7 @@ def write_sarif(document: Document, out: IO[bytes]) -> None:
     keys = sorted({_descriptor_id(row, document.rules) for row in kept})
     indexes = {key: index for index, key in enumerate(keys)}
     states, tenants = _BaselineStates(document.changes), tenant_labels(document.coverage.scopes, document.scan)
+    fixes = PlainFixes(document)
     driver = {
         "name": "Twolocks",
         "semanticVersion": document.scan.tool.rpartition(" ")[2],
@@ -77,7 +79,7 @@ def write_sarif(document: Document, out: IO[bytes]) -> None:
     for number, row in enumerate(kept):
         out.write(b",\n" if number else b"\n")
         key = _descriptor_id(row, document.rules)
-        properties = _result_properties(row, tenants)
+        properties = _result_properties(row, fixes, tenants)
         out.write(_encoder.encode(_result(row, key, indexes[key], properties) | states.of(row)))
     out.write(b"\n]}]}\n")
 
@@ -123,7 +125,7 @@ def _descriptor(key: str, rule: RuleRow | None) -> dict[str, Any]:
         "id": key,
         "name": "".join(word.capitalize() for word in key.replace(".", "-").split("-")),
         "shortDescription": {"text": title},
-        "fullDescription": {"text": _sentence((rule.why if rule else "") or title)},
+        "fullDescription": {"text": _sentence(without_ticks(rule.why if rule else "") or title)},
         "help": {
             "text": (_help(rule) if rule else "") or _NO_HELP,
             "markdown": (_help_markdown(rule) if rule else "") or _NO_HELP,
@@ -169,9 +171,10 @@ def _sentence(text: str) -> str:
 def _help(rule: RuleRow) -> str:
     fix = rule.remediation
     label = f"Azure CLI, {IN_BASH}" if fix.az.startswith("az ") else "Azure CLI"
-    fixes = [(label, fix.az), ("Bicep", fix.bicep), ("Terraform", fix.terraform), ("Portal", fix.portal)]
-    fixes += [("Impact", fix.breaks), (first_step_label(fix.first_step), fix.first_step)]
-    lines = [rule.why, *(_labelled(name, text) for name, text in fixes if text), *rule.references]
+    az = fix.az if fix.az.startswith("az ") else without_ticks(fix.az)
+    fixes = [(label, az), ("Bicep", fix.bicep), ("Terraform", fix.terraform), ("Portal", fix.portal)]
+    fixes += [("Impact", without_ticks(fix.breaks)), (first_step_label(fix.first_step), fix.first_step)]
+    lines = [without_ticks(rule.why), *(_labelled(name, text) for name, text in fixes if text), *rule.references]
     return "\n".join(line for line in lines if line)
 
 
@@ -229,11 +232,11 @@ def _message(row: FindingRow) -> str:
     return f"{name_of(row.resource)}{endpoints}: {prefixes.get(row.status, '')}{with_title(row)}"
 
 
-def _result_properties(row: FindingRow, tenants: Mapping[str, str]) -> dict[str, Any]:
+def _result_properties(row: FindingRow, fixes: PlainFixes, tenants: Mapping[str, str]) -> dict[str, Any]:
     result: dict[str, Any] = {"severity": row.severity or "", "status": row.status, "rule": row.rule}
     tenant = tenants.get(subscription_of(row.resource))
     result |= {"tenant": plain(tenant)} if tenant else {}
-    result |= {"fix": plain("; ".join(row.fix.commands or row.fix.steps))} if row.fix else {}
+    result |= {"fix": plain("; ".join(fixes.lines(row)))} if row.fix else {}
     result |= {"gaps": [plain(url) for url in row.gaps]} if row.gaps else {}
     history = {"new": row.new, "since": row.since}
     return result | {name: value for name, value in history.items() if value is not msgspec.UNSET}

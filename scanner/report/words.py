@@ -63,6 +63,19 @@ class Words:
 
         return format_decimal(value, locale=self.language)
 
+    def short(self, value: int) -> str:
+        """Return 1234 as `1.2k`, rounded down, for a narrow place; below 1,000 the whole number."""
+        if value < 1000:
+            return str(value)
+        unit, letter = (1000, "k") if value < 1_000_000 else (1_000_000, "M")
+        tenths = value * 10 // unit
+        text = f"{tenths // 10}.{tenths % 10}" if tenths < 100 else str(tenths // 10)
+        if self.language != ENGLISH:
+            from babel.numbers import get_decimal_symbol
+
+            text = text.replace(".", get_decimal_symbol(self.language))
+        return text + letter
+
     def date(self, iso: str) -> str:
         """Return an ISO 8601 time as `25 November 2026`, and any other text unchanged."""
         time = parse_time(iso)

@@ -17,7 +17,9 @@ from scanner.report.capacity import STATES, Capacity, reservation_name
 from scanner.report.first_changes import by_severity, effect
 from scanner.report.owners import ResourceOwners
 from scanner.report.places import AREA_NAMES, VERDICT_NAMES, ordered, where
+from scanner.report.plain_fixes import plain_fix
 from scanner.report.services import Services
+from scanner.report.text import without_ticks
 from scanner.report.words import Words
 from scanner.rulebook.frameworks import catalogues
 
@@ -46,9 +48,9 @@ def first_rows(document: Document, first: FirstChanges) -> Iterator[_Row]:
             "by_severity": by_severity(group, words),
             "title": group.title,
             "effect": effect(group, words),
-            "impact": group.fix.impact if group.fix else "",
+            "impact": without_ticks(group.fix.impact) if group.fix else "",
             "owner": owners.of(group.resource),
-            "fix": group.fix.text if group.fix else "",
+            "fix": plain_fix(group.fix),
             "fingerprint": group.fingerprint,
             "resource": group.resource,
         }
@@ -157,7 +159,7 @@ def _key(row: KeyRow) -> _Row:
         "lives": keys.LIVES.get(row.lives, row.lives),
         "kind": row.kind,
         # Nothing is read of Microsoft's own keys.
-        "state": "" if row.holder == "platform" else row.state,
+        "state": "" if row.holder in keys.MICROSOFTS else row.state,
         "expires": row.expires,
         "rotation": row.rotation,
         "risks": keys.risks(row),

@@ -222,7 +222,7 @@ SHEETS = (
             Column("double", "Second layer", 12),
             Column("encrypted_at_host", "At host", 10),
             Column("confidential", "Confidential", 12),
-            Column("why", "Why unknown", 40),
+            Column("why", "Why unknown or another tier", 40),
             Column("path", "Property", 40),
             Column("value", "Value", 30),
             Column("rule", "Rule", 30),
@@ -432,7 +432,10 @@ def _summary(document: Document, counts: Counts, management: Management, formats
             ],
         ),
         (words("due.owners"), _owners(management.due, words)),
-        (words("due.ends"), [(f"{end} {owner}", n) for (end, owner), n in sorted(management.due.ends.items())]),
+        (
+            words("due.ends"),
+            [(f"{end} {owner}", findings + endpoints) for end, owner, findings, endpoints in management.due.ends()],
+        ),
         (
             "Responsibility (failed findings)",
             [(whose_word(each, words), n) for each, n in management.whose.totals().items()],

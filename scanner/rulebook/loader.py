@@ -28,7 +28,8 @@ from scanner.cycle_collector import long_lived_objects
 from scanner.errors import InputError, nearest
 from scanner.model.framework import Framework
 from scanner.model.ids import bundle_of, resource_type_of
-from scanner.model.keys import KeyFinder
+from scanner.model.keys import KeyFinder, TierWithoutKeys
+from scanner.model.message import Message
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.model.rows import BadRow
@@ -79,6 +80,7 @@ class _Tables(Struct, frozen=True):
     by_type: dict[str, list[ResourceType]] = field(default_factory=dict)
     declared: dict[str, list[ResourceType]] = field(default_factory=dict)
     finders: dict[str, tuple[KeyFinder, ...]] = field(default_factory=dict)
+    tiers: dict[str, tuple[TierWithoutKeys, ...]] = field(default_factory=dict)
     by_id: dict[str, list[Rule]] = field(default_factory=dict)
     by_old_id: dict[str, list[Rule]] = field(default_factory=dict)
     read: list[ResourceType] = field(default_factory=list)
@@ -134,9 +136,11 @@ class RuleSet(Struct):
             made.by_id.setdefault(rule.id, []).append(rule)
             for id in dict.fromkeys(rule.old_ids):
                 made.by_old_id.setdefault(id, []).append(rule)
-            if rule.keys is not None:
-                for type in map(str.lower, rule.types):
+            for type in map(str.lower, rule.types):
+                if rule.keys is not None:
                     made.finders[type] = (*made.finders.get(type, ()), rule.keys)
+                if tiers := _tiers_without_keys(rule):
+                    made.tiers[type] = (*made.tiers.get(type, ()), *tiers)
         enabled = {self.rules[each].resource_type for each in self.enabled if each in self.rules}
         for kind in self.kinds:
             for type in dict.fromkeys(map(str.lower, kind.types)):
@@ -152,6 +156,10 @@ class RuleSet(Struct):
     def key_finders(self) -> Mapping[str, tuple[KeyFinder, ...]]:
         """Return what finds the keys of resources, by type in lower case: of all rules on keys, enabled or not."""
         return self._tables().finders
+
+    def tiers_without_keys(self) -> Mapping[str, tuple[TierWithoutKeys, ...]]:
+        """Return the tiers that have no customer-managed keys, by type in lower case: of all rules, enabled or not."""
+        return self._tables().tiers
 
     def read(self) -> list[ResourceType]:
         """Return what a scan reads: types with an enabled rule, and types that only verdicts on others look up."""
@@ -273,6 +281,12 @@ class RuleSet(Struct):
         near = nearest(id, names) if id else []
         parts = [f"{each.file}:{each.line} was not loaded: {each.error}" for each in self.broken[:1]]
         return "; ".join([*parts, *([f"nearest: {', '.join(near)}"] if near else []), "all: twolocks rules list"])
+
+
+def _tiers_without_keys(rule: Rule) -> tuple[TierWithoutKeys, ...]:
+    """Return the tiers in which a rule does not apply because another one has what it asks for."""
+    unless = rule.row.unless if rule.row is not None else ()
+    return tuple(TierWithoutKeys(each.path, each.is_, Message(each.because)) for each in unless if each.tier)
 
 
 def _is_on_logs(rule: Rule) -> bool:

@@ -14,6 +14,9 @@ function csvCell(value) {
   return text.replace(LEAD, "$1'");
 }
 
+/** A sentence as plain text; as without_ticks in text.py. */
+const withoutTicks = (text) => (text.split("`").length % 2 ? text.replaceAll("`", "") : text);
+
 function csvRow(row) {
   const resource = rows.resource[row], rule = ruleOf(row), status = statusOf(row), severity = severityOf(row);
   const fix = row < rows.own ? fixOf(text(row, "fix")) : null, waiver = json(row, "waiver", {}), [sub, subName, tenant] = subOf(resource);
@@ -23,9 +26,9 @@ function csvRow(row) {
     new: data.history && row < rows.own && data.findings.new[row] >= 0 ? (isNew(row) ? "yes" : "no") : "",
     rule: rule.id, category: rule.category, title: titleOf(row), subscription: sub, subscription_name: subName === sub ? "" : subName, resource_group: groupOf(resource),
     type: typeOf(resource), name: nameOf(resource), location: regionOf(resource), endpoint: endpointsOf(row).join(", "),
-    message: status === "not-applicable" ? whyNot(row) : text(row, "message"), fix: fix ? (fix.commands || fix.steps || []).join("\n") : "",
+    message: status === "not-applicable" ? whyNot(row) : text(row, "message"), fix: fix ? (fix.commands || (fix.steps || []).map(withoutTicks)).join("\n") : "",
     waiver_reason: waiver.reason, waiver_owner: waiver.owner, waiver_expires: waiver.expires, waiver_ticket: waiver.ticket, waiver_lapsed: waiver.lapsed,
-    taken: data.scanned[0], evaluated: data.scanned[1], responsibility: fix && fix.tier ? "another-tier" : rule.responsibility,
+    taken: data.scanned[0], evaluated: data.scanned[1], responsibility: responsibilityOf(row),
     controls: Object.entries(rule.controls || {}).flatMap(([framework, ids]) => ids.map((id) => `${framework} ${id}`)).join("; "),
     owner: ownerOf(resource), fingerprint: fingerprint(row), resource: idOf(resource), tenant, tenant_name: tenantOf(resource),
   };

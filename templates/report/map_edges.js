@@ -1,7 +1,7 @@
 // The edges of the map: a lane for each source and for each kind of entry, and a line to each row that it leads to. The
 // number where they meet is that of the endpoints. Lines leave a row above its middle and reach one below it, so that none is
 // taken for another. What leads to the row that is pointed at is drawn before the rest.
-const LANE = { most: 24, start: 12, end: 22, least: 12, repeat: 18, out: -8, in: 6 };
+const LANE = { most: 24, start: 12, end: 22, least: 12, repeat: 18, out: -8, in: 6, rise: 17 };
 
 /** How many endpoints lead from one row to another, with the worst of their ratings. */
 class EdgeCount {
@@ -41,26 +41,34 @@ function edgesOf(places) {
 const shortNumber = (count) => (count < 1000 ? String(count) : `${Math.floor(count / 1000)}k`);
 const numberWidth = (count) => 5 + 6 * shortNumber(count).length;
 
-/** The x of the lane of each row of the first level of a column; the topmost is next to what it leads to. Lanes are as far apart as the numbers on them are wide. */
+/**
+ * The x of the lane of each row of the first level of a column; the topmost is next to what it leads to. Lanes are as far
+ * apart as the numbers on them are wide; where there is no room for that, the numbers of every second lane are higher (`high`).
+ */
 function lanesOf(places, side, edges) {
   const rows = [...places.values()].filter((row) => row.side === side && !row.level).reverse(), column = MAP.columns[side];
   const widths = rows.map((row) => Math.max(0, ...edges.filter(({ from }) => from.node.key === row.node.key).map(({ count }) => numberWidth(count))));
   const apart = rows.slice(1).map((_, at) => (widths[at] + widths[at + 1]) / 2), needed = apart.reduce((sum, each) => sum + each, 0);
   const start = column.x + column.width, wide = MAP.columns[side + 1].x - start - LANE.start, room = Math.min(wide - LANE.least, Math.max(wide - LANE.end, needed)), spare = (room - needed) / Math.max(apart.length, 1);
+  const lanes = new Map(), high = new Set();
   let x = start + LANE.start;
-  return new Map(rows.map((row, at) => {
+  rows.forEach((row, at) => {
     if (at) x += spare < 0 ? apart[at - 1] * room / needed : Math.min(apart[at - 1] + spare, Math.max(LANE.most, apart[at - 1] + 1));
-    return [row.node.key, x];
-  }));
+    lanes.set(row.node.key, x);
+    if (spare < 0 && at % 2) high.add(x);
+  });
+  return Object.assign(lanes, { high });
 }
 
 const laneOf = (lanes, row) => lanes.get(row.node.key) ?? lanes.get(row.node.key.split("\n").slice(0, 2).join("\n"));
+/** The middle of the number of a lane at a row. */
+const numberAt = (lanes, x, to) => to.y + LANE.in - (lanes.high.has(x) ? LANE.rise : 0);
 
 /** Lines of edges: from a row to its lane, along the lane, and from there to the other row. */
 function drawLines(edges, lanes) {
   const spans = new Map(), targets = new Map(), own = new Map();
   for (const { from, to, rating } of edges) {
-    const x = laneOf(lanes, from), span = spans.get(x), ends = [from.y + LANE.out, to.y + LANE.in];
+    const x = laneOf(lanes, from), span = spans.get(x), ends = [from.y + LANE.out, to.y + LANE.in, numberAt(lanes, x, to)];
     if (!span) spans.set(x, { top: Math.min(...ends), bottom: Math.max(...ends), rating });
     else Object.assign(span, { top: Math.min(span.top, ...ends), bottom: Math.max(span.bottom, ...ends), rating: Math.min(span.rating, rating) });
     const first = targets.get(to);
@@ -76,9 +84,9 @@ function drawLines(edges, lanes) {
 }
 
 function drawNumber({ from, to, rating, count }, lanes) {
-  const text = shortNumber(count), x = laneOf(lanes, from), width = numberWidth(count);
+  const text = shortNumber(count), x = laneOf(lanes, from), y = numberAt(lanes, x, to), width = numberWidth(count);
   return s("g", { class: "map-number " + RATINGS[rating], "data-edge": `${from.at} ${to.at}` }, s("title", null, `${edgeName(from.node)} → ${edgeName(to.node)}: ${t("count.endpoints", count)}: ${mapWord(RATINGS[rating])}`),
-    s("rect", { x: x - width / 2, y: to.y + LANE.in - 8, width, height: 16, rx: 5 }), s("text", { x, y: to.y + LANE.in + 4, "text-anchor": "middle" }, text));
+    s("rect", { x: x - width / 2, y: y - 8, width, height: 16, rx: 5 }), s("text", { x, y: y + 4, "text-anchor": "middle" }, text));
 }
 
 /** An entry that leads to another one: an arrow beside the column. */

@@ -1,6 +1,6 @@
 // The filter language: terms joined by AND, "-" negates, key:a,b means a or b, severity>=high compares.
 const ALIASES = { sev: "severity" };
-const COMPARED = new Set(["severity", "since"]);
+const COMPARED = new Set(["severity", "since", "expires"]);
 
 /** Splits at white space outside quotes. */
 function tokens(query) {
@@ -33,12 +33,17 @@ const whole = (values) => (value) => values.includes(value.toLowerCase());
 const part = (values) => (value) => { const lower = value.toLowerCase(); return values.some((each) => (each.length > 1 && each[0] === "=" ? lower === each.slice(1) : lower.includes(each))); };
 const contains = (word) => (value) => value.toLowerCase().includes(word);
 
-/** since:2026-11 is a beginning, since>=2026-11-01 a bound; what has no first day never matches. */
-function sinceTest({ compare, values }) {
+/** since:2026-11 is a beginning, since>=2026-11-01 a bound; what has no day never matches. */
+function dayTest({ compare, values }) {
   const limit = values[0].slice(0, 10);
   const bounded = (day) => (compare === ">=" ? day >= limit : day.slice(0, limit.length) <= limit);
   const test = compare ? bounded : (day) => values.some((each) => day.startsWith(each));
-  return (index) => index !== 0 && test(data.strings[index].toLowerCase());
+  return (day) => day !== "" && test(day.toLowerCase());
+}
+
+function sinceTest(term) {
+  const test = dayTest(term);
+  return (index) => test(data.strings[index]);
 }
 
 /** is:new, known, first (seen, without being new), reopened, worse, better: of a table of endpoints or findings. */
@@ -172,6 +177,7 @@ const FINDING_KEYS = {
   responsibility: (term) => (row) => term.values.includes(responsibilityOf(row)),
   is: ({ values }) => { const test = historyTest(values, data.findings); return (row) => row < rows.own && (test(row) || (values.includes("expiring") && isExpiring(row)) || (values.includes("other") && isOther(row))); },
   since: (term) => { const test = sinceTest(term); return (row) => row < rows.own && test(data.findings.since[row]); },
+  expires: (term) => { const test = dayTest(term); return (row) => test(json(row, "waiver", {}).expires || ""); },
   "": (term) => findingWord(term.values[0]),
 };
 for (const [key, make] of Object.entries(RESOURCE_KEYS)) FINDING_KEYS[key] = (term) => { const hits = make(term.values); return (row) => hits[rows.resource[row]] === 1; };

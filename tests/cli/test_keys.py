@@ -26,6 +26,8 @@ def test_it_shows_every_key_and_how_many_resources_need_it(tmp_path: Path, capsy
     assert lines[0].startswith(("disabled", "expired", "missing"))
     assert "identity may not unwrap?" in lines[0], "what is not assessed has a question mark"
     assert any(line.startswith("Microsoft's\tStorage/storageAccounts") for line in lines)
+    (by_tier,) = (line for line in lines if line.startswith("needs another tier\tStorage/storageAccounts"))
+    assert "only <i>Premium</i> has keys" in by_tier
 
 
 def test_only_what_is_at_risk_or_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -609,8 +609,23 @@ def with_places(made: dict[str, Any]) -> dict[str, Any]:
     return {**made, "places": rows}
 
 
+def with_owners(made: dict[str, Any]) -> dict[str, Any]:
+    """The document, with owners of its resources, and waivers of two people that end soon on three days."""
+    made["scan"]["owner_tag"] = "owner"
+    names = ("kari", "Drift og <b>nett", "a-team-with-a-long-name@department.agency.example", "ola", "arkiv", "dba", "")
+    for at, row in enumerate(made["resources"].values()):
+        row["tags"] = {"Owner": names[at % len(names)]}
+    waived = [row for row in made["findings"] if row["status"] == "waived"]
+    for at, row in enumerate(waived):
+        day = ("2026-12-01", "2026-12-15", "2026-12-15", "2026-12-24", "2027-11-01")[at % 5]
+        row["waiver"] = {"reason": "r", "owner": ("kari", "<i>ola")[at % 2], "expires": day}
+    return made
+
+
 def with_keys(made: dict[str, Any]) -> dict[str, Any]:
-    """The document, with keys of its resources: of customers in every state, unknown ones, and those of Microsoft."""
+    """The document, with keys of its resources: of customers in every state, unknown ones, and those of Microsoft, by
+    setting and by tier.
+    """
     rule, rows = next(iter(made["rules"])), []
     states = ("enabled", "disabled", "expired", "missing", "unknown")
     ids = sorted(made["resources"])
@@ -618,7 +633,7 @@ def with_keys(made: dict[str, Any]) -> dict[str, Any]:
         key = f"https://kv-{at}.vault.azure.net/keys/<b>key{at}\u202e"
         stores = [
             {"resource": id, "rule": rule, "what": "account", "path": "properties.x", "value": "<i>"}
-            for id in ids[at :: len(states) + 2]
+            for id in ids[at :: len(states) + 3]
         ]
         risks = [{"id": "identity", "severity": "unknown", "what": "role assignments are not read", "rule": ""}]
         if state in ("disabled", "expired", "missing"):
@@ -626,12 +641,13 @@ def with_keys(made: dict[str, Any]) -> dict[str, Any]:
         row = {"holder": "customer", "key": key, "host": f"kv-{at}.vault.azure.net", "lives": "hsm", "state": state}
         vault = f"/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/kv-{at}"
         rows.append({**row, "vault": "" if state == "unknown" else vault, "stores": stores, "risks": risks})
-    for at, holder in ((5, "unknown"), (6, "platform")):
+    for at, holder in ((5, "unknown"), (6, "platform"), (7, "another-tier")):
+        why = {"why": "only <i>Premium</i> has keys"} if holder == "another-tier" else {}
         stores = [
-            {"resource": id, "rule": rule, "what": "account", "path": "properties.x", "value": None}
-            for id in ids[at :: len(states) + 2]
+            {"resource": id, "rule": rule, "what": "account", "path": "properties.x", "value": None, **why}
+            for id in ids[at :: len(states) + 3]
         ]
-        lives = "microsoft" if holder == "platform" else "unknown"
+        lives = "unknown" if holder == "unknown" else "microsoft"
         rows.append({"holder": holder, "type": "Microsoft.Storage/storageAccounts", "lives": lives, "stores": stores})
     return {**made, "keys": rows}
 

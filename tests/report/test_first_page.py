@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from scanner.document.schema import Document
+from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.report import data_block
 from scanner.report.html import write_html
 from tests.report import sample
@@ -24,7 +25,12 @@ CARDS = """() => [document.getElementById("h-endpoints").parentElement, document
 
 @pytest.fixture(scope="module")
 def estate() -> Document:
-    return sample.typed(sample.with_history(400))
+    made = sample.with_history(400)
+    for at, rule in enumerate(made["rules"].values()):
+        rule["responsibility"] = ("", *RESPONSIBILITIES)[at % 4]
+    for at, row in enumerate(row for row in made["findings"] if row["fix"]):
+        row["fix"] = {**row["fix"], "tier": at % 5 == 0}
+    return sample.typed(made)
 
 
 @pytest.fixture(scope="module")

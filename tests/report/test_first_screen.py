@@ -14,7 +14,7 @@ from scanner.evaluate.counts import Counts, count
 from scanner.report.first_screen import OpenBySubscription, by_subscription, severity_bar
 from scanner.report.words import Words
 from tests.report import sample
-from tests.report.conftest import Reader, drawn, show
+from tests.report.conftest import Reader, drawn, scrolls_sideways, show
 
 Make = Callable[[dict[str, Any]], Path]
 
@@ -164,3 +164,57 @@ def test_the_legend_explains_every_row_column_and_severity(reader: Reader, repor
     assert legend.is_visible(), "keys of the page do nothing in a dialog"
     page.keyboard.press("Escape")
     assert not legend.is_visible()
+
+
+@pytest.fixture(scope="module")
+def owned() -> dict[str, Any]:
+    return sample.with_owners(sample.document(400))
+
+
+def test_owners_and_dates_are_on_the_first_screen(reader: Reader, make: Make, owned: dict[str, Any]) -> None:
+    page = reader.open(make(owned))
+    shown = [page.locator(".due"), *page.locator(".first-changes li").all()[:5]]
+    bottoms = [box["y"] + box["height"] for each in shown if (box := each.bounding_box())]
+    assert len(bottoms) == 6
+    assert max(bottoms) <= 800
+    assert page.locator(".due li").count() == 5 + 3
+    assert page.locator(".due :is(i, b b)").count() == 0
+    counts = count(sample.typed(owned)).by_severity
+    for severity in ("critical", "high"):
+        numbers = page.locator(f".due .sev.{severity}").all_inner_texts()
+        assert sum(int(each.split()[0]) for each in numbers) == counts[severity]
+
+
+def test_a_phone_shows_what_was_not_assessed_before_owners(reader: Reader, make: Make, owned: dict[str, Any]) -> None:
+    page = reader.open(make(owned), viewport={"width": 390, "height": 844})
+    gap, due = page.locator(".not-assessed h2").bounding_box(), page.locator(".due").bounding_box()
+    assert gap is not None
+    assert due is not None
+    assert gap["y"] + gap["height"] <= 844 < due["y"]
+    assert scrolls_sideways(page) == []
+
+
+def test_a_date_leads_to_what_is_accepted_until_then(reader: Reader, make: Make, owned: dict[str, Any]) -> None:
+    path = make(owned)
+    page = reader.open(path)
+    ends = Counter(row["waiver"]["expires"] for row in owned["findings"] if row.get("waiver"))
+    days = [day for day in sorted(ends) if day < "2026-12-25"]
+    links = page.locator(".due a")
+    assert links.count() == len(days) == 3
+    for at, day in enumerate(days):
+        show(page, path)
+        text = page.locator(".due ul[data-roving] li").nth(at).inner_text()
+        assert f" {ends[day]} finding" in text
+        links.nth(at).click()
+        drawn(page)
+        assert counted(page, ".status") == ends[day]
+        assert page.evaluate("location.hash") == f"#findings?q=expires:{day}"
+    for query, kept in (
+        ("expires<=2026-12-15", lambda day: day <= "2026-12-15"),
+        ("expires>=2026-12-24", lambda day: day >= "2026-12-24"),
+        ("expires:2026-12,2027-11", lambda _: True),
+        ("is:waived expires:2026-12", lambda _: False),
+    ):
+        show(page, path, f"#findings?q={query}")
+        drawn(page)
+        assert counted(page, ".status") == sum(n for day, n in ends.items() if kept(day)), query

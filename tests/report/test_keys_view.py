@@ -21,13 +21,17 @@ def test_its_numbers_are_those_of_the_document(reader: Reader, make: Make) -> No
     document = made()
     numbers = {
         holder: len({each["resource"] for row in document["keys"] if row["holder"] == holder for each in row["stores"]})
-        for holder in ("customer", "platform", "unknown")
+        for holder in ("customer", "platform", "another-tier", "unknown")
     }
     page = reader.open(make(document), "#encryption-keys")
     lead = page.locator("#encryption-keys .lead").inner_text()
     assert lead.startswith(
         f"{numbers['customer']} resources depend on 5 customer-managed keys, {numbers['platform']} use"
+        f" Microsoft-managed keys, {numbers['another-tier']} need another tier for a customer-managed key, of"
     )
+    cells = page.locator("#encryption-keys table td").all_inner_texts()
+    assert cells[1:] == [str(numbers["platform"]), str(numbers["another-tier"]), "only <i>Premium</i> has keys"]
+    assert sum(numbers.values()) == len(document["resources"])
     assert page.locator(".key-list > li").count() == 6
     assert page.locator(".key-node").count() == 5 * 3 + 3
     worst_key = page.locator(".key-list > li").first
@@ -92,7 +96,7 @@ def test_it_is_printed_alone_with_its_drawing(reader: Reader, make: Make) -> Non
 def test_keys_are_ordered_with_the_worst_first() -> None:
     document = sample.typed(made())
     rows = ordered(document.keys)
-    assert [worst(row) for row in rows] == ["high", "high", "high", "unknown", "unknown", "", ""]
-    assert rows[-1].holder == "platform"
+    assert [worst(row) for row in rows] == ["high", "high", "high", "unknown", "unknown", "", "", ""]
+    assert {each.holder for each in rows[-2:]} == {"another-tier", "platform"}
     assert sum(len(resources(row)) for row in rows) == len(document.resources)
     assert sentence(document).endswith("it is not known.")

@@ -12,12 +12,12 @@ from openpyxl import load_workbook
 from scanner.document.schema import Document
 from scanner.evaluate.counts import count
 from scanner.evaluate.frameworks import covered
+from scanner.model.responsibility import ANOTHER_TIER
 from scanner.report import frameworks
 from scanner.report.csv import finding_rows
 from scanner.report.management import summarize_with_management
 from scanner.report.markdown import write_markdown
 from scanner.report.places import eea_sentence, groups, outside_eea, sentence
-from scanner.report.responsibility import ANOTHER_TIER
 from scanner.report.words import Words
 from scanner.report.xlsx import write_xlsx
 from scanner.rulebook.loader import load
@@ -86,6 +86,32 @@ def test_owners_hold_what_is_critical_or_high(document: Document) -> None:
     ]
     assert {owner for owner, _ in owners} == {"kari", "ola", ""}
     assert owners[-1][0] == ""
+
+
+def test_a_finding_that_is_accepted_for_some_days_counts_once_with_its_endpoint() -> None:
+    made = sample.with_owners(sample.document(300))
+    endpoint = made["exposures"][0]
+    waiver = {"reason": "r", "owner": "ola", "expires": "2026-12-24"}
+    endpoint |= {"state": "waived", "waiver": waiver}
+    lock = next(row for row in made["findings"] if endpoint["endpoint"] in row["endpoints"])
+    lock |= {"resource": endpoint["resource"], "status": "waived", "waiver": waiver}
+    findings = Counter(row["waiver"]["expires"] for row in made["findings"] if row.get("waiver"))
+    del findings["2027-11-01"]
+    both = ends_of(made)
+    assert both == {day: (n, 0) for day, n in findings.items()}
+    lock |= {"status": "fail"}
+    del lock["waiver"]
+    assert ends_of(made) == both | {"2026-12-24": (both["2026-12-24"][0] - 1, 1)}
+    assert "24 December 2026: 1 endpoint (`ola`)" in markdown(sample.typed(made))
+
+
+def ends_of(made: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Return the findings and endpoints that waivers accept, by the day on which they end."""
+    result: dict[str, tuple[int, int]] = {}
+    for each in summarize_with_management(sample.typed(made))[1].due.ends():
+        findings, endpoints = result.get(each.date, (0, 0))
+        result[each.date] = findings + each.findings, endpoints + each.endpoints
+    return result
 
 
 def test_frameworks_say_why_nothing_passed() -> None:

@@ -14,8 +14,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from scanner.config.waivers import literal
+from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.report.csv import COLUMNS, cell, finding_rows
 from scanner.report.naming import path_name
+from scanner.report.responsibility import WHOSE, responsibility_of
 from tests.report import oracle, sample
 from tests.report.conftest import Reader
 
@@ -322,6 +324,39 @@ def test_csv_has_the_owners_that_the_csv_output_has(reader: Reader, make: Make, 
     owners = {row["fingerprint"]: cell(row.get("owner")) for row in finding_rows(typed, typed.findings)}
     assert len(set(owners.values())) > 3
     assert {row["fingerprint"]: row["owner"] for row in rows}.items() <= owners.items()
+
+
+def test_the_page_and_the_document_say_the_same_of_responsibility(reader: Reader, make: Make) -> None:
+    """The page works it out from the rule and the fix, as `responsibility_of` does: for each value, in each place."""
+    document = sample.document(200)
+    for at, rule in enumerate(document["rules"].values()):
+        rule["responsibility"] = ("", *RESPONSIBILITIES)[at % 4]
+    fixed = [row for row in document["findings"] if row["fix"]]
+    for at, row in enumerate(fixed):
+        steps = [f'Set {{"tier":true}} and \\"tier\\":true in number {at % 3}.']
+        row["fix"] = {**row["fix"], "steps": steps, **({"tier": True} if at % 5 == 0 else {})}
+    made = sample.typed(document)
+    of = Counter((row.status, responsibility_of(row, made.rules.get(row.rule))) for row in made.findings)
+    for ids in [*document["passed"].values()]:
+        of.update(("pass", document["rules"][id]["responsibility"]) for id in ids)
+    for reasons in document["not_applicable"].values():
+        of.update(("not-applicable", document["rules"][id]["responsibility"]) for id in reasons)
+    assert {whose for (status, whose), _ in of.items() if status == "fail"} == {"", *WHOSE}
+    page = reader.open(make(document), "#findings?q=status:fail")
+    failed = {row["fingerprint"]: row["responsibility"] for row in saved(page)}
+    assert failed == {
+        row.fingerprint: responsibility_of(row, made.rules.get(row.rule))
+        for row in made.findings
+        if row.status == "fail"
+    }
+    page.locator("#filter").fill("")
+    expect(page.locator(".status")).to_have_text(re.compile(f"{of.total():,} findings"))
+    counts = {whose: sum(n for (_, each), n in of.items() if each == whose) for whose in WHOSE}
+    names = dict(zip(("Yours", "Shared", "Microsoft's", "Needs another tier"), WHOSE, strict=True))
+    assert {names[name]: n for name, n in shown(facet(page, "Responsibility")).items()} == counts
+    for whose in WHOSE:
+        page.locator("#filter").fill(f"responsibility:{whose}")
+        expect(page.locator(".status")).to_have_text(re.compile(f"^{counts[whose]:,} of "))
 
 
 FORMULAS = [

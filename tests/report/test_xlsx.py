@@ -89,7 +89,7 @@ def test_each_key_and_resource_has_a_row_and_no_name_is_a_formula() -> None:
     document = book(made)
     stores = [store["resource"] for row in made["keys"] for store in row["stores"]]
     assert sorted(column(document, "Keys", "Resource ID")) == sorted(map(plain, stores))
-    assert set(column(document, "Keys", "Key of")) == {"customer", "platform", "unknown"}
+    assert set(column(document, "Keys", "Key of")) == {"customer", "platform", "another-tier", "unknown"}
     states = dict(zip(column(document, "Keys", "Key of"), column(document, "Keys", "State"), strict=True))
     assert (states["platform"], states["unknown"]) == (None, "unknown")
     assert {"=1+1", *column(document, "Keys", "Encrypts")} == {"=1+1", "account"}

@@ -217,6 +217,7 @@ check = { path = "properties.z" }
         (ROW + UNLESS, "[[my-rule.unless]]", "[[my-rul.unless]]", 13, MISSING),
         (ROW + UNLESS, "[my-rule.fix]", "[my-rul.fix]", 10, MISSING),
         (ROW + UNLESS.partition("[[my-rule.unless]]\n")[2], "properties.y", "properties.y", 13, "my-rule: unknown key"),
+        (ROW + UNLESS, 'is = ["a"]', 'is = ["a"]\ntier = true', 20, "my-rule: tier goes with path and is, of a"),
         (ROW + UNLESS, 'is = ["a"]', 'iss = ["a"]', 19, 'my-rule: unknown key "iss" (nearest: is)'),
         (ROW + UNLESS, 'is = ["a"]', 'is = [["a"]]', 19, "my-rule: Expected"),
         (ROW + UNLESS, 'because = "it is z"', "", 17, 'my-rule: missing key "because"'),
