@@ -270,16 +270,7 @@ def configuration_beside_network(site: Resource, index: Index) -> Verdict:
 
 def _fetched(site: Resource) -> list[str]:
     """Return the switches of what App Service fetches for an app. Raises Unread where that is not known."""
-    paths = []
-    config = config_of(site)
-    stacks = [(path, config.get(path)) for path in STACKS]
-    for path, value in stacks:
-        if not is_absent(value) and not isinstance(value, str):
-            raise unknown_value(f"config/web {path}", value)
-    if all(is_absent(value) for _, value in stacks):
-        raise not_returned_or_unknown(f"config/web {STACK}")
-    if any(_of_private_registry(value) for _, value in stacks if isinstance(value, str)):
-        paths.append(IMAGE)
+    paths = [IMAGE] if _of_private_registry(_stack(config_of(site))) else []
     if runs(site) != "web":
         plan = site.get(PLAN)
         if not isinstance(plan, str):
@@ -287,6 +278,19 @@ def _fetched(site: Resource) -> list[str]:
         if any(same(plan, each) for each in ON_A_SHARE):
             paths.append(FILES)
     return paths
+
+
+def _stack(config: Resource) -> str:
+    """Return the stack of an app, on Linux or on Windows; "" for the code of Windows. Raises Unread."""
+    for path in STACKS:
+        value = config.get(path)
+        if not is_absent(value) and not isinstance(value, str):
+            raise unknown_value(f"config/web {path}", value)
+        if not is_absent(value) and value:
+            return value
+    if all(is_absent(config.get(path)) for path in STACKS):
+        raise not_returned_or_unknown(f"config/web {STACK}")
+    return ""
 
 
 def _of_private_registry(stack: str) -> bool:

@@ -113,12 +113,7 @@ LOGIN = SITE.child(
     alone="what it accepts is shown of each endpoint, also where no one can connect to it",
 )
 POLICIES = SITE.child("basicPublishingCredentialsPolicies", alone=LOGIN.alone)
-CONNECTIONS = SITE.child(
-    "privateEndpointConnections",
-    when=endpoints_decide,
-    also_after=(WEB, admits_no_one),
-    product=Message("App private endpoint connection"),
-)
+CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide, also_after=(WEB, admits_no_one))
 # The app's host serves these two reads, and a stopped app has no host.
 FUNCTIONS = SITE.child(
     "functions", when=lambda site: has_functions(site) and not stopped(site), product=Message("Function")

@@ -105,11 +105,13 @@ def foreign_connection(connection: Resource, index: Index) -> Verdict:
     target = connection.require(TARGET)
     if not same(status, "Approved") or not isinstance(target, str) or not target:
         return unknown(Unread(TARGET, Message("Azure did not return who connects, or returned an unrecognized state")))
+    if in_same_tenant(connection, index, target):
+        return Pass((connection.evidence(TARGET),))
     owner = connection.bundle.top or connection
     others, unclear = foreign_endpoints(owner, index, [target])
     if unclear is not None:
         return unknown(unclear, evidence=(connection.evidence(TARGET),))
-    if in_same_tenant(connection, index, target) or not others:
+    if not others:
         return Pass((connection.evidence(TARGET),))
     severity, message = rated(connection, index, [target], Message("private endpoint"))
     return Fail((connection.evidence(TARGET, Message("an endpoint in your own tenant")),), message, severity)
