@@ -51,7 +51,8 @@ SITE = ResourceType(
         Message("App Service slot"),
     ),
     unread={
-        "private endpoint connections of apps whose public network access is Enabled": "One request for each app, and they change nothing for other callers. Those that restrictions close to the internet are read.",
+        "private endpoint connections of apps whose public network access is Enabled": "It would be one request for each app. They are read where access restrictions admit no one.",
+        "backups of an app": "App Service makes them each hour from the Basic tier on, without a setting. The settings of further backups are behind a POST request, which hands out a signed address.",
         "client certificates that are not asked for": "A rule would fail on nearly all apps. app-client-certificate-optional has those that are asked for and not required.",
         "hybridConnectionNamespaces/relays": "An outbound path of an app. The relay at its other end is evaluated.",
         "network integration that is absent": "An app needs none. app-outbound-beside-network has those that are integrated and call the internet directly.",
