@@ -281,13 +281,13 @@ def _fetched(site: Resource) -> list[str]:
 
 
 def _stack(config: Resource) -> str:
-    """Return the stack of an app, on Linux or on Windows; "" for the code of Windows. Raises Unread."""
+    """Return the stack of an app, on Linux or on Windows; "" for code on Windows. Raises Unread."""
     for path in STACKS:
         value = config.get(path)
-        if not is_absent(value) and not isinstance(value, str):
-            raise unknown_value(f"config/web {path}", value)
-        if not is_absent(value) and value:
+        if isinstance(value, str) and value:
             return value
+        if not is_absent(value) and value != "":
+            raise unknown_value(f"config/web {path}", value)
     if all(is_absent(config.get(path)) for path in STACKS):
         raise not_returned_or_unknown(f"config/web {STACK}")
     return ""
