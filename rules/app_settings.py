@@ -214,13 +214,19 @@ SUBNET = "properties.virtualNetworkSubnetId"
 ROUTING = "properties.outboundVnetRouting"
 
 
+def _not_integrated(site: Resource) -> NotApplicable | None:
+    """Return the verdict on an app without network integration, None with one. Raises Unread where that is not known."""
+    if not is_absent(site.get(SUBNET)):
+        return None
+    if site.why_absent_is_unknown:
+        raise not_returned_or_unknown(SUBNET)
+    return NotApplicable(Message("it is not integrated with a virtual network"))
+
+
 def outbound_beside_network(site: Resource, index: Index) -> Verdict:
     """Fail where an app that is integrated with a network calls the internet beside it."""
-    subnet = site.get(SUBNET)
-    if is_absent(subnet):
-        if site.why_absent_is_unknown:
-            raise not_returned_or_unknown(SUBNET)
-        return NotApplicable(Message("it is not integrated with a virtual network"))
+    if (outside := _not_integrated(site)) is not None:
+        return outside
     matches = [(path, site.get(path)) for path in (f"{ROUTING}.allTraffic", f"{ROUTING}.applicationTraffic")]
     seen = tuple(Evidence(path, value, True) for path, value in matches if not is_absent(value))
     if any(same(value, True) for _, value in matches):
@@ -228,6 +234,70 @@ def outbound_beside_network(site: Resource, index: Index) -> Verdict:
     if not seen or any(not same(each.value, False) for each in seen):
         raise not_returned_or_unknown(f"{ROUTING}.applicationTraffic")
     return Fail(seen)
+
+
+IMAGE, FILES = f"{ROUTING}.imagePullTraffic", f"{ROUTING}.contentShareTraffic"
+STACKS = (STACK, "properties.windowsFxVersion")
+ON_A_SHARE = ("ElasticPremium", "WorkflowStandard")
+"""The plans whose apps have their files on a share of a storage account.
+
+azure-functions/storage-considerations: those of Elastic Premium and of Logic Apps Standard. Consumption has no network
+integration, Flex Consumption no share.
+"""
+
+
+def configuration_beside_network(site: Resource, index: Index) -> Verdict:
+    """Fail where an integrated app fetches its image from a private registry, or its files, beside its network."""
+    if (outside := _not_integrated(site)) is not None:
+        return outside
+    every = site.evidence(f"{ROUTING}.allTraffic", True)
+    if same(every.value, True):
+        return Pass((every,))
+    paths = _fetched(site)
+    if not paths:
+        return NotApplicable(
+            Message("it fetches no image from a container registry of Azure, and has no content share")
+        )
+    seen = [site.evidence(path, True) for path in paths]
+    off = tuple(each for each in seen if same(each.value, False))
+    if off:
+        return Fail(off, causes=tuple(_setting(each.path, True) for each in off))
+    for each in seen:
+        if not same(each.value, True):
+            raise not_returned_or_unknown(each.path)
+    return Pass(tuple(seen))
+
+
+def _fetched(site: Resource) -> list[str]:
+    """Return the switches of what App Service fetches for an app. Raises Unread where that is not known."""
+    paths = [IMAGE] if _of_private_registry(_stack(config_of(site))) else []
+    if runs(site) != "web":
+        plan = site.get(PLAN)
+        if not isinstance(plan, str):
+            raise not_returned_or_unknown(PLAN)
+        if any(same(plan, each) for each in ON_A_SHARE):
+            paths.append(FILES)
+    return paths
+
+
+def _stack(config: Resource) -> str:
+    """Return the stack of an app, on Linux or on Windows; "" for code on Windows. Raises Unread."""
+    for path in STACKS:
+        value = config.get(path)
+        if isinstance(value, str) and value:
+            return value
+        if not is_absent(value) and value != "":
+            raise unknown_value(f"config/web {path}", value)
+    if all(is_absent(config.get(path)) for path in STACKS):
+        raise not_returned_or_unknown(f"config/web {STACK}")
+    return ""
+
+
+def _of_private_registry(stack: str) -> bool:
+    """Return whether a stack is an image of Azure Container Registry, or images that it does not name."""
+    name, _, image = stack.strip().lower().partition("|")
+    host = image.removeprefix("https://").partition("/")[0]
+    return name in ("compose", "sitecontainers") or (name == "docker" and ".azurecr." in host)
 
 
 ENABLED, MODE, EXCLUDED, HTTPS = (

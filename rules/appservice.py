@@ -18,6 +18,7 @@ from scanner.model.verdict import (
     Fail,
     NotApplicable,
     Pass,
+    Unknown,
     Unread,
     Verdict,
     absent_at_unknown_version,
@@ -50,6 +51,8 @@ SITE = ResourceType(
         Message("App Service slot"),
     ),
     unread={
+        "private endpoint connections of apps whose public network access is Enabled": "It would be one request for each app. They are read where access restrictions admit no one.",
+        "backups of an app": "App Service makes them each hour from the Basic tier on, without a setting. The settings of further backups are behind a POST request, which hands out a signed address.",
         "client certificates that are not asked for": "A rule would fail on nearly all apps. app-client-certificate-optional has those that are asked for and not required.",
         "hybridConnectionNamespaces/relays": "An outbound path of an app. The relay at its other end is evaluated.",
         "network integration that is absent": "An app needs none. app-outbound-beside-network has those that are integrated and call the internet directly.",
@@ -503,6 +506,10 @@ def no_restrictions() -> Lock:
     return grant(Reach.internet, hops=(hop,))
 
 
+RESTRICTIONS = ("properties.ipSecurityRestrictions", "properties.scmIpSecurityRestrictions")
+SHARED = "properties.scmIpSecurityRestrictionsUseMain"
+
+
 def allowed_subnets(site: Resource, index: Index) -> AllowedSubnets:
     """Return the subnets that the access restrictions allow, if the public switch leaves the decision to them."""
     if site.has_no_properties:
@@ -525,10 +532,30 @@ def _set_by_front_door(rule: Any, names: set[str]) -> bool:
 
 
 def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
-    path = "config/web properties.ipSecurityRestrictions[].headers"
-    entries = config_of(site).get("properties.ipSecurityRestrictions")
+    """Fail where a restriction of the app, or of an SCM site with restrictions of its own, allows requests by a header
+    that a caller can write.
+    """
+    config = config_of(site)
+    lists = [each for each in RESTRICTIONS if each == RESTRICTIONS[0] or not same(config.get(SHARED), True)]
+    verdicts = [_header_filters(config, each) for each in lists]
+    failed = [each for each in verdicts if isinstance(each, Fail)]
+    if failed:
+        return Fail(
+            tuple(one for each in failed for one in each.evidence),
+            causes=tuple(one for each in failed for one in each.causes),
+        )
+    inconclusive = next((each for each in verdicts if isinstance(each, Unknown)), None)
+    if inconclusive is not None:
+        return inconclusive
+    passed = [one for each in verdicts if isinstance(each, Pass) for one in each.evidence]
+    return Pass(tuple(passed)) if passed else NotApplicable(Message("no rule allows requests by a header"))
+
+
+def _header_filters(config: Resource, name: str) -> Verdict:
+    """Return the verdict on the headers of one list of restrictions."""
+    entries, path = config.get(name), f"config/web {name}[].headers"
     if not isinstance(entries, list):
-        return unknown(not_returned("config/web properties.ipSecurityRestrictions"))
+        return unknown(not_returned(f"config/web {name}"))
     filters = [
         (each, value_at(each, "headers"))
         for each in entries
@@ -536,22 +563,13 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
     ]
     if not filters:
         return NotApplicable(Message("no rule allows requests by a header"))
-    weak = [
-        sorted(_names(headers))
-        for each, headers in filters
-        if _names(headers) and not _set_by_front_door(each, _names(headers))
-    ]
+    weak = [each for each, headers in filters if _names(headers) and not _set_by_front_door(each, _names(headers))]
     if weak:
-        config, path_of_list = config_of(site), "properties.ipSecurityRestrictions"
-        matches = [
-            each for each, headers in filters if _names(headers) and not _set_by_front_door(each, _names(headers))
-        ]
-        deny = (Edit(config.id, f"{path_of_list}DefaultAction", "Deny"),)
-        causes = tuple(
-            Cause(config.id, path_of_list, each, position=entries.index(each), effect=deny) for each in matches
-        )
+        deny = (Edit(config.id, f"{name}DefaultAction", "Deny"),)
+        causes = tuple(Cause(config.id, name, each, position=entries.index(each), effect=deny) for each in weak)
+        seen = [sorted(_names(value_at(each, "headers"))) for each in weak]
         return Fail(
-            (Evidence(path, weak, Message("x-azure-fdid, with the tag AzureFrontDoor.Backend")),), causes=causes
+            (Evidence(path, seen, Message("x-azure-fdid, with the tag AzureFrontDoor.Backend")),), causes=causes
         )
     values = [each for _, headers in filters if isinstance(headers, dict) for each in headers.values()]
     if not all(isinstance(headers, dict) for _, headers in filters) or not all(map(is_list_of_texts, values)):

@@ -38,6 +38,9 @@ SERVER = ResourceType(
     expand="administrators/activedirectory",
     product=Message("SQL server"),
     unread={
+        "connection policy": "Proxy or redirect is a choice of speed and ports. Both ask for the same sign-in and firewall rules.",
+        "dynamic data masking": "It hides columns in query results, and Microsoft says that it is no protection against users who can query.",
+        "secure enclaves": "preferredEnclaveType matters to columns with Always Encrypted alone, which only T-SQL shows.",
         "ledger of databases": "Whether a table is a ledger is chosen when it is created. A database without one is no fault.",
         "geo-replicas": "They are databases of servers of their own.",
         "long-term backups": "They follow the redundancy of backups. Retention and immutability are one read for each database.",
@@ -80,6 +83,9 @@ PERIMETERS = SERVER.child("networkSecurityPerimeterConfigurations", when=by_peri
 SERVER_ONLY = SERVER.child("azureADOnlyAuthentications", when=entra_only_not_inline)
 SERVER_ADMINS = SERVER.child("administrators", when=admins_not_inline)
 AUDITING = SERVER.child("auditingSettings/default", one=True, names=("properties.storageEndpoint",))
+SUPPORT_AUDITING = SERVER.child(
+    "devOpsAuditingSettings/Default", one=True, names=("properties.storageEndpoint",), costly=True
+)
 DATABASES = SERVER.child(
     "databases",
     graph=GraphRows(
@@ -100,6 +106,7 @@ def is_user_database(database: Resource) -> bool:
 
 
 ENCRYPTION = DATABASES.child("transparentDataEncryption/current", one=True, when=is_user_database, costly=True)
+SYNC_GROUPS = DATABASES.child("syncGroups", when=is_user_database, product=Message("Sync group"), costly=True)
 RETENTION = DATABASES.child("backupShortTermRetentionPolicies/default", one=True, when=is_user_database, costly=True)
 
 RULES = (FIREWALL, IPV6_FIREWALL, SUBNETS)

@@ -129,6 +129,7 @@ resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.DBforMySQL/flexibleServers/firewallRules/read'
           'Microsoft.DBforMySQL/flexibleServers/read'
           'Microsoft.DBforPostgreSQL/*/read'
+          'Microsoft.DBforPostgreSQL/flexibleServers/administrators/read'
           'Microsoft.DBforPostgreSQL/flexibleServers/advancedThreatProtectionSettings/read'
           'Microsoft.DBforPostgreSQL/flexibleServers/configurations/read'
           'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules/read'

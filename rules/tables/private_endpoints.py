@@ -7,6 +7,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, same, spelled
 from scanner.model.message import Message
 from scanner.model.resource import Resource
+from scanner.model.resource_type import Read
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -27,6 +28,7 @@ from scanner.reach.sources import in_same_tenant
 STATE = "properties.privateLinkServiceConnectionState.status"
 TARGET = "properties.privateEndpoint.id"
 KNOWN = ("Approved", "Pending", *SETTLED)
+UNCLEAR = Message("Azure did not return who connects, or returned an unrecognized state")
 
 
 def hidden(resource: Resource, where: Connections) -> bool:
@@ -81,12 +83,67 @@ def foreign(resource: Resource, index: Index, *, where: Connections = USUAL) -> 
         return Fail((seen,), message, severity, causes=tuple(causes))
     is_clear = all(is_one(where.state(each), KNOWN) for each in connections)
     if not is_clear or not all(isinstance(each, str) and each for each in targets):
-        return unknown(Unread(path, Message("Azure did not return who connects, or returned an unrecognized state")))
+        return unknown(Unread(path, UNCLEAR))
     if unclear is not None:
         return unknown(unclear, evidence=(Evidence(f"{path}[].{TARGET}", outside),))
     if not approved:
         return NotApplicable(Message("no private endpoint is approved"))
     return Pass((Evidence(f"{path}[].{TARGET}", targets),))
+
+
+NOT_READ = NotApplicable(
+    Message("its public network access is enabled, and private endpoint connections of such apps are not read")
+)
+
+
+def pending_children(resource: Resource, index: Index, *, read: Read) -> Verdict:
+    """Fail where one of the connections below a resource is pending approval."""
+    if not read.needed(resource):
+        return NOT_READ
+    connections = resource.children(read)
+    unapproved = [each for each in connections if same(each.get(STATE), "Pending")]
+    if unapproved:
+        seen = Evidence(f"{read.path}[].{STATE}", _names(unapproved), Message("no connection that is Pending"))
+        return Fail((seen,), causes=tuple(Cause(each.id, STATE, value="Rejected") for each in unapproved))
+    if connections.gap is not None:
+        return unknown(connections.gap)
+    states = [each.get(STATE) for each in connections]
+    if not all(is_one(state, KNOWN) for state in states):
+        return unknown(not_returned_or_unknown(f"{read.path}[].{STATE}"))
+    if not states:
+        return NotApplicable(Message("it has no private endpoint connection"))
+    return Pass((Evidence(f"{read.path}[].{STATE}", states),))
+
+
+def foreign_children(resource: Resource, index: Index, *, read: Read) -> Verdict:
+    """Fail where one of the connections below a resource is approved, and its endpoint in an external subscription."""
+    if not read.needed(resource):
+        return NOT_READ
+    connections = resource.children(read)
+    approved = [each for each in connections if same(each.get(STATE), "Approved")]
+    targets = [each.get(TARGET) for each in approved]
+    outside = [each for each in targets if isinstance(each, str) and each and not in_same_tenant(resource, index, each)]
+    others, unclear = foreign_endpoints(resource, index, outside)
+    path = f"{read.path}[].{TARGET}"
+    if others:
+        causes = (Cause(each.id, STATE, value="Rejected") for each in approved if each.get(TARGET) in others)
+        severity, message = rated(resource, index, others, Message("private endpoint"))
+        seen = Evidence(path, others, Message("endpoints in your own tenant"))
+        return Fail((seen,), message, severity, causes=tuple(causes))
+    if connections.gap is not None:
+        return unknown(connections.gap)
+    is_clear = all(is_one(each.get(STATE), KNOWN) for each in connections)
+    if not is_clear or not all(isinstance(each, str) and each for each in targets):
+        return unknown(Unread(read.path, UNCLEAR))
+    if unclear is not None:
+        return unknown(unclear, evidence=(Evidence(path, outside),))
+    if not approved:
+        return NotApplicable(Message("no private endpoint is approved"))
+    return Pass((Evidence(path, targets),))
+
+
+def _names(connections: list[Resource]) -> list[str]:
+    return [each.name.rsplit("/", 1)[-1] for each in connections]
 
 
 def pending_connection(connection: Resource, index: Index) -> Verdict:
@@ -104,12 +161,14 @@ def foreign_connection(connection: Resource, index: Index) -> Verdict:
         return NotApplicable(Message("it is not approved"))
     target = connection.require(TARGET)
     if not same(status, "Approved") or not isinstance(target, str) or not target:
-        return unknown(Unread(TARGET, Message("Azure did not return who connects, or returned an unrecognized state")))
+        return unknown(Unread(TARGET, UNCLEAR))
+    if in_same_tenant(connection, index, target):
+        return Pass((connection.evidence(TARGET),))
     owner = connection.bundle.top or connection
     others, unclear = foreign_endpoints(owner, index, [target])
     if unclear is not None:
         return unknown(unclear, evidence=(connection.evidence(TARGET),))
-    if in_same_tenant(connection, index, target) or not others:
+    if not others:
         return Pass((connection.evidence(TARGET),))
     severity, message = rated(connection, index, [target], Message("private endpoint"))
     return Fail((connection.evidence(TARGET, Message("an endpoint in your own tenant")),), message, severity)

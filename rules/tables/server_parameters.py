@@ -19,6 +19,8 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
+from .resource_logs import judged
+
 PENDING = "properties.isConfigPendingRestart"
 
 
@@ -59,6 +61,9 @@ AUDIT_EVENTS = Parameter(
     limits="audit_log_include_users",
 )
 LOCAL_FILES = Parameter("local_infile", "OFF", "ON")
+PASSWORD_HASHES = Parameter("password_encryption", "scram-sha-256", "md5")
+LOG_FILES, LOG_FILE_DAYS = "logfiles.download_enable", "logfiles.retention_days"
+KEPT_DAYS = 4
 
 
 def parameter(server: Resource, index: Index, *, read: Read, wanted: Parameter) -> Verdict:
@@ -79,6 +84,29 @@ def parameter(server: Resource, index: Index, *, read: Read, wanted: Parameter) 
     else:
         return unknown(unknown_value(path, value), evidence=(seen,))
     return _in_effect(verdict, server, read, wanted, row) if isinstance(verdict, Pass) else verdict
+
+
+def short_log_files(server: Resource, index: Index, *, read: Read, logs: Read) -> Verdict:
+    """Fail where the log files of a server are all that is kept of its log, for three days or less.
+
+    postgresql/flexible-server server parameters: download is off by default, and a file is kept for 1 to 7 days, 3 by default.
+    """
+    switch, _ = _value(server, read, LOG_FILES)
+    if same(switch, "off"):
+        return NotApplicable(Message("it keeps no log files for download"))
+    if not same(switch, "on"):
+        return unknown(unknown_value(f"{read.path}/{LOG_FILES} properties.value", switch))
+    value, _ = _value(server, read, LOG_FILE_DAYS)
+    path = f"{read.path}/{LOG_FILE_DAYS} properties.value"
+    seen = (Evidence(path, value, Message("{days} days or more", days=KEPT_DAYS)),)
+    if not value.isascii() or not value.isdigit():
+        return unknown(unknown_value(path, value), evidence=seen)
+    if int(value) >= KEPT_DAYS:
+        return Pass(seen)
+    sent = judged(server.children(logs), index, ("PostgreSQLLogs",), ("allLogs", "audit?"))
+    if isinstance(sent, Pass):
+        return NotApplicable(Message("its log is sent elsewhere, and kept there"))
+    return Fail(seen) if isinstance(sent, Fail) else sent
 
 
 def _in_effect(verdict: Pass, server: Resource, read: Read, wanted: Parameter, row: Resource) -> Verdict:

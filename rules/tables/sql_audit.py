@@ -1,5 +1,8 @@
 """The checks of SQL auditing: where the audit log goes, how long it is kept, and what it holds."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.message import Message
@@ -13,6 +16,7 @@ from scanner.model.verdict import (
     Unread,
     Verdict,
     not_a_list,
+    not_returned,
     unknown,
     unknown_value,
 )
@@ -31,6 +35,21 @@ NEEDED = (
     "BATCH_COMPLETED_GROUP",
 )
 """What Azure audits where no groups are named: azure-sql/database/auditing-overview."""
+
+
+class Sent(NamedTuple):
+    """A log that a diagnostic setting of the database master sends, and the category groups that have it.
+
+    `where`: the policy that makes it. Microsoft documents no group for that of support operations, but the group of all.
+    """
+
+    where: str
+    category: str
+    groups: tuple[str, ...] = AUDIT
+
+
+STATEMENTS = Sent("auditingSettings/default", "SQLSecurityAuditEvents")
+SUPPORT = Sent("devOpsAuditingSettings/Default", "DevOpsOperationsAudit", ("allLogs", "audit?"))
 OFF = NotApplicable(Message("auditing is disabled: see sql-auditing-disabled"))
 
 
@@ -44,11 +63,11 @@ def _policy(server: Resource, read: Read) -> Resource | None:
     return policy
 
 
-def _to_storage(policy: Resource) -> bool:
+def _to_storage(policy: Resource, where: str = "auditingSettings/default") -> bool:
     """Return whether an auditing policy writes to a storage account. Raises Unread where that is not known."""
     value = policy.get(ENDPOINT)
     if not is_absent(value) and not isinstance(value, str):
-        raise unknown_value(f"auditingSettings/default {ENDPOINT}", value)
+        raise unknown_value(f"{where} {ENDPOINT}", value)
     return bool(value) and not is_absent(value)
 
 
@@ -57,16 +76,34 @@ def no_destination(server: Resource, index: Index, *, read: Read, databases: Rea
     policy = _policy(server, read)
     if policy is None:
         return OFF
+    return _arrives(policy, index, read, lambda: _to_monitor(server, index, policy, databases, logs))
+
+
+def support_not_audited(server: Resource, index: Index, *, read: Read, databases: Read, logs: Read) -> Verdict:
+    """Fail where what Microsoft's support does on a server is not audited, or its log goes nowhere."""
+    policy, path = server.child(read), "properties.state"
+    if policy is None:
+        raise not_returned(read.path)
+    state = policy.require(path)
+    if same(state, "Disabled"):
+        return Fail((policy.evidence(path, "Enabled"),))
+    if not same(state, "Enabled"):
+        raise unknown_value(f"{read.path} {path}", state)
+    return _arrives(policy, index, read, lambda: _to_monitor(server, index, policy, databases, logs, SUPPORT))
+
+
+def _arrives(policy: Resource, index: Index, read: Read, by_monitor: Callable[[], Verdict]) -> Verdict:
+    """Fail where neither a storage account that exists nor Azure Monitor gets the log of a policy."""
     gone: tuple[Evidence, ...] = ()
     doubt: Unread | None = None
-    if _to_storage(policy):
+    if _to_storage(policy, read.path):
         try:
-            if _has_account(policy, index):
+            if _has_account(policy, index, read.path):
                 return Pass((policy.evidence(ENDPOINT),))
             gone = (policy.evidence(ENDPOINT, Message("a storage account that exists")),)
         except Unread as unread:
             doubt = unread.with_traceback(None)
-    verdict = _to_monitor(server, index, policy, databases, logs)
+    verdict = by_monitor()
     if isinstance(verdict, Pass):
         return verdict
     if doubt is not None:
@@ -76,29 +113,31 @@ def no_destination(server: Resource, index: Index, *, read: Read, databases: Rea
     return verdict
 
 
-def _has_account(policy: Resource, index: Index) -> bool:
+def _has_account(policy: Resource, index: Index, where: str) -> bool:
     """Return whether the storage account of an auditing policy exists. Raises Unread where that is not known."""
     name = policy.text(ENDPOINT).partition("://")[2].partition(".")[0]
     if not name:
-        raise unknown_value(f"auditingSettings/default {ENDPOINT}", policy.get(ENDPOINT))
+        raise unknown_value(f"{where} {ENDPOINT}", policy.get(ENDPOINT))
     subscription = policy.text(SUBSCRIPTION)
     return index.exists_by_name(ACCOUNTS, name, "" if subscription.strip("0-") == "" else subscription)
 
 
-def _to_monitor(server: Resource, index: Index, policy: Resource, databases: Read, logs: Read) -> Verdict:
+def _to_monitor(
+    server: Resource, index: Index, policy: Resource, databases: Read, logs: Read, sent: Sent = STATEMENTS
+) -> Verdict:
     """Fail where Azure Monitor gets no audit log either."""
     path = "properties.isAzureMonitorTargetEnabled"
     value = policy.get(path)
     if same(value, False) or is_absent(value):
         return Fail((policy.evidence(ENDPOINT, Message("a storage account")), policy.evidence(path, True)))
     if not same(value, True):
-        return unknown(unknown_value(f"auditingSettings/default {path}", value))
+        return unknown(unknown_value(f"{sent.where} {path}", value))
     children = server.children(databases)
     master = next((each for each in children if same(each.name, "master")), None)
     if master is None:
         missing = children.gap
         return unknown(missing) if missing is not None else unknown(unknown_value("databases/master"))
-    return judged(master.children(logs), index, ("SQLSecurityAuditEvents",), AUDIT)
+    return judged(master.children(logs), index, (sent.category,), sent.groups)
 
 
 def short_retention(server: Resource, index: Index, *, read: Read) -> Verdict:

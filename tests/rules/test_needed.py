@@ -44,6 +44,7 @@ NONE_EXIST = {
     "Microsoft.ServiceBus/namespaces/disasterRecoveryConfigs": "the Premium tier alone has them",
     "Microsoft.ServiceBus/namespaces/networkRuleSets": "the Premium tier alone has them",
     "Microsoft.SignalRService/signalR/replicas": "the Premium tiers alone have them",
+    "Microsoft.Sql/servers/databases/syncGroups": "the database master is in no sync group",
     "Microsoft.Storage/storageAccounts/blobServices": "an account of this kind has no blobs",
     "Microsoft.Storage/storageAccounts/fileServices": "an account of this kind has no files",
     "Microsoft.Storage/storageAccounts/fileServices/shares": "an account of this kind has no such shares",

@@ -123,6 +123,7 @@ resource "azurerm_role_definition" "twolocks" {
       "Microsoft.DBforMySQL/flexibleServers/firewallRules/read",
       "Microsoft.DBforMySQL/flexibleServers/read",
       "Microsoft.DBforPostgreSQL/*/read",
+      "Microsoft.DBforPostgreSQL/flexibleServers/administrators/read",
       "Microsoft.DBforPostgreSQL/flexibleServers/advancedThreatProtectionSettings/read",
       "Microsoft.DBforPostgreSQL/flexibleServers/configurations/read",
       "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules/read",
