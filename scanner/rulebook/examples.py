@@ -13,7 +13,7 @@
     expect = { storage-anonymous-blob-access = "fail" }         the worst status over the resource and its children
                                                                 "ml-*": the rules of the type that are not named.
                                                                 A renamed rule may be named by an old id
-    exposures = { blob = "shared internet high" }
+    exposures = { blob = "shared internet" }
     gaps = ["blobServices/default/containers"]                  reads that were refused
     by = "graph"                                                a thin record; "import": its children too; default "get"
     networks = ["203.0.113.0/24"]                               the organisation's own
@@ -29,8 +29,10 @@
     [never]                         "rule:status" = why no resource can have it, so that no example shows it
 
 Lists that no child is given for were read and are empty; single reads that no child is given for were not read, but for
-those in `none`, of which Azure said that there is none. An exposure is "authentication reach severity", with "-" for
-closed, and "may authentication reach worst" behind it where an unread part may add something. In texts "~/" stands for
+those in `none`, of which Azure said that there is none. An exposure is "authentication reach", with "app" in front
+where it is an app, and "may authentication reach" behind it where an unread part may add something. Its severity
+follows by the table of `scanner.model.levels`; what limits it for this endpoint stands behind a comma: "lowered by 1",
+"at most low", "at most low up to private", "closed up to selected". In texts "~/" stands for
 the providers of a resource group of networks.
 """
 
