@@ -81,7 +81,7 @@ RAISED = '[severity.storage-shared-key-enabled]\nto = "critical"\nreason = "as w
 
 
 def test_a_severity_that_the_settings_raise_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its endpoint is open below critical: `--fail-on critical` ended with 0, and `new:critical` after a baseline too."""
+    """Its endpoint is less than critical: `--fail-on critical` ended with 0, `new:critical` after a baseline too."""
     monkeypatch.chdir(tmp_path)
     acls = {"defaultAction": "Deny", "ipRules": [{"value": "203.0.113.7"}]}
     snapshot(Path("night.jsonl"), account("st", allowSharedKeyAccess=True, networkAcls=acls))
