@@ -18,8 +18,9 @@ from scanner.model.message import message_text
 from scanner.report.gaps import answer, waiver_of
 from scanner.report.headline import left_out, limited
 from scanner.report.owners import ResourceOwners
-from scanner.report.text import IN_BASH, plain, shortened
+from scanner.report.text import IN_BASH, shortened
 from scanner.report.words import Words
+from scanner.text.invisible import plain
 
 VERSION = "1.6.0"
 READ = "everything-was-read"

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from scanner.report.summary import matrix
-from scanner.report.text import INVISIBLE
 from scanner.report.words import Words
+from scanner.text.invisible import INVISIBLE
 from tests.report import oracle, sample
 from tests.report.conftest import (
     ALLOWED,
