@@ -72,5 +72,5 @@ KEPT: Final[Mapping[str, str]] = {
     ),
     "microsoft.sql/servers/auditingsettings": "the fix moves to a managed identity: the key is to go",
 }
-"""Types (lower case) with secrets that a general update may write all the same, each with the reason. Where a command of
-the Azure CLI writes the body, PATCH changes no more than tags and identity."""
+"""Types (lower case) with secrets that a general update may write all the same, each with the reason. Where a command
+of the Azure CLI writes the body, PATCH changes no more than tags and identity."""
