@@ -141,6 +141,7 @@ sbom: $(DEV)  ## What an installed wheel is made of, as CycloneDX: dist/twolocks
 paths: $(DEV)  ## Pin the paths that rules read and fixes write, as Azure's schema has them, where FACTS has it; list what a scan keeps
 	TWOLOCKS_FACTS="$(abspath $(FACTS))" $(BIN)/python -m tests.rules.schema_paths
 	TWOLOCKS_FACTS="$(abspath $(FACTS))" $(BIN)/python -m tests.rules.bicep_paths
+	TWOLOCKS_FACTS="$(abspath $(FACTS))" $(BIN)/python -m tests.rulebook.actions
 	$(BIN)/python -m tests.rules.kept
 
 bench: $(DEV)  ## The figures of docs/dev/performance.md

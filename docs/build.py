@@ -32,7 +32,7 @@ from scanner.notify.notice import SCHEMA
 from scanner.report.concepts import concepts
 from scanner.report.words import Words
 from scanner.rulebook import permissions as access
-from scanner.rulebook.examples import read_cases, with_rules
+from scanner.rulebook.examples import has_examples, read_cases, with_rules
 from scanner.rulebook.loader import RuleSet, load
 from scanner.rulebook.registered_actions import wildcards
 
@@ -217,12 +217,15 @@ def rated(rule: Rule) -> str:
 
 
 def examples(folder: Path, rules: RuleSet) -> dict[str, dict[str, list[str]]]:
-    """Return the names of the examples of each rule, by status."""
+    """Return the names of the examples of each rule, by status: of a folder, and of those beside rows."""
     result: dict[str, dict[str, list[str]]] = {}
-    for path in sorted(folder.glob("*.toml")):
-        for case in with_rules(read_cases(path), rules.rules).cases:
-            for rule, status in case.expect.items():
-                result.setdefault(rule, {}).setdefault(status, []).append(case.name)
+    files = [read_cases(path) for path in sorted(folder.glob("*.toml"))]
+    files += [
+        read_cases(path, beside_rows=True) for path in sorted(content("rules").glob("*.toml")) if has_examples(path)
+    ]
+    for case in (case for each in files for case in with_rules(each, rules.rules).cases):
+        for rule, status in case.expect.items():
+            result.setdefault(rule, {}).setdefault(status, []).append(case.name)
     return result
 
 

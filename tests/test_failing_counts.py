@@ -81,9 +81,10 @@ RAISED = '[severity.storage-shared-key-enabled]\nto = "critical"\nreason = "as w
 
 
 def test_a_severity_that_the_settings_raise_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its endpoint is open at high: `--fail-on critical` ended with 0, and `new:critical` after a baseline too."""
+    """Its endpoint is less than critical: `--fail-on critical` ended with 0, `new:critical` after a baseline too."""
     monkeypatch.chdir(tmp_path)
-    snapshot(Path("night.jsonl"), account("st", allowSharedKeyAccess=True, publicNetworkAccess="Enabled"))
+    acls = {"defaultAction": "Deny", "ipRules": [{"value": "203.0.113.7"}]}
+    snapshot(Path("night.jsonl"), account("st", allowSharedKeyAccess=True, networkAcls=acls))
     Path("raised.toml").write_text(RAISED)
     scan = ("scan", "--from", "night.jsonl", "--only", "storage-shared-key*", "--fail-on")
     assert twolocks(*scan, "critical").code in (0, 3)

@@ -15,7 +15,8 @@ EVALUATED = {type.lower() for rule in RULES.rules.values() for type in rule.type
 
 
 def test_no_type_that_has_a_rule_is_said_to_have_none() -> None:
-    assert sorted(type for type in not_evaluated() if type.lower() in EVALUATED) == []
+    both = sorted(type for type in not_evaluated() if type.lower() in EVALUATED)
+    assert both == [], "rules read these types: take their lines out of rules/not_evaluated.py"
     assert all(reason.endswith(".") for reason in not_evaluated().values())
 
 

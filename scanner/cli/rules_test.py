@@ -20,7 +20,7 @@ from scanner.evaluate.examples import evaluate, shown
 from scanner.fix.sample_commands import commands_of
 from scanner.model.rule import Question, Rule, questions
 from scanner.rulebook import derived
-from scanner.rulebook.examples import Case, CaseFile, read_cases, with_rules
+from scanner.rulebook.examples import Case, CaseFile, has_examples, read_cases, with_rules
 from scanner.rulebook.loader import PATHS, RuleSet, load, match_whole, matches
 from scanner.rulebook.pinned_paths import not_returned, read_pins, row_reads
 from scanner.terminal.tables import table
@@ -94,15 +94,18 @@ def _loaded(folder: Path, *, run_code: bool) -> tuple[RuleSet, list[Rule], list[
         raise InputError(f"there is no folder {folder}", do="give a folder of rule files")
     if folder.resolve() == built_in:
         rules = load(packages=False)
-        return rules, list(rules.rules.values()), _files(built_in.parent / "tests" / "rules" / CASES, rules)
+        return rules, list(rules.rules.values()), _files(built_in, built_in.parent / "tests" / "rules" / CASES, rules)
     allow_python(folder, run_code=run_code)
     known = load(packages=False).rules
     rules = load(code=[folder], packages=False)
-    return rules, [rule for id, rule in rules.rules.items() if id not in known], _files(folder / CASES, rules)
+    return rules, [rule for id, rule in rules.rules.items() if id not in known], _files(folder, folder / CASES, rules)
 
 
-def _files(folder: Path, rules: RuleSet) -> list[CaseFile]:
-    return [with_rules(read_cases(path), rules.rules) for path in sorted(folder.glob("*.toml"))]
+def _files(folder: Path, cases: Path, rules: RuleSet) -> list[CaseFile]:
+    """Return the examples of a folder of their own, and those that stand beside rows."""
+    files = [read_cases(path) for path in sorted(cases.glob("*.toml"))]
+    files += [read_cases(path, beside_rows=True) for path in sorted(folder.glob("*.toml")) if has_examples(path)]
+    return [with_rules(each, rules.rules) for each in files]
 
 
 def _chosen(rules: RuleSet, tested: list[Rule], settings: Settings) -> list[Rule]:

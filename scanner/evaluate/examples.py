@@ -1,5 +1,7 @@
 """Examples of rules, evaluated."""
 
+from collections.abc import Iterator
+
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
@@ -8,6 +10,7 @@ from scanner.model.exposure import Exposure
 from scanner.model.host_names import host_names
 from scanner.model.ids import bundle_of, is_subscription
 from scanner.model.index import Index
+from scanner.model.levels import Auth, Reach
 from scanner.model.message import Message
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Unread
@@ -104,15 +107,26 @@ def _worse(statuses: dict[str, str], rule: str, status: str) -> None:
 
 
 def shown(exposure: Exposure) -> str:
-    """Return an exposure as the examples spell it."""
-    auth, reach, severity = exposure.proven_authentication, exposure.proven_reach, exposure.severity
-    text = f"{auth.name if auth else 'unknown'} {'unknown' if reach is None else reach.name}"
-    text += f" {'-' if severity is None else severity.name}"
+    """Return an exposure as the examples spell it: all that its severity follows from, and not the severity."""
+    text = _levels(exposure.proven_authentication, exposure.proven_reach, "unknown")
+    if exposure.kind == "app":
+        text = f"app {text}"
     auth, reach = exposure.possible_authentication, exposure.possible_reach
-    if auth is None and reach is None:
-        return text
-    worst = exposure.worst_severity
-    return (
-        f"{text} may {auth.name if auth else '-'} {'-' if reach is None else reach.name}"
-        f" {'-' if worst is None else worst.name}"
-    )
+    if auth is not None or reach is not None:
+        text += f" may {_levels(auth, reach, '-')}"
+    return ", ".join([text, *_limits(exposure)])
+
+
+def _levels(auth: Auth | None, reach: Reach | None, without: str) -> str:
+    return f"{without if auth is None else auth.name} {without if reach is None else reach.name}"
+
+
+def _limits(exposure: Exposure) -> Iterator[str]:
+    """Yield why an endpoint has another severity than the table gives."""
+    if exposure.severity_steps_down:
+        yield f"lowered by {exposure.severity_steps_down}"
+    if exposure.max_severity is not None:
+        highest, up_to = exposure.max_severity.name, exposure.max_severity_up_to
+        yield f"at most {highest}" if up_to is Reach.internet else f"at most {highest} up to {up_to.name}"
+    if exposure.counts_as_closed_up_to:
+        yield f"closed up to {exposure.counts_as_closed_up_to.name}"

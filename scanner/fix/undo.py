@@ -151,7 +151,7 @@ def _undo_of_resource(id: str, steps: Sequence[Step], api: str) -> Undo:
         undo = _put_back(id, restores) if restores else Undo()
         return Undo(undo.commands, (*undo.steps, *(_in_words(each) for each in words)))
     if len(restores) < len(steps):
-        return _from_file(id, steps, api, is_whole=type not in PATCHABLE | KEPT)
+        return _from_file(id, steps, api, is_whole=type not in PATCHABLE and type not in KEPT)
     if type in PATCHABLE:
         return _patched(id, restores)
     return _put_back(id, restores)

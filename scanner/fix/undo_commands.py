@@ -42,6 +42,9 @@ CREATORS: Final[Mapping[str, Creator]] = {
     "az network watcher flow-log create": Creator(
         "az network watcher flow-log delete", ("--location", "--name", "--subscription")
     ),
+    "az network vnet subnet update --network-security-group": Creator(
+        "az network vnet subnet update", ("--ids",), "--network-security-group null"
+    ),
     "az policy assignment create": Creator("az policy assignment delete", ("--name", "--scope", "--subscription")),
     "az role assignment create": Creator(
         "az role assignment delete",
@@ -176,8 +179,8 @@ def _deleted(creator: Creator, options: Sequence[_Option], steps: Sequence[Step]
 
 
 def _is_new(step: Step) -> bool:
-    """Return whether a step takes away what was not there before: a resource, or a property."""
-    return isinstance(step, Deletion) or (isinstance(step, Restore) and step.value is REMOVE)
+    """Return whether a step takes away what was not there before: a resource, or a property, also of an entry."""
+    return isinstance(step, Deletion) or (isinstance(step, Restore) and (step.value is REMOVE or step.only_added))
 
 
 def _opposite(head: str, options: Sequence[_Option], steps: Sequence[Step]) -> tuple[str, list[Step]]:

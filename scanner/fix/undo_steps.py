@@ -61,7 +61,7 @@ class Lost(NamedTuple):
 class Restore(NamedTuple):
     """A property as it was before. `value` REMOVE: it was absent. `position`: the entry that is removed; -1: all of it.
 
-    `after`: what the fix sets.
+    `after`: what the fix sets. `only_added`: the fix changes entries of a list, and only sets what was absent there.
     """
 
     resource: str
@@ -69,6 +69,7 @@ class Restore(NamedTuple):
     value: Any
     after: Any = None
     position: int = -1
+    only_added: bool = False
 
 
 Step = Restore | Creation | Deletion | Lost
@@ -92,8 +93,16 @@ def inverse_of(fix: Fix, top: Resource, index: Index) -> list[Step]:
             continue
         resource = _find(change.resource, top, index)
         step = _connection(change) or _before(change, resource, top)
-        result.setdefault((normalized_id(step.resource), getattr(step, "path", "").lower()), step)
+        key = normalized_id(step.resource), getattr(step, "path", "").lower()
+        result[key] = _joined(result[key], step) if key in result else step
     return list(reversed(result.values()))
+
+
+def _joined(first: Step, second: Step) -> Step:
+    """Return the step that undoes two changes of one property: what was before the first, of both."""
+    if not (isinstance(first, Restore) and isinstance(second, Restore)):
+        return first
+    return first._replace(only_added=first.only_added and second.only_added)
 
 
 def _connection(change: Change) -> Step | None:
@@ -167,8 +176,16 @@ def _restored(change: Edit, resource: Resource) -> Step:
         return Restore(resource.id, path, REMOVE, change.value, len(value))
     if not is_printable(value):
         return Lost(resource.id, change.path)
-    after = change.value if change.entry is None else None
-    return Restore(resource.id, path, value, after)
+    if change.entry is None:
+        return Restore(resource.id, path, value, change.value)
+    return Restore(resource.id, path, value, only_added=_holds(change.value, change.entry))
+
+
+def _holds(value: Any, old: Any) -> bool:
+    """Return whether a value has all that an old one had, so that only what was absent there is new."""
+    if isinstance(value, dict) and isinstance(old, dict):
+        return all(is_absent(each) or (name in value and _holds(value[name], each)) for name, each in old.items())
+    return bool(value == old) if isinstance(old, list | dict) else same(value, old)
 
 
 def _outermost(path: str, resource: Resource) -> tuple[str, Any]:

@@ -1,9 +1,10 @@
 """Types whose GET leaves out secrets, so that a body that is written back as a whole would take them away.
 
-Source: bicep-types-az of August 2026, properties that are write-only, or passwords and keys. A test of the rules' own
-commands has the same list, with reasons.
+Source: bicep-types-az of August 2026, properties that are write-only, or passwords and keys. These are the types that
+fixes write or undo.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 LOST: Final = frozenset(
@@ -58,13 +59,18 @@ LOST: Final = frozenset(
     )
 )
 """Types (lower case) whose secrets a general update takes away."""
-KEPT: Final = frozenset(
-    (
-        "microsoft.devices/iothubs",
-        "microsoft.devices/provisioningservices",
-        "microsoft.machinelearningservices/workspaces/onlineendpoints",
-        "microsoft.servicefabric/managedclusters",
-        "microsoft.sql/servers/auditingsettings",
-    )
-)
-"""Types (lower case) whose service takes such a body, as the commands of the Azure CLI write it."""
+KEPT: Final[Mapping[str, str]] = {
+    "microsoft.devices/iothubs": "az iot hub update writes the same body: Azure takes masked keys as unchanged",
+    "microsoft.devices/provisioningservices": (
+        "az iot dps update writes the same body: Azure takes masked keys as unchanged"
+    ),
+    "microsoft.machinelearningservices/workspaces/onlineendpoints": (
+        "az ml online-endpoint update writes the same body: keys are set at creation"
+    ),
+    "microsoft.servicefabric/managedclusters": (
+        "az sf managed-cluster writes the same body: the password is asked for at creation"
+    ),
+    "microsoft.sql/servers/auditingsettings": "the fix moves to a managed identity: the key is to go",
+}
+"""Types (lower case) with secrets that a general update may write all the same, each with the reason. Where a command
+of the Azure CLI writes the body, PATCH changes no more than tags and identity."""

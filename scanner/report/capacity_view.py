@@ -6,8 +6,8 @@ from scanner.document.capacity_rows import ControlPlaneRow, QuotaRow, Reservatio
 from scanner.document.schema import Document
 from scanner.document.tenants import scope_labels
 from scanner.report.capacity import TIGHT, Capacity, RegionQuotas, reservation_name
-from scanner.report.text import plain
 from scanner.report.words import Words
+from scanner.text.invisible import plain
 
 SHOWN: Final = 60
 """The most rows of a list; the document has all."""

@@ -21,8 +21,8 @@ from scanner.report.headline import limited
 from scanner.report.owners import ResourceOwners
 from scanner.report.plain_fixes import PlainFixes
 from scanner.report.responsibility import responsibility_of
-from scanner.report.text import plain
 from scanner.report.words import Words
+from scanner.text.invisible import plain
 
 COLUMNS = (
     "record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription",

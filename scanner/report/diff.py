@@ -17,8 +17,8 @@ from scanner.report.headline import limit
 from scanner.report.html import joined, policy, template_environment, trusted
 from scanner.report.markdown import code, text
 from scanner.report.messages import in_words
-from scanner.report.text import plain
 from scanner.report.words import ENGLISH, Words
+from scanner.text.invisible import plain
 
 WORDS = {name: kinds[0].word for name, kinds in LISTS.items()} | {"changed": "changed"}
 """The word of each list, in the order of the output."""

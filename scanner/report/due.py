@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 from scanner.document.schema import Document, ExposureRow, FindingRow, WaiverRow
 from scanner.evaluate.fix_groups import SEVERE
 from scanner.report.owners import ResourceOwners
-from scanner.report.text import plain
 from scanner.report.words import Words, parse_time
+from scanner.text.invisible import plain
 
 SOON_DAYS: Final = 30
 SHOWN: Final = 4

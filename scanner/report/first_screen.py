@@ -10,8 +10,8 @@ from scanner.evaluate.counts import Counts
 from scanner.model.ids import subscription_of
 from scanner.model.severity import SEVERITIES
 from scanner.report.gaps import scope_names
-from scanner.report.text import plain
 from scanner.report.words import Words
+from scanner.text.invisible import plain
 
 _WIDTH, _NARROWEST, _GAP = 1000, 14, 3
 _SUBSCRIPTIONS, _SCANS = 4, 30

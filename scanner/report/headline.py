@@ -10,8 +10,8 @@ from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.model.ids import name_of
-from scanner.report.text import plain
 from scanner.report.words import Words
+from scanner.text.invisible import plain
 
 _TYPES = 2
 """The most types that a headline names."""

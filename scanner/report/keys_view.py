@@ -15,8 +15,8 @@ from scanner.report.keys import HOLDERS, MICROSOFTS, name, resources, sort_key, 
 from scanner.report.messages import exactly
 from scanner.report.naming import product_names
 from scanner.report.summary import Ordered
-from scanner.report.text import plain
 from scanner.report.words import Words
+from scanner.text.invisible import plain
 
 SHOWN: Final = 200
 """The most keys in the table; the document has all."""

@@ -19,8 +19,9 @@ from scanner.report.gaps import answer, waiver_of
 from scanner.report.headline import left_out, limited
 from scanner.report.owners import ResourceOwners
 from scanner.report.plain_fixes import PlainFixes
-from scanner.report.text import IN_BASH, plain, shortened
+from scanner.report.text import IN_BASH, shortened
 from scanner.report.words import Words
+from scanner.text.invisible import plain
 
 VERSION = "1.6.0"
 READ = "everything-was-read"

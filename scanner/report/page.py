@@ -33,8 +33,8 @@ from scanner.report.summary import (
     finding_keys,
     summarize,
 )
-from scanner.report.text import plain
 from scanner.report.words import Words, scanned
+from scanner.text.invisible import plain
 
 _EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
 """The maximum of cards of endpoints, findings and subscriptions written into the page; the data block has all."""

@@ -15,8 +15,8 @@ from scanner.model.regions import TABLE
 from scanner.report.cards import ResourceNames
 from scanner.report.messages import in_words
 from scanner.report.places import VERDICTS, PlaceGroup, eea_sentence, groups
-from scanner.report.text import plain
 from scanner.report.words import Words
+from scanner.text.invisible import plain
 
 LOOKS: Final = {"stays": "pass", "may-leave": "high", "unknown": "unknown"}
 SHOWN: Final = 200

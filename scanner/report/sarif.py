@@ -33,8 +33,9 @@ from scanner.model.severity import SEVERITIES, severity_rank
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import left_out
 from scanner.report.plain_fixes import PlainFixes
-from scanner.report.text import IN_BASH, first_step_label, plain, shortened, without_ticks
+from scanner.report.text import IN_BASH, first_step_label, shortened, without_ticks
 from scanner.report.words import Words
+from scanner.text.invisible import plain
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 MOST = 25_000

@@ -13,8 +13,8 @@ from scanner.model.severity import SEVERITIES
 from scanner.model.type_names import type_name
 from scanner.report.messages import exactly
 from scanner.report.naming import product_names
-from scanner.report.text import plain
 from scanner.report.words import Words
+from scanner.text.invisible import plain
 
 SHOWN: Final = 12
 """The services in the table of the page; one line has the others."""

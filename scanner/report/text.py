@@ -10,7 +10,6 @@ from scanner.document.schema import ExposureRow, FixRow, TypeRow
 from scanner.report.words import Words
 from scanner.text.invisible import INVISIBLE, code_point, plain
 
-__all__ = ["INVISIBLE", "code_point", "plain"]
 READS_ONLY = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
 """A command that only reads. `templates/report/finding_card.js` has the same pattern."""
 

@@ -33,9 +33,9 @@ from scanner.report.management import Management, summarize_with_management
 from scanner.report.places import eea_sentence, groups
 from scanner.report.responsibility import whose_word
 from scanner.report.summary import ordered_exposures, ordered_findings
-from scanner.report.text import plain
 from scanner.report.words import Words
 from scanner.report.workbook_rows import capacity_rows, control_rows, first_rows, key_rows, place_rows, service_rows
+from scanner.text.invisible import plain
 
 LONGEST = 32_000
 """Characters of a cell. A spreadsheet refuses more than 32,767."""

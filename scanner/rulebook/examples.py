@@ -1,4 +1,4 @@
-"""Examples of rules: `cases/<service>.toml` read into bundles.
+"""Examples of rules: `cases/<service>.toml`, or the file of rows of the service, read into bundles.
 
     [[base]]                        what a healthy resource of a type looks like; cases of the type start from it
     type = "Microsoft.Storage/storageAccounts"
@@ -13,7 +13,7 @@
     expect = { storage-anonymous-blob-access = "fail" }         the worst status over the resource and its children
                                                                 "ml-*": the rules of the type that are not named.
                                                                 A renamed rule may be named by an old id
-    exposures = { blob = "shared internet high" }
+    exposures = { blob = "shared internet" }
     gaps = ["blobServices/default/containers"]                  reads that were refused
     by = "graph"                                                a thin record; "import": its children too; default "get"
     networks = ["203.0.113.0/24"]                               the organisation's own
@@ -29,12 +29,15 @@
     [never]                         "rule:status" = why no resource can have it, so that no example shows it
 
 Lists that no child is given for were read and are empty; single reads that no child is given for were not read, but for
-those in `none`, of which Azure said that there is none. An exposure is "authentication reach severity", with "-" for
-closed, and "may authentication reach worst" behind it where an unread part may add something. In texts "~/" stands for
+those in `none`, of which Azure said that there is none. An exposure is "authentication reach", with "app" in front
+where it is an app, and "may authentication reach" behind it where an unread part may add something. Its severity
+follows by the table of `scanner.model.levels`; what limits it for this endpoint stands behind a comma: "lowered by 1",
+"at most low", "at most low up to private", "closed up to selected". In texts "~/" stands for
 the providers of a resource group of networks.
 """
 
 import copy
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -49,6 +52,7 @@ from scanner.model.ids import bundle_of
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
+from scanner.rulebook.row_files import EXAMPLE_TABLES
 from scanner.text.toml import text_of, toml_tables
 
 SUBSCRIPTION = "5a000000-0000-4000-8000-000000000001"
@@ -88,11 +92,24 @@ class CaseFile(Struct, frozen=True):
     healthy: dict[str, Case] = field(default_factory=dict)
 
 
-def read_cases(path: Path) -> CaseFile:
-    """Return the examples of a file. Raise InputError where it is not one."""
+_BEGIN = re.compile(r"^\[\[(?:base|case)\]\]", re.MULTILINE)
+
+
+def has_examples(path: Path) -> bool:
+    """Return whether a file of rows has examples, too."""
+    return _BEGIN.search(path.read_text("utf-8", errors="replace")) is not None
+
+
+def read_cases(path: Path, *, beside_rows: bool = False) -> CaseFile:
+    """Return the examples of a file. Raise InputError where it is not one.
+
+    `beside_rows`: it is a file of rows, whose other tables are rules.
+    """
     try:
         text = text_of(path)
         parsed = toml_tables(text.replace('"~/', f'"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-net/providers/'))
+        if beside_rows:
+            parsed = {name: parsed[name] for name in EXAMPLE_TABLES & parsed.keys()}
         return _file(path.stem, parsed)
     except (OSError, ValueError) as error:
         raise InputError(f"a file of examples was not loaded: {error}", at=str(path), do="fix it") from None
@@ -159,13 +176,9 @@ def _is_named(rule: Rule, pattern: str) -> bool:
     return any(fnmatchcase(id, pattern) for id in (rule.id, *rule.aliases))
 
 
-_TABLES = ("part", "base", "case", "safe", "never", "paths", "endpoints", "sdks")
-"""The tables of a file of examples; the last three are the contract that the tests of built-in types read."""
-
-
 def _file(stem: str, parsed: dict[str, Any]) -> CaseFile:
-    for name in parsed.keys() - set(_TABLES):
-        near = nearest(name, _TABLES, 1)
+    for name in parsed.keys() - EXAMPLE_TABLES:
+        near = nearest(name, sorted(EXAMPLE_TABLES), 1)
         raise ValueError(f'unknown table "{name}"' + (f" (nearest: {near[0]})" if near else ""))
     bodies = {entry["name"]: entry["body"] for entry in parsed.get("part", [])}
     for raw in (*parsed.get("base", []), *parsed.get("case", [])):

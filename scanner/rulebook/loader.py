@@ -46,6 +46,7 @@ from scanner.rulebook.row_files import (
     read_rows,
     types_of,
     with_controls,
+    without_rule,
 )
 from scanner.text.toml import text_of
 
@@ -518,6 +519,7 @@ def _rows_folder(rule_set: RuleSet, files: RuleFiles, folder: Path) -> None:
     _read_controls(folder, files)
     for directory in (folder, folder / TABLES):
         _row_files(rule_set, files, directory, "")
+    without_rule(files)
 
 
 def _read_controls(folder: Path, files: RuleFiles) -> None:
@@ -534,6 +536,7 @@ def _folder(rule_set: RuleSet, files: RuleFiles, folder: Path, name: str) -> Non
             _namespace(directory, package)
             _modules(rule_set, files, directory, package)
             _row_files(rule_set, files, directory, package)
+    without_rule(files)
 
 
 def _namespace(folder: Path, name: str) -> None:

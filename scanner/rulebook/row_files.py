@@ -8,7 +8,11 @@
     [table.tls.rows]
     redis-old-tls = { what = "The cache", check = { of = "redis.CACHE" } }
 
-`of` and the other names of Python variables mean the `.py` beside; `storage.ACCOUNT` means another one.
+    [tls-old.types]                     a row with `types` alone: types that take part in a rule of `tables/`
+    CACHE = {}
+
+`of` and the other names of Python variables mean the `.py` beside; `storage.ACCOUNT` means another one. The examples of
+a service (`scanner.rulebook.examples`) may stand in its file too.
 """
 
 import re
@@ -18,7 +22,7 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import rtoml
@@ -39,6 +43,8 @@ from scanner.text.toml import Key, check_depth, key_lines, text_of, toml_tables
 OF_CAUSES = ("cause", "entry", "path", "place")
 LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "location", "sku", "value", *OF_CAUSES))
 """The words that are filled for each finding."""
+EXAMPLE_TABLES = frozenset(("part", "base", "case", "safe", "never", "paths", "sdks"))
+"""The tables of examples; the last two are the contract that the tests of built-in types read."""
 _NONE: AbstractSet[str] = frozenset()
 
 _WORD = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
@@ -56,18 +62,27 @@ class Broken(Struct, frozen=True):
     error: str
 
 
+class TypesOfRow(NamedTuple):
+    """Types that take part in a rule of many types, by their names, from a file of their own."""
+
+    file: Path
+    text: str
+    types: list[tuple[str, TypeOverlay]]
+
+
 class RuleFiles(Struct):
     """The rule files that were read: modules by name (`storage`), the sets of controls, and what is broken.
 
     `frameworks`: their names by short name, in the order in which they are shown. `catalogues`: those with a file, by
     id. `topics`: what each topic asks. `tested`: the control ids by framework, by topic or rule that tests them.
     `failed`: the names of Python files that did not load; rows that need one are left out without a fault of their own.
-    `taken`: the rule of each id and alias.
+    `taken`: the rule of each id and alias. `joining`: the types that take part in a rule that was not read yet, by id.
     """
 
     modules: dict[str, ModuleType] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     taken: dict[str, Rule] = field(default_factory=dict)
+    joining: dict[str, list[TypesOfRow]] = field(default_factory=dict)
     controls: dict[str, Controls] = field(default_factory=dict)
     frameworks: dict[str, str] = field(default_factory=dict)
     catalogues: dict[str, Framework] = field(default_factory=dict)
@@ -144,15 +159,15 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
     shared: dict[Key, dict[str, AbstractSet[str]]] = {}
     for id, key, template, row in _rows(tables):
         try:
-            if not isinstance(row, dict):
-                raise BadRow("a row must be a table")
-            if not template and row and "title" not in row and all(map(_is_table, row.values())):
-                raise BadRow(f"the table [{id}] is missing", word=id, known=tables.keys() - {id})
+            _check_table(id, template, row, tables)
+            if row.keys() == {"types"} and not template:
+                files.joining.setdefault(id, []).append(TypesOfRow(file, text, _overlays(row["types"], file.stem)))
+                continue
             if template and key[:2] not in shared:
                 shared[key[:2]] = {name: _words(value) for name, value in template.items() if name != "rows"}
             data = _filled(template, row, shared[key[:2]]) if template else row
             if "types" in data:
-                rules += _of_types(id, data, lookup, controls)
+                rules += _of_types(id, data, lookup, controls, files)
             else:
                 rules.append(rule_of(id, row_of(data), lookup, only_type, controls))
         except _NotLoaded:
@@ -167,11 +182,33 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
     return rules
 
 
-def _of_types(id: str, data: dict[str, Any], lookup: Lookup, controls: ControlsOf) -> list[Rule]:
-    """Return a rule for each type of a row that asks many."""
+def _check_table(id: str, template: Mapping[str, Any], row: Any, tables: Mapping[str, Any]) -> None:
+    """Raise BadRow where a row is no table, or only has tables, as one whose own heading is missing."""
+    if not isinstance(row, dict):
+        raise BadRow("a row must be a table")
+    if not template and row and not {"title", "types"} & row.keys() and all(map(_is_table, row.values())):
+        raise BadRow(f"the table [{id}] is missing", word=id, known=tables.keys() - {id})
+
+
+def _overlays(given: Any, module: str = "") -> list[tuple[str, TypeOverlay]]:
+    """Return what a row says of each of its types. `module`: that of the names without one. Raise BadRow."""
+    types = msgspec.convert({"types": given}, _Types).types
+    items = types.items() if isinstance(types, dict) else [(name, {}) for name in types]
+    return [(name if "." in name or not module else f"{module}.{name}", _overlay(name, one)) for name, one in items]
+
+
+def _overlay(name: str, data: Any) -> TypeOverlay:
+    try:
+        return msgspec.convert(data, TypeOverlay)
+    except msgspec.ValidationError as error:
+        fault = unfit(error)
+        raise BadRow(fault.what, "types", name, *fault.key, word=fault.word, known=fault.known) from None
+
+
+def _of_types(id: str, data: dict[str, Any], lookup: Lookup, controls: ControlsOf, files: RuleFiles) -> list[Rule]:
+    """Return a rule for each type of a row that asks many, and for each that takes part from a file of its own."""
     given = data["types"]
-    overlays = msgspec.convert({"types": given}, _Types).types
-    facts = list(overlays.items()) if isinstance(overlays, dict) else [(name, TypeOverlay()) for name in overlays]
+    facts = _overlays(given)
     shared = {key: value for key, value in data.items() if key != "types"}
     if PRODUCT in str({key: value for key, value in shared.items() if key != "title"}):
         raise BadRow("only the title names the type: {product}")
@@ -184,6 +221,8 @@ def _of_types(id: str, data: dict[str, Any], lookup: Lookup, controls: ControlsO
             at = name if isinstance(given, dict) else position
             raise BadRow(fault.what, "types", at, word=fault.word, known=fault.known) from None
         made.append((rule, one))
+    for joining in files.joining.pop(id, ()):
+        made += _joining(id, joining, partial(_of_type, shared, general), lookup, controls, files)
     types = [type.lower() for rule, _ in made for type in rule.resource_type.types]
     if twice := [type for type in types if types.count(type) > 1]:
         raise BadRow(f"two of its types are {twice[0]}, whose findings could not be told apart", "types")
@@ -191,8 +230,36 @@ def _of_types(id: str, data: dict[str, Any], lookup: Lookup, controls: ControlsO
     return [_one_of_many(rule, one, shared["title"], general, fix or rule.fix) for rule, one in made]
 
 
+def _joining(
+    id: str,
+    joining: TypesOfRow,
+    row_of_type: Callable[[str, TypeOverlay], dict[str, Any]],
+    lookup: Lookup,
+    controls: ControlsOf,
+    files: RuleFiles,
+) -> Iterator[tuple[Rule, TypeOverlay]]:
+    """Yield the rule of each type of another file. What is wrong with one is a fault of that file, and of it alone."""
+    for name, one in joining.types:
+        try:
+            yield rule_of(id, row_of(row_of_type(name, one)), lookup, _no_type, controls), one
+        except _NotLoaded:
+            continue
+        except BadRow as fault:
+            at = BadRow(fault.what, "types", name.rpartition(".")[2], word=fault.word, known=fault.known)
+            files.broken.append(broken(joining.file, joining.text, (id,), at))
+
+
+def without_rule(files: RuleFiles) -> None:
+    """Add a fault for each row with `types` alone whose rule is nowhere: after all files of a folder."""
+    known = [rule.id for rule in files.taken.values() if rule.of_many is not None]
+    for id, rows in files.joining.items():
+        fault = BadRow("no rule with `types` has this id", word=id, known=known)
+        files.broken += [broken(each.file, each.text, (id,), fault) for each in rows]
+    files.joining.clear()
+
+
 class _Types(Struct, frozen=True):
-    types: tuple[str, ...] | dict[str, TypeOverlay]
+    types: tuple[str, ...] | dict[str, Any]
 
 
 _WHOLE = ("unless", "reads", "examples", "source", "costly")
@@ -288,7 +355,8 @@ def _rows(tables: dict[str, Any]) -> Iterator[tuple[str, Key, dict[str, Any], di
     """Yield id, place in the file, what its table shares ({} outside a table), and data of each row."""
     shared = tables.pop("table", {})
     for id, row in tables.items():
-        yield id, (id,), {}, row
+        if id not in EXAMPLE_TABLES or (isinstance(row, dict) and "title" in row):
+            yield id, (id,), {}, row
     if not isinstance(shared, dict):
         yield "table", ("table",), {}, shared
         return

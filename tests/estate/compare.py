@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from scanner.model.ids import SUBSCRIPTION, is_subscription
+from scanner.model.severity import severity_rank
 from scanner.reach.front_ends import PUBLISHER_PREFIXES
 from scanner.rulebook.loader import load
 from scanner.sandbox.estate import Estate
 from tests.rules.examples import current_id
+from tests.rules.severities import of_levels
 
 EXPECTED = Path(__file__).parent / "expected"
 Key = tuple[str, str]
@@ -80,19 +82,27 @@ def _exposures(
         if row is None:
             yield f"missing  {_short(key)}: expected it {'open' if key in open_ones else 'closed'}"
             continue
-        fields = ("kind", "reach", "authentication", "severity") if key in open_ones else ("reach", "authentication")
+        fields = ("kind", "reach", "authentication") if key in open_ones else ("reach", "authentication")
         for field in fields:
             if field in entry and entry[field] != row[field]:
                 yield f"differs  {_short(key)} {field}: expected {entry[field]}, found {row[field]}"
-        if key in closed and row["severity"] is not None:
-            yield f"differs  {_short(key)}: expected closed, found {_shown(row)}"
+        severity, worst = rated(entry) if key in open_ones else (None, None)
+        if row["severity"] != severity:
+            yield f"differs  {_short(key)}: expected {severity or 'closed'}, found {_shown(row)}"
         may = {name: value for name, value in (row["may"] or {}).items() if value is not None}
-        if may != entry.get("may", {}) or (may and row["worst"] != entry.get("worst")):
-            expected_may = f"{entry.get('may', {})} {entry.get('worst')}"
-            yield f"differs  {_short(key)} may: expected {expected_may}, found {may} {row['worst']}"
+        if may != entry.get("may", {}) or (may and row["worst"] != worst):
+            yield f"differs  {_short(key)} may: expected {entry.get('may', {})} {worst}, found {may} {row['worst']}"
     for key, row in sorted(result.items()):
         if row["severity"] is not None or row["worst"] is not None:
             yield f"too much {_short(key)}: {_shown(row)}, not expected"
+
+
+def rated(entry: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Return the severity of an expected exposure, and the worst one of what an unread part may add, by the table."""
+    may = entry.get("may", {})
+    proven, possible = (entry["authentication"], entry["reach"]), (may.get("authentication"), may.get("reach"))
+    severity, worst = of_levels(entry["kind"], proven, possible, entry)
+    return None if severity is None else severity.name, None if worst is None else worst.name
 
 
 def _shown(row: dict[str, Any]) -> str:
@@ -115,6 +125,7 @@ def _findings(
         if ("/providers/" in row["resource"].lower() or row["rule"] in _rules_of_subscriptions())
         and _of(document, row["resource"], wanted)
     }
+    exposed = dict(_expected(expected["exposure"], ids))
     for entry in expected["finding"]:
         for name in _names(entry):
             top = max((each for each in ids if f"{name}/".startswith(f"{each}/")), key=len)
@@ -125,13 +136,22 @@ def _findings(
                 if not entry.get("costly"):
                     yield f"missing  {_short(key)}: expected {entry['status']}"
                 continue
-            for field in ("status", "severity"):
-                if field in entry and entry[field] != row[field]:
-                    yield f"differs  {_short(key)} {field}: expected {entry[field]}, found {row[field]}"
+            if entry["status"] != row["status"]:
+                yield f"differs  {_short(key)} status: expected {entry['status']}, found {row['status']}"
+            endpoints = [(ids[top], each.lower()) for each in entry.get("endpoints", row["endpoints"])]
+            severity = entry.get("severity") or _highest(entry["status"], [exposed.get(each) for each in endpoints])
+            if severity != row["severity"]:
+                yield f"differs  {_short(key)} severity: expected {severity}, found {row['severity']}"
             if "endpoints" in entry and sorted(entry["endpoints"]) != sorted(row["endpoints"]):
                 yield f"differs  {_short(key)} endpoints: expected {entry['endpoints']}, found {row['endpoints']}"
     for key, row in sorted(result.items()):
         yield f"too much {_short(key)}: {row['status']} {row['severity']}, not expected: {row['message']}"
+
+
+def _highest(status: str, exposures: Iterable[dict[str, Any] | None]) -> str | None:
+    """Return the severity of a finding on these endpoints: the highest, or what it may be at worst."""
+    severities = [rated(each)[status == "unknown"] for each in exposures if each is not None]
+    return min((each for each in severities if each is not None), key=severity_rank, default=None)
 
 
 def published(document: dict[str, Any], estate: Estate) -> list[str]:

@@ -128,3 +128,32 @@ def test_what_is_not_known_or_a_secret_is_never_printed(value: Any) -> None:
 
 def test_a_body_without_secrets_is_printable() -> None:
     assert is_printable({"a": ["b", {"tokenLifetime": 5}]})
+
+
+SUBNETS: list[dict[str, Any]] = [
+    {"name": "a", "properties": {"addressPrefix": "10.0.0.0/24"}},
+    {"name": "b", "properties": {"addressPrefix": "10.0.1.0/24", "networkSecurityGroup": None}},
+]
+GROUP = {"networkSecurityGroup": {"id": "<NSG_ID>"}}
+
+
+def with_groups(**more: Any) -> Any:
+    """Return the undo of a fix that gives two subnets a group."""
+    edits = [
+        Edit(ID, "properties.subnets", {**each, "properties": {**each["properties"], **GROUP, **more}}, entry=each)
+        for each in SUBNETS
+    ]
+    update = "az network vnet subnet update --ids /x/subnets/{} --network-security-group <NSG_ID>"
+    return made({"subnets": SUBNETS}, *edits, commands=(update.format("a"), update.format("b")))
+
+
+def test_the_group_of_a_subnet_is_taken_away_and_no_list_of_subnets_is_written() -> None:
+    """The list was written as it was read: subnets that were made since would go, and those in use refuse it."""
+    assert with_groups().commands == (
+        "az network vnet subnet update --ids /x/subnets/b --network-security-group null",
+        "az network vnet subnet update --ids /x/subnets/a --network-security-group null",
+    )
+
+
+def test_an_entry_that_a_fix_overwrites_is_not_undone_by_taking_something_away() -> None:
+    assert "properties.subnets=" in with_groups(addressPrefix="10.9.0.0/24").commands[0]

@@ -195,7 +195,7 @@ def scanner_file(mutant: Mutant) -> str:
     with _reloaded(mutant):
         try:
             examples = importlib.import_module("tests.rules.examples")
-            return _examples([path.stem for path in sorted(examples.CASES.glob("*.toml"))])
+            return _examples([name.removesuffix(".toml") for name in examples.paths()])
         except Exception as error:  # noqa: BLE001
             return f"nothing loads: {type(error).__name__}: {error}"
 

@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from scanner.report.endpoint_cards import first_cards
 from scanner.report.summary import matrix, matrix_column, matrix_row, ordered_exposures
-from scanner.report.text import INVISIBLE
 from scanner.report.words import Words
+from scanner.text.invisible import INVISIBLE
 from tests.report import oracle, sample
 from tests.report.conftest import (
     ALLOWED,

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scanner.report.csv import COLUMNS, LONGEST, cell, write_csv
-from scanner.report.text import INVISIBLE, plain
+from scanner.text.invisible import INVISIBLE, plain
 from tests.report import sample
 
 SIGNS = "=+-@\t\r\uff1d\uff0b\uff0d\uff20"

@@ -17,9 +17,9 @@ from scanner.document.states import STATES
 from scanner.evaluate.counts import count
 from scanner.evaluate.frameworks import covered
 from scanner.report import xlsx
-from scanner.report.text import plain
 from scanner.report.xlsx import FIRST_SHEET, LONGEST, SERVICES_SHEET, SHEETS, write_xlsx
 from scanner.rulebook.loader import load
+from scanner.text.invisible import plain
 from tests.report import sample
 
 

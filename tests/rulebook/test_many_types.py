@@ -10,6 +10,7 @@ from scanner.document.schema import finding_fingerprint
 from scanner.history.first_ids import first_ids
 from scanner.model.rule import PRODUCT, Question
 from scanner.model.rule_row import ValueCheck
+from scanner.rulebook.examples import read_cases
 from scanner.rulebook.loader import RuleSet, load, match_whole, matches
 from tests.rules import examples
 
@@ -147,3 +148,64 @@ def test_no_two_findings_of_a_resource_share_a_fingerprint() -> None:
 def test_every_title_names_what_it_is_about() -> None:
     for rule in RULES.rules.values():
         assert PRODUCT not in rule.title + rule.why + rule.pass_title + str(rule.fix), rule.key
+
+
+TABLE = ROW + '[my-tls.types]\n"keyvault.VAULT" = {}\n'
+SERVICE = """
+from scanner.model.resource_type import ResourceType
+LAB = ResourceType("Microsoft.Agency/labs", api="2026-01-01")
+"""
+
+
+def with_type(folder: Path, rows: str) -> RuleSet:
+    """Load a folder with a table, and a service whose file of rows is this."""
+    (folder / "tables").mkdir()
+    (folder / "tables" / "tls.toml").write_text(TABLE, "utf-8")
+    (folder / "lab.py").write_text(SERVICE, "utf-8")
+    (folder / "lab.toml").write_text(rows, "utf-8")
+    return load(code=[folder], packages=False)
+
+
+def test_the_file_of_a_type_takes_part_in_a_question(tmp_path: Path) -> None:
+    """A type of its own was a line in each table, so that a new one changed a file a table."""
+    rules = with_type(tmp_path, '[my-tls.types]\nLAB = { check = { path = "properties.own" } }\n')
+    assert rules.broken == []
+    vault, lab = mine(rules).rules
+    assert (vault.resource_type.type, lab.resource_type.type) == ("Microsoft.KeyVault/vaults", "Microsoft.Agency/labs")
+    assert lab.row is not None
+    assert isinstance(lab.row.check, ValueCheck)
+    assert lab.row.check.path == "properties.own"
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "error"),
+    [
+        ('[my-tsl]\ntypes = ["LAB"]\n', 1, "my-tsl: no rule with `types` has this id (nearest: my-tls)"),
+        ('\n[my-tls]\ntypes = ["LBA"]\n', 3, 'my-tls: "lab.LBA" is not a variable of its .py file (nearest: LAB)'),
+        ("[my-tls.types]\nLAB = {}\nVAULT = { chek = {} }\n", 3, 'my-tls: unknown key "chek" (nearest: check)'),
+    ],
+)
+def test_a_fault_of_a_type_that_takes_part_is_in_its_own_file(tmp_path: Path, rows: str, line: int, error: str) -> None:
+    (broken,) = with_type(tmp_path, rows).broken
+    assert (Path(broken.file).name, broken.line, broken.error) == ("lab.toml", line, error)
+
+
+EXAMPLES = """
+[my-tls.types]
+LAB = {}
+[[base]]
+name = "a lab"
+type = "Microsoft.Agency/labs"
+body.properties.tls = "new"
+expect = { my-tls = "pass" }
+[safe]
+my-tls = "a page"
+"""
+
+
+def test_the_examples_of_a_service_may_stand_in_its_file_of_rows(tmp_path: Path) -> None:
+    rules = with_type(tmp_path, EXAMPLES)
+    assert rules.broken == []
+    assert len(mine(rules).rules) == 2
+    (case,) = read_cases(tmp_path / "lab.toml", beside_rows=True).cases
+    assert (case.name, case.expect) == ("a lab", {"my-tls": "pass"})

@@ -1,4 +1,4 @@
-"""The examples of the built-in rules, `tests/rules/cases/*.toml`; `scanner.rulebook.examples` has the format."""
+"""The examples of the built-in rules: `cases/*.toml`, and those beside rows (`scanner.rulebook.examples`)."""
 
 import json
 import tomllib
@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from scanner.content import content
 from scanner.evaluate import examples
 from scanner.evaluate.examples import OTHER, TENANT, shown, worst_of, worst_statuses
 from scanner.evaluate.results import BundleResult
@@ -59,11 +60,20 @@ def kinds_of(type: str) -> list[ResourceType]:
 
 @lru_cache
 def read(file: str) -> files.CaseFile:
-    return files.with_rules(files.read_cases(CASES / file), rules().rules)
+    path = paths()[file]
+    return files.with_rules(files.read_cases(path, beside_rows=path.parent != CASES), rules().rules)
+
+
+@lru_cache
+def paths() -> dict[str, Path]:
+    """Return the files of examples by name: in a folder of their own, or beside the rows of their service."""
+    beside = [path for path in content("rules").glob("*.toml") if files.has_examples(path)]
+    every = [*CASES.glob("*.toml"), *beside]
+    return {path.name: path for path in sorted(every, key=lambda path: path.name)}
 
 
 def all_files() -> list[files.CaseFile]:
-    return [read(path.name) for path in sorted(CASES.glob("*.toml"))]
+    return [read(name) for name in paths()]
 
 
 def load(file: str) -> tuple[tuple[Case, ...], dict[str, str], dict[str, str]]:
@@ -106,7 +116,7 @@ def by_type(name: str) -> dict[str, dict[str, Any]]:
 
 @lru_cache
 def _parsed() -> list[dict[str, Any]]:
-    return [tomllib.loads(path.read_text("utf-8")) for path in sorted(CASES.glob("*.toml"))]
+    return [tomllib.loads(path.read_text("utf-8")) for path in paths().values()]
 
 
 def cases() -> Iterator[Case]:

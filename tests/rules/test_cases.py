@@ -11,7 +11,7 @@ from zlib import crc32
 from scanner.model.ids import SUBSCRIPTION as SUBSCRIPTION_TYPE
 from scanner.model.index import INDEX_TYPES
 from scanner.model.rule import Rule
-from tests.rules import examples, verdicts
+from tests.rules import examples, severities, verdicts
 from tests.rules.each import each_case, each_rule
 from tests.rules.examples import Case
 from tests.rules.hostile import replaced, without
@@ -34,6 +34,8 @@ def test_example(case: Case) -> None:
     assert {rule: statuses.get(rule) for rule in case.expect} == case.expect
     shown = {endpoint: examples.shown(exposure) for endpoint, exposure in exposures.items()}
     assert {endpoint: shown.get(endpoint) for endpoint in case.exposures} == case.exposures
+    rated = {name: (exposures[name].severity, exposures[name].worst_severity) for name in case.exposures}
+    assert rated == {name: severities.of_text(text) for name, text in case.exposures.items()}
 
 
 @each_rule
