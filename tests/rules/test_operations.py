@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from scanner.model.ids import type_of
 from tests.rules import examples, operations
 from tests.rules.simulate import everything, fix_of
@@ -109,7 +111,10 @@ def test_a_write_that_the_api_lacks_is_found() -> None:
 
 def test_a_type_whose_paths_are_those_of_bicep_has_a_put_and_no_patch(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new type was a line of operations.toml besides its two files."""
-    paths = {"Microsoft.Agency/labs": {"source": "bicep-types-az 2026-01-01"}, "Microsoft.Agency/b": {"source": "a page"}}
+    paths = {
+        "Microsoft.Agency/labs": {"source": "bicep-types-az 2026-01-01"},
+        "Microsoft.Agency/b": {"source": "a page"},
+    }
     monkeypatch.setattr(examples, "by_type", lambda name: paths)
     deployed.cache_clear()
     writes = [
