@@ -24,6 +24,7 @@ from scanner.evaluate.policy import Intended, Policy
 from scanner.evaluate.run import Evaluation
 from scanner.history.baseline import Baseline, HistoryWriter
 from scanner.history.first_ids import first_ids
+from scanner.model.ids import root_of
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 from scanner.output.writers import write
@@ -32,6 +33,7 @@ from scanner.snapshot import format as lines
 from scanner.snapshot.batches import Batch, Batches
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.store import Store
+from tests.estate.parts import one_of_each_type
 from tests.terminals import twolocks
 
 WHO = 'reason = "r"\nowner = "o@example.com"\nexpires = 2099-01-01\n'
@@ -66,7 +68,9 @@ class Whole(NamedTuple):
 
 
 class Sample:
-    """The snapshot of the demo, where some apps have a tag, with waivers and intended endpoints."""
+    """The snapshot of the demo with one resource of each type and group, where some apps have a tag, with waivers and
+    intended endpoints.
+    """
 
     def __init__(self, path: Path, folder: Path) -> None:
         self.path = path
@@ -86,7 +90,10 @@ class Sample:
         head, *rest = map(lines.decoder.decode, self.path.read_bytes().splitlines())
         assert head.snapshot is not None
         store = Store(msgspec.structs.replace(head.snapshot, kept_tags=["team"]))
+        kept = {root_of(each["id"]).lower() for each in one_of_each_type().resources}
         for line in rest:
+            if line.resource is not None and root_of(line.resource["id"]).lower() not in kept:
+                continue
             if line.resource is not None and "/sites/" in line.resource["id"]:
                 line.resource["tags"] = {"team": "ab"[len(line.resource["name"]) % 2]}
             if line.end is None:

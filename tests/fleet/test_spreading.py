@@ -130,7 +130,7 @@ def sample(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         for module in ("bundles", "stored", "located"):
             patch.setattr(f"scanner.snapshot.{module}.IN_MEMORY", 20)
         patch.setattr("scanner.fleet.spreading.LEAST_BYTES", 1)
-        patch.setattr("scanner.fleet.spreading.RANGE_BYTES", 40_000)
+        patch.setattr("scanner.fleet.spreading.RANGE_BYTES", 20_000)
         for name in ("ALONE_SECONDS", "PATIENCE"):
             patch.setattr(f"scanner.fleet.spreading.{name}", 0.0)
         made = Spread(demo_folder / "snapshot.jsonl", tmp_path_factory.mktemp("spread"))

@@ -91,7 +91,8 @@ class Reader:
 
 
 def show(page: Page, path: Path, state: str = "") -> None:
-    page.goto("about:blank")
+    if page.url.partition("#")[0] == path.as_uri():
+        page.goto("about:blank")  # another state alone loads nothing
     page.goto(path.as_uri() + state)
     page.wait_for_selector("html[data-ready]", timeout=20_000)
 
