@@ -7,14 +7,17 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from scanner.cycle_collector import without_cycle_collector
+from scanner.exit_codes import INCOMPLETE
+from scanner.sandbox.server import serve
 from tests import processes
+from tests.estate.parts import one_of_each_type
 from tests.forks import shared_folder
 from tests.terminals import Ended, twolocks
 
@@ -104,26 +107,47 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: positions.get(item.nodeid.partition("::")[0], len(positions)))
 
 
-@pytest.fixture(scope="session")
-def demo_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `twolocks demo` writes, made once for all processes. Only to be read."""
-    path = shared_folder(pytestconfig, tmp_path_factory) / "the-demo"
+def _made_once(path: Path, make: Callable[[Path], int]) -> Path:
+    """Return a folder that the first process to ask for it makes. `make` returns 0 where it could."""
     try:
         path.mkdir()
     except FileExistsError:
         while not (path / "made").exists():
-            assert not (path / "failed").exists(), "twolocks demo failed in another process"
+            assert not (path / "failed").exists(), f"{path.name} failed in another process"
             time.sleep(0.1)
     else:
         code = -1
         try:
-            ended = twolocks("demo", "--dir", path / "demo")
-            (path / "said.json").write_text(json.dumps([ended.code, ended.out, ended.err]))
-            code = ended.code
+            code = make(path)
         finally:
             (path / ("failed" if code else "made")).touch()
-    assert (path / "made").exists(), "twolocks demo failed"
-    return path / "demo"
+    assert (path / "made").exists(), f"{path.name} failed"
+    return path
+
+
+def _demo(path: Path) -> int:
+    ended = twolocks("demo", "--dir", path / "demo")
+    (path / "said.json").write_text(json.dumps([ended.code, ended.out, ended.err]))
+    return ended.code
+
+
+@pytest.fixture(scope="session")
+def demo_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `twolocks demo` writes, made once for all processes. Only to be read."""
+    return _made_once(shared_folder(pytestconfig, tmp_path_factory) / "the-demo", _demo) / "demo"
+
+
+def _scan_of_each_type(path: Path) -> int:
+    with serve(one_of_each_type()) as box:
+        words = ("--out", path / "findings.json", "--snapshot", path / "snapshot.jsonl", "--fail-on", "never")
+        ended = twolocks("scan", *words, env=box.environment())
+    return ended.code - INCOMPLETE
+
+
+@pytest.fixture(scope="session")
+def each_type_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Snapshot and findings of one resource of each type and group of the demo, made once. Only to be read."""
+    return _made_once(shared_folder(pytestconfig, tmp_path_factory) / "each-type", _scan_of_each_type)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,6 @@ from scanner.evaluate.policy import Intended, Policy
 from scanner.evaluate.run import Evaluation
 from scanner.history.baseline import Baseline, HistoryWriter
 from scanner.history.first_ids import first_ids
-from scanner.model.ids import root_of
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 from scanner.output.writers import write
@@ -33,7 +32,6 @@ from scanner.snapshot import format as lines
 from scanner.snapshot.batches import Batch, Batches
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.store import Store
-from tests.estate.parts import one_of_each_type
 from tests.terminals import twolocks
 
 WHO = 'reason = "r"\nowner = "o@example.com"\nexpires = 2099-01-01\n'
@@ -68,9 +66,7 @@ class Whole(NamedTuple):
 
 
 class Sample:
-    """The snapshot of the demo with one resource of each type and group, where some apps have a tag, with waivers and
-    intended endpoints.
-    """
+    """A resource of each type and group, where some apps have a tag, with waivers and intended endpoints."""
 
     def __init__(self, path: Path, folder: Path) -> None:
         self.path = path
@@ -90,10 +86,7 @@ class Sample:
         head, *rest = map(lines.decoder.decode, self.path.read_bytes().splitlines())
         assert head.snapshot is not None
         store = Store(msgspec.structs.replace(head.snapshot, kept_tags=["team"]))
-        kept = {root_of(each["id"]).lower() for each in one_of_each_type().resources}
         for line in rest:
-            if line.resource is not None and root_of(line.resource["id"]).lower() not in kept:
-                continue
             if line.resource is not None and "/sites/" in line.resource["id"]:
                 line.resource["tags"] = {"team": "ab"[len(line.resource["name"]) % 2]}
             if line.end is None:
@@ -158,7 +151,7 @@ def of_fragments(sample: Sample, fragments: Iterable[DocumentFragment], *tags: s
 
 
 @pytest.fixture(scope="module")
-def sample(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
+def sample(each_type_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
     verdict = checks.verdict_of
 
     def crash(rule: Rule, subject: Resource, index: Any) -> Any:
@@ -172,7 +165,7 @@ def sample(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.setattr("scanner.snapshot.store._READ_BYTES", 2_000)
         for module in ("bundles", "stored", "located"):
             patch.setattr(f"scanner.snapshot.{module}.IN_MEMORY", 20)
-        made = Sample(demo_folder / "snapshot.jsonl", tmp_path_factory.mktemp("parts"))
+        made = Sample(each_type_folder / "snapshot.jsonl", tmp_path_factory.mktemp("parts"))
         yield made
         made.store.close()
 
@@ -249,9 +242,9 @@ def test_processes_give_the_same_document(
 
 
 def test_a_scan_with_jobs_says_where_it_cannot_fork(
-    demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    each_type_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scanner.scan.pipeline.can_fork", lambda: False)
-    scan = ("scan", "--from", demo_folder / "snapshot.jsonl", "--jobs", "2", "--only", CRASHES)
+    scan = ("scan", "--from", each_type_folder / "snapshot.jsonl", "--jobs", "2", "--only", CRASHES)
     ended = twolocks(*scan, "--out", tmp_path / "findings.json")
     assert "--jobs 2 has no effect here: one process evaluates, because it cannot be forked" in ended.err
