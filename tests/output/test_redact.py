@@ -42,9 +42,9 @@ BESIDE = re.compile(r"[^\w.:@+-]+")
 
 
 @pytest.fixture(scope="module")
-def demo(each_type_folder: Path) -> Document:
+def demo(demo_folder: Path) -> Document:
     """The findings of the sample estate."""
-    return decode_document((each_type_folder / "findings.json").read_bytes())
+    return decode_document((demo_folder / "findings.json").read_bytes())
 
 
 def texts(document: Document) -> dict[str, str]:
