@@ -22,7 +22,7 @@ NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test test-all lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz oldest zizmor wheel sbom lock release-check release-try owner clean
+.PHONY: help setup demo test test-all lint style format docs docs-check locale site machine bench real-input noise mutants same commands fuzz oldest zizmor wheel sbom lock release-check release-try owner clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -69,12 +69,14 @@ setup: $(RUN)  ## Virtual environment and locked dependencies
 demo: $(RUN)  ## Scan the sample estate, served on this machine
 	@$(BIN)/twolocks demo
 
-lint: $(DEV)  ## Format, lint with the borders, strict types
+lint: style  ## Format, lint with the borders, strict types
+	$(BIN)/mypy
+
+style: $(DEV)
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/zizmor --offline --no-config --no-progress --quiet .github deploy
 	$(BIN)/lint-imports --no-logo >.lint-imports.log || { cat .lint-imports.log >&2; exit 1; }
-	$(BIN)/mypy
 
 format: $(DEV)  ## Put files into shape
 	$(BIN)/ruff format --quiet .
@@ -102,11 +104,14 @@ site: $(SITE)  ## The pages as a web site with search, and a sample report, in b
 machine:
 	@tests/machine
 
-# Tests start hundreds of programs, which would compile their modules again each time.
+# Tests start hundreds of programs, which would compile their modules again each time. Types are checked beside them, on
+# one core for half a minute.
 test: export PYTHONDONTWRITEBYTECODE =
 test: machine $(DEV) $(NODE)  ## All checks; the test runner's closing line comes last
-	@$(MAKE) --jobs=2 --output-sync=target lint docs-check
-	$(BIN)/python -m pytest -q -p tests.forks --forks $(WORKERS) --ignore tests/real_input
+	@$(MAKE) --jobs=2 --output-sync=target style docs-check
+	@tested=0; $(BIN)/mypy >.mypy.log 2>&1 & types=$$!; \
+	$(BIN)/python -m pytest -q -p tests.forks --forks $(WORKERS) --ignore tests/real_input || tested=$$?; \
+	wait $$types || { cat .mypy.log >&2; exit 1; }; exit $$tested
 
 test-all: export TWOLOCKS_TEST_ALL = 1
 test-all: test  ## The same, with all of what `make test` tries a part of

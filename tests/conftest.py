@@ -7,14 +7,17 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from scanner.cycle_collector import without_cycle_collector
+from scanner.exit_codes import INCOMPLETE
+from scanner.sandbox.server import serve
 from tests import processes
+from tests.estate.parts import one_of_each_type
 from tests.forks import shared_folder
 from tests.terminals import Ended, twolocks
 
@@ -51,51 +54,80 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 LONG = (
     "rules/test_simulated",
     "report/test_browser",
-    "config/test_hostile_folder",
     "notify/test_scheduled_runs",
-    "rules/test_kept",
-    "test_packaging",
-    "rules/test_paths",
-    "deploy/test_external_checks",
-    "scan/test_narrowing",
-    "estate/test_faults",
-    "rules/test_cases",
-    "attacks/test_attacks",
-    "history/test_nightly_audit",
-    "terminal/test_streams",
-    "cli/test_access_scan",
-    "fleet/test_evaluation",
-    "fleet/test_spreading",
-    "history/test_migrations",
-    "azure/test_hostile_lists",
-    "report/test_numbers",
-    "output/test_redact",
-    "cli/test_hostile_names",
-    "evaluate/test_parts",
-    "report/test_cards",
-    "rules/test_sentinels",
-    "estate/test_fixes",
-    "report/test_queries",
-    "report/test_table",
-    "report/test_first_page",
-    "report/test_map",
-    "estate/test_canaries",
-    "scan/test_tenants",
-    "scan/test_resume",
-    "history/test_store",
-    "history/test_old_ids",
-    "config/test_waiver_editor",
-    "test_platforms",
-    "test_quickstart",
     "report/test_changes",
+    "history/test_nightly_audit",
+    "scan/test_narrowing",
+    "test_packaging",
+    "report/test_cards",
+    "report/test_first_page",
+    "report/test_queries",
+    "fleet/test_spreading",
+    "cli/test_access_scan",
+    "report/test_table",
+    "report/test_script",
+    "rules/test_paths",
+    "evaluate/test_parts",
+    "estate/test_fixes",
+    "report/test_map",
+    "azure/test_hostile_lists",
+    "report/test_language",
+    "snapshot/test_signature",
+    "rules/test_hostile",
+    "history/test_ten_scans",
+    "azure/test_hostile",
+    "scan/test_tenants",
+    "reach/test_oracle",
+    "report/test_numbers",
+    "cli/test_hostile_names",
+    "history/test_old_ids",
+    "snapshot/test_lines",
+    "config/test_waiver_editor",
+    "history/test_subscription_changes",
+    "scan/test_resume",
+    "estate/test_canaries",
+    "attacks/test_attacks",
+    "terminal/test_streams",
+    "cli/test_cli",
+    "fleet/test_evaluation",
+    "report/test_sarif",
+    "deploy/test_external_checks",
+    "report/test_frameworks",
+    "report/test_layout",
+    "history/test_changing_estate",
+    "collect/test_collector",
+    "history/test_store",
+    "report/test_first_screen",
+    "cli/test_reach",
+    "rules/test_mutated",
+    "report/test_parquet",
+    "fleet/test_fleet",
+    "test_platforms",
+    "history/test_migrations",
+    "scan/test_limited",
+    "history/test_faults",
+    "collect/test_shared",
+    "notify/test_raised_findings",
+    "reach/test_growth",
+    "cli/test_access_check",
+    "rules/test_needed",
+    "report/test_places",
+    "notify/test_channels",
+    "report/test_capacity_view",
+    "azure/test_hostile_memory",
+    "scan/test_joined",
+    "report/test_slices",
+    "history/test_kill",
+    "estate/test_faults",
+    "output/test_redact",
     "output/test_part_blobs",
     "output/test_storage",
+    "config/test_hostile_folder",
+    "test_quickstart",
     "deploy/test_steps",
-    "history/test_ten_scans",
-    "fleet/test_fleet",
     "test_contributing",
 )
-"""The files that take longest."""
+"""The files that take longest, by CPU. Those that share the results of all examples begin with the first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -104,26 +136,47 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: positions.get(item.nodeid.partition("::")[0], len(positions)))
 
 
-@pytest.fixture(scope="session")
-def demo_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `twolocks demo` writes, made once for all processes. Only to be read."""
-    path = shared_folder(pytestconfig, tmp_path_factory) / "the-demo"
+def _made_once(path: Path, make: Callable[[Path], int]) -> Path:
+    """Return a folder that the first process to ask for it makes. `make` returns 0 where it could."""
     try:
         path.mkdir()
     except FileExistsError:
         while not (path / "made").exists():
-            assert not (path / "failed").exists(), "twolocks demo failed in another process"
+            assert not (path / "failed").exists(), f"{path.name} failed in another process"
             time.sleep(0.1)
     else:
         code = -1
         try:
-            ended = twolocks("demo", "--dir", path / "demo")
-            (path / "said.json").write_text(json.dumps([ended.code, ended.out, ended.err]))
-            code = ended.code
+            code = make(path)
         finally:
             (path / ("failed" if code else "made")).touch()
-    assert (path / "made").exists(), "twolocks demo failed"
-    return path / "demo"
+    assert (path / "made").exists(), f"{path.name} failed"
+    return path
+
+
+def _demo(path: Path) -> int:
+    ended = twolocks("demo", "--dir", path / "demo")
+    (path / "said.json").write_text(json.dumps([ended.code, ended.out, ended.err]))
+    return ended.code
+
+
+@pytest.fixture(scope="session")
+def demo_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `twolocks demo` writes, made once for all processes. Only to be read."""
+    return _made_once(shared_folder(pytestconfig, tmp_path_factory) / "the-demo", _demo) / "demo"
+
+
+def _scan_of_each_type(path: Path) -> int:
+    with serve(one_of_each_type()) as box:
+        words = ("--out", path / "findings.json", "--snapshot", path / "snapshot.jsonl", "--fail-on", "never")
+        ended = twolocks("scan", *words, env=box.environment())
+    return ended.code - INCOMPLETE
+
+
+@pytest.fixture(scope="session")
+def each_type_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Snapshot and findings of one resource of each type and group of the demo, made once. Only to be read."""
+    return _made_once(shared_folder(pytestconfig, tmp_path_factory) / "each-type", _scan_of_each_type)
 
 
 @pytest.fixture(scope="session")

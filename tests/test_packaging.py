@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sampled import only_all
+from tests.sampled import is_all, only_all
 from tests.terminals import account, snapshot
 
 ROOT = Path(__file__).parent.parent
@@ -161,16 +161,37 @@ def programs(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pyte
     return clean(tmp_path_factory.mktemp("clean") / "venv", wheel, request.param)
 
 
+SERVED = """
+import os, subprocess, sys
+from scanner.sandbox.estate import load_estate
+from scanner.sandbox.server import serve
+bodies = [each for each in load_estate().resources if "/storageAccounts/stkart" in each["id"]]
+assert bodies
+with serve(bodies) as box:
+    outs = ["--out", "report.html", "--snapshot", "live.jsonl", "--fail-on", "never", "--quiet"]
+    sys.exit(subprocess.run([sys.argv[1], "scan", *outs], env=os.environ | box.environment()).returncode)
+"""
+"""Serves some of the sample estate and scans it."""
+
+
 def test_the_wheel_runs_in_a_clean_environment(programs: Path, tmp_path: Path) -> None:
-    def twolocks(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [str(programs / "twolocks"), *words]
-        env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    """Its sandbox serves a resource, and a scan reads it with the SDKs; with make test-all also the whole demo."""
+
+    def run(program: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        command, env = [str(programs / program), *words], {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **more}
         return subprocess.run(command, cwd=tmp_path, env=env, check=False, capture_output=True, text=True)
+
+    def twolocks(*words: str) -> subprocess.CompletedProcess[str]:
+        return run("twolocks", *words)
 
     version = twolocks("--version")
     assert (version.returncode, version.stderr) == (0, "")
-    demo = twolocks("demo", "--quiet", "--dir", "demo")
-    assert demo.returncode == 0, demo.stderr
+    live = run("python", "-c", SERVED, str(programs / "twolocks"))
+    assert live.returncode in (0, 3), live.stderr
+    assert (tmp_path / "report.html").stat().st_size > 100_000
+    if is_all():
+        demo = twolocks("demo", "--quiet", "--dir", "demo")
+        assert demo.returncode == 0, demo.stderr
     file = snapshot(tmp_path / "one.jsonl", account("st"))
     scan = twolocks("scan", "--quiet", "--from", file.name, "--fail-on", "never", "--out", "findings.json")
     assert scan.returncode in (0, 3), scan.stderr

@@ -1,6 +1,7 @@
 """Rows of the findings document, made of verdicts and exposures and their fixes."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import cast
 
 import msgspec
@@ -291,8 +292,9 @@ def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:
     )
 
 
+@lru_cache(maxsize=4096)
 def rule_row(question: Question) -> RuleRow:
-    """Return a rule as the document describes it."""
+    """Return a rule as the document describes it. It is made once, and not to be changed."""
     rule = question.one
     return RuleRow(
         title=question.title,

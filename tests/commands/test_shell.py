@@ -15,13 +15,16 @@ from scanner.fix.checked import STOP
 from scanner.fix.sample_commands import with_fields
 from tests.commands.printed import PAGES, of_report, printed
 from tests.rules import examples
+from tests.rules.examples import Case
 from tests.rules.simulate import everything, fix_of
+from tests.sampled import is_all
 
 TOGETHER = examples.TOGETHER
 
 HOSTILE = 'a\'b "c" $d $(e) `f` *?[g]{h,i} ~ ! ; & | <j> # \\ (k)'
 """A name with everything that means something to a shell."""
 BLOCK = re.compile(r"^```(?:sh|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FORM = re.compile(r"(?<=\s)(?:[a-z]+(?:-[a-z]+)*|--?[a-z-]+)(?=\s|$)")
 SPECIAL = frozenset("*?[]$`!{}();|<>&")
 """What Bash does not pass on as it is, outside of quotes. What a word starts with: `AT_START`."""
 AT_START = frozenset("~#")
@@ -65,12 +68,28 @@ def of_rows() -> tuple[str, ...]:
 def of_examples() -> tuple[str, ...]:
     """Return the commands of the fixes of all examples, and of those of resources with a hostile name."""
     matches = [text for each in everything() for text in _texts(fix_of(each).commands, fix_of(each).check_first)]
-    for case in examples.cases():
+    for case in _with_each_form():
         hostile = replace(case, body={**case.body, "name": HOSTILE})
         result = examples.evaluation(hostile).evaluate(examples.bundle(hostile))
         fixes = [row.fix for row in result.findings] + [row.fix for row in result.exposures]
         matches += [text for fix in filter(None, fixes) for text in _texts(fix.commands, fix.check_first)]
     return tuple(dict.fromkeys(map(with_fields, matches)))
+
+
+def _with_each_form() -> Iterator[Case]:
+    """Yield examples that have together each form of each rule's commands; all of them with make test-all.
+
+    The form is what a rule says of a command: its options and words of letters. Names and values differ.
+    """
+    seen: set[tuple[str, ...]] = set()
+    for case in examples.cases():
+        result = examples.result(case)
+        rows = [(row.rule, row.fix) for row in result.findings] + [(row.endpoint, row.fix) for row in result.exposures]
+        texts = [(name, text) for name, fix in rows if fix for text in _texts(fix.commands, fix.check_first)]
+        forms = {(name, *FORM.findall(text)) for name, text in texts}
+        if is_all() or not forms <= seen:
+            seen |= forms
+            yield case
 
 
 def _texts(commands: Iterable[str], check_first: str) -> Iterator[str]:

@@ -251,8 +251,8 @@ def test_an_expired_waiver_of_the_same_is_named() -> None:
 
 
 @pytest.fixture(scope="module")
-def estate(demo_folder: Path) -> Path:
-    return demo_folder
+def estate(each_type_folder: Path) -> Path:
+    return each_type_folder
 
 
 def evaluated(folder: Path, file: Path) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Whole(NamedTuple):
 
 
 class Sample:
-    """The snapshot of the demo, where some apps have a tag, with waivers and intended endpoints."""
+    """A resource of each type and group, where some apps have a tag, with waivers and intended endpoints."""
 
     def __init__(self, path: Path, folder: Path) -> None:
         self.path = path
@@ -151,7 +151,7 @@ def of_fragments(sample: Sample, fragments: Iterable[DocumentFragment], *tags: s
 
 
 @pytest.fixture(scope="module")
-def sample(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
+def sample(each_type_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
     verdict = checks.verdict_of
 
     def crash(rule: Rule, subject: Resource, index: Any) -> Any:
@@ -165,7 +165,7 @@ def sample(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.setattr("scanner.snapshot.store._READ_BYTES", 2_000)
         for module in ("bundles", "stored", "located"):
             patch.setattr(f"scanner.snapshot.{module}.IN_MEMORY", 20)
-        made = Sample(demo_folder / "snapshot.jsonl", tmp_path_factory.mktemp("parts"))
+        made = Sample(each_type_folder / "snapshot.jsonl", tmp_path_factory.mktemp("parts"))
         yield made
         made.store.close()
 
@@ -242,9 +242,9 @@ def test_processes_give_the_same_document(
 
 
 def test_a_scan_with_jobs_says_where_it_cannot_fork(
-    demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    each_type_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scanner.scan.pipeline.can_fork", lambda: False)
-    scan = ("scan", "--from", demo_folder / "snapshot.jsonl", "--jobs", "2", "--only", CRASHES)
+    scan = ("scan", "--from", each_type_folder / "snapshot.jsonl", "--jobs", "2", "--only", CRASHES)
     ended = twolocks(*scan, "--out", tmp_path / "findings.json")
     assert "--jobs 2 has no effect here: one process evaluates, because it cannot be forked" in ended.err

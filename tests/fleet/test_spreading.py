@@ -117,7 +117,7 @@ class Estate:
 
 
 @pytest.fixture(scope="module")
-def sample(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spread]:
+def sample(each_type_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spread]:
     verdict = checks.verdict_of
 
     def crash(rule: Rule, subject: Resource, index: Index) -> object:
@@ -130,10 +130,10 @@ def sample(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         for module in ("bundles", "stored", "located"):
             patch.setattr(f"scanner.snapshot.{module}.IN_MEMORY", 20)
         patch.setattr("scanner.fleet.spreading.LEAST_BYTES", 1)
-        patch.setattr("scanner.fleet.spreading.RANGE_BYTES", 40_000)
+        patch.setattr("scanner.fleet.spreading.RANGE_BYTES", 20_000)
         for name in ("ALONE_SECONDS", "PATIENCE"):
             patch.setattr(f"scanner.fleet.spreading.{name}", 0.0)
-        made = Spread(demo_folder / "snapshot.jsonl", tmp_path_factory.mktemp("spread"))
+        made = Spread(each_type_folder / "snapshot.jsonl", tmp_path_factory.mktemp("spread"))
         yield made
         made.store.close()
 

@@ -3,7 +3,7 @@
 import asyncio
 import importlib.resources
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,7 +91,8 @@ class Reader:
 
 
 def show(page: Page, path: Path, state: str = "") -> None:
-    page.goto("about:blank")
+    if page.url.partition("#")[0] == path.as_uri():
+        page.goto("about:blank")  # another state alone loads nothing
     page.goto(path.as_uri() + state)
     page.wait_for_selector("html[data-ready]", timeout=20_000)
 
@@ -159,28 +160,56 @@ def report(document: dict[str, Any], make: Callable[[dict[str, Any]], Path]) -> 
 
 AXE = (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 ONE_OF_EACH = (Path(__file__).parent / "each_component.js").read_text("utf-8").rstrip().rstrip(";")
-FIND = f"""([wanted, isNewOnly]) => ({ONE_OF_EACH})(() => {{
-    const shown = [...document.body.querySelectorAll("*")].filter((each) => each.checkVisibility());
-    const seen = window.seenBefore;
-    window.seenBefore = new WeakSet(shown);
-    const context = isNewOnly ? {{include: shown.filter((each) => !seen.has(each))}} : document;
-    if (isNewOnly && !context.include.length) return [];
-    return axe.run(context, {{resultTypes: ["violations"],
-        ...(wanted.length ? {{runOnly: wanted}} : {{}}),
-        rules: Object.fromEntries(axe.getRules().map((rule) => [rule.ruleId, {{enabled: true}}]))}})
-        .then((found) => found.violations.map((each) => [each.id, each.nodes[0].html]));
+CONTRAST = "color-contrast-enhanced"
+"""The rule on contrast that asks for more.
+
+As axe-core has it, it leaves to `color-contrast` what that reports. Here it reports this too, so that each contrast is
+computed once.
+"""
+STRICT = f"""() => {{
+    const {{normal, large}} = axe._audit.checks["{CONTRAST}"].options.contrastRatio;
+    delete normal.minThreshold;
+    delete large.minThreshold;
+}}"""
+LOOKS = (Path(__file__).parent / "contrast.js").read_text("utf-8").rstrip().rstrip(";")
+FIND = f"""([wanted, checked]) => ({ONE_OF_EACH})(async () => {{
+    const names = axe.getRules().map(({{ruleId}}) => ruleId).filter((each) => !each.startsWith("color-contrast"));
+    const run = (context, rules) => axe.run(context, {{resultTypes: ["violations"], runOnly: rules}});
+    const looks = checked === null ? new Map() : ({LOOKS})(checked);
+    const found = [];
+    if (wanted === null || wanted.length) found.push(await run(document, wanted ?? names));
+    if (looks.size) found.push(await run({{include: [...looks.values()].flat()}}, ["{CONTRAST}"]));
+    const violations = found.flatMap((each) => each.violations).map((each) => [each.id, each.nodes[0].html]);
+    return [violations, [...looks.keys()]];
 }})"""
-CONTRAST = ("color-contrast", "color-contrast-enhanced")
+CHECKED: set[str] = set()
+"""What was checked for contrast in this process: texts by all that it depends on."""
 
 
-def violations(page: Page, *rules: str, new_only: bool = False) -> list[tuple[str, str]]:
-    """Return what axe-core finds in a page, by its rules or these: each component once, however often it is there.
+def _found(page: Page, rules: Sequence[str] | None, *, with_contrast: bool) -> list[tuple[str, str]]:
+    """Return what axe-core finds by these rules, or by all but contrast, and in texts that were not checked for it.
 
-    `new_only`: of what the page did not show the last time.
+    Of each component, however often it is there, one is looked at.
     """
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(AXE + ";0")
-    return [(rule, html) for rule, html in page.evaluate(FIND, [rules, new_only])]
+        page.evaluate(STRICT)
+    found, looks = page.evaluate(FIND, [rules, list(CHECKED) if with_contrast else None])
+    if not found:
+        CHECKED.update(looks)
+    return [(rule, html) for rule, html in found]
+
+
+def violations(page: Page, *rules: str) -> list[tuple[str, str]]:
+    """Return what axe-core finds in a page by these rules; by all of them where none is named."""
+    return _found(page, rules or None, with_contrast=not rules)
+
+
+def contrast(page: Page) -> list[tuple[str, str]]:
+    """Return where texts have too little contrast. What looked the same in the same place, on any page, is not checked
+    again.
+    """
+    return _found(page, (), with_contrast=True)
 
 
 def accessible(page: Page) -> None:
@@ -193,7 +222,7 @@ def accessible(page: Page) -> None:
     wide = page.viewport_size
     assert wide is not None
     page.set_viewport_size({"width": 390, "height": 844})
-    assert violations(page, *CONTRAST, new_only=True) == []
+    assert contrast(page) == []
     page.emulate_media(color_scheme="dark")
     assert violations(page) == []
     page.emulate_media(color_scheme="light")

@@ -7,7 +7,12 @@ async (work) => {
   const FREE = /^(aria-label|aria-labelledby|aria-describedby|aria-controls|data-.*|for|height|href|id|name|points|title|transform|value|width|[dxy])$/;
   const REFERENCES = ["aria-controls", "aria-describedby", "aria-labelledby", "for"];
 
+  const shapes = new Map();
   const shape = (node) => {
+    if (!shapes.has(node)) shapes.set(node, described(node));
+    return shapes.get(node);
+  };
+  const described = (node) => {
     const names = node.getAttributeNames().sort();
     const own = names.map((name) => `${name}=${FREE.test(name) ? node.getAttribute(name) !== "" : node.getAttribute(name)}`);
     const text = [...node.childNodes].some((each) => each.nodeType === Node.TEXT_NODE && each.data.trim() !== "");

@@ -252,8 +252,8 @@ def test_the_headline_names_each_number_that_is_not_0(made: Document) -> None:
     assert not (claims and (is_open or missing))
 
 
-def test_the_demo_shows_one_set_of_numbers(demo_folder: Path, tmp_path: Path) -> None:
-    document, shown = numbers.demo(demo_folder / "snapshot.jsonl", tmp_path)
+def test_the_demo_shows_one_set_of_numbers(each_type_folder: Path, tmp_path: Path) -> None:
+    document, shown = numbers.demo(each_type_folder / "snapshot.jsonl", tmp_path)
     assert numbers.differences(numbers.expected(document), shown) == []
     for view, least in {
         "log": 15,

@@ -14,6 +14,7 @@ from scanner.rulebook.examples import read_cases
 from scanner.rulebook.loader import RuleSet, load, match_whole, matches
 from tests.rules import examples
 
+TOGETHER = examples.TOGETHER
 RULES = load(packages=False)
 SUB = "/subscriptions/5a000000-0000-4000-8000-000000000001"
 VAULT = f"{SUB}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv"

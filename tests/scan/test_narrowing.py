@@ -38,9 +38,9 @@ ESTATE = one_of_each_type()
 class Whole:
     """A scan of a whole estate, and its snapshot."""
 
-    def __init__(self, box: Sandbox, snapshot: Path) -> None:
-        self.box, self.snapshot = box, snapshot
-        self.document = document(scan(box, "--format", "json", "--snapshot", snapshot))
+    def __init__(self, box: Sandbox, folder: Path) -> None:
+        self.box, self.snapshot = box, folder / "snapshot.jsonl"
+        self.document: Json = msgspec.json.decode((folder / "findings.json").read_bytes())
         self.verdicts = verdicts(self.document)
 
     def live(self, *words: str) -> Json:
@@ -94,9 +94,9 @@ def verdicts(result: Json) -> Verdicts:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+def whole(each_type_folder: Path) -> Iterator[Whole]:
     with serve(ESTATE) as box:
-        yield Whole(box, tmp_path_factory.mktemp("whole") / "snapshot.jsonl")
+        yield Whole(box, each_type_folder)
 
 
 HIDDEN = "rg-test-sandkasse"
