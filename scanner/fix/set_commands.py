@@ -13,7 +13,6 @@ from scanner.model.fix import Edit
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.text.shell_words import shell_words
 
 _START = "az resource update --ids "
 _REST = "az rest "
@@ -160,10 +159,10 @@ def edits_of(command: str) -> Iterator[Edit]:
     """Yield the properties that a general command sets, with their values, or of whose lists it changes entries."""
     command = unchecked(command)
     if command.startswith(_REST):
-        yield from _edits_of_request(shell_words(command))
+        yield from _edits_of_request(shlex.split(command))
     if not command.startswith(_START):
         return
-    id, *words = shell_words(command)[4:]
+    id, *words = shlex.split(command)[4:]
     option = ""
     for position, word in enumerate(words):
         if word.startswith("--"):
@@ -186,7 +185,7 @@ def _edits_of_request(words: Sequence[str]) -> Iterator[Edit]:
 
 def _setting(command: str) -> tuple[str, str, str] | None:
     """Return id, path and value of a command that sets one property; None of any other."""
-    words = shell_words(command) if command.startswith(_START) and " --set " in command else []
+    words = shlex.split(command) if command.startswith(_START) and " --set " in command else []
     if len(words) != 7 or words[5] != "--set":
         return None
     path, _, value = words[6].partition("=")

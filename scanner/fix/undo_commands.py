@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 from scanner.fix.undo_steps import Restore, Step
 from scanner.model.fix import REMOVE, Deletion
 from scanner.model.json_paths import spelled
-from scanner.text.shell_words import shell_words
 
 _EXPIRES: Final = "--expires"
 _YEAR_9999: Final = 253370764800
@@ -152,7 +151,7 @@ def _parsed(command: str) -> tuple[str, list[_Option]]:
     """Return the words of a command before its options, and its options with their values."""
     head: list[str] = []
     options: list[_Option] = []
-    for word in shell_words(command):
+    for word in shlex.split(command):
         if word.startswith("-"):
             options.append(_Option(word, []))
         elif options:
