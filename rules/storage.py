@@ -47,6 +47,8 @@ ACCOUNT = ResourceType(
     unread={
         "encryption scopes with a Microsoft-managed key": "storage-platform-key says it of the account.",
         "immutability policies of containers": "Whether a container needs one depends on what it holds. The list is read only where containers may be public.",
+        "defaultToOAuthAuthentication": "It chooses what the portal tries first, and refuses nothing: storage-shared-key-enabled asks whether keys work.",
+        "keyPolicy": "It reminds, and renews nothing: storage-old-keys asks whether the keys were renewed in its period.",
         "managementPolicies": "They delete by prefix and age, and no property says which blobs are logs.",
     },
 )
