@@ -22,6 +22,7 @@ REGISTRY = ResourceType(
     api="2025-11-01",
     product=Message("Container registry"),
     unread={
+        "policies.quarantinePolicy": "It holds back each image until a scanner of your own releases it: without one, no image can be pulled.",
         "policies.retentionPolicy": "It deletes untagged images, which are built again.",
     },
     no_rule=NoRule(

@@ -17,6 +17,7 @@ STORE = ResourceType(
     product=Message("App Configuration store"),
     unread={
         "soft delete": "It is always on but in the free tier.",
+        "dataPlaneProxy.authenticationMode": "Local needs no role on the data, but only where access keys work: appconfig-access-keys-enabled says that.",
         "snapshots": "They are in the data plane.",
     },
 )

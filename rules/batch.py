@@ -13,7 +13,19 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoPort, NoRule, ResourceType
 from scanner.model.severity import Severity
-from scanner.model.verdict import ABSENT, Evidence, Unread, absent_at_unknown_version, not_a_list, unknown_value
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_a_list,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.known_ports import known
 
@@ -60,6 +72,7 @@ SERVICE_SIGN_IN = Message(
     "no setting changes how users sign in to a node, so a port that chosen networks alone reach counts as closed"
 )
 NODES_ONLY = Message("nodes of the account's pools alone sign in there, with a credential of each node, so low at most")
+TASKS_ALONE = Message("it accepts the tokens of tasks alone")
 
 
 def sign_in(account: Resource) -> Lock:
@@ -92,6 +105,23 @@ def sign_in(account: Resource) -> Lock:
     return grant(
         Auth.shared, seen, description=Message("accepts the account's shared keys"), cause=cause, then=IDENTITY
     )
+
+
+def refuses_entra(account: Resource, index: Index) -> Verdict:
+    """Fail where the list of modes has shared keys and no Microsoft Entra ID. Without a list, all modes are accepted."""
+    if same(account.get("properties.poolAllocationMode"), "UserSubscription"):
+        return NotApplicable(Message("an account whose pools are in the user's subscription accepts Entra ID alone"))
+    value = account.get(MODES)
+    if is_absent(value) and account.why_absent_is_unknown:
+        raise Unread(MODES, account.why_absent_is_unknown)
+    if is_absent(value):
+        return Pass((Evidence(MODES, ABSENT, "AAD"),))
+    if not is_list_of_texts(value) or not value:
+        return unknown(not_a_list(MODES))
+    seen = (Evidence(MODES, value, "AAD"),)
+    if any(same(each, "AAD") for each in value):
+        return Pass(seen)
+    return Fail(seen) if any(same(each, "SharedKey") for each in value) else NotApplicable(TASKS_ALONE)
 
 
 @ACCOUNT.endpoints(

@@ -31,7 +31,7 @@ DISK = ResourceType(
     api="2025-01-02",
     product=Message("Managed disk"),
     unread={
-        "a Microsoft-managed key": "machine-platform-key says it of machines: a row for each disk would repeat it.",
+        "a Microsoft-managed key of an attached disk": "machine-platform-key says it of machines: a row for each disk would repeat it.",
     },
     no_rule=NoRule(
         copy="no SKU is geo-redundant, and the source of a copied disk is a resource of its own",

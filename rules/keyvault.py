@@ -164,13 +164,30 @@ def _is_list_of_names(group: Any) -> bool:
     return isinstance(group, list) and all(isinstance(each, str) for each in group)
 
 
+SWITCHES = {
+    "properties.enabledForTemplateDeployment": "--enabled-for-template-deployment",
+    "properties.enabledForDeployment": "--enabled-for-deployment",
+    "properties.enabledForDiskEncryption": "--enabled-for-disk-encryption",
+}
+"""What opens a vault to Azure's own resource providers, with the option of the command."""
+NEVER_SET = ("properties.enabledForTemplateDeployment", "properties.enabledForDiskEncryption")
+"""Switches that most responses omit where they were never set."""
+
+
+def _off(option: str) -> str:
+    """Return the command that turns a switch of a vault off."""
+    return (
+        f"az keyvault update --name {{name}} --resource-group {{group}} {option} false --subscription {{subscription}}"
+    )
+
+
 def deployment_access(vault: Resource, index: Index) -> Verdict:
-    paths = ("properties.enabledForTemplateDeployment", "properties.enabledForDeployment")
-    seen = tuple(vault.evidence(path, False) for path in paths)
-    if any(same(vault.get(path), True) for path in paths):
-        return Fail(seen)
-    for path in paths:
-        if path == paths[0] and not vault.has(path) and not vault.why_absent_is_unknown:
+    seen = tuple(vault.evidence(path, False) for path in SWITCHES)
+    on = [path for path in SWITCHES if same(vault.get(path), True)]
+    if on:
+        return Fail(seen, causes=tuple(Cause("", path, value=False, command=_off(SWITCHES[path])) for path in on))
+    for path in SWITCHES:
+        if path in NEVER_SET and not vault.has(path) and not vault.why_absent_is_unknown:
             continue
         if not same(vault.get(path), False):
             return unknown(not_returned_or_unknown(path), evidence=seen)

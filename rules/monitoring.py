@@ -48,6 +48,7 @@ from . import (
     notificationhubs,
     postgres,
     purview,
+    recovery,
     redis,
     relay,
     search,
@@ -191,6 +192,13 @@ def audits_events_at_runtime(namespace: Resource) -> bool:
     return namespace.has("properties.clusterArmId") or audits_at_runtime(namespace)
 
 
+def has_no_runtime_audit(namespace: Resource) -> bool:
+    """Return whether an Event Hubs namespace has operational logs and no runtime audit logs, as the tier standard has
+    (event-hubs/monitor-event-hubs-reference).
+    """
+    return same(namespace.get("sku.name"), "Standard") and not audits_events_at_runtime(namespace)
+
+
 REQUEST_CATEGORIES = {
     "enablecassandra": "CassandraRequests",
     "enablegremlin": "GremlinRequests",
@@ -275,6 +283,8 @@ MASTER_LOGS = settings(sql.DATABASES, when=is_master)
 INSTANCE_LOGS = settings(sql.INSTANCE)
 POSTGRES_LOGS = settings(postgres.SERVER)
 MYSQL_LOGS = settings(mysql.SERVER)
+RECOVERY_LOGS = settings(recovery.VAULT, costly=True)
+BACKUP_VAULT_LOGS = settings(recovery.BACKUP_VAULT, costly=True)
 BATCH_LOGS = settings(batch.ACCOUNT)
 HOST_POOL_LOGS = settings(desktops.HOST_POOL)
 BOT_LOGS = settings(bot.BOT)
@@ -297,6 +307,7 @@ AKS_LOGS = settings(aks.CLUSTER)
 REGISTRY_LOGS = settings(acr.REGISTRY)
 CONFIGURATION_LOGS = settings(appconfig.STORE)
 EVENT_HUB_LOGS = settings(eventhub.NAMESPACE, when=audits_events_at_runtime)
+EVENT_HUB_OPERATIONS = settings(eventhub.NAMESPACE, when=has_no_runtime_audit, costly=True)
 SERVICE_BUS_LOGS = settings(servicebus.NAMESPACE, when=audits_at_runtime)
 EVENT_GRID_LOGS = settings(eventgrid.TOPIC, costly=True)
 NOTIFICATION_LOGS = settings(notificationhubs.NAMESPACE)
@@ -310,6 +321,7 @@ GRAFANA_LOGS = settings(grafana.GRAFANA)
 FIREWALL_LOGS = settings(network.FIREWALL)
 GATEWAY_LOGS = settings(network.GATEWAY)
 FRONT_DOOR_LOGS = settings(network.PROFILE, when=network.is_front_door)
+CDN_LOGS = settings(network.PROFILE, when=lambda profile: not network.is_front_door(profile), costly=True)
 CLASSIC_FRONT_DOOR_LOGS = settings(network.FRONT)
 API_LOGS = settings(apim.SERVICE)
 WORKFLOW_LOGS = settings(logic.WORKFLOW)

@@ -40,7 +40,6 @@ from .gateway_tls import main_tls, old_policies, profile_tls
 from .reasons import (
     FROM_TEMPLATE,
     IS_GLOBAL,
-    METRICS_ONLY,
     NETWORK_KEEPS_NO_DATA,
     NO_DATA_AT_REST,
     ONLY_TRAFFIC,
@@ -65,7 +64,12 @@ ADDRESS = ResourceType(
 BALANCER = ResourceType(
     "Microsoft.Network/loadBalancers",
     api=API,
-    no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, log=METRICS_ONLY, loss=FROM_TEMPLATE, zone=ZONES_NOT_READ),
+    no_rule=NoRule(
+        data=NETWORK_KEEPS_NO_DATA,
+        log="its log has events of its health, and no connections: network-no-flow-logs asks for those",
+        loss=FROM_TEMPLATE,
+        zone=ZONES_NOT_READ,
+    ),
 )
 GATEWAY = ResourceType(
     "Microsoft.Network/applicationGateways",

@@ -40,9 +40,11 @@ VAULT = ResourceType(
     api="2025-08-01",
     product=Message("Recovery Services vault"),
     each=True,
+    unread={
+        "instantRpRetentionRangeInDays": "It decides how fast a restore is. recovery-policy-short-retention asks how long backups are kept.",
+    },
     no_rule=NoRule(
         key="not evaluated: its customer-managed key",
-        log="its resource logs are about backup jobs",
         lock=VAULT_OF_BACKUPS,
     ),
 )
@@ -60,7 +62,6 @@ BACKUP_VAULT = ResourceType(
     api="2025-09-01",
     no_rule=NoRule(
         key="not evaluated: its customer-managed key",
-        log="its resource logs are about backup jobs",
         lock=VAULT_OF_BACKUPS,
     ),
 )

@@ -22,7 +22,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, same, value_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -45,8 +45,10 @@ ACCOUNT = ResourceType(
     "Microsoft.Storage/storageAccounts",
     api="2026-04-01",
     unread={
-        "encryption scopes with a Microsoft-managed key": "storage-platform-key says it of the account.",
+        "encryption scopes of an account with a Microsoft-managed key": "storage-platform-key says it of the account.",
         "immutability policies of containers": "Whether a container needs one depends on what it holds. The list is read only where containers may be public.",
+        "defaultToOAuthAuthentication": "It chooses what the portal tries first, and refuses nothing: storage-shared-key-enabled asks whether keys work.",
+        "keyPolicy": "It reminds, and renews nothing: storage-old-keys asks whether the keys were renewed in its period.",
         "managementPolicies": "They delete by prefix and age, and no property says which blobs are logs.",
     },
 )
@@ -651,3 +653,33 @@ def queue_table_platform_key(account: Resource, index: Index) -> Verdict:
         if not same(value, "Account"):
             return unknown(not_returned_or_unknown(path), evidence=seen)
     return Pass(seen)
+
+
+def scope_platform_key(account: Resource, index: Index, *, scopes: Read) -> Verdict:
+    """Fail where an encryption scope of an account with a customer-managed key uses one of Microsoft's."""
+    source = account.require("properties.encryption.keySource")
+    if same(source, "Microsoft.Storage"):
+        return NotApplicable(Message("the account has no customer-managed key"))
+    if not same(source, "Microsoft.Keyvault"):
+        return unknown(unknown_value("properties.encryption.keySource", source))
+    below = account.children(scopes)
+    used = [each for each in below if not same(each.get("properties.state"), "Disabled")]
+    seen = [(each, each.get("properties.source")) for each in used]
+    wrong = [each for each, value in seen if same(value, "Microsoft.Storage")]
+    if wrong:
+        causes = tuple(
+            Cause(each.id, "properties.source", value="Microsoft.KeyVault", text=each.name) for each in wrong
+        )
+        return Fail(tuple(_scope_evidence(each) for each in wrong), causes=causes)
+    if below.gap is not None:
+        return unknown(below.gap)
+    for each, value in seen:
+        if not same(value, "Microsoft.KeyVault"):
+            return unknown(not_returned_or_unknown(f"encryptionScopes/{each.name} properties.source"))
+    if not used:
+        return NotApplicable(Message("it has no encryption scope"))
+    return Pass(tuple(_scope_evidence(each) for each in used))
+
+
+def _scope_evidence(scope: Resource) -> Evidence:
+    return child_evidence(scope, f"encryptionScopes/{scope.name}", "properties.source", "Microsoft.KeyVault")

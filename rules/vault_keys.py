@@ -238,15 +238,15 @@ def expired(key: Resource, index: Index, *, versions: Read) -> Verdict:
     """Fail where a version that resources need has expired."""
 
     def state(item: Resource, version: str) -> KeyMatch:
-        date = _date(item)
-        seen = Evidence(EXPIRES, date, Message("a date to come"))
-        left = _left(item, index)
+        day = date(item)
+        seen = Evidence(EXPIRES, day, Message("a date to come"))
+        left = seconds_left(item, index)
         if isinstance(left, Message):
             return KeyMatch(seen, inapplicable=left)
         fault = (
-            Message("Version {version} expired on {date}.", version=version, date=date)
+            Message("Version {version} expired on {date}.", version=version, date=day)
             if version
-            else Message("The key expired on {date}.", date=date)
+            else Message("The key expired on {date}.", date=day)
         )
         return KeyMatch(seen, fault if left is not None and left <= 0 else "")
 
@@ -257,24 +257,24 @@ def expires_soon(key: Resource, index: Index, *, versions: Read) -> Verdict:
     """Fail where a version that resources need expires within 30 days."""
 
     def state(item: Resource, version: str) -> KeyMatch:
-        date = _date(item)
-        seen = Evidence(EXPIRES, date, Message("more than 30 days to come"))
-        left = _left(item, index)
+        day = date(item)
+        seen = Evidence(EXPIRES, day, Message("more than 30 days to come"))
+        left = seconds_left(item, index)
         if isinstance(left, Message):
             return KeyMatch(seen, inapplicable=left)
         if left is not None and left <= 0:
             return KeyMatch(seen, inapplicable=Message("it has expired"))
         fault = (
-            Message("Version {version} expires on {date}.", version=version, date=date)
+            Message("Version {version} expires on {date}.", version=version, date=day)
             if version
-            else Message("The key expires on {date}.", date=date)
+            else Message("The key expires on {date}.", date=day)
         )
         return KeyMatch(seen, fault if left is not None and left < SOON else "")
 
     return judged(key, index, versions, state, EXTEND)
 
 
-def _left(item: Resource, index: Index) -> float | Message | None:
+def seconds_left(item: Resource, index: Index) -> float | Message | None:
     """Return the seconds until a version expires; None without an expiry date; why it does not matter. Raises Unread."""
     if same(item.get(ENABLED), False):
         return Message("it is disabled")
@@ -293,7 +293,7 @@ def _left(item: Resource, index: Index) -> float | Message | None:
     return value - taken
 
 
-def _date(item: Resource) -> str:
+def date(item: Resource) -> str:
     value = item.get(EXPIRES)
     return ABSENT if is_absent(value) else date_of(value) or str(value)
 

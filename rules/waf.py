@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from scanner.model.fix import Cause
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, spelled, value_at
 from scanner.model.message import Message
@@ -12,6 +13,7 @@ from scanner.model.verdict import (
     Fail,
     NotApplicable,
     Pass,
+    Unread,
     Verdict,
     not_returned,
     unknown,
@@ -96,6 +98,44 @@ def no_bot_rules(policy: Resource, index: Index) -> Verdict:
     if not all(isinstance(each, str) for each in kinds):
         return unknown(not_returned(f"{GATEWAY_SETS}[].ruleSetType"), evidence=(seen,))
     return Fail((seen,))
+
+
+SETTINGS = "properties.policySettings"
+CHECKED, ENFORCED = f"{SETTINGS}.requestBodyCheck", f"{SETTINGS}.requestBodyEnforcement"
+SIZE, INSPECTED = f"{SETTINGS}.maxRequestBodySizeInKb", f"{SETTINGS}.requestBodyInspectLimitInKB"
+DEFAULT_SIZE = 128
+"""Kilobytes: web-application-firewall/ag/application-gateway-waf-request-size-limits."""
+
+
+def body_beyond_limit(policy: Resource, index: Index) -> Verdict:
+    """Fail where a request body may be longer than the part of it that rules look at."""
+    if same(policy.require(CHECKED), False):
+        return NotApplicable(Message("it inspects no request body: see waf-policy-body-not-inspected"))
+    enforced = _setting(policy, ENFORCED, True)
+    if not isinstance(enforced, bool):
+        return unknown(unknown_value(ENFORCED, enforced))
+    size, inspected = _setting(policy, SIZE, DEFAULT_SIZE), _setting(policy, INSPECTED, DEFAULT_SIZE)
+    for path, value in ((SIZE, size), (INSPECTED, inspected)):
+        if not isinstance(value, int) or isinstance(value, bool):
+            return unknown(unknown_value(path, value))
+    seen = (Evidence(ENFORCED, enforced, True), Evidence(SIZE, size, inspected), Evidence(INSPECTED, inspected))
+    causes = [] if enforced else [(ENFORCED, True)]
+    causes += [(SIZE, inspected)] if size > inspected else []
+    return Fail(seen, causes=tuple(_limited(*each) for each in causes)) if causes else Pass(seen)
+
+
+def _setting(policy: Resource, path: str, default: Any) -> Any:
+    """Return a setting, the documented default where it is absent. Raises Unread."""
+    value = policy.get(path)
+    if is_absent(value) and policy.why_absent_is_unknown:
+        raise Unread(path, policy.why_absent_is_unknown)
+    return default if is_absent(value) else value
+
+
+def _limited(path: str, value: Any) -> Cause:
+    """Return what limits bodies to what is inspected."""
+    text = "true" if value is True else str(value)
+    return Cause("", path, value=value, command=f"az resource update --ids {{id}} --set {path}={text}")
 
 
 OVERRIDES = "ruleGroupOverrides"

@@ -39,6 +39,7 @@ FIELD_TYPES = {
     "NSG_ID": "Microsoft.Network/networkSecurityGroups",
     "WAF_POLICY_ID": "Microsoft.Network/applicationGatewayWebApplicationFirewallPolicies",
     "STORAGE_ID": "Microsoft.Storage/storageAccounts",
+    "DISK_ENCRYPTION_SET_ID": "Microsoft.Compute/diskEncryptionSets",
     "PLAN_ID": "Microsoft.Network/ddosProtectionPlans",
     "WORKSPACE_ID": "Microsoft.OperationalInsights/workspaces",
     "IDENTITY_ID": "Microsoft.ManagedIdentity/userAssignedIdentities",

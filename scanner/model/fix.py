@@ -155,6 +155,7 @@ FIELDS: Final[Mapping[str, Message]] = {
     "VAULT_NAME": Message("the name of a Recovery Services vault in the region of the resource"),
     "VAULT_GROUP": Message("the resource group of that vault"),
     "RESOURCE_GUARD_ID": Message("the resource ID of a Resource Guard that another team owns"),
+    "DISK_ENCRYPTION_SET_ID": Message("the resource ID of a disk encryption set in the same region"),
     "PLAN_ID": Message("the resource ID of a DDoS protection plan"),
     "WAF_POLICY_ID": Message("the resource ID of a web application firewall policy"),
     "NSG_ID": Message("the resource ID of the network security group for the subnet"),

@@ -154,6 +154,7 @@ def test_every_fix_of_the_estate_closes_exactly_what_it_claims(monkeypatch: pyte
     ids = [line.resource["id"] for line in estate().decoded() if line.resource is not None]
     named = {"ACTION_GROUP_ID": "/ag-drift", "WAF_POLICY_ID": "/waf-innsyn"}
     named["WORKSPACE_ID"] = "/workspaces/log-sikkerhet"
+    named["DISK_ENCRYPTION_SET_ID"] = "/des-maskiner"
     for name, ending in named.items():
         monkeypatch.setitem(FIELD_VALUES, name, next(id for id in ids if id.endswith(ending)))
     monkeypatch.setitem(FIELD_VALUES, "WORKSPACE_GUID", "5d0c1e2f-3a4b-4c5d-8e6f-708192a3b4c5")

@@ -30,6 +30,8 @@ FIELD_VALUES = {
     "RESOURCE_GROUP": "rg-alerts",
     "ACTION_GROUP_ID": "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg-alerts/providers/"
     "Microsoft.Insights/actionGroups/ag-drift",
+    "DISK_ENCRYPTION_SET_ID": "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg-example/providers/"
+    "Microsoft.Compute/diskEncryptionSets/des",
     "CLIENT_ID": "c1000000-0000-4000-8000-000000000001",
     "TENANT_ID": examples.TENANT,
     "WAF_POLICY_ID": "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg-net/providers/"

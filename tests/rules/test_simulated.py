@@ -167,6 +167,7 @@ STEPS = {
     "iot-hub-external-destination": "an endpoint is removed after its routes",
     "iot-hub-pair-outside": "chosen when a hub is created",
     "iot-hub-routing-keys": "a role at each place comes first",
+    "unused-keys-expire": "whether an application needs a key is not known: it is renewed or disabled",
     "keyvault-key-missing": "a deleted key is recovered in the data plane",
     "keyvault-pair-outside": "the replica cannot be turned off",
     "keyvault-secret-expires": "the new value is the user's",
