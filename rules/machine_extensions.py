@@ -2,7 +2,7 @@
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, peek, same
+from scanner.model.json_paths import is_absent, is_one, known_text, peek, same, value_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.unread import Unread, malformed
@@ -44,6 +44,41 @@ def no_entra_login(machine: Resource, index: Index) -> Verdict:
     for each in children:
         _kind(each)
     return Fail((Evidence(f"extensions[].{TYPE}", types, LOGIN[0]),))
+
+
+SET_EXTENSIONS = "properties.virtualMachineProfile.extensionProfile.extensions"
+AKS = "Microsoft.AKS"
+"""The publisher of the extensions that AKS puts on the nodes of every pool."""
+
+
+def set_without_entra_login(machine: Resource, index: Index) -> Verdict:
+    """Fail where users sign in to the instances of a scale set with their own accounts alone. Its model names the extensions.
+
+    The extension and the identity are those of a machine: see `no_entra_login`.
+    """
+    if is_vm(machine):
+        return NotApplicable(Message("it is no scale set"))
+    if machine.has_no_properties:
+        raise Unread("properties", machine.why_absent_is_unknown)
+    if not is_absent(machine.get("managedBy")):
+        return NotApplicable(Message("another service of Azure manages it"))
+    if is_absent(machine.get("properties.virtualMachineProfile.osProfile")):
+        return NotApplicable(Message("it was not made from an image with its own accounts"))
+    every = machine.objects(SET_EXTENSIONS)
+    if any(same(value_at(each, "properties.publisher"), AKS) for each in every):
+        return NotApplicable(Message("its machines are nodes of AKS, which users do not sign in to"))
+    kinds = [known_text(each, TYPE) for each in every]
+    path = f"{SET_EXTENSIONS}[].{TYPE}"
+    if not any(is_one(each, LOGIN) for each in kinds):
+        if not all(kinds):
+            raise not_returned(path)
+        return Fail((Evidence(path, kinds, LOGIN[0]),))
+    identity = machine.get("identity.type")
+    if "systemassigned" in str(identity).lower():
+        return Pass((Evidence(path, kinds), machine.evidence("identity.type")))
+    if is_absent(identity) and machine.api_version_unknown:
+        raise not_returned("identity.type")
+    return Fail((machine.evidence("identity.type", "SystemAssigned"),), NO_IDENTITY)
 
 
 STATE = "properties.provisioningState"

@@ -1,5 +1,6 @@
 """Azure Monitor: diagnostic settings of resources and of the activity log."""
 
+from collections.abc import Iterator
 from typing import Unpack
 
 from scanner.model.bulk_reads import GraphRows
@@ -109,6 +110,7 @@ COMPONENT = ResourceType(
 WATCHER = ResourceType(
     "Microsoft.Network/networkWatchers", api=network.API, no_rule=NoRule(data=NETWORK_KEEPS_NO_DATA, loss=FROM_TEMPLATE)
 )
+NETWORKS = "Microsoft.Network/virtualNetworks"
 FLOWS = WATCHER.child(
     "flowLogs",
     always=True,
@@ -469,6 +471,66 @@ def not_tied(component: Resource, index: Index) -> Verdict:
     if not isinstance(verdict, Pass):
         return verdict
     return _to_workspace(component, index, "properties.WorkspaceResourceId", verdict.evidence)
+
+
+ENABLE_WATCHER = (
+    "az network watcher configure --locations {entry} --enabled true --resource-group <RESOURCE_GROUP> "
+    "--subscription {subscription}"
+)
+
+
+def regions_without_watcher(subscription: Resource, index: Index) -> Verdict:
+    """Fail where a region with a virtual network of the subscription has no Network Watcher that works.
+
+    network-watcher-create: each region of a subscription has one of its own.
+    """
+    watched, unsure = set[str](), set[str]()
+    for each in _of_subscription(subscription, WATCHER.type, index):
+        state = each.get("properties.provisioningState")
+        if is_absent(state) or same(state, "Succeeded"):
+            watched.add(_region(each))
+        elif not same(state, "Failed"):
+            unsure.add(_region(each))
+    used = {_region(each) for each in _of_subscription(subscription, NETWORKS, index)}
+    unseen, missing = _unseen(subscription, WATCHER.type, index), _unseen(subscription, NETWORKS, index)
+    without = sorted(used - watched - unsure - {""})
+    if without and not unseen:
+        causes = tuple(_new_watcher(subscription, region) for region in without)
+        return Fail((Evidence(REGIONS, without, Message("a Network Watcher in each")),), causes=causes)
+    missing = [*(unseen if without else ()), *missing]
+    if used & unsure:
+        missing.append(Unread("properties.provisioningState", Message("a Network Watcher is being created or deleted")))
+    if missing:
+        return unknown(*missing)
+    if not used:
+        return NotApplicable(Message("it has no virtual network"))
+    return Pass((Evidence(REGIONS, sorted(used)),))
+
+
+REGIONS = Message("regions with a virtual network")
+
+
+def _unseen(subscription: Resource, type: str, index: Index) -> list[Unread]:
+    """Return why a subscription may have further resources of a type; [] where all were listed."""
+    if (gap := index.missing_in(type, subscription.id)) is not None:
+        return [gap]
+    if subscription.subscription in index.partial:
+        return [Unread(type, Message("the subscription is visible in part"), subscription.id)]
+    return []
+
+
+def _of_subscription(subscription: Resource, type: str, index: Index) -> Iterator[Resource]:
+    return (each for each in index.of_type(type)[0] if same(each.subscription, subscription.subscription))
+
+
+def _region(resource: Resource) -> str:
+    return resource.location.replace(" ", "").lower()
+
+
+def _new_watcher(subscription: Resource, region: str) -> Cause:
+    """Return the creation of the Network Watcher of a region, as Azure names it."""
+    id = f"{subscription.id}/resourceGroups/NetworkWatcherRG/providers/{WATCHER.type}/NetworkWatcher_{region}"
+    return Cause(id, "location", value=region, command=ENABLE_WATCHER, text=region)
 
 
 def of_security_group(flow: Resource, index: Index) -> Verdict:

@@ -1,7 +1,8 @@
-"""The check of activity log alerts: whether one notifies someone of an operation in the whole subscription."""
+"""The check of activity log alerts: of which operations in the whole subscription no alert notifies anyone."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from scanner.model.fix import Cause
 from scanner.model.ids import segments, subscription_of
@@ -21,48 +22,134 @@ TYPE = "Microsoft.Insights/activityLogAlerts"
 CONDITIONS = "properties.condition.allOf"
 
 
-def no_alert(
+def alerts_missing(
     subscription: Resource,
     index: Index,
     *,
     unheard: Unheard,
-    suppressed: Suppressed | None = None,
-    operation: tuple[str, ...] = (),
-    category: tuple[str, ...] = ("Administrative",),
-    incident: tuple[str, ...] = (),
+    suppressed: Suppressed,
+    operations: tuple[str, ...],
+    incidents: tuple[str, ...],
 ) -> Verdict:
-    """Fail where no enabled alert of the whole subscription notifies an action group of an operation.
+    """Fail where no enabled alert of the whole subscription notifies an action group of one of these operations.
 
-    `suppressed`: see there; without it no rule can suppress the alert. `category`: those of the activity log that may
-    have it. `incident`: of Service Health, the kind that is asked for.
+    `operations`: those of the category Administrative. `incidents`: of Service Health, the kinds that are asked for; no
+    alert processing rule suppresses those.
     """
-    wanted = _Wanted(subscription.key, operation, category, incident)
-    almost: list[Evidence] = []
-    missing: list[Unread] = []
-    suppressing: list[Cause] = []
-    known = cached(index, "activity log alerts", _by_subscription)
-    for alert in (*known.get(subscription_of(subscription.id), ()), *known.get("", ())):
-        try:
-            fault = wanted.fault(alert) or _silent(alert, index, unheard)
-            if fault is None and suppressed is not None:
-                fault = suppressed(alert, category, subscription, index)
-                suppressing += [_rule_off(fault)] if fault is not None else []
-        except Unread as unread:
-            missing.append(unread.with_traceback(None))
-            continue
-        if fault is None:
-            return Pass((Evidence(Message("activity log alert"), alert.id), Evidence("condition", wanted.words)))
-        almost += [fault] if fault.path else []
-    gap = index.missing_in(TYPE, subscription.id)
-    if gap is None and subscription.subscription in index.partial:
-        gap = Unread(TYPE, Message("the subscription is visible in part"), subscription.id)
-    if gap is not None:
-        missing.append(gap)
-    if missing:
-        return unknown(*missing)
-    if not suppressing and suppressed is not None:
-        suppressing = _too(suppressed, category, subscription, index)
-    return Fail((Evidence(Message("activity log alert"), "none", wanted.words), *almost), causes=tuple(suppressing))
+    scope = subscription.key
+    of_changes = _Search(subscription, index, unheard, suppressed)
+    of_health = _Search(subscription, index, unheard, None)
+    answers = [of_changes.answer(_Wanted(scope, (each,), ADMINISTRATIVE, ())) for each in operations]
+    answers.append(of_health.answer(_Wanted(scope, (), HEALTH, incidents)))
+    missing = [each for each in answers if not each.alert and not each.unread]
+    undecided = tuple(unread for each in answers if not each.alert for unread in each.unread)
+    if not missing:
+        alerts = dict.fromkeys(each.alert for each in answers if each.alert)
+        seen = [Evidence(Message("activity log alert"), each) for each in alerts]
+        return unknown(*undecided, evidence=seen) if undecided else Pass(tuple(seen))
+    return Fail(
+        tuple(line for each in missing for line in (Evidence(each.wanted.name, "none", ENABLED), *each.almost)),
+        Message("{count} of {all} operations raise no alert.", count=len(missing), all=len(answers)),
+        undecided=undecided,
+        causes=tuple(_causes(answers, of_changes)),
+    )
+
+
+ADMINISTRATIVE = ("Administrative",)
+HEALTH = ("ServiceHealth",)
+ENABLED = Message("an enabled alert with an action group")
+
+
+class _Answer(NamedTuple):
+    """What the alerts of a subscription say of an operation. `alert`: the id of one that notifies someone; "": none.
+
+    `almost`: why others do not. `unread`: what leaves open whether one does. `suppressing`: what ends that a rule
+    suppresses one.
+    """
+
+    wanted: "_Wanted"
+    alert: str = ""
+    almost: tuple[Evidence, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    suppressing: tuple[Cause, ...] = ()
+
+
+class _Search(NamedTuple):
+    """Looks for the alerts of a subscription. `suppressed`: None where no rule can suppress them."""
+
+    subscription: Resource
+    index: Index
+    unheard: Unheard
+    suppressed: Suppressed | None
+
+    def answer(self, wanted: "_Wanted") -> _Answer:
+        """Return what the alerts say of an operation."""
+        almost: list[Evidence] = []
+        unread: list[Unread] = []
+        suppressing: list[Cause] = []
+        for alert in self._alerts():
+            try:
+                fault = wanted.fault(alert) or _silent(alert, self.index, self.unheard)
+                if fault is None and self.suppressed is not None:
+                    fault = self.suppressed(alert, wanted.category, self.subscription, self.index)
+                    suppressing += [_rule_off(fault)] if fault is not None else []
+            except Unread as error:
+                unread.append(error.with_traceback(None))
+                continue
+            if fault is None:
+                return _Answer(wanted, alert.id)
+            almost += [fault] if fault.path else []
+        gap = self._gap()
+        return _Answer(wanted, "", tuple(almost), (*unread, *gap), tuple(suppressing))
+
+    def _alerts(self) -> tuple[Resource, ...]:
+        known = cached(self.index, "activity log alerts", _by_subscription)
+        return (*known.get(subscription_of(self.subscription.id), ()), *known.get("", ()))
+
+    def _gap(self) -> tuple[Unread, ...]:
+        """Return why there may be further alerts; empty where all were listed."""
+        gap = self.index.missing_in(TYPE, self.subscription.id)
+        if gap is None and self.subscription.subscription in self.index.partial:
+            gap = Unread(TYPE, Message("the subscription is visible in part"), self.subscription.id)
+        return () if gap is None else (gap,)
+
+
+def _causes(answers: Sequence[_Answer], search: _Search) -> Iterator[Cause]:
+    """Yield what the fix does: rules that suppress alerts are disabled, and alerts created for all that have none."""
+    open_answers = [each for each in answers if not each.alert]
+    off = tuple(dict.fromkeys(cause for each in open_answers for cause in each.suppressing))
+    yield from off
+    without = [each.wanted for each in open_answers if each.wanted.operation and not each.suppressing]
+    if without:
+        yield from () if off else _too(search)
+        yield _new_alert(search.subscription, "alert-changes", [_leaf("category", ADMINISTRATIVE[0]), _any(without)])
+    for each in (each.wanted for each in open_answers if not each.wanted.operation):
+        kinds = [_leaf("properties.incidentType", kind) for kind in each.incident]
+        yield _new_alert(search.subscription, "alert-service-health", [_leaf("category", HEALTH[0]), {"anyOf": kinds}])
+
+
+CREATE = (
+    "az monitor activity-log alert create --name {name} --resource-group <RESOURCE_GROUP> --scope {{id}} --all-of "
+    "{{entry}} --action-group <ACTION_GROUP_ID> --subscription {{subscription}}"
+)
+"""The command of an alert with several values for a field: `--condition` takes one."""
+
+
+def _leaf(field: str, value: str) -> dict[str, Any]:
+    return {"field": field, "equals": value}
+
+
+def _any(wanted: Iterable["_Wanted"]) -> dict[str, Any]:
+    return {"anyOf": [_leaf("operationName", operation) for each in wanted for operation in each.operation]}
+
+
+def _new_alert(subscription: Resource, name: str, conditions: list[dict[str, Any]]) -> Cause:
+    """Return the creation of an alert. The command line has `any-of` where the API has `anyOf`."""
+    text = json.dumps(conditions, separators=(",", ":")).replace('"anyOf"', '"any-of"')
+    groups = {"actionGroups": [{"actionGroupId": "<ACTION_GROUP_ID>"}]}
+    value = {"enabled": True, "scopes": [subscription.id], "condition": {"allOf": conditions}, "actions": groups}
+    id = f"{subscription.id}/resourceGroups/rg-alerts/providers/{TYPE}/{name}"
+    return Cause(id, "properties", value=value, command=CREATE.format(name=name), text=text)
 
 
 def _rule_off(fault: Evidence) -> Cause:
@@ -72,10 +159,13 @@ def _rule_off(fault: Evidence) -> Cause:
     return Cause(rule, "properties.enabled", value=False, command=command, text=rule)
 
 
-def _too(suppressed: Suppressed, category: tuple[str, ...], subscription: Resource, index: Index) -> list[Cause]:
+def _too(search: _Search) -> list[Cause]:
     """Return what to do where no alert exists, and a rule would suppress one that is created, or may."""
+    subscription, suppressed = search.subscription, search.suppressed
+    if suppressed is None:
+        return []
     try:
-        fault = suppressed(subscription, category, subscription, index)
+        fault = suppressed(subscription, ADMINISTRATIVE, subscription, search.index)
     except Unread as unread:
         words = Message(
             "Create the alert, after it is known that no alert processing rule suppresses it ({unread}).",
@@ -85,13 +175,8 @@ def _too(suppressed: Suppressed, category: tuple[str, ...], subscription: Resour
     if fault is None:
         return []
     rule = fault.path.partition(" ")[0]
-    return [
-        Cause(
-            rule,
-            "properties.enabled",
-            words=(Message("Disable the alert processing rule {rule}, then create the alert.", rule=rule),),
-        )
-    ]
+    words = Message("Disable the alert processing rule {rule}, then create the alert.", rule=rule)
+    return [Cause(rule, "properties.enabled", words=(words,))]
 
 
 def _by_subscription(index: Index) -> dict[str, list[Resource]]:
@@ -116,7 +201,7 @@ OTHER = Evidence("", None)
 
 
 class _Wanted:
-    """The alert that a rule asks for."""
+    """The alert that is asked for."""
 
     def __init__(
         self, scope: str, operation: tuple[str, ...], category: tuple[str, ...], incident: tuple[str, ...]
@@ -125,7 +210,11 @@ class _Wanted:
         self.operation = operation
         self.category = category
         self.incident = incident
-        self.words = Message("enabled, for {list}, with an action group", list=", ".join(operation or category))
+
+    @property
+    def name(self) -> str:
+        """Return the operation, or the category of incidents."""
+        return ", ".join(self.operation or self.category)
 
     def fault(self, alert: Resource) -> Evidence | None:
         """Return why an alert is not about the operation in the whole subscription; None where it is. Raises Unread."""
@@ -167,9 +256,16 @@ class _Wanted:
             "category": self.category,
             "properties.incidenttype": self.incident,
         }.get(field.lower(), ())
-        if field.lower() in ("resourcetype", "resourceprovider"):
-            return any(each.lower().startswith(f"{value}/") for each in self.operation)
+        if field.lower() == "resourcetype":
+            return any(_type_of(each) == value for each in self.operation)
+        if field.lower() == "resourceprovider":
+            return any(value in (_type_of(each), each.lower().partition("/")[0]) for each in self.operation)
         return any(value == each.lower() for each in known)
+
+
+def _type_of(operation: str) -> str:
+    """Return the resource type of an operation (lower case), such as that of `TYPE/write`."""
+    return operation.lower().rpartition("/")[0]
 
 
 def _silent(alert: Resource, index: Index, unheard: Unheard) -> Evidence | None:

@@ -45,6 +45,9 @@ _WEB = Message("the application's own login, if it has one, is not visible to th
 
 _SNMP: Final = Message("the community string allows reading the machine's settings")
 _LDAP: Final = Message("it answers queries about users and accepts passwords")
+_NOTEBOOK: Final = Message("a notebook runs code on the machine")
+_MODELS: Final = Message("it requires no sign-in: callers use, copy and delete its models")
+_SWARM: Final = Message("a node that joins runs containers and receives secrets")
 _ROWS: Final[tuple[tuple[PortGroup, PortKind, str, tuple[int, ...], tuple[int, ...], Message], ...]] = (
     # group, kind, name, TCP ports, UDP ports, why
     ("administration", "admin", "FTP", (21,), (), _CLEAR),
@@ -56,6 +59,7 @@ _ROWS: Final[tuple[tuple[PortGroup, PortKind, str, tuple[int, ...], tuple[int, .
     ("administration", "admin", "RDP", (3389,), (3389,), _SCREEN),
     ("administration", "admin", "VNC", (5900,), (), _SCREEN),
     ("administration", "admin", "WinRM", (5985, 5986), (), _SHELL),
+    ("administration", "admin", "Jupyter", (8888,), (), _NOTEBOOK),
     ("files", "admin", "NetBIOS", (139,), (), _SHARES),
     ("files", "admin", "SMB", (445,), (), _SHARES),
     ("files", "admin", "rsync", (873,), (), Message("many modules require no password")),
@@ -72,10 +76,13 @@ _ROWS: Final[tuple[tuple[PortGroup, PortKind, str, tuple[int, ...], tuple[int, .
     ("database", "admin", "Elasticsearch", (9200, 9300), (), _BARE),
     ("database", "admin", "Memcached", (11211,), (11211,), _BARE),
     ("database", "admin", "MongoDB", (27017,), (), _BARE),
+    ("database", "admin", "Ollama", (11434,), (), _MODELS),
     ("cluster", "admin", "ZooKeeper", (2181,), (), _STATE),
     ("cluster", "admin", "Docker", (2375, 2376), (), Message("access gives root on the machine")),
+    ("cluster", "admin", "Docker Swarm", (2377,), (), _SWARM),
     ("cluster", "admin", "etcd", (2379, 2380), (), _STATE),
     ("cluster", "admin", "Kubernetes API", (6443,), (), _NODES),
+    ("cluster", "admin", "Ray", (8265,), (), Message("it runs jobs on the nodes without a sign-in")),
     ("cluster", "admin", "Consul", (8500,), (), _STATE),
     ("cluster", "admin", "kubelet", (10250,), (), _NODES),
     ("cluster", "admin", "Service Fabric", (19000, 19080), (), _NODES),

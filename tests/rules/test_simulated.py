@@ -257,6 +257,7 @@ STEPS = {
     "synapse-no-vulnerability-assessment": "Microsoft Defender for SQL is turned on first",
     "sre-agent-acts-alone": "writing an agent back loses the credentials that Azure does not return",
     "sre-agent-network-unrestricted": "an agent has no network settings",
+    "scale-set-no-entra-login": "the extension depends on the operating system",
     "static-site-no-password": "the password is the user's choice",
     "static-site-preview-no-password": "the password is the user's choice",
     "storage-blobs-not-backed-up": "the instance is made by the vault",
@@ -307,6 +308,8 @@ SOMETIMES_STEPS = {
     "ml-workspace-network-unrestricted": "a project has the network of its hub",
     "kusto-network-unrestricted": "a cluster in a subnet is closed by the rules of the subnet",
     "service-fabric-managed-client-certificates": "a cluster needs Microsoft Entra ID first",
+    "activity-log-alerts-missing": "an alert is suppressed too, until the rule that does it is disabled",
+    "stored-secret-sign-in": "which roles are the user's choice; a cluster of AKS is changed in place",
     "action-group-silent": "a group without a receiver needs one",
     "flow-log-short-retention": "a storage account that is gone needs another one",
     "aks-api-server-network-unrestricted": "a stopped cluster must be started first",
@@ -329,11 +332,6 @@ SOMETIMES_STEPS = {
     "sql-network-unrestricted": "the server belongs to a Synapse workspace",
     "sql-password-auth": "the server belongs to a Synapse workspace",
     "storage-nfs-no-authentication": "the firewall denies already, and NFS has no sign-in",
-    **{
-        rule.id: "an alert that is created is suppressed too, until the rule that does it is disabled"
-        for rule in examples.all_rules()
-        if rule.id.startswith("no-alert-") and rule.id != "no-alert-service-health"
-    },
 }
 """Rules whose fix is steps on some examples, and when."""
 
