@@ -8,8 +8,10 @@ import pytest
 from scanner.fix.by_value import removals
 from scanner.fix.checked import STOP, check_of, checked, positions_of, unchecked
 from tests.estate.test_fixes import before
+from tests.rules import examples
 from tests.rules.simulate import everything
 
+TOGETHER = examples.TOGETHER
 GROUP = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg-a/providers"
 ACCOUNT = f"{GROUP}/Microsoft.Storage/storageAccounts/st"
 COSMOS = f"{GROUP}/Microsoft.DocumentDB/databaseAccounts/cosmos"

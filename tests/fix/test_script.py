@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from scanner.document.schema import FieldRow, FindingRow, FixRow, UndoRow
 from scanner.fix.script import CHANGES, HEADER, LEFT, Order, Piece, joined, piece_of, with_variables
 from tests.estate.test_fixes import before
+from tests.rules import examples
 from tests.rules.simulate import everything
 
+TOGETHER = examples.TOGETHER
 BASH = "/bin/bash"
 HEAD = HEADER.format(taken="2026-12-01T02:00:00Z", ids="#   5a000000-0000-4000-8000-000000000001\n")
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
