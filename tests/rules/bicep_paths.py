@@ -77,7 +77,8 @@ BY_HAND: dict[tuple[str, str], dict[str, Any]] = {
 }
 """What the file of the schema lacks: azure-rest-api-specs, AlertProcessingRule and GalleryImageVersion;
 azure-mgmt-postgresqlflexibleservers 3.0.0 AdministratorMicrosoftEntra; azure-mgmt-sql 4.0.0 SyncGroup and
-ServerDevOpsAuditingSettings; Microsoft Learn, logic-apps/logic-apps-securing-a-logic-app, which sets `sasAuthenticationPolicy` at this version."""
+ServerDevOpsAuditingSettings; Microsoft Learn, logic-apps/logic-apps-securing-a-logic-app, which sets
+`sasAuthenticationPolicy` at this version."""
 
 
 class Expression(str):
