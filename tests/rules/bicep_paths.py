@@ -53,6 +53,20 @@ BY_HAND: dict[tuple[str, str], dict[str, Any]] = {
         "properties.publishingProfile.targetRegions[]": {"t": "Object"},
         "properties.publishingProfile.targetRegions[].name": {"t": "String", "rq": 1},
     },
+    ("microsoft.dbforpostgresql/flexibleservers/administrators", "2025-08-01"): {
+        "properties": {"t": "Object", "rq": 1},
+        "properties.principalName": {"t": "String"},
+        "properties.principalType": {"t": "Union", "v": ["Group", "ServicePrincipal", "Unknown", "User"], "open": True},
+    },
+    ("microsoft.sql/servers/databases/syncgroups", "2025-01-01"): {
+        "properties": {"t": "Object", "rq": 0},
+        "properties.usePrivateLinkConnection": {"t": "Boolean"},
+    },
+    ("microsoft.sql/servers/devopsauditingsettings", "2025-01-01"): {
+        "properties": {"t": "Object", "rq": 0},
+        "properties.isAzureMonitorTargetEnabled": {"t": "Boolean"},
+        "properties.state": {"t": "Union", "v": ["Disabled", "Enabled"], "open": False, "rq": 1},
+    },
     ("microsoft.logic/workflows", "2019-05-01"): {
         "properties.accessControl.triggers.sasAuthenticationPolicy": {"t": "Object", "rq": 0},
         "properties.accessControl.triggers.sasAuthenticationPolicy.state": {
@@ -61,8 +75,10 @@ BY_HAND: dict[tuple[str, str], dict[str, Any]] = {
         },
     },
 }
-"""What the file of the schema lacks: azure-rest-api-specs, AlertProcessingRule and GalleryImageVersion; Microsoft
-Learn, logic-apps/logic-apps-securing-a-logic-app, which sets `sasAuthenticationPolicy` at this version."""
+"""What the file of the schema lacks: azure-rest-api-specs, AlertProcessingRule and GalleryImageVersion;
+azure-mgmt-postgresqlflexibleservers 3.0.0 AdministratorMicrosoftEntra; azure-mgmt-sql 4.0.0 SyncGroup and
+ServerDevOpsAuditingSettings; Microsoft Learn, logic-apps/logic-apps-securing-a-logic-app, which sets
+`sasAuthenticationPolicy` at this version."""
 
 
 class Expression(str):
