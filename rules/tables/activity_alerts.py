@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from scanner.model.fix import Cause
 from scanner.model.ids import segments, subscription_of
 from scanner.model.index import Index
@@ -74,7 +76,7 @@ class _Answer(NamedTuple):
     suppressing: tuple[Cause, ...] = ()
 
 
-class _Search(NamedTuple):
+class _Search(Struct, frozen=True):
     """Looks for the alerts of a subscription. `suppressed`: None where no rule can suppress them."""
 
     subscription: Resource
