@@ -484,18 +484,20 @@ def regions_without_watcher(subscription: Resource, index: Index) -> Verdict:
 
     network-watcher-create: each region of a subscription has one of its own.
     """
-    watched, unsure = set[str](), set[str]()
+    watched, failed, unsure = set[str](), dict[str, str](), set[str]()
     for each in _of_subscription(subscription, WATCHER.type, index):
         state = each.get("properties.provisioningState")
         if is_absent(state) or same(state, "Succeeded"):
             watched.add(_region(each))
-        elif not same(state, "Failed"):
+        elif same(state, "Failed"):
+            failed[_region(each)] = each.id
+        else:
             unsure.add(_region(each))
     used = {_region(each) for each in _of_subscription(subscription, NETWORKS, index)}
     unseen, missing = _unseen(subscription, WATCHER.type, index), _unseen(subscription, NETWORKS, index)
     without = sorted(used - watched - unsure - {""})
     if without and not unseen:
-        causes = tuple(_new_watcher(subscription, region) for region in without)
+        causes = tuple(_new_watcher(subscription, region, failed.get(region)) for region in without)
         return Fail((Evidence(REGIONS, without, Message("a Network Watcher in each")),), causes=causes)
     missing = [*(unseen if without else ()), *missing]
     if used & unsure:
@@ -527,10 +529,15 @@ def _region(resource: Resource) -> str:
     return resource.location.replace(" ", "").lower()
 
 
-def _new_watcher(subscription: Resource, region: str) -> Cause:
-    """Return the creation of the Network Watcher of a region, as Azure names it."""
+def _new_watcher(subscription: Resource, region: str, failed: str | None) -> Cause:
+    """Return the creation of the Network Watcher of a region, as Azure names it. `failed`: one that was not created."""
+    if failed is not None:
+        return Cause(failed, words=(AGAIN,))
     id = f"{subscription.id}/resourceGroups/NetworkWatcherRG/providers/{WATCHER.type}/NetworkWatcher_{region}"
     return Cause(id, "location", value=region, command=ENABLE_WATCHER, text=region)
+
+
+AGAIN = Message("Delete the Network Watcher that Azure failed to create, and enable the region again.")
 
 
 def of_security_group(flow: Resource, index: Index) -> Verdict:

@@ -83,14 +83,20 @@ PULLS = "properties.acrUseManagedIdentityCreds"
 def _image(site: Resource) -> Iterator[SignIn]:
     """Yield how an app pulls its image, where that is in a registry of Azure. An absent switch is off."""
     config = config_of(site)
-    stacks = [text_at(config.body, f"properties.{each}") for each in ("linuxFxVersion", "windowsFxVersion")]
-    if not any(_is_of_azure(each) for each in stacks):
+    if not _is_of_azure(_stack(site, config)):
         return
     switch = config.get(PULLS)
     if not (is_absent(switch) or isinstance(switch, bool)):
         raise unknown_value(f"{WEB.path} {PULLS}", switch)
     seen = config.evidence(PULLS, True)
     yield SignIn(Evidence(f"{WEB.path} {PULLS}", seen.value, True), switch is not True)
+
+
+def _stack(site: Resource, config: Resource) -> str:
+    """Return the stack of an app. On Linux it is always returned; on Windows of an app that is a container."""
+    if not same(site.get("properties.reserved"), False):
+        return str(config.require("properties.linuxFxVersion"))
+    return text_at(config.body, "properties.windowsFxVersion")
 
 
 def _is_of_azure(stack: str) -> bool:

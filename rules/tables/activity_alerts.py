@@ -78,7 +78,7 @@ class _Search(NamedTuple):
     """Looks for the alerts of a subscription. `suppressed`: None where no rule can suppress them."""
 
     subscription: Resource
-    index: Index
+    known: Index
     unheard: Unheard
     suppressed: Suppressed | None
 
@@ -89,9 +89,9 @@ class _Search(NamedTuple):
         suppressing: list[Cause] = []
         for alert in self._alerts():
             try:
-                fault = wanted.fault(alert) or _silent(alert, self.index, self.unheard)
+                fault = wanted.fault(alert) or _silent(alert, self.known, self.unheard)
                 if fault is None and self.suppressed is not None:
-                    fault = self.suppressed(alert, wanted.category, self.subscription, self.index)
+                    fault = self.suppressed(alert, wanted.category, self.subscription, self.known)
                     suppressing += [_rule_off(fault)] if fault is not None else []
             except Unread as error:
                 unread.append(error.with_traceback(None))
@@ -103,13 +103,13 @@ class _Search(NamedTuple):
         return _Answer(wanted, "", tuple(almost), (*unread, *gap), tuple(suppressing))
 
     def _alerts(self) -> tuple[Resource, ...]:
-        known = cached(self.index, "activity log alerts", _by_subscription)
-        return (*known.get(subscription_of(self.subscription.id), ()), *known.get("", ()))
+        alerts = cached(self.known, "activity log alerts", _by_subscription)
+        return (*alerts.get(subscription_of(self.subscription.id), ()), *alerts.get("", ()))
 
     def _gap(self) -> tuple[Unread, ...]:
         """Return why there may be further alerts; empty where all were listed."""
-        gap = self.index.missing_in(TYPE, self.subscription.id)
-        if gap is None and self.subscription.subscription in self.index.partial:
+        gap = self.known.missing_in(TYPE, self.subscription.id)
+        if gap is None and self.subscription.subscription in self.known.partial:
             gap = Unread(TYPE, Message("the subscription is visible in part"), self.subscription.id)
         return () if gap is None else (gap,)
 
@@ -165,7 +165,7 @@ def _too(search: _Search) -> list[Cause]:
     if suppressed is None:
         return []
     try:
-        fault = suppressed(subscription, ADMINISTRATIVE, subscription, search.index)
+        fault = suppressed(subscription, ADMINISTRATIVE, subscription, search.known)
     except Unread as unread:
         words = Message(
             "Create the alert, after it is known that no alert processing rule suppresses it ({unread}).",

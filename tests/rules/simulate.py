@@ -204,6 +204,8 @@ def _closed(before: BundleResult, open_now: set[tuple[str, str]]) -> frozenset[s
 
 COMPLIANCE = "whether objects lack a key is reported once the service asks for it"
 LEFT = {
+    "network_watchers: the virtual networks were not listed in whole, and one is in a region without a Network "
+    "Watcher: network-watcher-missing": "a network that was not listed may be in another region",
     "traffic_controllers: a gateway whose second WAF policy only detects: agc-no-waf": "which routes use a policy is "
     "in Kubernetes, so with policies that block the rule is inconclusive",
     "apim: an open product whose policy checks a token: apim-api-no-authentication": "operations are not read where a "

@@ -310,6 +310,7 @@ SOMETIMES_STEPS = {
     "service-fabric-managed-client-certificates": "a cluster needs Microsoft Entra ID first",
     "activity-log-alerts-missing": "an alert is suppressed too, until the rule that does it is disabled",
     "stored-secret-sign-in": "which roles are the user's choice; a cluster of AKS is changed in place",
+    "network-watcher-missing": "one that Azure failed to create is deleted first",
     "action-group-silent": "a group without a receiver needs one",
     "flow-log-short-retention": "a storage account that is gone needs another one",
     "aks-api-server-network-unrestricted": "a stopped cluster must be started first",
