@@ -34,7 +34,11 @@ from scanner.report.summary import STATUSES, rating
 from scanner.report.words import Words, parse_time
 
 _WAIVER_DAYS = 90
-_OF_TEMPLATES = {"capacity", "due", "encryption_keys", "headline", "places", "responsibility_of", "services"}
+_OF_TEMPLATES = {
+    *("capacity", "change_badge", "change_heading", "change_meaning", "change_said", "change_tile", "change_why"),
+    *("changes", "chip", "diff", "due", "encryption_keys", "exposure", "headline", "legend", "noscript"),
+    *("not_assessed", "places", "reason", "responsibility_of", "services", "spark", "state", "trend"),
+}
 """The texts that no script uses."""
 _STATUS = {name: at for at, name in enumerate(STATUSES)}
 _SEVERITY: dict[str | None, int] = {name: at for at, name in enumerate(SEVERITIES)}

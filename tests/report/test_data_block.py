@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 from array import array
 from itertools import accumulate, pairwise
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.report.data_block import DataBlock
+from scanner.content import content
+from scanner.report.data_block import _OF_TEMPLATES, DataBlock
 from scanner.report.packing import Packer
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.words import Words
@@ -144,3 +146,10 @@ def test_passed_and_not_applicable_are_lists_of_indexes() -> None:
 def test_dates_come_from_the_scan() -> None:
     block, _, _ = opened(sample.document(12))
     assert (block.block["waiverExpires"], block.block["expiringBefore"]) == ("2027-02-23", "2026-12-25")
+
+
+def test_the_block_has_every_text_that_a_script_names() -> None:
+    scripts = "".join(path.read_text("utf-8") for path in (content("templates") / "report").glob("*.js"))
+    named = set(re.findall(r"[\"'`](\w+)\.", scripts)) & Words().catalogue.keys()
+    assert {"endpoints", "card", "status"} <= named
+    assert named.isdisjoint(_OF_TEMPLATES)
