@@ -1,4 +1,4 @@
-"""A lock whose waiters are let in by the worth of what they wait for."""
+"""A lock that the smallest rank gets first."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +17,7 @@ class RankedLock:
     """A lock that goes to the waiter of the smallest rank, of equal ones to the first.
 
     `hurry`: called with the rank of each request that has to wait for the lock, so that its holder, which waits for
-    another lock, is not let in there later than this request would be.
+    another lock, gets that one no later than this request would.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class RankedLock:
                 within.hurry = None
 
     def _release(self) -> None:
-        """Let the next one in, or open the lock."""
+        """Give the lock to the next one, or open it."""
         while self._waiting:
             turn = heappop(self._waiting)[2]
             if not turn.done():

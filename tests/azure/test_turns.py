@@ -68,5 +68,5 @@ def test_one_that_holds_a_lock_waits_for_another_as_the_best_behind_it_would() -
         return went
 
     went = asyncio.run(run())
-    assert went[0] == 4, "it is let in for 1, which waits behind it"
+    assert went[0] == 4, "it goes for 1, which waits behind it"
     assert went.index(1) <= 2, "one goes while 1 comes from behind"
