@@ -166,7 +166,7 @@ def no_entra(cluster: Resource, index: Index) -> Verdict:
     if not isinstance(profile, dict):
         return unknown(Unread(path, Message("not an object")))
     managed, seen = cluster.get(f"{path}.managed"), cluster.evidence(f"{path}.managed", True)
-    if same(managed, True) or cluster.has(f"{path}.serverAppID"):
+    if same(managed, True) or text_at(profile, "serverAppID"):
         return Pass((Evidence(path, "set", Message("a profile")),))
     return Fail((seen,)) if same(managed, False) else unknown(not_returned_or_unknown(seen.path), evidence=(seen,))
 

@@ -238,6 +238,7 @@ def outbound_beside_network(site: Resource, index: Index) -> Verdict:
 
 IMAGE, FILES = f"{ROUTING}.imagePullTraffic", f"{ROUTING}.contentShareTraffic"
 STACKS = (STACK, "properties.windowsFxVersion")
+REGISTRIES_OF_AZURE = (".azurecr.io", ".azurecr.cn", ".azurecr.us")
 ON_A_SHARE = ("ElasticPremium", "WorkflowStandard")
 """The plans whose apps have their files on a share of a storage account.
 
@@ -270,7 +271,7 @@ def configuration_beside_network(site: Resource, index: Index) -> Verdict:
 
 def _fetched(site: Resource) -> list[str]:
     """Return the switches of what App Service fetches for an app. Raises Unread where that is not known."""
-    paths = [IMAGE] if _of_private_registry(_stack(config_of(site))) else []
+    paths = [IMAGE] if _of_private_registry(stack_of(site, config_of(site))) else []
     if runs(site) != "web":
         plan = site.get(PLAN)
         if not isinstance(plan, str):
@@ -280,24 +281,31 @@ def _fetched(site: Resource) -> list[str]:
     return paths
 
 
-def _stack(config: Resource) -> str:
-    """Return the stack of an app, on Linux or on Windows; "" for code on Windows. Raises Unread."""
+def stack_of(site: Resource, config: Resource) -> str:
+    """Return the stack of an app, on Linux or on Windows; "" for code on Windows. Raises Unread.
+
+    On Linux it is always returned, on Windows of an app that is a container.
+    """
     for path in STACKS:
         value = config.get(path)
         if isinstance(value, str) and value:
             return value
         if not is_absent(value) and value != "":
             raise unknown_value(f"config/web {path}", value)
-    if all(is_absent(config.get(path)) for path in STACKS):
+    if is_absent(config.get(STACK)) and not same(site.get("properties.reserved"), False):
         raise not_returned_or_unknown(f"config/web {STACK}")
     return ""
 
 
 def _of_private_registry(stack: str) -> bool:
     """Return whether a stack is an image of Azure Container Registry, or images that it does not name."""
-    name, _, image = stack.strip().lower().partition("|")
-    host = image.removeprefix("https://").partition("/")[0]
-    return name in ("compose", "sitecontainers") or (name == "docker" and ".azurecr." in host)
+    return stack.strip().lower().startswith(("compose|", "sitecontainers")) or is_of_azure(stack)
+
+
+def is_of_azure(stack: str) -> bool:
+    """Return whether a stack (`DOCKER|HOST/IMAGE:TAG`) is an image of Azure Container Registry."""
+    kind, _, image = stack.strip().lower().partition("|")
+    return kind == "docker" and image.removeprefix("https://").partition("/")[0].endswith(REGISTRIES_OF_AZURE)
 
 
 ENABLED, MODE, EXCLUDED, HTTPS = (

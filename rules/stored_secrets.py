@@ -18,11 +18,11 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
+from .app_settings import REGISTRIES_OF_AZURE, is_of_azure, stack_of
 from .appservice import LOGIN, WEB, config_of
 
 IDENTITY = Message("a managed identity")
 FROM_ANOTHER = Message("nothing that is read signs in with a secret or an identity")
-OF_AZURE = (".azurecr.io", ".azurecr.cn", ".azurecr.us")
 """app-service/configure-custom-container: a managed identity pulls from an Azure Container Registry alone."""
 BY_IDENTITY = "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID"
 """app-service/configure-authentication-provider-aad: the name of the setting where an identity takes the place of a secret."""
@@ -83,26 +83,13 @@ PULLS = "properties.acrUseManagedIdentityCreds"
 def _image(site: Resource) -> Iterator[SignIn]:
     """Yield how an app pulls its image, where that is in a registry of Azure. An absent switch is off."""
     config = config_of(site)
-    if not _is_of_azure(_stack(site, config)):
+    if not is_of_azure(stack_of(site, config)):
         return
     switch = config.get(PULLS)
     if not (is_absent(switch) or isinstance(switch, bool)):
         raise unknown_value(f"{WEB.path} {PULLS}", switch)
     seen = config.evidence(PULLS, True)
     yield SignIn(Evidence(f"{WEB.path} {PULLS}", seen.value, True), switch is not True)
-
-
-def _stack(site: Resource, config: Resource) -> str:
-    """Return the stack of an app. On Linux it is always returned; on Windows of an app that is a container."""
-    if not same(site.get("properties.reserved"), False):
-        return str(config.require("properties.linuxFxVersion"))
-    return text_at(config.body, "properties.windowsFxVersion")
-
-
-def _is_of_azure(stack: str) -> bool:
-    """Return whether a stack (`DOCKER|HOST/IMAGE:TAG`) is an image of a registry of Azure."""
-    kind, _, image = stack.lower().partition("|")
-    return kind == "docker" and image.partition("/")[0].endswith(OF_AZURE)
 
 
 PROVIDER = "properties.identityProviders.azureActiveDirectory"
@@ -157,7 +144,7 @@ def _registries(pool: Resource) -> Iterator[SignIn]:
         server, name = text_at(each, "registryServer"), member(each, "username")
         if text_at(each, "identityReference.resourceId"):
             yield SignIn(Evidence(f"{REGISTRIES}[].identityReference", server), is_secret=False)
-        elif not is_absent(name) and server.lower().endswith(OF_AZURE):
+        elif not is_absent(name) and server.lower().endswith(REGISTRIES_OF_AZURE):
             yield SignIn(Evidence(f"{REGISTRIES}[].username", name, IDENTITY), is_secret=True)
 
 

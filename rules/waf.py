@@ -109,8 +109,11 @@ DEFAULT_SIZE = 128
 
 def body_beyond_limit(policy: Resource, index: Index) -> Verdict:
     """Fail where a request body may be longer than the part of it that rules look at."""
-    if same(policy.require(CHECKED), False):
+    checked = policy.require(CHECKED)
+    if same(checked, False):
         return NotApplicable(Message("it inspects no request body: see waf-policy-body-not-inspected"))
+    if not same(checked, True):
+        return unknown(unknown_value(CHECKED, checked))
     enforced = _setting(policy, ENFORCED, True)
     if not isinstance(enforced, bool):
         return unknown(unknown_value(ENFORCED, enforced))

@@ -10,7 +10,7 @@ from itertools import count
 FIRST = 0
 """The rank of what goes before all else: lists, and what decides who can reach an endpoint."""
 RANK: ContextVar[int] = ContextVar("RANK", default=FIRST)
-"""The rank of the requests of a task, the smallest first; `scanner.model.worth` says what they mean."""
+"""The rank of the requests of a task, the smallest first; `scanner.rulebook.ranks` says what they mean."""
 
 
 class RankedLock:
