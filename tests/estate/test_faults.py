@@ -133,8 +133,10 @@ def test_a_list_that_answers_500_for_ever_leaves_the_rest_as_it_was(whole: Scann
     assert changed
     # The place of the app to which events are delivered is not known either.
     # Nor is whether one of them has the host that a record or a profile names.
-    mine = ("app-", "function-", "logic-app-", "eventgrid-subscription-outside", "dns-record-", "traffic-manager-")
-    mine += ("stored-secret-sign-in", "private-endpoint-pending", "external-private-endpoint")
+    mine = (
+        "app-", "function-", "logic-app-", "eventgrid-subscription-outside", "dns-record-", "traffic-manager-",
+        "stored-secret-sign-in", "private-endpoint-pending", "external-private-endpoint",
+    )  # fmt: skip
     # The rules of many types say of the subscription that its apps are not listed.
     shared = ("-outside", "private-endpoint", "private-endpoint-pending")
     of_list = {(id, rule) for id, rule in changed if "/providers/" not in id and rule.endswith(shared)}
