@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from scanner.azure.errors import ReadError
 from scanner.azure.turns import FIRST
+from scanner.collect.ages import digest_of, time_of
 from scanner.collect.bodies import display_name, quoted_path, with_child_id
 from scanner.collect.plan import JoinedRead, Json
 from scanner.collect.queue import (
@@ -89,6 +90,10 @@ class BundleReader:
         small = _identity(resource)
         key = (subscription.id, resource.type.split("/", 1)[0].lower(), resource.location)
         phases = Phases(self.context.plan.ranks)
+        if self.context.plan.ages is not None:
+            phases.body = digest_of(self.context.kept(row, resource.type), row.get("etag"))
+        if self.context.plan.ages is not None:
+            phases.body = digest_of(self.context.kept(row, resource.type), row.get("etag"))
         for each in reads:
             phases.add(LaterRead(each, small, by))
         phases.lists = nested
@@ -192,34 +197,53 @@ class BundleReader:
         what = _counted_as(read.path, parent)
         result: dict[str, _Below | None] = {}
         following = FollowingReads(then)
-        by: By = "get" if read.one else "list"
-        api: str | None = read.api
+        page = _Page([], "get" if read.one else "list", read.api)
         try:
-            bulk = await self.context.bulk.rows(read, parent)
-            if bulk is not None:
-                by = bulk.by
-                page = [_bulk_row(each, url, read, by) for each in bulk.bodies]
-                api = None if by == "graph" else read.api
-                self._add_children(buffer, page, read, by, api, result, following)
-            elif read.one:
-                body, api = await self.context.versions.get(quoted_path(url), read.api, top.location)
-                by = by_version("get", api, read.api)
-                self._add_children(buffer, [{**body, "id": url}], read, by, api, result, following)
-            else:
-                pages = self.context.versions.pages(quoted_path(url), read.api, top.location, read.query)
-                async for page in pages:
-                    api, by = pages.api, by_version("list", pages.api, read.api)
-                    rows = [with_child_id(each, url) for each in page]
-                    self._add_children(buffer, rows, read, by, api, result, following)
-                    page.clear()
+            async for page in self._pages(read, parent, top, phases.body):
+                self._add_children(buffer, page, read, result, following)
         except ReadError as error:
             await self._add_failure(buffer, url, read, error, parent, top)
             following.unneeded.clear()
         else:
-            buffer.read(url, len(result), by, api)
+            buffer.read(url, len(result), page.by, page.api, page.at)
         self.context.counts.finish(what)
         below = self._reads_below(buffer, phases, filter(None, result.values()), read, top)
         await run_some(chain(below, self._reads_after(buffer, phases, following, parent, top)))
+
+    async def _pages(self, read: Read, parent: Resource, top: Resource, body: bytes) -> AsyncIterator["_Page"]:
+        """Yield what a read gives: the answer of an earlier scan, where that may stand for it, or what Azure answers.
+
+        `body`: see `Phases.body`. Raises ReadError.
+        """
+        ages, url = self.context.plan.ages, parent.url(read)
+        key = await ages.key(read, url, body) if ages is not None and body and read in ages.limits else ""
+        answer = ages.find(read, key, url) if ages is not None and key else None
+        if answer is not None:
+            yield _Page(answer.rows, answer.by, answer.api, time_of(answer.at))
+            return
+        rows: list[Json] = []
+        page = None
+        async for page in self._pages_of_azure(read, parent, top):
+            rows += [self.context.kept(each, type_of(str(each.get("id")))) for each in page.rows] if key else ()
+            yield page
+        if ages is not None and key and page is not None and page.by != "graph":
+            ages.keep(key, parent.id, page.by, page.api, rows)
+
+    async def _pages_of_azure(self, read: Read, parent: Resource, top: Resource) -> AsyncIterator["_Page"]:
+        url = parent.url(read)
+        bulk = await self.context.bulk.rows(read, parent)
+        if bulk is not None:
+            rows = [_bulk_row(each, url, read, bulk.by) for each in bulk.bodies]
+            yield _Page(rows, bulk.by, None if bulk.by == "graph" else read.api)
+        elif read.one:
+            body, api = await self.context.versions.get(quoted_path(url), read.api, top.location)
+            yield _Page([{**body, "id": url}], by_version("get", api, read.api), api)
+        else:
+            pages = self.context.versions.pages(quoted_path(url), read.api, top.location, read.query)
+            async for page in pages:
+                rows = [with_child_id(each, url) for each in page]
+                page.clear()
+                yield _Page(rows, by_version("list", pages.api, read.api), pages.api)
 
     def _reads_after(
         self, buffer: LineBuffer, phases: "Phases", following: "FollowingReads", parent: Resource, top: Resource
@@ -281,16 +305,15 @@ class BundleReader:
     def _add_children(
         self,
         buffer: LineBuffer,
-        bodies: list[Json],
+        page: "_Page",
         read: Read,
-        by: By,
-        api: str | None,
         result: dict[str, "_Below | None"],
         following: "FollowingReads",
     ) -> None:
         """Write the children of a page that matter; to `result`, by id in lower case, what is read below each. Empties
         the page.
         """
+        bodies, by, api = page.rows, page.by, page.api
         for body in map(read.reduce, bodies) if read.reduce is not None else bodies:
             resource = Resource(body, api=api, by=by)
             is_asked = read.matters is not None or following.following
@@ -341,6 +364,15 @@ class BundleReader:
         return True
 
 
+class _Page(NamedTuple):
+    """Children as one answer has them. `by`, `api`, `at`: as in a line of a snapshot that tells of a read."""
+
+    rows: list[Json]
+    by: By
+    api: str | None
+    at: str = ""
+
+
 class LaterRead(NamedTuple):
     """A read to make below a resource, of which `identity` is what `_identity` keeps, that was read by `by`."""
 
@@ -359,6 +391,8 @@ class Phases:
         self._ranks = ranks or {}
         self._rank: int | None = None
         self._left: dict[int, list[LaterRead]] = {}
+        self.body = b""
+        """A digest of the resource, where answers of earlier scans may count; b"" where none may."""
         self.lists: list[tuple[str, ResourceType]] = []
         """The bundles below the resource, which are listed in the first phase."""
 

@@ -1,7 +1,7 @@
 """What a collection reads (`Scope` and `Plan`), and what it reports to (`Progress`)."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -11,6 +11,9 @@ from scanner.model.residency import ResidencyPolicy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.selection import Exclusion
+
+if TYPE_CHECKING:
+    from scanner.collect.ages import AgedReads
 
 Json = dict[str, Any]
 
@@ -93,6 +96,7 @@ class Plan(Struct, frozen=True):
     `places`: read the resource groups of each subscription and ARM's list of regions too. `quotas`: read the quotas
     of the regions that this policy allows, or without one of those that hold resources. None: read no quotas.
     `ranks`: which reads go first, the smallest; those that it does not name are of the first rank.
+    `ages`: the answers of earlier scans that may stand for reads; None: none may.
     `resumed`: the scan goes on from a journal, whose answers are cut down to what is kept.
     `joined`: returns what to read when everything else is in the store; called once, in another thread.
     """
@@ -105,6 +109,7 @@ class Plan(Struct, frozen=True):
     joined: Callable[[], Joined] = Joined
     resumed: bool = False
     ranks: Mapping[Read, int] = {}
+    ages: "AgedReads | None" = None
 
     def types(self) -> Iterable[tuple[str, ResourceType]]:
         """Return each ARM type that is listed, with its declaration. The first one counts where own rules repeat a

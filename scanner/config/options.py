@@ -208,6 +208,7 @@ NO_JOURNAL = Option("no-journal", about="Keep no journal of the reads for --resu
 DEADLINE = Option(
     "deadline", "TIME", "Stop reading after 90s, 30m or 2h; the rest is not assessed", effect=Effect.exhaust
 )
+MAX_AGE = Option("max-age", "AGE", "Let reads for low and info be of earlier scans: low=7d", effect=Effect.hide)
 PARTS = Option(
     "parts", "DIR", "Read each subscription into a part in DIR or az://...; --resume RUN goes on", path=True,
     effect=Effect.write,

@@ -11,7 +11,7 @@ from msgspec import Struct
 from scanner.config import notifications, settings_location, toml
 from scanner.config.command import Command
 from scanner.config.commands import COMMANDS, SCAN
-from scanner.config.durations import seconds_of
+from scanner.config.durations import longest_ages, seconds_of
 from scanner.config.keys import TABLES, option_key
 from scanner.config.options import CONFIG, OUT_FORMAT, Option
 from scanner.config.secrets import SecretFile, secret_files
@@ -364,8 +364,10 @@ def _contradictions(settings: Settings) -> None:
         raise InputError("--cloud and --arm-endpoint exclude each other", at=endpoint.source, do="use only one of them")
     if "deadline" in options and options["deadline"].value:
         seconds_of(str(options["deadline"].value), settings.at("deadline", options["deadline"].value))
+    if "max-age" in options and options["max-age"].value:
+        longest_ages(str(options["max-age"].value), settings.at("max-age", options["max-age"].value))
     if "from" not in options or not options["from"].value:
         return
-    for name in ("management-group", "record", "snapshot", "effective", "resume", "deadline"):
+    for name in ("management-group", "record", "snapshot", "effective", "resume", "deadline", "max-age"):
         if name in options and options[name].source == f"--{name}":
             raise InputError(f"--from reads a file, so --{name} has no effect", do=f"remove --from or --{name}")

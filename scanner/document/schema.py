@@ -209,6 +209,8 @@ class FindingRow(msgspec.Struct, kw_only=True, frozen=True):
     """The expired waiver that covered it, where it fails again."""
     new: bool | msgspec.UnsetType = msgspec.UNSET
     since: str | msgspec.UnsetType = msgspec.UNSET
+    read_at: str | msgspec.UnsetType = msgspec.UNSET
+    """When an earlier scan made the oldest read that the check needs, where this one did not (`--max-age`)."""
     texts: TextData = msgspec.UNSET
 
     @property

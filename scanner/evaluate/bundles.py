@@ -126,6 +126,8 @@ class BundleEvaluation:
         for place in sorted(bundle_result.places, key=lambda row: (order(row.resource), row.rule, row.region)):
             writer.place(place)
         self._ledgers.keys.add(bundle_result.keys)
+        for carried in bundle_result.carried:
+            writer.carried(*carried)
         for id, rules in sorted(bundle_result.passed.items(), key=lambda each: order(each[0])):
             counts.passed(rules)
             writer.passed(id, sorted(rules))

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct, field
 
 from scanner.document.schema import FixRow, WaiverRow
@@ -28,7 +29,7 @@ from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
 from scanner.model.severity import Severity
 from scanner.model.verdict import Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
-from scanner.rulebook.loader import RuleSet
+from scanner.rulebook.loader import RuleSet, reads_of
 
 
 class TypeRules(NamedTuple):
@@ -74,7 +75,10 @@ def check_resource(context: Context, result: BundleResult, kind: ResourceType, t
     """Check a top-level resource, and what lies below it, by the rules of one type."""
     fixes = _check_locks(context, result, kind, top)
     for rule in context.rules_by_type[kind].others:
+        findings, places = len(result.findings), len(result.places)
         _check_property(context, result, rule, top, fixes)
+        if top.bundle.ages:
+            _tell_age(result, rule, top, findings, places)
 
 
 def check_unread(context: Context, result: BundleResult, kind: ResourceType, path: str, *missing: Unread) -> None:
@@ -145,6 +149,27 @@ def _check_subject(
     row = failed_row(rule, verdict, subject, top, severity, acceptance, shown, fix, context.index)
     result.findings.append(row)
     result.fixes[row.fingerprint] = fix
+
+
+def _tell_age(result: BundleResult, rule: Rule, top: Resource, findings: int, places: int) -> None:
+    """Say of the verdicts of a rule when the reads were made that it needs, where an earlier scan made them.
+
+    `findings`, `places`: how many there were before.
+    """
+    ends = tuple(read.key for read in reads_of(rule))
+    times = [time for url, time in top.bundle.ages.items() if url.endswith(ends)]
+    if not times:
+        return
+    result.carried.append((top.id, rule.id))
+    oldest = min(times)
+    time = oldest.replace("T", " ").removesuffix("Z")
+    told = Message("It was read by an earlier scan, on {time} UTC.", time=time)
+    for position, row in enumerate(result.findings[findings:], findings):
+        message = joined(" ", (row.message, told))
+        result.findings[position] = msgspec.structs.replace(row, message=message, read_at=oldest)
+    for position, place in enumerate(result.places[places:], places):
+        what = Message("{what}, read by an earlier scan on {time} UTC", what=place.what, time=time)
+        result.places[position] = msgspec.structs.replace(place, what=what)
 
 
 def verdict_of(rule: Rule, subject: Resource, index: Index) -> Verdict:

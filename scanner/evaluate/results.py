@@ -37,6 +37,8 @@ class BundleResult(Struct):
     """What each fix changes, by the fingerprint of its finding."""
     fixed_by: dict[str, str] = field(default_factory=dict)
     """The finding whose fix an endpoint has, both by their fingerprints."""
+    carried: list[tuple[str, str]] = field(default_factory=list)
+    """Resource ids, each with the id of a rule whose verdicts on it, or below it, need a read of an earlier scan."""
     resources: dict[str, Resource] = field(default_factory=dict)
     """The resources that the document describes, by id."""
 

@@ -133,7 +133,10 @@ class HistoryWriter(Writer):
 
     def _marked(self, row: Row, key: ItemKey, rule_or_type: str, *, is_open: bool) -> Row:
         was = self.baseline.known.get(key)
-        is_new = was is None and is_open and self.baseline.evaluated_before(row.resource, rule_or_type)
+        is_carried = isinstance(row, rows.FindingRow) and row.read_at is not msgspec.UNSET
+        is_new = (
+            was is None and is_open and not is_carried and self.baseline.evaluated_before(row.resource, rule_or_type)
+        )
         return msgspec.structs.replace(row, since=self.observation.taken if was is None else was.since, new=is_new)
 
     def resource(self, id: str, row: rows.ResourceRow) -> None:
@@ -141,6 +144,9 @@ class HistoryWriter(Writer):
         if row.tags:
             self.tags[id.lower()] = row.tags
         super().resource(id, row)
+
+    def carried(self, id: str, rule: str) -> None:
+        self.observation.carry(id, rule)
 
     def passed(self, id: str, rules: list[str]) -> None:
         self.observation.passed(id, rules)

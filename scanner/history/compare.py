@@ -38,7 +38,13 @@ def compare(
     changes = Changes()
     for key in sorted({*observation.items, *known}):
         was, now = known.get(key), observation.items.get(key)
-        if now is not None:
+        is_open = was is not None and was.state != "fixed"
+        if (was is None or now is None or not is_open) and observation.is_carried(was or now):
+            # Nothing is new and nothing is fixed by what an earlier scan read: an item that was open stays as it was.
+            if was is None or not is_open or not coverage.includes(was, observation):
+                continue
+            change: Change | Item = was
+        elif now is not None:
             change = _seen(was, now, observation.first_id, evaluated_before)
         elif was is not None and was.state != "fixed" and coverage.includes(was, observation):
             change = _not_seen(was, observation, is_gone, is_unconfirmed)

@@ -36,6 +36,7 @@ class ObservationFragment(msgspec.Struct, array_like=True):
     tops: list[str]
     lists: list[tuple[str, str]]
     present: list[str]
+    carried: list[tuple[str, str]] = []
 
 
 class Observation:
@@ -50,6 +51,8 @@ class Observation:
         self.inconclusive: set[ItemKey] = set()
         self._inconclusive_resources: dict[str, set[str]] = {}
         """Resources (lower case) by the first id of the rule that is inconclusive there."""
+        self._carried: set[tuple[str, str]] = set()
+        """Bundles (lower case), each with the first id of a rule whose verdicts there need a read of an earlier scan."""
         self._uncertain = Uncertain()
         self._known_resources = {item.resource.lower() for item in known.values()}
         self._known_roots = {bundle_of(id) for id in self._known_resources}
@@ -76,6 +79,7 @@ class Observation:
             tops=list(self._uncertain.tops),
             lists=list(self._uncertain.lists),
             present=list(self._present),
+            carried=list(self._carried),
         )
 
     def join(self, fragment: ObservationFragment) -> None:
@@ -91,6 +95,7 @@ class Observation:
         self._uncertain.tops.update(fragment.tops)
         self._uncertain.lists.update(fragment.lists)
         self._present.update(fragment.present)
+        self._carried.update(fragment.carried)
 
     # Rows
 
@@ -158,6 +163,10 @@ class Observation:
             for rule in rules:
                 self.closed.setdefault(("finding", finding_fingerprint(self.first_id(rule, id), id)), False)
 
+    def carry(self, id: str, rule: str) -> None:
+        """Add a rule whose verdicts on a bundle need a read of an earlier scan: it adds no item and fixes none."""
+        self._carried.add((bundle_of(id), self.first_id(rule, id)))
+
     def resource(self, id: str) -> None:
         """Add a resource that exists."""
         root = bundle_of(id)
@@ -178,6 +187,13 @@ class Observation:
         A slot is a bundle of its own, apart from its site.
         """
         return bundle_of(id) in self._present
+
+    def is_carried(self, item: Item | None) -> bool:
+        """Return whether what the scan says of an item needs a read of an earlier scan."""
+        if not self._carried or item is None or item.kind != "finding":
+            return False
+        rule = self.first_id(item.rule, item.resource, item.fingerprint)
+        return (bundle_of(item.resource), rule) in self._carried
 
     def is_uncertain(self, item: Item) -> bool:
         """Return whether something that was not read may hide that the item is still open."""

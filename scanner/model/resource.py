@@ -97,6 +97,8 @@ class Bundle:
     skips: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, Gap] = field(default_factory=dict)
     below: dict[str, list["Resource"]] = field(default_factory=dict)
+    ages: dict[str, str] = field(default_factory=dict)
+    """The times (UTC, ISO 8601) of the reads that an earlier scan made."""
     memo: dict[tuple[object, ...], Any] | None = None
     """What was computed of its resources, by what computes it and the key of the resource; None while
     more may be read."""

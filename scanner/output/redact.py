@@ -336,6 +336,7 @@ class _Redactor:
             lapsed=self._waiver(row.lapsed) if isinstance(row.lapsed, WaiverRow) else msgspec.UNSET,
             new=row.new,
             since=_time(row.since) if isinstance(row.since, str) else msgspec.UNSET,
+            read_at=_time(row.read_at) if isinstance(row.read_at, str) else msgspec.UNSET,
         )
 
     def _gap(self, row: GapRow) -> GapRow:

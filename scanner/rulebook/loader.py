@@ -37,7 +37,7 @@ from scanner.model.rule import CATEGORIES, Question, Rule, questions
 from scanner.model.rule_row import MergedRow
 from scanner.model.severity import Severity
 from scanner.rulebook.frameworks import read_frameworks
-from scanner.rulebook.ranks import ranks_of
+from scanner.rulebook.ranks import least_of, ranks_of
 from scanner.rulebook.row_files import (
     Broken,
     RuleFiles,
@@ -193,6 +193,13 @@ class RuleSet(Struct):
         """Return which reads a collection makes first: see `ranks.py`."""
         rules = (*self.enabled.values(), *self._key_users())
         return ranks_of(((rule, reads_of(rule)) for rule in rules), self.looked_up())
+
+    def least_reads(self, severities: Mapping[str, Severity]) -> Mapping[Read, Severity]:
+        """Return the reads that decide low and info findings alone: see `ranks.py`."""
+        rules = (*self.enabled.values(), *self._key_users())
+        others = set(self.looked_up())
+        least = least_of(((rule, reads_of(rule)) for rule in rules), severities)
+        return {read: severity for read, severity in least.items() if read not in others}
 
     @property
     def needs_places(self) -> bool:

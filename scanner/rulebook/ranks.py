@@ -23,6 +23,26 @@ def rank_of(rule: Rule) -> int:
     return severity_rank(worst.name)
 
 
+def least_of(
+    rules: Iterable[tuple[Rule, Iterable[Read]]], severities: Mapping[str, Severity]
+) -> Mapping[Read, Severity]:
+    """Return the reads of which everything that needs them is a low or info finding, with the highest of these.
+
+    `severities`: those of the settings, by the keys of rules. Endpoints and keys need a read of this scan.
+    """
+    result: dict[Read, Severity] = {}
+    others: set[Read] = set()
+    for rule, reads in rules:
+        highest = max(rule.severity or Severity.critical, severities.get(rule.key, Severity.info))
+        is_least = highest <= Severity.low and not rule.lock and rule.keys is None
+        for read in reads:
+            if is_least:
+                result[read] = max(highest, result.get(read, highest))
+            else:
+                others.add(read)
+    return {read: severity for read, severity in result.items() if read not in others}
+
+
 def ranks_of(rules: Iterable[tuple[Rule, Iterable[Read]]], looked_up: Iterable[Read]) -> Mapping[Read, int]:
     """Return the rank of each read that rules need. What verdicts on other resources look up comes first."""
     ranks = dict.fromkeys(looked_up, 0)

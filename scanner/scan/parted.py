@@ -9,7 +9,7 @@ from scanner.config.durations import seconds_of
 from scanner.config.settings import Settings
 from scanner.errors import InputError
 
-NOT_SHARDED = ("resource", "resource-group", "tag", "effective", "explain-reads", "record", "from")
+NOT_SHARDED = ("resource", "resource-group", "tag", "effective", "explain-reads", "record", "max-age", "from")
 """The options of a scan that a scan in parts does not have."""
 
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -24,6 +24,7 @@ from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
 from scanner.output.owner_files import INDEX
 from scanner.output.storage import Storage, is_blob
+from scanner.scan.aging import aging_of
 from scanner.scan.answer_lines import again
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.job import Job, require_kept_tag, snapshot_names
@@ -248,6 +249,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
         scope = replace(scope, is_known=session.knows, is_repeated=session.has_selection)
     kept = job.journal if isinstance(job.journal, ScanJournal) else None
     journal = kept.open(store.header, rules) if kept is not None else None
+    aging = aging_of(job, screen)
     plan = Plan(
         rules.read(),
         rules.reads(),
@@ -277,7 +279,12 @@ async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
         if kept is not None:
             await kept.freshen(reader)
         _sign_in(context, reader, store)
-        store.header.excluded = await collect(reader, scope, plan, store, screen)
+        with closing(aging) if aging is not None else nullcontext():
+            if aging is not None:
+                plan = replace(plan, ages=await aging.begin(reader, store))
+            store.header.excluded = await collect(reader, scope, plan, store, screen)
+            if aging is not None:
+                aging.end(store)
         if not settings["effective"]:
             return []
         from scanner.collect.effective import differences

@@ -107,7 +107,7 @@ class ScanJournal(Struct):
         if folder is None:
             return None
         try:
-            path = _private(Path(folder) / "journals")
+            path = private_folder(Path(folder) / "journals")
             clean(path)
             self._offer(path, current)
             name = f"{current.taken.replace(':', '')}-{fingerprint(current.settings)}-{secrets.token_hex(4)}{SUFFIX}"
@@ -240,7 +240,7 @@ def _has_answers(path: Path) -> bool:
     return False
 
 
-def _private(folder: Path) -> Path:
+def private_folder(folder: Path) -> Path:
     """Make a folder for this user alone. Raises OSError for one of another user."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.mkdir(exist_ok=True, mode=0o700)

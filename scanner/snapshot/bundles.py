@@ -404,6 +404,8 @@ def _add_to_bundle(bundle: Bundle, line: SnapshotLine) -> None:
         bundle.add(Resource(line.resource, api=line.api, by=line.by, bundle=bundle))
     elif line.read is not None:
         bundle.reads[_path(line.read.url)] = line.read.count
+        if line.read.at:
+            bundle.ages[_path(line.read.url)] = line.read.at
     elif line.skip is not None:
         bundle.skips[_path(line.skip.url)] = line.skip.why
     elif line.gap is not None:

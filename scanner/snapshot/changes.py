@@ -44,6 +44,24 @@ def last_changes(rows: Iterable[Json]) -> dict[str, float]:
     return result
 
 
+class LastChanges:
+    """The times of the last changes in Azure, of what is at or below each resource, and of each type in a subscription.
+
+    In seconds since 1970, those of the far future where Azure gave no time.
+    """
+
+    def __init__(self, rows: Iterable[Json] = ()) -> None:
+        self._times: dict[str, float] = {}
+        for row in rows:
+            id = str(row.get("id"))
+            for subject in (root_of(id) or id.lower(), f"{subscription_of(id)} {resource_type_of(id).lower()}"):
+                self._times[subject] = max(self._times.get(subject, 0.0), _seconds(row.get("changed")))
+
+    def shown_by(self, path: str, at: float) -> bool:
+        """Return whether a read of a path, answered at a time, shows every change that concerns it."""
+        return all(at >= self._times.get(each, 0.0) + _LATE for each in _concerns(path))
+
+
 def shows(read: str, change: float) -> bool:
     """Return whether a read that began at a time shows a change."""
     return _seconds(read) < float("inf") and _seconds(read) >= change + _LATE

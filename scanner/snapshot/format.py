@@ -100,13 +100,17 @@ class Header(msgspec.Struct, kw_only=True):
 
 class ReadLine(msgspec.Struct, omit_defaults=True):
     """A read that succeeded: its path, the number of resources, and how it was read ("graph", "list", "get", "older" or
-    ""). `api`: the api-version of an `older` one.
+    ""). `api`: the api-version of an `older` one. `at`: when an earlier scan made it (UTC, ISO 8601); "" for this one.
     """
 
     url: str
     count: int
     by: str = ""
     api: str = ""
+    at: str = ""
+
+    def __post_init__(self) -> None:
+        self.at = self.at and checked_time(self.at)
 
 
 class SkipLine(msgspec.Struct):

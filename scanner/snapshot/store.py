@@ -77,9 +77,11 @@ class LineWriter:
         """Add a resource. `api`: its api-version, None where it is not known."""
         self.add(SnapshotLine(resource=body, api=api, by=by))
 
-    def read(self, url: str, count: int, by: str = "", api: str | None = None) -> None:
-        """Add a read that succeeded, with the number of resources that it gave. `api`: the api-version of it."""
-        self.add(SnapshotLine(read=ReadLine(url, count, by, api or "" if by == "older" else "")))
+    def read(self, url: str, count: int, by: str = "", api: str | None = None, at: str = "") -> None:
+        """Add a read that succeeded, with the number of resources that it gave. `api`: the api-version of it. `at`: the
+        time of one that an earlier scan made.
+        """
+        self.add(SnapshotLine(read=ReadLine(url, count, by, api or "" if by == "older" else "", at)))
 
     def skip(self, url: str, why: str) -> None:
         """Add a read that was not made."""

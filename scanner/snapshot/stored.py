@@ -29,6 +29,7 @@ class _Lines(msgspec.Struct, array_like=True):
     reads: dict[str, int]
     skips: dict[str, str]
     gaps: dict[str, Gap]
+    ages: dict[str, str] = {}
 
 
 class _Texts:
@@ -78,7 +79,8 @@ class BundleFile:
     def put(self, bundle: Bundle) -> "StoredBundle":
         """Write a bundle."""
         bodies = [_Body(_plain(each.body), each.type, each.api, each.by) for each in bundle.resources.values()]
-        number = self._texts.add(self._encoder.encode(_Lines(bodies, bundle.reads, bundle.skips, bundle.gaps)))
+        lines = _Lines(bodies, bundle.reads, bundle.skips, bundle.gaps, bundle.ages)
+        number = self._texts.add(self._encoder.encode(lines))
         first = self._ids.add(*(each.id.encode(errors="surrogatepass") for each in bundle.resources.values()))
         return StoredBundle(self, number, first, bundle)
 
@@ -102,7 +104,7 @@ class BundleFile:
         cycles, and those in use find what is beside them in the file.
         """
         lines = self._decoder.decode(self._texts[stored.number])
-        bundle = Bundle(stored.id, reads=lines.reads, skips=lines.skips, gaps=lines.gaps)
+        bundle = Bundle(stored.id, reads=lines.reads, skips=lines.skips, gaps=lines.gaps, ages=lines.ages)
         for each in lines.bodies:
             body = each.body if self._kept is None else self._kept.partial_body(each.body, each.type)
             bundle.add(Resource(body, api=each.api, by=each.by, bundle=bundle))
@@ -121,7 +123,7 @@ def _plain(value: Any) -> Any:
 class StoredBundle(Bundle):
     """A bundle in a file."""
 
-    __slots__ = ("_file", "_first", "_id", "has_gaps", "number", "stored")
+    __slots__ = ("_file", "_first", "_id", "has_ages", "has_gaps", "number", "stored")
 
     def __init__(self, file: BundleFile, number: int, first: int, bundle: Bundle) -> None:
         self._file = file
@@ -129,7 +131,7 @@ class StoredBundle(Bundle):
         self.number = number
         """How many bundles were written before it."""
         self._first = first
-        self.has_gaps = bool(bundle.gaps)
+        self.has_gaps, self.has_ages = bool(bundle.gaps), bool(bundle.ages)
         self.stored = tuple([StoredResource(self, *each) for each in enumerate(bundle.resources.values())])
         """The resources, of which neither body nor id is in memory."""
         self._id = "" if self.stored and self.stored[0].key == bundle.id else bundle.id
@@ -165,6 +167,10 @@ class StoredBundle(Bundle):
     @property
     def gaps(self) -> dict[str, Gap]:  # type: ignore[override]
         return self.read().gaps if self.has_gaps else {}
+
+    @property
+    def ages(self) -> dict[str, str]:  # type: ignore[override]
+        return self.read().ages if self.has_ages else {}
 
     @property
     def below(self) -> dict[str, list[Resource]]:  # type: ignore[override]
