@@ -89,9 +89,7 @@ class BundleReader:
         packed = self.context.spool.put(msgspec.json.encode(self.context.kept(row, resource.type)))
         small = _identity(resource)
         key = (subscription.id, resource.type.split("/", 1)[0].lower(), resource.location)
-        phases = Phases(self.context.plan.ranks)
-        if self.context.plan.ages is not None:
-            phases.body = digest_of(self.context.kept(row, resource.type), row.get("etag"))
+        phases = Phases(self.context.plan.ranks, self._digest(row, resource.type))
         if self.context.plan.ages is not None:
             phases.body = digest_of(self.context.kept(row, resource.type), row.get("etag"))
         for each in reads:
@@ -120,6 +118,11 @@ class BundleReader:
                 self.context.flush(buffer)
 
         jobs.add(key, job, phases.first)
+
+    def _digest(self, row: Json, type: str) -> bytes:
+        """Return a digest of a resource where answers of earlier scans may count below it, else b""."""
+        ages = self.context.plan.ages
+        return b"" if ages is None else digest_of(self.context.kept(row, type), row.get("etag"))
 
     def _nested_in(self, type: str) -> list[tuple[str, ResourceType]]:
         return self._nested.get(type.lower(), [])
@@ -387,11 +390,11 @@ class Phases:
     `ranks`: see `Plan.ranks`. Without any, everything is one phase.
     """
 
-    def __init__(self, ranks: Mapping[Read, int] | None = None) -> None:
+    def __init__(self, ranks: Mapping[Read, int] | None = None, body: bytes = b"") -> None:
         self._ranks = ranks or {}
         self._rank: int | None = None
         self._left: dict[int, list[LaterRead]] = {}
-        self.body = b""
+        self.body = body
         """A digest of the resource, where answers of earlier scans may count; b"" where none may."""
         self.lists: list[tuple[str, ResourceType]] = []
         """The bundles below the resource, which are listed in the first phase."""

@@ -136,7 +136,7 @@ class Writer:
         self._line("resources", _encoder.encode(id) + b": " + _encoder.encode(row))
 
     def carried(self, id: str, rule: str) -> None:
-        """Take a rule whose verdicts on a resource need a read of an earlier scan. The document has that in its rows."""
+        """Take a rule whose verdicts on a resource need a read of an earlier scan. Its rows say so themselves."""
 
     def passed(self, id: str, rules: list[str]) -> None:
         self._line("passed", _encoder.encode(id) + b": " + _encoder.encode(rules))

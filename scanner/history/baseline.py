@@ -133,7 +133,7 @@ class HistoryWriter(Writer):
 
     def _marked(self, row: Row, key: ItemKey, rule_or_type: str, *, is_open: bool) -> Row:
         was = self.baseline.known.get(key)
-        is_carried = isinstance(row, rows.FindingRow) and row.read_at is not msgspec.UNSET
+        is_carried = getattr(row, "read_at", msgspec.UNSET) is not msgspec.UNSET
         is_new = (
             was is None and is_open and not is_carried and self.baseline.evaluated_before(row.resource, rule_or_type)
         )

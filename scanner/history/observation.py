@@ -52,7 +52,7 @@ class Observation:
         self._inconclusive_resources: dict[str, set[str]] = {}
         """Resources (lower case) by the first id of the rule that is inconclusive there."""
         self._carried: set[tuple[str, str]] = set()
-        """Bundles (lower case), each with the first id of a rule whose verdicts there need a read of an earlier scan."""
+        """Bundles, each with the first id of a rule whose verdicts there need a read of an earlier scan."""
         self._uncertain = Uncertain()
         self._known_resources = {item.resource.lower() for item in known.values()}
         self._known_roots = {bundle_of(id) for id in self._known_resources}

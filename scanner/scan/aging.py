@@ -15,7 +15,7 @@ from scanner.collect.ages import AgedReads, may_age, time_of
 from scanner.config.durations import longest_ages
 from scanner.config.settings import Settings
 from scanner.config.settings_location import cache_folder
-from scanner.model.message import Message, Number
+from scanner.model.message import plural
 from scanner.model.resource_type import Read
 from scanner.model.severity import Severity
 from scanner.rulebook.loader import RuleSet
@@ -93,13 +93,14 @@ class Aging(Struct):
         if reads.writer is not None:
             reads.writer.take_place()
         if reads.used:
-            store.header.note(
-                Message(
-                    "{count} reads that decide only low or info findings are of earlier scans, the oldest of {time} UTC",
-                    count=Number(reads.used),
-                    time=_shown(reads.oldest),
-                )
+            note = plural(
+                "{count} read that decides only low or info findings is of an earlier scan, of {time} UTC",
+                "{count} reads that decide only low or info findings are of earlier scans, the oldest of {time} UTC",
+                count=reads.used,
+                time=_shown(reads.oldest),
             )
+            store.header.note(note)
+            self._say(f"{note}.")
 
     def close(self) -> None:
         """Leave the answers of the last scan as they are, where this one did not end."""
