@@ -123,10 +123,9 @@ def time_of(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def digest_of(body: Json, etag: object) -> bytes:
-    """Return a digest of a resource. `body`: what is kept of it. `etag`: Azure's, if any."""
-    text = msgspec.json.encode([body, etag if isinstance(etag, str) else None], order="sorted")
-    return blake2b(text, digest_size=16).digest()
+def digest_of(row: Json) -> bytes:
+    """Return a digest of a resource as Azure returned it, with its etag where it has one."""
+    return blake2b(msgspec.json.encode(row, order="sorted"), digest_size=16).digest()
 
 
 def may_age(read: Read, others: Iterable[Read]) -> bool:

@@ -89,9 +89,7 @@ class BundleReader:
         packed = self.context.spool.put(msgspec.json.encode(self.context.kept(row, resource.type)))
         small = _identity(resource)
         key = (subscription.id, resource.type.split("/", 1)[0].lower(), resource.location)
-        phases = Phases(self.context.plan.ranks, self._digest(row, resource.type))
-        if self.context.plan.ages is not None:
-            phases.body = digest_of(self.context.kept(row, resource.type), row.get("etag"))
+        phases = Phases(self.context.plan.ranks, self._digest(row))
         for each in reads:
             phases.add(LaterRead(each, small, by))
         phases.lists = nested
@@ -119,10 +117,9 @@ class BundleReader:
 
         jobs.add(key, job, phases.first)
 
-    def _digest(self, row: Json, type: str) -> bytes:
+    def _digest(self, row: Json) -> bytes:
         """Return a digest of a resource where answers of earlier scans may count below it, else b""."""
-        ages = self.context.plan.ages
-        return b"" if ages is None else digest_of(self.context.kept(row, type), row.get("etag"))
+        return b"" if self.context.plan.ages is None else digest_of(row)
 
     def _nested_in(self, type: str) -> list[tuple[str, ResourceType]]:
         return self._nested.get(type.lower(), [])

@@ -100,7 +100,7 @@ class Aging(Struct):
                 time=_shown(reads.oldest),
             )
             store.header.note(note)
-            self._say(f"{note}.")
+            self.screen.write([Line(f"{note}.", "Note")], "found", note)
 
     def close(self) -> None:
         """Leave the answers of the last scan as they are, where this one did not end."""

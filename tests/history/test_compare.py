@@ -106,9 +106,12 @@ def observed(
     taken: str = TUESDAY,
     resources: Iterable[str] = (account("st"),),
     passed: Iterable[tuple[str, str]] = (),
+    carried: Iterable[tuple[str, str]] = (),
     first: FirstId = same_id,
 ) -> Observation:
     observation = Observation(known, taken, first)
+    for id, rule in carried:
+        observation.carry(id, rule)
     for row in rows:
         observation.exposure(row) if isinstance(row, ExposureRow) else observation.finding(row)
     for id, rule in passed:
@@ -751,3 +754,48 @@ def test_a_list_that_is_refused_hides_its_own_type_alone() -> None:
     assert one(changed(known, observed(known, [refused]), looked)).kind == "unseen"
     refused = msgspec.structs.replace(refused, gaps=[])
     assert one(changed(known, observed(known, [refused]), looked)).kind == "unseen"
+
+
+# What an earlier scan read
+
+
+CARRIED = ((account("st"), "plain-http"),)
+
+
+def test_nothing_is_new_by_what_an_earlier_scan_read() -> None:
+    changes = changed({}, observed({}, [finding()], carried=CARRIED))
+    assert (changes.changed, changes.unchanged) == ([], [])
+
+
+def test_nothing_is_fixed_by_what_an_earlier_scan_read() -> None:
+    known = items(finding())
+    seen = observed(known, passed=[(account("st"), "plain-http")], carried=CARRIED)
+    changes = changed(known, seen)
+    assert (changes.changed, changes.unchanged) == ([], list(known.values()))
+    assert one(changed(known, observed(known, passed=[(account("st"), "plain-http")]))).kind == "fixed"
+
+
+def test_nothing_is_reopened_by_what_an_earlier_scan_read() -> None:
+    known = edit(items(finding()), state="fixed")
+    assert quiet(changed(known, observed(known, [finding()], carried=CARRIED)))
+    assert one(changed(known, observed(known, [finding()]))).kind == "reopened"
+
+
+def test_what_stays_open_is_seen_and_a_waiver_counts() -> None:
+    known = items(finding())
+    (item,) = changed(known, observed(known, [finding()], carried=CARRIED)).unchanged
+    assert item.seen == TUESDAY
+    assert one(changed(known, observed(known, [finding(status="waived")], carried=CARRIED))).kind == "accepted"
+
+
+def test_another_resource_or_rule_is_not_carried() -> None:
+    others = ((account("other"), "plain-http"), (account("st"), "another"))
+    assert one(changed({}, observed({}, [finding()], carried=others))).kind == "new"
+
+
+def test_a_part_of_a_scan_says_what_it_carried() -> None:
+    whole = observed({}, [finding()])
+    part = whole.fork()
+    part.carry(*CARRIED[0])
+    whole.join(part.fragment())
+    assert quiet(changed({}, whole))
