@@ -3,6 +3,8 @@
     python -m tests.benchmarks.estates [NAME...]     A, B and C by default; prints figures as JSON
     python -m tests.benchmarks.estates deadlines NAME SECONDS...
                        what a scan with each deadline finds, where Azure limits reads as ARM does; 0: no deadline
+    python -m tests.benchmarks.estates nights NAME COUNT
+                       the reads of as many nights with `--max-age low=7d`, and how many findings are of earlier ones
 
 A: one subscription of about 250 resources in two regions. B: ten times as many in one subscription. C: twenty
 subscriptions like A. Each is scanned by the command as a user calls it (`scan`, `again`), and its GETs are then sent by
@@ -29,8 +31,10 @@ from scanner.sandbox.copies import GROUP
 from scanner.sandbox.estate import Estate, load_estate
 from tests.benchmarks.scan import bare
 from tests.fleet.broker import ROOT
+from tests.scan.answers import file_in, make_older
 
 LATENCY = 0.06
+DAY = 86_400
 SOURCE, FIRST = "c4e0f7d2-7a31-4b8e-8d0c-91b6f2a3e5d4", "5b1d7c1e-0d2a-4c6b-9f53-2f6a1c0e7a10"
 """The subscriptions of the sample estate."""
 MIX = {
@@ -200,6 +204,20 @@ def before(name: str, seconds: int) -> dict[str, Any]:
         }
 
 
+def nights(name: str, count: int) -> Iterator[dict[str, Any]]:
+    """Yield the requests of each night, and its findings by whether they need a read of an earlier one."""
+    with served(name) as (server, folder):
+        for night in range(1, count + 1):
+            if night > 1:
+                make_older(file_in(folder / ".cache"), DAY)
+            figures = scan(server, folder, "--record", "requests.jsonl", "--max-age", "low=7d")
+            document = msgspec.json.decode((folder / "findings.json").read_bytes())
+            requests = len(_lines(folder / "requests.jsonl"))
+            (folder / "requests.jsonl").unlink()
+            aged = sum("read_at" in each for each in document["findings"])
+            yield {"night": night, **figures, "requests": requests, "findings": len(document["findings"]), "aged": aged}
+
+
 def _lines(path: Path) -> list[Any]:
     return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
 
@@ -211,6 +229,10 @@ def main(words: list[str]) -> None:
     if words[:1] == ["deadlines"]:
         for seconds in words[2:]:
             print(json.dumps({words[1]: {seconds: before(words[1], int(seconds))}}), flush=True)
+        return
+    if words[:1] == ["nights"]:
+        for each in nights(words[1], int(words[2])):
+            print(json.dumps({words[1]: each}), flush=True)
         return
     for name in words or ESTATES:
         print(json.dumps({name: measure(name)}), flush=True)
