@@ -55,15 +55,15 @@ class AgedReads(Struct):
     now: Callable[[], float] = time.time
     _access: dict[str, asyncio.Task[_Access]] = field(default_factory=dict)
 
-    async def key(self, read: Read, url: str, body: bytes) -> str:
+    async def key(self, read: Read, url: str, digest: str) -> str:
         """Return the key of the answer to a read, "" where the identity is not known to have the right to it.
 
-        `body`: a digest of the resource that it is below.
+        `digest`: of the resource that it is directly below.
         """
         access = await self._access_to(subscription_of(url))
         if not all(any(allows(role, action) for role in access.roles) for action in read.actions):
             return ""
-        digest = blake2b(digest_size=16)
+        key = blake2b(digest_size=16)
         query = msgspec.json.encode(read.query, order="sorted")
         for each in (
             self.same,
@@ -71,10 +71,10 @@ class AgedReads(Struct):
             url.lower().encode("utf-8", "surrogatepass"),
             read.api.encode(),
             query,
-            body,
+            digest.encode(),
         ):
-            digest.update(len(each).to_bytes(4, "big") + each)
-        return digest.hexdigest()
+            key.update(len(each).to_bytes(4, "big") + each)
+        return key.hexdigest()
 
     def find(self, read: Read, key: str, url: str) -> AgedAnswer | None:
         """Return the answer of an earlier scan that counts; it counts in later ones by its own age."""
@@ -123,16 +123,16 @@ def time_of(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def digest_of(row: Json) -> bytes:
+def digest_of(row: Json) -> str:
     """Return a digest of a resource as Azure returned it, with its etag where it has one."""
-    return blake2b(msgspec.json.encode(row, order="sorted"), digest_size=16).digest()
+    return blake2b(msgspec.json.encode(row, order="sorted"), digest_size=16).hexdigest()
 
 
 def may_age(read: Read, others: Iterable[Read]) -> bool:
-    """Return whether the answer to a read may be that of an earlier scan: it is directly below a resource, and no other
-    read of the scan (`others`) is below it or depends on it.
+    """Return whether the answer to a read may be that of an earlier scan: no other read of the scan
+    (`others`) is below it or depends on it.
     """
-    if isinstance(read.parent, Read) or read.each or read.always or read.joined or read.matters:
+    if read.each or read.always or read.joined or read.matters:
         return False
     if read.within is not None or read.after is not None or read.also_after is not None:
         return False

@@ -87,9 +87,9 @@ class BundleReader:
             self.context.store.resource(row, api, by)
             return
         packed = self.context.spool.put(msgspec.json.encode(self.context.kept(row, resource.type)))
-        small = _identity(resource)
+        small = self._identity(resource)
         key = (subscription.id, resource.type.split("/", 1)[0].lower(), resource.location)
-        phases = Phases(self.context.plan.ranks, self._digest(row))
+        phases = Phases(self.context.plan.ranks)
         for each in reads:
             phases.add(LaterRead(each, small, by))
         phases.lists = nested
@@ -117,9 +117,15 @@ class BundleReader:
 
         jobs.add(key, job, phases.first)
 
-    def _digest(self, row: Json) -> bytes:
-        """Return a digest of a resource where answers of earlier scans may count below it, else b""."""
-        return b"" if self.context.plan.ages is None else digest_of(row)
+    def _identity(self, resource: Resource) -> bytes:
+        """Return a resource without its properties, as JSON: what the reads below it need while they wait.
+
+        `digest`: of all of it, where answers of earlier scans may count below it.
+        """
+        identity = {"id": resource.id, "location": resource.location}
+        if self.context.plan.ages is not None:
+            identity["digest"] = digest_of(resource.body)
+        return msgspec.json.encode(identity)
 
     def _nested_in(self, type: str) -> list[tuple[str, ResourceType]]:
         return self._nested.get(type.lower(), [])
@@ -199,7 +205,7 @@ class BundleReader:
         following = FollowingReads(then)
         page = _Page([], "get" if read.one else "list", read.api)
         try:
-            async for page in self._pages(read, parent, top, phases.body):
+            async for page in self._pages(read, parent, top):
                 self._add_children(buffer, page, read, result, following)
         except ReadError as error:
             await self._add_failure(buffer, url, read, error, parent, top)
@@ -210,13 +216,13 @@ class BundleReader:
         below = self._reads_below(buffer, phases, filter(None, result.values()), read, top)
         await run_some(chain(below, self._reads_after(buffer, phases, following, parent, top)))
 
-    async def _pages(self, read: Read, parent: Resource, top: Resource, body: bytes) -> AsyncIterator["_Page"]:
+    async def _pages(self, read: Read, parent: Resource, top: Resource) -> AsyncIterator["_Page"]:
         """Yield what a read gives: the answer of an earlier scan, where that may stand for it, or what Azure answers.
 
-        `body`: see `Phases.body`. Raises ReadError.
+        Raises ReadError.
         """
-        ages, url = self.context.plan.ages, parent.url(read)
-        key = await ages.key(read, url, body) if ages is not None and body and read in ages.limits else ""
+        ages, url, digest = self.context.plan.ages, parent.url(read), parent.body.get("digest")
+        key = await ages.key(read, url, digest) if ages is not None and digest and read in ages.limits else ""
         answer = ages.find(read, key, url) if ages is not None and key else None
         if answer is not None:
             yield _Page(answer.rows, answer.by, answer.api, time_of(answer.at))
@@ -251,7 +257,7 @@ class BundleReader:
         """Yield the reads that another one did not save."""
         for each, _ in following.following:
             if each not in following.unneeded:
-                later = LaterRead(NeededRead(each, ()), _identity(parent), parent.by)
+                later = LaterRead(NeededRead(each, ()), msgspec.json.encode(parent.body), parent.by)
                 if phases.is_now(later):
                     yield partial(self._read_children, buffer, phases, parent, later.needed, top)
                 continue
@@ -327,7 +333,7 @@ class BundleReader:
             self.context.counts.resources += 1
             reads = self._needed(buffer, resource, read)
             row = self.context.spool.put(msgspec.json.encode(kept)) if read.each else None
-            result[resource.id.lower()] = _Below(_identity(resource), reads, row, by) if reads or row else None
+            result[resource.id.lower()] = _Below(self._identity(resource), reads, row, by) if reads or row else None
         bodies.clear()
 
     async def _add_failure(
@@ -374,7 +380,7 @@ class _Page(NamedTuple):
 
 
 class LaterRead(NamedTuple):
-    """A read to make below a resource, of which `identity` is what `_identity` keeps, that was read by `by`."""
+    """A read to make below a resource, which was read by `by`. `identity`: see `BundleReader._identity`."""
 
     needed: NeededRead
     identity: bytes
@@ -387,12 +393,10 @@ class Phases:
     `ranks`: see `Plan.ranks`. Without any, everything is one phase.
     """
 
-    def __init__(self, ranks: Mapping[Read, int] | None = None, body: bytes = b"") -> None:
+    def __init__(self, ranks: Mapping[Read, int] | None = None) -> None:
         self._ranks = ranks or {}
         self._rank: int | None = None
         self._left: dict[int, list[LaterRead]] = {}
-        self.body = body
-        """A digest of the resource, where answers of earlier scans may count; b"" where none may."""
         self.lists: list[tuple[str, ResourceType]] = []
         """The bundles below the resource, which are listed in the first phase."""
 
@@ -454,7 +458,7 @@ class FollowingReads:
 
 
 class _Below(Struct):
-    """What is read below a child: `identity`, see `_identity`; `reads`; `row`: the child, to be read by GET."""
+    """The `reads` below a child. `identity`: see `BundleReader._identity`. `row`: the child, to be read by GET."""
 
     identity: bytes
     reads: list[NeededRead]
@@ -465,11 +469,6 @@ class _Below(Struct):
 def _counted_as(path: str, parent: Resource) -> str:
     """Return the name under which reads below resources of one type are counted: `containers of storage accounts`."""
     return f"{display_name(path)} of {display_name(parent.type.rsplit('/', 1)[1])}"
-
-
-def _identity(resource: Resource) -> bytes:
-    """Return a resource without its properties, as JSON: what the reads below it need while they wait."""
-    return msgspec.json.encode({"id": resource.id, "location": resource.location})
 
 
 def _bulk_row(body: Json, url: str, read: Read, by: By) -> Json:
