@@ -113,7 +113,7 @@ class AgedReads(Struct):
 
 def _share(key: str) -> float:
     """Return which share of the longest age an answer may have, from half of it to all of it: a number of its own for
-    each key, so that the reads of one night do not come back in one night.
+    each key, so that the reads of one scan are not all due in the same later one.
     """
     return 0.5 + int(key[:8], 16) / (1 << 33)
 

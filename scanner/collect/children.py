@@ -221,8 +221,9 @@ class BundleReader:
 
         Raises ReadError.
         """
-        ages, url, digest = self.context.plan.ages, parent.url(read), parent.body.get("digest")
-        key = await ages.key(read, url, digest) if ages is not None and digest and read in ages.limits else ""
+        ages, url, key = self.context.plan.ages, parent.url(read), ""
+        if ages is not None and read in ages.limits:
+            key = await ages.key(read, url, parent.body["digest"])
         answer = ages.find(read, key, url) if ages is not None and key else None
         if answer is not None:
             yield _Page(answer.rows, answer.by, answer.api, time_of(answer.at))

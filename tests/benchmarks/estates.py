@@ -3,8 +3,8 @@
     python -m tests.benchmarks.estates [NAME...]     A, B and C by default; prints figures as JSON
     python -m tests.benchmarks.estates deadlines NAME SECONDS...
                        what a scan with each deadline finds, where Azure limits reads as ARM does; 0: no deadline
-    python -m tests.benchmarks.estates nights NAME COUNT
-                       the reads of as many nights with `--max-age low=7d`, and how many findings are of earlier ones
+    python -m tests.benchmarks.estates ages NAME COUNT
+                       the reads of as many daily scans with `--max-age low=7d`, and how many findings need an earlier one
 
 A: one subscription of about 250 resources in two regions. B: ten times as many in one subscription. C: twenty
 subscriptions like A. Each is scanned by the command as a user calls it (`scan`, `again`), and its GETs are then sent by
@@ -204,18 +204,18 @@ def before(name: str, seconds: int) -> dict[str, Any]:
         }
 
 
-def nights(name: str, count: int) -> Iterator[dict[str, Any]]:
-    """Yield the requests of each night, and its findings by whether they need a read of an earlier one."""
+def daily(name: str, count: int) -> Iterator[dict[str, Any]]:
+    """Yield the requests of each of some daily scans, and how many findings need a read of an earlier one."""
     with served(name) as (server, folder):
-        for night in range(1, count + 1):
-            if night > 1:
+        for day in range(1, count + 1):
+            if day > 1:
                 make_older(file_in(folder / ".cache"), DAY)
             figures = scan(server, folder, "--record", "requests.jsonl", "--max-age", "low=7d")
             document = msgspec.json.decode((folder / "findings.json").read_bytes())
             requests = len(_lines(folder / "requests.jsonl"))
             (folder / "requests.jsonl").unlink()
             aged = sum("read_at" in each for each in document["findings"])
-            yield {"night": night, **figures, "requests": requests, "findings": len(document["findings"]), "aged": aged}
+            yield {"day": day, **figures, "requests": requests, "findings": len(document["findings"]), "aged": aged}
 
 
 def _lines(path: Path) -> list[Any]:
@@ -230,8 +230,8 @@ def main(words: list[str]) -> None:
         for seconds in words[2:]:
             print(json.dumps({words[1]: {seconds: before(words[1], int(seconds))}}), flush=True)
         return
-    if words[:1] == ["nights"]:
-        for each in nights(words[1], int(words[2])):
+    if words[:1] == ["ages"]:
+        for each in daily(words[1], int(words[2])):
             print(json.dumps({words[1]: each}), flush=True)
         return
     for name in words or ESTATES:

@@ -58,6 +58,7 @@ def test_every_option_has_a_variable(tmp_path: Path) -> None:
             "explain-reads": "1",
             "no-journal": "1",
             "deadline": "30m",
+            "max-age": "low=7d",
             "jobs": "2",
             "no-rule-packages": "1",
             "arm-endpoint": "",

@@ -134,8 +134,8 @@ def test_an_answer_that_is_too_old_is_not_used(lab: Lab) -> None:
     assert (lab.reads(LOGS), lab.reads(BUDGETS), lab.aged) == (1, 1, [])
 
 
-def test_reads_do_not_come_back_in_one_night(lab: Lab) -> None:
-    """Between half of the longest age and all of it, each read has a night of its own."""
+def test_reads_are_not_all_due_at_once(lab: Lab) -> None:
+    """Between half of the longest age and all of it, each read has a day of its own."""
     lab.scan(*AGED)
     counts = []
     for _ in range(7):
