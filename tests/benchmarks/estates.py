@@ -4,7 +4,7 @@
     python -m tests.benchmarks.estates deadlines NAME SECONDS...
                        what a scan with each deadline finds, where Azure limits reads as ARM does; 0: no deadline
     python -m tests.benchmarks.estates ages NAME COUNT
-                       the reads of as many daily scans with `--max-age low=7d`, and how many findings need an earlier one
+                       the reads of as many daily scans with `--max-age low=7d`, and findings that need an earlier one
 
 A: one subscription of about 250 resources in two regions. B: ten times as many in one subscription. C: twenty
 subscriptions like A. Each is scanned by the command as a user calls it (`scan`, `again`), and its GETs are then sent by
