@@ -127,6 +127,8 @@ class Observation:
 
     def finding(self, row: FindingRow) -> None:
         """Add a finding of the document: failed, waived, inconclusive, or of a rule that crashed."""
+        if row.read_at is not msgspec.UNSET:
+            self.carry(row.resource, row.rule)
         if row.status in ("unknown", "error"):
             self.inconclusive.add(("finding", row.fingerprint))
             resources = self._inconclusive_resources.setdefault(

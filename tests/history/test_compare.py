@@ -788,6 +788,11 @@ def test_what_stays_open_is_seen_and_a_waiver_counts() -> None:
     assert one(changed(known, observed(known, [finding(status="waived")], carried=CARRIED))).kind == "accepted"
 
 
+def test_a_row_says_that_it_was_read_by_an_earlier_scan() -> None:
+    row = msgspec.structs.replace(finding(), read_at="2026-11-28T02:10:00Z")
+    assert quiet(changed({}, observed({}, [row])))
+
+
 def test_another_resource_or_rule_is_not_carried() -> None:
     others = ((account("other"), "plain-http"), (account("st"), "another"))
     assert one(changed({}, observed({}, [finding()], carried=others))).kind == "new"
