@@ -5,27 +5,24 @@ Only reads that decide nothing above low: what they are, how old an answer may b
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows
-from scanner.collect.roles import read_roles
 from scanner.model.ids import subscription_of
 from scanner.model.resource import By
 from scanner.model.resource_type import Read
 from scanner.snapshot.ages import AgedAnswer, AnswersWriter, EarlierAnswers
 from scanner.snapshot.changes import LastChanges
 
-if TYPE_CHECKING:
-    from scanner.azure.reader import AzureReader
-
 Json = dict[str, Any]
+PERMISSIONS = "providers/Microsoft.Authorization/permissions"
 
 
 class _Access(Struct, frozen=True):
@@ -38,12 +35,12 @@ class _Access(Struct, frozen=True):
 class AgedReads(Struct):
     """The answers of earlier scans that count in this one, and those of this one that may count in later ones.
 
-    `limits`: how old the answer to a read may be, in seconds; reads without a limit are always made. `same`: everything
+    `roles_on`: reads the roles of the identity that a list of permissions gives; raises ReadError. `limits`: how old the answer to a read may be, in seconds; reads without a limit are always made. `same`: everything
     besides the resource and the read that must be the same. `changes`: what changed since the earlier scan; None where
     that is not known, so that no answer counts.
     """
 
-    reader: "AzureReader"
+    roles_on: Callable[[str], Awaitable[list[Role]]]
     limits: Mapping[Read, float]
     same: bytes
     earlier: EarlierAnswers
@@ -103,9 +100,7 @@ class AgedReads(Struct):
 
     async def _read_access(self, subscription: str) -> _Access:
         try:
-            roles = await read_roles(
-                self.reader, f"/subscriptions/{subscription}/providers/Microsoft.Authorization/permissions"
-            )
+            roles = await self.roles_on(f"/subscriptions/{subscription}/{PERMISSIONS}")
         except ReadError:
             return _Access()
         return _Access(roles, blake2b(msgspec.json.encode(roles), digest_size=16).digest())

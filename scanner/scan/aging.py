@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from scanner.collect.ages import AgedReads, may_age, time_of
+from scanner.collect.roles import read_roles
 from scanner.config.durations import longest_ages
 from scanner.config.settings import Settings
 from scanner.config.settings_location import cache_folder
@@ -66,7 +68,7 @@ class Aging(Struct):
         account = reader.account
         same = [self.job.tool, code_of(settings), reader.cloud, settings["arm-endpoint"], account.name, account.tenant]
         digest = msgspec.json.encode([*same, sorted(reader.labels), head.kept, head.kept_tags], order="sorted")
-        self.reads = AgedReads(reader, limits, digest, earlier, writer, changed)
+        self.reads = AgedReads(partial(read_roles, reader), limits, digest, earlier, writer, changed)
         return self.reads
 
     async def _changed(self, reader: "AzureReader", earlier: EarlierAnswers) -> changes.LastChanges | None:
