@@ -35,9 +35,10 @@ class _Access(Struct, frozen=True):
 class AgedReads(Struct):
     """The answers of earlier scans that count in this one, and those of this one that may count in later ones.
 
-    `roles_on`: reads the roles of the identity that a list of permissions gives; raises ReadError. `limits`: how old the answer to a read may be, in seconds; reads without a limit are always made. `same`: everything
-    besides the resource and the read that must be the same. `changes`: what changed since the earlier scan; None where
-    that is not known, so that no answer counts.
+    `roles_on`: reads the roles of the identity that a list of permissions gives; raises ReadError. `limits`: how old
+    the answer to a read may be, in seconds; reads without a limit are always made. `same`: everything besides the
+    resource and the read that must be the same. `changes`: what changed since the earlier scan; None where that is not
+    known, so that no answer counts.
     """
 
     roles_on: Callable[[str], Awaitable[list[Role]]]
