@@ -9,7 +9,7 @@ from scanner.model.json_paths import is_absent
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
-from scanner.reach.firewall import firewall
+from scanner.reach.services.firewall import firewall
 
 from .common import by_perimeter, host, local_auth, network_acls
 from .reasons import OVER_ZONES, STORED_ELSEWHERE

@@ -16,8 +16,8 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.owners import rated
-from scanner.reach.sources import in_same_tenant
+from scanner.reach.rules.owners import rated
+from scanner.reach.rules.sources import in_same_tenant
 
 from .connections import host_of
 from .foundry import CONNECTIONS as ACCOUNT_CONNECTIONS

@@ -24,13 +24,13 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.sources import (
+from scanner.reach.rules.sources import (
     MAX_LISTED,
     grant_from_addresses,
     grant_from_tag,
     private_range_evidence,
 )
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .common import perhaps_private, private_only, unless_running
 from .reasons import LOCK_STOPS_SCALING

@@ -14,9 +14,9 @@ from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, NoPort, NoRule, Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, not_returned_or_unknown, unknown_value
-from scanner.reach.firewall import Firewall, firewall, injection_subnet
-from scanner.reach.open_ports import subnet_port_lock
-from scanner.reach.sources import as_possible, grant_from_addresses
+from scanner.reach.paths.open_ports import subnet_port_lock
+from scanner.reach.rules.sources import as_possible, grant_from_addresses
+from scanner.reach.services.firewall import Firewall, firewall, injection_subnet
 
 from .apim_policies import NO_POLICY, Demands, Policies, reduced, unread_policy
 from .common import host, in_tier, private_only

@@ -9,8 +9,8 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
-from scanner.reach.firewall import injection_subnet
-from scanner.reach.sources import source_hop
+from scanner.reach.rules.sources import source_hop
+from scanner.reach.services.firewall import injection_subnet
 
 from .apim import undecided
 from .common import in_subnet, perhaps_private, private_only

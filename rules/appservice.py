@@ -30,10 +30,10 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.access_restrictions import FRONT_DOOR, restricted_subnets, restrictions
-from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules_not_used
-from scanner.reach.front_ends import publishers
-from scanner.reach.sources import as_possible
+from scanner.reach.paths.front_ends import publishers
+from scanner.reach.rules.sources import as_possible
+from scanner.reach.services.access_restrictions import FRONT_DOOR, restricted_subnets, restrictions
+from scanner.reach.services.firewall import AllowedSubnets, Firewall, firewall, why_rules_not_used
 
 from .common import child_evidence, find, perhaps_private, private_only, unless_running
 from .container_environments import environment_lock

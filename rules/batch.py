@@ -26,8 +26,8 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, RuleList, firewall
-from scanner.reach.known_ports import known
+from scanner.reach.rules.known_ports import known
+from scanner.reach.services.firewall import Firewall, RuleList, firewall
 
 from .common import by_perimeter, host
 from .port_rules import EVERYWHERE, PortRule, port_lock

@@ -11,7 +11,7 @@ from scanner.model.origins import is_any_website
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown_value
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .common import host, local_auth, rows
 from .reasons import FROM_TEMPLATE, ZONES_NOT_READ

@@ -9,7 +9,7 @@ from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_returned_or_unknown, unknown
-from scanner.reach.sources import source_hop
+from scanner.reach.rules.sources import source_hop
 
 from .common import in_subnet, when_started
 

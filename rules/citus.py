@@ -9,7 +9,7 @@ from scanner.model.json_paths import get_path, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, NoRule, ResourceType
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.services.firewall import Firewall, RuleList, firewall
 
 from .common import unless_running
 

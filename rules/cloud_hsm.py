@@ -9,7 +9,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .reasons import KEY_STORE, NO_OTHER_LOCATION, ZONES_BY_AZURE
 

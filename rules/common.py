@@ -11,8 +11,8 @@ from scanner.model.message import NOTHING, Message, joined
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
-from scanner.reach.firewall import Firewall, RuleList, injection_subnet
-from scanner.reach.sources import as_possible, grants_from_ids, source_hop
+from scanner.reach.rules.sources import as_possible, grants_from_ids, source_hop
+from scanner.reach.services.firewall import Firewall, RuleList, injection_subnet
 
 
 def host(resource: Resource, path: str) -> str:

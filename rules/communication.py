@@ -8,7 +8,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown, unknown_value
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .common import host, local_auth
 from .reasons import FROM_TEMPLATE, NAMES_A_GEOGRAPHY, NO_CALLER_LOG, NO_CUSTOMER_KEY, NO_ZONES, PASSED_ON

@@ -7,7 +7,7 @@ from scanner.model.json_paths import is_absent, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, unknown_value
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .common import find, perhaps_private, private_only
 

@@ -11,7 +11,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread
-from scanner.reach.sources import source_hop
+from scanner.reach.rules.sources import source_hop
 
 from .common import host
 from .container_environments import lock_in

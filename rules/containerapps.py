@@ -26,8 +26,8 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.access_restrictions import address_list
-from scanner.reach.sources import as_possible
+from scanner.reach.rules.sources import as_possible
+from scanner.reach.services.access_restrictions import address_list
 
 from .common import unless_running
 from .container_environments import environment_lock, named_environment, without_environment

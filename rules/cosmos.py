@@ -11,8 +11,8 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
-from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
-from scanner.reach.sources import as_possible
+from scanner.reach.rules.sources import as_possible
+from scanner.reach.services.firewall import Firewall, RuleList, firewall, private_endpoints
 
 from .common import by_perimeter, host, local_auth, unless_running
 

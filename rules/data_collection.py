@@ -11,9 +11,9 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Unread
-from scanner.reach.firewall import Firewall
-from scanner.reach.private_link_scopes import scoped_firewall
-from scanner.reach.sources import source_hop
+from scanner.reach.rules.sources import source_hop
+from scanner.reach.services.firewall import Firewall
+from scanner.reach.services.private_link_scopes import scoped_firewall
 
 from .common import host
 from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST

@@ -18,7 +18,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .reasons import NO_BACKUP, NO_ZONES
 
@@ -34,7 +34,7 @@ FACTORY = ResourceType(
 )
 RUNTIMES = FACTORY.child("integrationRuntimes")
 CONNECTIONS = FACTORY.child("privateEndPointConnections")
-# What a factory connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
+# What a factory connects to is looked up where another resource has the connection: scanner/reach/networks/managed_endpoints.py.
 NETWORK = FACTORY.child("managedVirtualNetworks", always=True)
 MANAGED = NETWORK.child(
     "managedPrivateEndpoints",

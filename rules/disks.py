@@ -20,8 +20,8 @@ from scanner.model.verdict import (
     not_returned,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.private_endpoints import private_endpoints
+from scanner.reach.services.firewall import Firewall, firewall
+from scanner.reach.services.private_endpoints import private_endpoints
 
 from .common import find
 from .reasons import COPY_OR_PROTECTED, FROM_TEMPLATE, NO_CALLER_LOG

@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.services.firewall import Firewall, RuleList, firewall
 
 from .common import host
 from .reasons import NO_BACKUP, NO_CUSTOMER_KEY, NO_LOG_CATEGORY, NO_OTHER_LOCATION

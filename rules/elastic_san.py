@@ -8,7 +8,7 @@ from scanner.model.json_paths import is_absent, same
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, NoRule, ResourceType
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.services.firewall import Firewall, RuleList, firewall
 
 from .file_shares import NO_SIGN_IN
 from .reasons import NO_LOG_CATEGORY, NO_OTHER_LOCATION

@@ -11,9 +11,9 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown_value
-from scanner.reach.firewall import Firewall, RuleList, firewall
-from scanner.reach.owners import rated
-from scanner.reach.sources import in_same_tenant
+from scanner.reach.rules.owners import rated
+from scanner.reach.rules.sources import in_same_tenant
+from scanner.reach.services.firewall import Firewall, RuleList, firewall
 
 from .common import by_perimeter, host, local_auth, perhaps_off
 from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_LOCATION, OVER_ZONES

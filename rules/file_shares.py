@@ -9,7 +9,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.verdict import not_a_list
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.services.firewall import Firewall, RuleList, firewall
 
 from .reasons import NO_BACKUP, NO_CUSTOMER_KEY, NO_LOG_CATEGORY
 

@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Pass, Verdict, unknown
-from scanner.reach.firewall import Firewall, RuleList
+from scanner.reach.services.firewall import Firewall, RuleList
 
 from . import common
 from .tables.server_parameters import pending_restart

@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .common import host
 from .reasons import NO_CUSTOMER_KEY, NO_OTHER_LOCATION
@@ -22,7 +22,7 @@ GRAFANA = ResourceType(
     },
     no_rule=NoRule(copy=NO_OTHER_LOCATION, key=NO_CUSTOMER_KEY, backup="dashboards are exported by the API of Grafana"),
 )
-# What a workspace connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
+# What a workspace connects to is looked up where another resource has the connection: scanner/reach/networks/managed_endpoints.py.
 MANAGED = GRAFANA.child(
     "managedPrivateEndpoints",
     always=True,

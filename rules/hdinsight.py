@@ -14,9 +14,9 @@ from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
-from scanner.reach.firewall import private_endpoints
-from scanner.reach.open_ports import subnet_port_lock
-from scanner.reach.sources import source_hop
+from scanner.reach.paths.open_ports import subnet_port_lock
+from scanner.reach.rules.sources import source_hop
+from scanner.reach.services.firewall import private_endpoints
 
 from .common import private_only
 from .reasons import DISKS_ARE_RESOURCES, STORED_ELSEWHERE, ZONES_NOT_READ

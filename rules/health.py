@@ -27,9 +27,9 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, firewall, private_endpoints
-from scanner.reach.owners import rated
-from scanner.reach.sources import in_same_tenant
+from scanner.reach.rules.owners import rated
+from scanner.reach.rules.sources import in_same_tenant
+from scanner.reach.services.firewall import Firewall, firewall, private_endpoints
 
 from .common import host
 from .reasons import NO_OTHER_LOCATION, ZONES_BY_AZURE

@@ -11,7 +11,7 @@ from scanner.model.json_paths import same, text_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned_or_unknown, unknown
-from scanner.reach.service_tags import service_tag
+from scanner.reach.rules.service_tags import service_tag
 
 from .common import child_evidence
 from .container_environments import named_environment

@@ -25,9 +25,9 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, RuleList, firewall
-from scanner.reach.owners import rated
-from scanner.reach.sources import as_possible, grant_from_addresses, in_same_tenant
+from scanner.reach.rules.owners import rated
+from scanner.reach.rules.sources import as_possible, grant_from_addresses, in_same_tenant
+from scanner.reach.services.firewall import Firewall, RuleList, firewall
 
 from .common import host, local_auth
 from .reasons import KEY_IN_PREVIEW, NO_BACKUP, ZONES_BY_AZURE

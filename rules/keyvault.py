@@ -24,7 +24,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import firewall
+from scanner.reach.services.firewall import firewall
 
 from .common import host, network_acls
 from .reasons import KEY_STORE, OVER_ZONES

@@ -22,8 +22,8 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
-from scanner.reach.open_ports import subnet_port_lock
+from scanner.reach.paths.open_ports import subnet_port_lock
+from scanner.reach.services.firewall import Firewall, RuleList, firewall, private_endpoints
 
 from .common import host, unless_running
 from .reasons import NO_BACKUP
@@ -40,7 +40,7 @@ CLUSTER = ResourceType(
     no_rule=NoRule(copy="a follower is named by the follower", backup=NO_BACKUP),
 )
 PRINCIPALS = CLUSTER.child("principalAssignments")
-# What a cluster connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
+# What a cluster connects to is looked up where another resource has the connection: scanner/reach/networks/managed_endpoints.py.
 MANAGED = CLUSTER.child("managedPrivateEndpoints", always=True, keep=("properties.privateLinkResourceId",))
 ACL = Firewall(
     empty="open",

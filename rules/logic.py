@@ -22,7 +22,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.services.firewall import Firewall, RuleList, firewall
 
 from .common import host, when_started
 from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_OTHER_LOCATION

@@ -27,9 +27,9 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.owners import rated
-from scanner.reach.sources import grant_from_addresses, in_same_tenant
+from scanner.reach.rules.owners import rated
+from scanner.reach.rules.sources import grant_from_addresses, in_same_tenant
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .common import find
 from .connections import without_credentials

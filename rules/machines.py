@@ -26,21 +26,21 @@ from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.rule import word
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
-from scanner.reach.appliances import appliances_before
-from scanner.reach.callers import Caller, caller_of_resource
-from scanner.reach.front_ends import publishers
-from scanner.reach.internal_paths import internal_paths, scale_set_internal_paths
-from scanner.reach.known_ports import KnownPort, known
-from scanner.reach.narrowing import caused, narrowing
-from scanner.reach.networks import Nic, id_or_empty
-from scanner.reach.open_ports import OpenPorts, closed_path_hops, open_ports
-from scanner.reach.paths import NetworkPath
-from scanner.reach.peerings import unseen_peers
-from scanner.reach.port_query import AskedPort, endpoint_covers
-from scanner.reach.scale_set_senders import scale_set_senders
-from scanner.reach.scale_sets import scale_set_paths
-from scanner.reach.sources import cached
-from scanner.reach.topology import Topology, topology
+from scanner.reach.networks.fabric import Nic, id_or_empty
+from scanner.reach.networks.peerings import unseen_peers
+from scanner.reach.paths.appliances import appliances_before
+from scanner.reach.paths.front_ends import publishers
+from scanner.reach.paths.internal_paths import internal_paths, scale_set_internal_paths
+from scanner.reach.paths.narrowing import caused, narrowing
+from scanner.reach.paths.network_paths import NetworkPath
+from scanner.reach.paths.open_ports import OpenPorts, closed_path_hops, open_ports
+from scanner.reach.paths.scale_sets import scale_set_paths
+from scanner.reach.paths.topology import Topology, topology
+from scanner.reach.questions.callers import Caller, caller_of_resource
+from scanner.reach.questions.port_query import AskedPort, endpoint_covers
+from scanner.reach.questions.scale_set_senders import scale_set_senders
+from scanner.reach.rules.known_ports import KnownPort, known
+from scanner.reach.rules.sources import cached
 
 if TYPE_CHECKING:
     from scanner.model.exposure import Chain

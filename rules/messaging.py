@@ -8,7 +8,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
-from scanner.reach.firewall import Firewall, RuleList
+from scanner.reach.services.firewall import Firewall, RuleList
 
 from .common import DISABLE_LOCAL_AUTH, host, in_tier, local_auth
 

@@ -9,8 +9,8 @@ from scanner.model.json_paths import is_absent, objects_at, same, text_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, unknown_value
-from scanner.reach.firewall import injection_subnet
-from scanner.reach.open_ports import subnet_port_lock
+from scanner.reach.paths.open_ports import subnet_port_lock
+from scanner.reach.services.firewall import injection_subnet
 
 from .common import in_subnet, private_only, unless_running
 from .machine_learning import COMPUTES

@@ -10,7 +10,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoPort
 from scanner.model.verdict import Unread
-from scanner.reach.firewall import Firewall, firewall, private_endpoints
+from scanner.reach.services.firewall import Firewall, firewall, private_endpoints
 
 from .common import host
 from .machine_learning import (

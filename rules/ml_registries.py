@@ -19,8 +19,8 @@ from scanner.model.verdict import (
     not_returned,
     unknown,
 )
-from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.private_endpoints import OF_REGISTRY
+from scanner.reach.services.firewall import Firewall, firewall
+from scanner.reach.services.private_endpoints import OF_REGISTRY
 
 from .common import host
 from .reasons import NO_CUSTOMER_KEY, NO_ZONES

@@ -9,7 +9,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
-from scanner.reach.firewall import firewall
+from scanner.reach.services.firewall import firewall
 
 from .common import unless_running
 from .flexible_servers import STATE, acl, named, rules_count

@@ -27,7 +27,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.sources import cached
+from scanner.reach.rules.sources import cached
 
 from . import network
 from .edge import CDN_ENDPOINTS

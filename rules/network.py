@@ -27,12 +27,12 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.networks import fabric_of, id_or_empty
-from scanner.reach.open_ports import broad_allow_rules
-from scanner.reach.owners import rated
-from scanner.reach.peerings import hubs_named, is_connected, is_hub_network
-from scanner.reach.sources import cached, in_same_tenant
-from scanner.reach.topology import groups_on_paths, topology
+from scanner.reach.networks.fabric import fabric_of, id_or_empty
+from scanner.reach.networks.peerings import hubs_named, is_connected, is_hub_network
+from scanner.reach.paths.open_ports import broad_allow_rules
+from scanner.reach.paths.topology import groups_on_paths, topology
+from scanner.reach.rules.owners import rated
+from scanner.reach.rules.sources import cached, in_same_tenant
 
 from . import apim
 from .common import NOT_FORWARDING, rows

@@ -9,14 +9,14 @@ from scanner.model.json_paths import get_path, is_absent, known_objects, known_t
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
-from scanner.reach.networks import RouteTable, fabric_of, id_or_empty
-from scanner.reach.port_ranges import ALL_PORTS, BadPort, merged, ports, protocols
-from scanner.reach.routes import parsed_addresses
+from scanner.reach.networks.fabric import RouteTable, fabric_of, id_or_empty
+from scanner.reach.networks.routes import parsed_addresses
+from scanner.reach.rules.port_ranges import ALL_PORTS, BadPort, merged, ports, protocols
 
 from .common import rows
 
 if TYPE_CHECKING:
-    from scanner.reach.port_ranges import Spans
+    from scanner.reach.rules.port_ranges import Spans
 
 RULES = "properties.securityRules"
 

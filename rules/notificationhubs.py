@@ -10,8 +10,8 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Unread, not_a_list, unknown_value
-from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.sources import grant_from_addresses
+from scanner.reach.rules.sources import grant_from_addresses
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .common import host
 from .messaging import NAMESPACE_KEYS

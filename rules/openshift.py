@@ -10,7 +10,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
-from scanner.reach.sources import source_hop
+from scanner.reach.rules.sources import source_hop
 
 from .common import host, private_only
 from .reasons import DATA_INSIDE, DISKS_ARE_RESOURCES, LOCK_STOPS_SCALING, LOG_INSIDE

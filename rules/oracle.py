@@ -9,7 +9,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.verdict import not_a_list
-from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet
+from scanner.reach.services.firewall import Firewall, RuleList, firewall, injection_subnet
 
 from .common import host, unless_running
 from .reasons import KEY_IN_ORACLE, LOG_IN_ORACLE, ZONES_NOT_READ

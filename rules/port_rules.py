@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.message import NOTHING, Message
 from scanner.model.verdict import Evidence, Unread, malformed, unknown_value
-from scanner.reach.sources import grant_from_addresses, source_hop
+from scanner.reach.rules.sources import grant_from_addresses, source_hop
 
 EVERYWHERE = parse("0.0.0.0/0")
 _ANYWHERE = ("*", "Internet", "0.0.0.0/0")

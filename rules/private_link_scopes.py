@@ -19,7 +19,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.private_link_scopes import SCOPES
+from scanner.reach.services.private_link_scopes import SCOPES
 
 from .reasons import FROM_TEMPLATE, NO_CALLER_LOG
 

@@ -26,8 +26,8 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.sources import cached
+from scanner.reach.rules.sources import cached
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .backup_schedules import KEEP, has_retention, no_schedule, no_trigger
 from .common import rows

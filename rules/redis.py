@@ -11,7 +11,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, NoRule, ResourceType
 from scanner.model.verdict import not_returned, unknown_value
-from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
+from scanner.reach.services.firewall import Firewall, RuleList, firewall, private_endpoints
 
 from .common import host, perhaps_off, rules_count
 from .reasons import NO_CUSTOMER_KEY

@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.message import NOTHING, Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
-from scanner.reach.firewall import firewall
+from scanner.reach.services.firewall import firewall
 
 from .common import host
 from .messaging import NAMESPACE_KEYS, acl, rule_set_of

@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.services.firewall import Firewall, RuleList, firewall
 
 from .common import by_perimeter, host, local_auth, moved, unless_running
 
@@ -21,7 +21,7 @@ SERVICE = ResourceType(
     no_rule=NoRule(copy="indexers are in the data plane", backup="an index is built again"),
 )
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
-# What a service connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
+# What a service connects to is looked up where another resource has the connection: scanner/reach/networks/managed_endpoints.py.
 LINKS = SERVICE.child(
     "sharedPrivateLinkResources", always=True, keep=("properties.privateLinkResourceId", "properties.status")
 )

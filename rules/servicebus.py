@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, NoRule, ResourceType
-from scanner.reach.firewall import firewall
+from scanner.reach.services.firewall import firewall
 
 from .common import by_perimeter, host, in_tier, moved
 from .messaging import acl, alias_hosts, keys, keys_on, rule_set_of

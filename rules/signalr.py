@@ -34,8 +34,8 @@ from scanner.model.verdict import (
     not_a_list,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.sources import grant_from_addresses, grant_from_tag
+from scanner.reach.rules.sources import grant_from_addresses, grant_from_tag
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .common import host, in_tier, local_auth, moved, when_started
 from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY

@@ -23,9 +23,9 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet, private_endpoints
-from scanner.reach.open_ports import subnet_port_lock
-from scanner.reach.perimeters import perimeters
+from scanner.reach.paths.open_ports import subnet_port_lock
+from scanner.reach.services.firewall import Firewall, RuleList, firewall, injection_subnet, private_endpoints
+from scanner.reach.services.perimeters import perimeters
 
 from .common import by_perimeter, listed_logins, secured_by_perimeter, unless_running
 

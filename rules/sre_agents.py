@@ -12,7 +12,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, Pass, Verdict, unknown, unknown_value
-from scanner.reach.sources import source_hop
+from scanner.reach.rules.sources import source_hop
 
 from .common import host, unless_running
 from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY

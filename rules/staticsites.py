@@ -9,7 +9,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.verdict import Evidence, not_returned, unknown_value
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
 

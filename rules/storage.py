@@ -37,7 +37,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import RuleList, bypass_values, firewall, private_endpoints
+from scanner.reach.services.firewall import RuleList, bypass_values, firewall, private_endpoints
 
 from .common import by_perimeter, child_evidence, host, network_acls
 

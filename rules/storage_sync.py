@@ -8,7 +8,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, ResourceType
 from scanner.model.severity import Severity
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.services.firewall import Firewall, firewall
 
 from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY, STORED_ELSEWHERE
 

@@ -11,7 +11,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint, NoRule, Read, ResourceType
 from scanner.model.verdict import Fail, Pass, Verdict, unknown, unknown_value
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.services.firewall import Firewall, RuleList, firewall
 
 from .common import child_evidence, host, listed_logins
 from .reasons import NO_ZONES

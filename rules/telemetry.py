@@ -13,8 +13,8 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, Endpoint
 from scanner.model.severity import Severity
-from scanner.reach.firewall import Firewall
-from scanner.reach.private_link_scopes import scoped_firewall
+from scanner.reach.services.firewall import Firewall
+from scanner.reach.services.private_link_scopes import scoped_firewall
 
 from .monitoring import COMPONENT, WORKSPACE
 

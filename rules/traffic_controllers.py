@@ -21,7 +21,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.sources import source_hop
+from scanner.reach.rules.sources import source_hop
 
 from .reasons import FROM_TEMPLATE, NO_DATA_AT_REST, NO_OTHER_LOCATION
 from .waf_effect import GATEWAY_POLICY

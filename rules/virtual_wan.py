@@ -22,7 +22,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.sources import source_hop
+from scanner.reach.rules.sources import source_hop
 
 from .common import find, rows
 from .reasons import FROM_TEMPLATE, NETWORK_KEEPS_NO_DATA, ONLY_TRAFFIC

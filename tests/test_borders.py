@@ -46,7 +46,7 @@ REFUSED = [
     ),
     ("scanner/scan/pipeline.py", "import requests", "notices", "scanner.scan.pipeline -> requests (l."),
     ("rules/storage.py", "import subprocess", "pure", "rules.storage -> subprocess (l."),
-    ("scanner/reach/nsg.py", "import time", "pure", "scanner.reach.nsg -> time (l."),
+    ("scanner/reach/rules/nsg.py", "import time", "pure", "scanner.reach.rules.nsg -> time (l."),
     ("rules/storage.py", "from scanner.evaluate import run", "layers", "rules.storage -> scanner.evaluate.run (l."),
     ("rules/storage.py", "from scanner import snapshot", "layers", "rules.storage -> scanner.snapshot (l."),
     (

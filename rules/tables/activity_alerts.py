@@ -13,7 +13,7 @@ from scanner.model.json_paths import is_absent, member, same, value_at
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
-from scanner.reach.sources import cached
+from scanner.reach.rules.sources import cached
 
 Unheard = Callable[[Iterable[str], Index], Evidence | None]
 """Why none of these action groups (ids) notifies anyone; None where one does. Raises Unread."""

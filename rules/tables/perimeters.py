@@ -5,7 +5,7 @@ from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, unknown
-from scanner.reach.perimeters import perimeters
+from scanner.reach.services.perimeters import perimeters
 
 
 def learning(resource: Resource, index: Index, *, configurations: Read | None = None) -> Verdict:

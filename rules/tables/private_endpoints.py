@@ -20,10 +20,10 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.managed_endpoints import foreign_endpoints
-from scanner.reach.owners import rated
-from scanner.reach.private_endpoints import IN_ENVELOPES, OF_REGISTRY, SETTLED, USUAL, Connections
-from scanner.reach.sources import in_same_tenant
+from scanner.reach.networks.managed_endpoints import foreign_endpoints
+from scanner.reach.rules.owners import rated
+from scanner.reach.rules.sources import in_same_tenant
+from scanner.reach.services.private_endpoints import IN_ENVELOPES, OF_REGISTRY, SETTLED, USUAL, Connections
 
 STATE = "properties.privateLinkServiceConnectionState.status"
 TARGET = "properties.privateEndpoint.id"

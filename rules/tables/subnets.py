@@ -6,9 +6,9 @@ from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned, unknown
-from scanner.reach.firewall import AllowedSubnets, Firewall, allowed_subnets
-from scanner.reach.owners import rated
-from scanner.reach.sources import in_same_tenant
+from scanner.reach.rules.owners import rated
+from scanner.reach.rules.sources import in_same_tenant
+from scanner.reach.services.firewall import AllowedSubnets, Firewall, allowed_subnets
 
 
 def foreign(

@@ -32,7 +32,7 @@ from scanner.azure.transport import HttpSession, explain_failure
 from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
 from scanner.model.ids import subscription_of, type_of
-from scanner.reach.effective_rules import ACTIONS
+from scanner.reach.paths.effective_rules import ACTIONS
 from scanner.snapshot.spool import Spool, SpooledRows
 
 Json = dict[str, Any]

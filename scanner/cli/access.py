@@ -10,7 +10,7 @@ from scanner import version
 from scanner.cli.common import print_json, show_broken, stopping
 from scanner.config.settings import Settings
 from scanner.exit_codes import FINE, INCOMPLETE
-from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
+from scanner.reach.paths.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
 from scanner.rulebook.registered_actions import granted, unverified

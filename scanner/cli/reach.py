@@ -11,8 +11,8 @@ from scanner.evaluate.reach_targets import NotCovered, ReachQuestion
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import FINE, INCOMPLETE
 from scanner.output.storage import Storage
-from scanner.reach.answers import ReachAnswer
-from scanner.reach.port_query import parse_port
+from scanner.reach.questions.answers import ReachAnswer
+from scanner.reach.questions.port_query import parse_port
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import load_rules, redaction_key_of
 from scanner.scan.reach_reading import collected

@@ -8,8 +8,8 @@ from scanner.collect.bodies import quoted_path
 from scanner.collect.plan import Progress
 from scanner.evaluate.missing import index_of
 from scanner.evaluate.policy import Policy
-from scanner.reach.effective_rules import ADMIN, GROUPS, all_differences, reachable_interfaces
-from scanner.reach.topology import topology
+from scanner.reach.paths.effective_rules import ADMIN, GROUPS, all_differences, reachable_interfaces
+from scanner.reach.paths.topology import topology
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.store import Store
 

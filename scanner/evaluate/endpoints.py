@@ -13,7 +13,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
 from scanner.model.verdict import Unread
-from scanner.reach.front_ends import endpoint_keys, publishers
+from scanner.reach.paths.front_ends import endpoint_keys, publishers
 
 
 def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Exception | None]:

@@ -11,7 +11,7 @@ from scanner.model.regions import TABLE, of_arm
 from scanner.model.residency import Residency
 from scanner.model.resource import Bundle, Gap
 from scanner.model.verdict import Unread
-from scanner.reach.networks import ADMIN_RULES
+from scanner.reach.networks.fabric import ADMIN_RULES
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.stored import StoredBundle
 

@@ -14,13 +14,13 @@ from scanner.model.message import Message
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Unread
-from scanner.reach.answers import ReachAnswer
-from scanner.reach.callers import Caller
-from scanner.reach.front_ends import PUBLISHER_PREFIXES
-from scanner.reach.paths import NetworkPath
-from scanner.reach.port_query import AskedPort, ask_port, endpoint_covers, parse_port, port_of_endpoint
-from scanner.reach.query import ask_endpoint
-from scanner.reach.topology import Topology, topology
+from scanner.reach.paths.front_ends import PUBLISHER_PREFIXES
+from scanner.reach.paths.network_paths import NetworkPath
+from scanner.reach.paths.topology import Topology, topology
+from scanner.reach.questions.answers import ReachAnswer
+from scanner.reach.questions.callers import Caller
+from scanner.reach.questions.port_query import AskedPort, ask_port, endpoint_covers, parse_port, port_of_endpoint
+from scanner.reach.questions.query import ask_endpoint
 
 
 def answers(question: ReachQuestion, evaluation: Evaluation, bundles: Iterable[Bundle]) -> list[ReachAnswer]:

@@ -15,9 +15,9 @@ from scanner.model.json_paths import get_path, same
 from scanner.model.message import Message
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Unread, not_listed
-from scanner.reach.callers import INTERNET, Caller, caller_of_resource
-from scanner.reach.public_addresses import public_addresses
-from scanner.reach.topology import Topology, topology
+from scanner.reach.networks.public_addresses import public_addresses
+from scanner.reach.paths.topology import Topology, topology
+from scanner.reach.questions.callers import INTERNET, Caller, caller_of_resource
 
 MACHINE = "microsoft.compute/virtualmachines"
 SCALE_SET = "microsoft.compute/virtualmachinescalesets"

@@ -16,8 +16,8 @@ from scanner.model.ids import normalized_id, resource_type_of
 from scanner.model.index import Index, is_indexed
 from scanner.model.json_paths import get_path
 from scanner.model.resource import Bundle, Resource
-from scanner.reach.networks import fabric_of
-from scanner.reach.perimeters import with_access_rules
+from scanner.reach.networks.fabric import fabric_of
+from scanner.reach.services.perimeters import with_access_rules
 
 RETURNED_LISTS: Final = {
     "properties.networkAcls": ("ipRules", "ipv6Rules", "virtualNetworkRules"),

@@ -24,7 +24,7 @@ from scanner.model.message import NOTHING, Message
 from scanner.model.regions import PUBLIC_AUTHORITY, authority_of
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
-from scanner.reach.sources import grant_from_addresses
+from scanner.reach.rules.sources import grant_from_addresses
 
 ASKED = {"anonymous-access": Auth.anonymous, "authentication": Auth.shared}
 """The level of authentication on which a lock rule of a category fails."""

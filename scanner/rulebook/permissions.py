@@ -12,7 +12,7 @@ from scanner.model.index import EXTENSIONS, INDEX_TYPES, LISTED_BY_GROUP
 from scanner.model.keys import POOLS, VAULTS
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
-from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
+from scanner.reach.paths.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook.loader import KEY_USERS, RuleSet, load, reads_of
 from scanner.rulebook.registered_actions import granted, without
 

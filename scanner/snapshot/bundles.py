@@ -24,7 +24,7 @@ from scanner.model.message import Message
 from scanner.model.regions import region_name
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.verdict import Evidence, Unread
-from scanner.reach.networks import Fabric
+from scanner.reach.networks.fabric import Fabric
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, decoder, encoder, root_of_line, url_of
 from scanner.snapshot.line_source import EncodedLine, LineSource, decoded, with_partial_bodies
 from scanner.snapshot.located import located

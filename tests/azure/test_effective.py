@@ -13,7 +13,7 @@ from scanner.azure.clients import AzureReader, ConnectionOptions, connect
 from scanner.azure.errors import ReadError
 from scanner.azure.limits import LimitKey
 from scanner.azure.pipeline import EFFECTIVE, ArmRead, NotARead
-from scanner.reach.effective_rules import ACTIONS
+from scanner.reach.paths.effective_rules import ACTIONS
 from scanner.sandbox.errors import answer
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import RoleGrant

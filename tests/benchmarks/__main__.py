@@ -257,9 +257,9 @@ TRIED = """## Tried, and not kept
 - **Outputs side by side**: of the time in which the demo is written, HTML takes all but a tenth.
 - **Script before the views of the report**: the browser parses the page between its slices; the first page was as slow.
 
-What is about one resource must be found by a table that is made once (`scanner.reach.sources.cached`). If a profile
-at two sizes of an estate shows that a resource costs more in the larger one, something goes through all of them, as
-vaults once went through all keys, subscriptions through all alerts, and names through all CDN profiles.
+What is about one resource must be found by a table that is made once (`scanner.reach.rules.sources.cached`). If a
+profile at two sizes of an estate shows that a resource costs more in the larger one, something goes through all of
+them, as vaults once went through all keys, subscriptions through all alerts, and names through all CDN profiles.
 `tests/reach/test_growth.py` counts the executed lines."""
 
 

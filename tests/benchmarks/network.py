@@ -29,8 +29,8 @@ from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Resource
-from scanner.reach import filtering as chain
-from scanner.reach.networks import Fabric, destination_of
+from scanner.reach.networks import filtering as chain
+from scanner.reach.networks.fabric import Fabric, destination_of
 from scanner.rulebook import loader
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header

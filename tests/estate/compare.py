@@ -8,7 +8,7 @@ from typing import Any
 
 from scanner.model.ids import SUBSCRIPTION, is_subscription
 from scanner.model.severity import severity_rank
-from scanner.reach.front_ends import PUBLISHER_PREFIXES
+from scanner.reach.paths.front_ends import PUBLISHER_PREFIXES
 from scanner.rulebook.loader import load
 from scanner.sandbox.estate import Estate
 from tests.rules.examples import current_id

@@ -9,7 +9,7 @@ from scanner.evaluate.run import Evaluation
 from scanner.model.json_paths import same
 from scanner.model.message import NOTHING
 from scanner.model.resource_type import NoPort
-from scanner.reach.port_query import port_of_endpoint
+from scanner.reach.questions.port_query import port_of_endpoint
 from scanner.rulebook.loader import load
 from scanner.snapshot import files as snapshots
 

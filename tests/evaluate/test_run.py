@@ -21,7 +21,7 @@ from scanner.model.addresses import parse
 from scanner.model.resource import Resource
 from scanner.model.rule import word
 from scanner.model.severity import Severity
-from scanner.reach.networks import fabric_of
+from scanner.reach.networks.fabric import fabric_of
 from scanner.rulebook import loader
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header

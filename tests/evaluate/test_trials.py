@@ -10,8 +10,8 @@ from scanner.evaluate.trials import applied, can_try
 from scanner.model.fix import REMOVE, Deletion, Edit
 from scanner.model.index import Index, is_indexed
 from scanner.model.resource import Bundle, Resource
-from scanner.reach.networks import fabric_of
-from scanner.reach.perimeters import ACCESS_RULES, with_access_rules
+from scanner.reach.networks.fabric import fabric_of
+from scanner.reach.services.perimeters import ACCESS_RULES, with_access_rules
 from scanner.snapshot.stored import BundleFile, StoredBundle
 from tests.rules import examples
 from tests.rules.examples import Case

@@ -17,7 +17,7 @@ from scanner.azure.transport import HttpSession
 from scanner.config.limits import Limits
 from scanner.evaluate.run import Evaluation
 from scanner.model.resource import Bundle, Resource
-from scanner.reach.nsg import security_rules_of
+from scanner.reach.rules.nsg import security_rules_of
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.spool import Spool

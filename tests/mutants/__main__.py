@@ -20,13 +20,13 @@ from tests.mutants.run import Check, run
 
 ROOT = Path(__file__).parents[2]
 SCANNER = (
-    "scanner/reach/firewall.py",
-    "scanner/reach/firewall_rules.py",
-    "scanner/reach/public_switch.py",
-    "scanner/reach/private_endpoints.py",
-    "scanner/reach/perimeters.py",
-    "scanner/reach/access_restrictions.py",
-    "scanner/reach/sources.py",
+    "scanner/reach/services/firewall.py",
+    "scanner/reach/services/firewall_rules.py",
+    "scanner/reach/services/public_switch.py",
+    "scanner/reach/services/private_endpoints.py",
+    "scanner/reach/services/perimeters.py",
+    "scanner/reach/services/access_restrictions.py",
+    "scanner/reach/rules/sources.py",
     "scanner/model/exposure.py",
     "scanner/evaluate/locks.py",
 )

@@ -6,8 +6,8 @@ from typing import Any
 
 from scanner.model.addresses import Version
 from scanner.model.resource import Resource
-from scanner.reach.filtering import EntryKind, FilterChain, filter_chain
-from scanner.reach.networks import Destination, Fabric
+from scanner.reach.networks.fabric import Destination, Fabric
+from scanner.reach.networks.filtering import EntryKind, FilterChain, filter_chain
 
 ROOT = "/subscriptions/00000000-0000-0000-0000-00000000000a/resourceGroups/rg/providers/Microsoft.Network"
 SUBNET = f"{ROOT}/virtualNetworks/net/subnets/inner"

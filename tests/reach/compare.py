@@ -9,15 +9,15 @@ from typing import Any, cast
 from scanner.model.addresses import parse
 from scanner.model.index import build
 from scanner.model.resource import Children, Resource
-from scanner.reach import filtering as chain
-from scanner.reach.load_balancer_rules import translated_ports
-from scanner.reach.networks import Destination, Fabric, destination_of
-from scanner.reach.paths import NetworkPath
-from scanner.reach.port_ranges import Protocol, position
-from scanner.reach.scale_sets import scale_set_paths
-from scanner.reach.senders import PacketTarget, outbound
-from scanner.reach.source_sets import SourceSet
-from scanner.reach.topology import Topology
+from scanner.reach.networks import filtering as chain
+from scanner.reach.networks.fabric import Destination, Fabric, destination_of
+from scanner.reach.paths.load_balancer_rules import translated_ports
+from scanner.reach.paths.network_paths import NetworkPath
+from scanner.reach.paths.scale_sets import scale_set_paths
+from scanner.reach.paths.topology import Topology
+from scanner.reach.questions.senders import PacketTarget, outbound
+from scanner.reach.rules.port_ranges import Protocol, position
+from scanner.reach.rules.source_sets import SourceSet
 from tests.reach.estates import EVERYWHERE, FRONTS, TENANT, WALLS, Estate, Maker, Packet
 from tests.reach.oracle import Oracle, Verdicts, member
 

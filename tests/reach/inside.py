@@ -14,7 +14,7 @@ from scanner.evaluate.reach_targets import ReachQuestion
 from scanner.evaluate.run import Evaluation
 from scanner.model.message import Message
 from scanner.model.verdict import Unread
-from scanner.reach.answers import ReachAnswer
+from scanner.reach.questions.answers import ReachAnswer
 from scanner.rulebook.loader import RuleSet, load
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header

@@ -23,10 +23,10 @@ FILTERING, NSG, PATHS, OPEN_SPANS, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSI
         *("rule_fields", "rule_parsing", "source_sets"),
     )
 )
-CLOSING, NARROWING = "scanner/reach/closing.py", "scanner/reach/narrowing.py"
+CLOSING, NARROWING = "scanner/reach/paths/closing.py", "scanner/reach/paths/narrowing.py"
 CLOSES, GROUPS, TOPOLOGY = (f"tests/reach/test_{name}.py" for name in ("closing", "nsg", "topology"))
-SENDERS = "scanner/reach/senders.py"
-ROUTES = "scanner/reach/routes.py"
+SENDERS = "scanner/reach/questions/senders.py"
+ROUTES = "scanner/reach/networks/routes.py"
 BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS, FIREWALL, PEERINGS = (
     f"scanner/reach/{name}.py"
     for name in (

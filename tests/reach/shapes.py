@@ -9,7 +9,7 @@ from scanner.model.exposure import Lock, Reach
 from scanner.model.index import Index, build
 from scanner.model.resource import By, Gap, Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.reach.firewall_row import Firewall, RuleList
+from scanner.reach.services.firewall_row import Firewall, RuleList
 
 HOME = "00000000-0000-0000-0000-00000000000a"
 NEIGHBOUR = "00000000-0000-0000-0000-00000000000b"

@@ -13,9 +13,9 @@ from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.access_restrictions import address_list, restrictions
-from scanner.reach.firewall import firewall
-from scanner.reach.firewall_row import Firewall
+from scanner.reach.services.access_restrictions import address_list, restrictions
+from scanner.reach.services.firewall import firewall
+from scanner.reach.services.firewall_row import Firewall
 from tests.reach import shapes
 from tests.reach.shapes import UNSEEN, reach, subnet
 

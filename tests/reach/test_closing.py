@@ -9,14 +9,14 @@ from scanner.model.exposure import Reach
 from scanner.model.fix import Edit, Fix
 from scanner.model.index import build
 from scanner.model.resource import Resource
-from scanner.reach.closing import NO_RULE, closing_of
-from scanner.reach.filtering import OpenRange
-from scanner.reach.narrowing import IN_CLUSTER, caused, narrowing
-from scanner.reach.networks import destination_of
-from scanner.reach.open_ports import OpenPorts, open_ports, open_range_lock
-from scanner.reach.paths import FrontEnd, NetworkPath
-from scanner.reach.source_grants import grants_from_sources
-from scanner.reach.topology import Topology, topology
+from scanner.reach.networks.fabric import destination_of
+from scanner.reach.networks.filtering import OpenRange
+from scanner.reach.paths.closing import NO_RULE, closing_of
+from scanner.reach.paths.narrowing import IN_CLUSTER, caused, narrowing
+from scanner.reach.paths.network_paths import FrontEnd, NetworkPath
+from scanner.reach.paths.open_ports import OpenPorts, open_ports, open_range_lock
+from scanner.reach.paths.topology import Topology, topology
+from scanner.reach.rules.source_grants import grants_from_sources
 from tests.reach.estates import Maker
 from tests.reach.test_topology import NET, Body, dnat, firewall, group, made, network, nic, public, rule, shown
 from tests.reach.test_topology import paths as behind

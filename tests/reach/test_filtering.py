@@ -12,11 +12,11 @@ from scanner.model.index import Index, build
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.filtering import MAX_CACHED_CHAINS, EntryKind, FilterChain, filter_chain
-from scanner.reach.known_ports import known
-from scanner.reach.networks import Destination, Fabric, destination_of, fabric_of
-from scanner.reach.source_grants import describe_sources, grants_from_sources, platform_tags
-from scanner.reach.source_sets import NO_SOURCES, OUTSIDE_SOURCES, sources_from_addresses
+from scanner.reach.networks.fabric import Destination, Fabric, destination_of, fabric_of
+from scanner.reach.networks.filtering import MAX_CACHED_CHAINS, EntryKind, FilterChain, filter_chain
+from scanner.reach.rules.known_ports import known
+from scanner.reach.rules.source_grants import describe_sources, grants_from_sources, platform_tags
+from scanner.reach.rules.source_sets import NO_SOURCES, OUTSIDE_SOURCES, sources_from_addresses
 from tests.reach.bodies import (
     ABOVE,
     BELOW,

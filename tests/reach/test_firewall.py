@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scanner.model.exposure import Lock
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.firewall import firewall
-from scanner.reach.firewall_row import Firewall
+from scanner.reach.services.firewall import firewall
+from scanner.reach.services.firewall_row import Firewall
 from tests.reach import shapes
 from tests.reach.shapes import (
     EVENTS_RULES,

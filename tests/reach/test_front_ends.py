@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from scanner.model.ids import root_of
 from scanner.model.index import build
 from scanner.model.resource import Bundle, Resource
-from scanner.reach.front_ends import PublisherIndex, endpoint_keys, publishers
-from scanner.reach.topology import topology
+from scanner.reach.paths.front_ends import PublisherIndex, endpoint_keys, publishers
+from scanner.reach.paths.topology import topology
 from tests.reach.test_topology import CONFIGURATION, NET, NIC, STRANGE, Body, group, network, nic, public, shown
 from tests.reach.test_topology import made as made_topology
 

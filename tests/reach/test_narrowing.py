@@ -6,10 +6,10 @@ from typing import Any
 from scanner.model.exposure import Reach, grant
 from scanner.model.fix import Fix
 from scanner.model.index import build
-from scanner.reach.closing import Closing
-from scanner.reach.narrowing import narrowing
-from scanner.reach.open_ports import OpenPorts
-from scanner.reach.paths import DnatRule
+from scanner.reach.paths.closing import Closing
+from scanner.reach.paths.narrowing import narrowing
+from scanner.reach.paths.network_paths import DnatRule
+from scanner.reach.paths.open_ports import OpenPorts
 
 GROUP = (
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-hub/providers/Microsoft.Network"

@@ -9,8 +9,8 @@ import pytest
 
 from scanner.model.addresses import parse
 from scanner.model.resource import Resource
-from scanner.reach.nsg import security_rules_of
-from scanner.reach.source_grants import describe_sources
+from scanner.reach.rules.nsg import security_rules_of
+from scanner.reach.rules.source_grants import describe_sources
 from tests.reach.bodies import ABOVE, ASG, labels, nsg, one_group, rule
 
 DENY = rule("deny", 200, "Deny", "*", "*", protocol="*")

@@ -12,8 +12,8 @@ from scanner.model.message import Message
 from scanner.model.resource import Bundle, Resource
 from scanner.model.severity import Severity
 from scanner.model.verdict import Fail, Pass
-from scanner.reach.firewall import AllowedSubnets
-from scanner.reach.owners import managed_by, rated
+from scanner.reach.rules.owners import managed_by, rated
+from scanner.reach.services.firewall import AllowedSubnets
 from tests.rules import examples
 
 HOME, SIBLING, OTHER, UNSEEN = (f"5a000000-0000-4000-8000-00000000000{each}" for each in "1248")

@@ -17,8 +17,8 @@ from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.firewall import firewall
-from scanner.reach.perimeters import ACCESS_RULES, ASSOCIATIONS, perimeters
+from scanner.reach.services.firewall import firewall
+from scanner.reach.services.perimeters import ACCESS_RULES, ASSOCIATIONS, perimeters
 from tests.reach import shapes
 from tests.reach.shapes import GUEST, HOME, NEIGHBOUR, ROWS, STORAGE_PERIMETERS, UNSEEN, endpoint, make, reach
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.reach.known_ports import BY_POSITION, KNOWN_PORTS, known
-from scanner.reach.port_ranges import (
+from scanner.reach.rules.known_ports import BY_POSITION, KNOWN_PORTS, known
+from scanner.reach.rules.port_ranges import (
     ALL_PORTS,
     END,
     BadPort,

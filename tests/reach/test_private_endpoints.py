@@ -3,8 +3,8 @@
 from scanner.model.exposure import Grant, Lock, Reach
 from scanner.model.resource import By, Gap, Resource
 from scanner.model.resource_type import ResourceType
-from scanner.reach.firewall import firewall
-from scanner.reach.firewall_row import Firewall
+from scanner.reach.services.firewall import firewall
+from scanner.reach.services.firewall_row import Firewall
 from tests.reach import shapes
 from tests.reach.shapes import HOME, endpoint, reach
 

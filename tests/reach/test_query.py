@@ -12,17 +12,17 @@ from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.callers import INTERNET, Caller
-from scanner.reach.filtering import EntryKind
-from scanner.reach.networks import destination_of
-from scanner.reach.paths import FrontEnd, NetworkPath
-from scanner.reach.peerings import NOT_SEEN
-from scanner.reach.port_query import AskedPort, ask_port, endpoint_covers, parse_port, port_of_endpoint
-from scanner.reach.port_ranges import Protocol
-from scanner.reach.public_addresses import public_addresses
-from scanner.reach.query import ask_endpoint
-from scanner.reach.sources import grant_from_addresses
-from scanner.reach.topology import Topology, topology
+from scanner.reach.networks.fabric import destination_of
+from scanner.reach.networks.filtering import EntryKind
+from scanner.reach.networks.peerings import NOT_SEEN
+from scanner.reach.networks.public_addresses import public_addresses
+from scanner.reach.paths.network_paths import FrontEnd, NetworkPath
+from scanner.reach.paths.topology import Topology, topology
+from scanner.reach.questions.callers import INTERNET, Caller
+from scanner.reach.questions.port_query import AskedPort, ask_port, endpoint_covers, parse_port, port_of_endpoint
+from scanner.reach.questions.query import ask_endpoint
+from scanner.reach.rules.port_ranges import Protocol
+from scanner.reach.rules.sources import grant_from_addresses
 from tests.reach.bodies import ABOVE, ROOT, SUBNET, network, nsg, rule
 from tests.reach.compare import fabric
 from tests.reach.estates import BORNE, Maker

@@ -19,12 +19,12 @@ from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Unread
-from scanner.reach.answers import ReachAnswer
-from scanner.reach.callers import INTERNET, Caller, caller_of_resource
-from scanner.reach.internal_paths import internal_paths
-from scanner.reach.networks import ADMIN_RULES, fabric_of, id_or_empty, network_of
-from scanner.reach.port_query import AskedPort, ask_port
-from scanner.reach.topology import topology
+from scanner.reach.networks.fabric import ADMIN_RULES, fabric_of, id_or_empty, network_of
+from scanner.reach.paths.internal_paths import internal_paths
+from scanner.reach.paths.topology import topology
+from scanner.reach.questions.answers import ReachAnswer
+from scanner.reach.questions.callers import INTERNET, Caller, caller_of_resource
+from scanner.reach.questions.port_query import AskedPort, ask_port
 from scanner.snapshot import files as snapshots
 from tests.reach import inside
 from tests.reach.estates import Estate, Maker

@@ -9,8 +9,8 @@ import pytest
 
 from scanner.model.addresses import parse
 from scanner.model.resource import Resource
-from scanner.reach.filtering import FilterChain, filter_chain
-from scanner.reach.networks import Destination, Fabric
+from scanner.reach.networks.fabric import Destination, Fabric
+from scanner.reach.networks.filtering import FilterChain, filter_chain
 from tests.reach.bodies import ABOVE, ROOT, SUBNET, fabric, labels, manager_rows, network, nsg, rule
 
 NETWORK = f"{ROOT}/virtualNetworks/net"

@@ -12,12 +12,12 @@ from scanner.model.index import Index
 from scanner.model.message import Message
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.reach.appliances import appliances_before
-from scanner.reach.callers import Caller, caller_of_resource
-from scanner.reach.internal_paths import internal_paths
-from scanner.reach.port_query import AskedPort, ask_port
-from scanner.reach.query import ask_endpoint
-from scanner.reach.topology import topology
+from scanner.reach.paths.appliances import appliances_before
+from scanner.reach.paths.internal_paths import internal_paths
+from scanner.reach.paths.topology import topology
+from scanner.reach.questions.callers import Caller, caller_of_resource
+from scanner.reach.questions.port_query import AskedPort, ask_port
+from scanner.reach.questions.query import ask_endpoint
 from tests.reach.bodies import manager_rows
 
 NET = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network"

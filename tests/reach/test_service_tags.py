@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanner.reach.service_tags import SERVICE_TAGS, STAFF_POLICY, service_tag
+from scanner.reach.rules.service_tags import SERVICE_TAGS, STAFF_POLICY, service_tag
 
 # The tags of the page service-tags-overview, and of the list "Azure IP Ranges and Service Tags - Public Cloud".
 PUBLISHED = [

@@ -13,11 +13,11 @@ from scanner.model.message import Message
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread
-from scanner.reach.access_restrictions import address_list, restrictions
-from scanner.reach.firewall import firewall
-from scanner.reach.firewall_row import Firewall, RuleList
-from scanner.reach.perimeters import perimeters
-from scanner.reach.sources import as_possible, grants_from_ids
+from scanner.reach.rules.sources import as_possible, grants_from_ids
+from scanner.reach.services.access_restrictions import address_list, restrictions
+from scanner.reach.services.firewall import firewall
+from scanner.reach.services.firewall_row import Firewall, RuleList
+from scanner.reach.services.perimeters import perimeters
 from tests.reach import shapes
 from tests.reach.shapes import EVENTS_RULES, GUEST, ROWS, STORAGE_PERIMETERS, UNSEEN, endpoint, make, reach, subnet
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.model.addresses import AddressSet, parse, parse_all
-from scanner.reach.source_sets import (
+from scanner.reach.rules.source_sets import (
     INSIDE_SOURCES,
     NO_SOURCES,
     OUTSIDE_SOURCES,

@@ -12,13 +12,13 @@ from scanner.model.index import Index, build
 from scanner.model.message import Message
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import Unread
-from scanner.reach.known_ports import known
-from scanner.reach.open_ports import open_ports
-from scanner.reach.paths import EVERY_PORT, NetworkPath, PortMapping, chained
-from scanner.reach.peerings import peers_of, unseen_peers
-from scanner.reach.private_endpoints import private_endpoint_scope
-from scanner.reach.scale_sets import scale_set_paths
-from scanner.reach.topology import Topology, groups_on_paths, topology
+from scanner.reach.networks.peerings import peers_of, unseen_peers
+from scanner.reach.paths.network_paths import EVERY_PORT, NetworkPath, PortMapping, chained
+from scanner.reach.paths.open_ports import open_ports
+from scanner.reach.paths.scale_sets import scale_set_paths
+from scanner.reach.paths.topology import Topology, groups_on_paths, topology
+from scanner.reach.rules.known_ports import known
+from scanner.reach.services.private_endpoints import private_endpoint_scope
 
 NET = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network"
 NIC = f"{NET}/networkInterfaces/nic"

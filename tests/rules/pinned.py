@@ -29,7 +29,7 @@ from scanner.model.index_apis import INDEX_APIS
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule_row import FunctionCheck
-from scanner.reach.networks import Fabric
+from scanner.reach.networks.fabric import Fabric
 from scanner.rulebook import pinned_paths
 from scanner.rulebook.pinned_paths import ENVELOPE, pattern
 from tests.rules import examples, schema
@@ -222,8 +222,8 @@ def _listed(read: str) -> tuple[re.Pattern[str], ...]:
 
 
 GROUPS = ("properties.groupId", "properties.groupIds")
-"""What `reach/private_endpoints.py` looks up in every connection. Recorded answers have the one (AI Search, Kusto), the
-other (Event Grid, Service Bus, Batch) or neither (Storage), and then the private endpoint has the groups.
+"""What `reach/services/private_endpoints.py` looks up in every connection. Recorded answers have the one (AI Search,
+Kusto), the other (Event Grid, Service Bus, Batch) or neither (Storage), and then the private endpoint has the groups.
 """
 
 

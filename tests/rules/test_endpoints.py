@@ -7,7 +7,7 @@ import pytest
 
 from scanner.model.exposure import IDENTITY, LOCKS, NO_GRANT, Exposure
 from scanner.model.resource_type import NO_PORT, Endpoint, NoPort, ResourceType
-from scanner.reach.port_query import port_of_endpoint
+from scanner.reach.questions.port_query import port_of_endpoint
 from tests.rules import examples
 from tests.rules.each import each_case, each_in
 from tests.rules.examples import Case

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from scanner.model.exposure import Exposure
 from scanner.model.resource_type import ResourceType
-from scanner.reach.perimeters import CONFIGURATIONS
+from scanner.reach.services.perimeters import CONFIGURATIONS
 from tests.rules import examples
 from tests.rules.examples import OTHER, Case
 

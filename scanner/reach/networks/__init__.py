@@ -1,0 +1,1 @@
+"""Virtual networks: subnets, peerings, routes, and what filters in them."""

@@ -1,0 +1,1 @@
+"""Questions of reach: who can connect to what, hop by hop."""

@@ -1,0 +1,1 @@
+"""Rules of a network: security groups, admin rules, their ports and sources."""

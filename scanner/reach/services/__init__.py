@@ -1,0 +1,1 @@
+"""Firewalls of services: rules, private endpoints, perimeters."""
