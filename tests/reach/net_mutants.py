@@ -16,28 +16,22 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKETS = 30_000
-FILTERING, NSG, PATHS, OPEN_SPANS, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, SOURCE_SETS = (
-    f"scanner/reach/{name}.py"
+NSG, OPEN_SPANS, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, SOURCE_SETS, ADMIN = (
+    f"scanner/reach/rules/{name}.py"
     for name in (
-        *("filtering", "nsg", "paths", "open_spans", "port_ranges", "security_rules", "rule_evaluation"),
-        *("rule_fields", "rule_parsing", "source_sets"),
+        *("nsg", "open_spans", "port_ranges", "security_rules", "rule_evaluation", "rule_fields", "rule_parsing"),
+        *("source_sets", "security_admin"),
     )
 )
 CLOSING, NARROWING = "scanner/reach/paths/closing.py", "scanner/reach/paths/narrowing.py"
 CLOSES, GROUPS, TOPOLOGY = (f"tests/reach/test_{name}.py" for name in ("closing", "nsg", "topology"))
 SENDERS = "scanner/reach/questions/senders.py"
-ROUTES = "scanner/reach/networks/routes.py"
-BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS, FIREWALL, PEERINGS = (
-    f"scanner/reach/{name}.py"
-    for name in (
-        "load_balancers",
-        "load_balancer_rules",
-        "scale_sets",
-        "security_admin",
-        "networks",
-        "azure_firewall",
-        "peerings",
-    )
+FILTERING, ROUTES, NETWORKS, PEERINGS = (
+    f"scanner/reach/networks/{name}.py" for name in ("filtering", "routes", "fabric", "peerings")
+)
+PATHS, BALANCERS, BALANCER_RULES, SCALE_SETS, FIREWALL = (
+    f"scanner/reach/paths/{name}.py"
+    for name in ("network_paths", "load_balancers", "load_balancer_rules", "scale_sets", "azure_firewall")
 )
 
 

@@ -17,9 +17,9 @@ SOURCES = [
     *FOLDER.glob("*.js"),
     *FOLDER.glob("*.j2"),
     *FOLDER.parent.glob("*.j2"),
-    *(content("templates").parent / "scanner" / "report").glob("*.py"),
+    *(content("templates").parent / "scanner" / "report").rglob("*.py"),
     *(content("templates").parent / "scanner" / "notify").rglob("*.py"),
-    content("templates").parent / "scanner" / "reach" / "front_ends.py",  # the kinds of front ends
+    content("templates").parent / "scanner" / "reach" / "paths" / "front_ends.py",  # the kinds of front ends
 ]
 TEXT = "\n".join(path.read_text("utf-8") for path in SOURCES)
 
