@@ -37,7 +37,7 @@ $(RUN): requirements.lock requirements-setup.lock pyproject.toml | $(BIN)/python
 	$(INSTALL) -r requirements.lock
 	$(BIN)/python -m uv pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m compileall -q scanner rules
-	$(BIN)/python -c 'from scanner.report.html import compile_templates; compile_templates()'
+	$(BIN)/python -c 'from scanner.report.html.rendering import compile_templates; compile_templates()'
 	@touch $@
 
 $(DEV): requirements-dev.lock $(RUN)

@@ -29,8 +29,8 @@ from scanner.model.rule import CATEGORIES, Rule
 from scanner.model.rule_row import PlaceCheck, ValueCheck
 from scanner.notify.channels.webhook import WebhookBody
 from scanner.notify.notice import SCHEMA
-from scanner.report.concepts import concepts
-from scanner.report.words import Words
+from scanner.report.html.concepts import concepts
+from scanner.report.language.words import Words
 from scanner.rulebook import permissions as access
 from scanner.rulebook.examples import has_examples, read_cases, with_rules
 from scanner.rulebook.loader import RuleSet, load

@@ -19,8 +19,8 @@ from docs import messages
 from scanner.config.options import LANGUAGES
 from scanner.content import content
 from scanner.model.framework import Framework
-from scanner.report.translations import CONTROL, MESSAGES, RULE_TEXTS, RULES, SECTION, WORDS
-from scanner.report.words import ENGLISH, SETS, source
+from scanner.report.language.translations import CONTROL, MESSAGES, RULE_TEXTS, RULES, SECTION, WORDS
+from scanner.report.language.words import ENGLISH, SETS, source
 from scanner.rulebook.loader import load
 
 Text = tuple[str | None, str | tuple[str, str], list[str]]

@@ -6,7 +6,7 @@ from scanner.cli.show import show
 from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import read_findings
 from scanner.document.capacity_rows import CapacityRow, ControlPlaneRow, QuotaRow, ReservationRow, SpreadRow
-from scanner.report.capacity import STATES, Capacity, is_tight, reservation_name, sentence
+from scanner.report.views.capacity import STATES, Capacity, is_tight, reservation_name, sentence
 
 HEADS = ("state", "what", "name", "where", "used", "of", "left", "note")
 

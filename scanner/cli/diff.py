@@ -11,8 +11,8 @@ from scanner.output.formats import DIFF_FORMATS
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, parse_targets, refuse_inputs
 from scanner.output.writers import write_difference
-from scanner.report import diff as differences
-from scanner.report.words import Words
+from scanner.report.html import diff as differences
+from scanner.report.language.words import Words
 from scanner.scan.job import chosen
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen

@@ -12,7 +12,7 @@ from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
 from scanner.fix.script import script
 from scanner.output.targets import refuse_inputs
-from scanner.report.summary import ordered_findings
+from scanner.report.views.summary import ordered_findings
 from scanner.terminal.text import many
 
 

@@ -18,8 +18,8 @@ from scanner.history.documents import document_of
 from scanner.model.framework import NOT_TESTABLE, Control, Framework, in_order
 from scanner.model.message import message_text
 from scanner.output.storage import Storage
-from scanner.report.headline import left_out
-from scanner.report.words import Words
+from scanner.report.language.words import Words
+from scanner.report.views.headline import left_out
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import chosen
 from scanner.snapshot.files import VERSION_1

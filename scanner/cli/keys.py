@@ -7,7 +7,7 @@ from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import read_findings
 from scanner.document.key_rows import KeyRow
 from scanner.model.responsibility import ANOTHER_TIER
-from scanner.report.keys import LIVES, name, names, ordered, resources, risks, sentence, tier_reason, worst
+from scanner.report.views.keys import LIVES, name, names, ordered, resources, risks, sentence, tier_reason, worst
 
 _STATES = {"platform": "Microsoft's", ANOTHER_TIER: "needs another tier"}
 HEADS = ("state", "key", "resources", "lives in", "expires", "risks", "encrypts")

@@ -7,7 +7,7 @@ from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import read_findings
 from scanner.document.schema import DataPlaceRow
 from scanner.model.ids import name_of, root_of
-from scanner.report.places import VERDICT_NAMES, ordered, sentence, where
+from scanner.report.views.places import VERDICT_NAMES, ordered, sentence, where
 
 HEADS = ("verdict", "place", "resource", "what", "evidence")
 

@@ -14,7 +14,7 @@ from scanner.model.exposure import LOCKS
 from scanner.model.resource_type import Read
 from scanner.model.rule import Question, questions
 from scanner.model.severity import Severity
-from scanner.report.text import without_ticks
+from scanner.report.language.text import without_ticks
 from scanner.rulebook.loader import RuleSet, match_whole, matches
 from scanner.scan.job import chosen, load_rules
 from scanner.terminal.lines import Line, coloured, width_of

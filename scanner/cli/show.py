@@ -16,9 +16,9 @@ from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.model.ids import path_of
 from scanner.model.message import message_text
 from scanner.model.severity import severity_rank
-from scanner.report.gaps import GapGroup, group_gaps
-from scanner.report.headline import left_out
-from scanner.report.words import Words
+from scanner.report.language.words import Words
+from scanner.report.views.gaps import GapGroup, group_gaps
+from scanner.report.views.headline import left_out
 from scanner.terminal.tables import table
 from scanner.terminal.text import many
 

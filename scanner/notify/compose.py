@@ -22,8 +22,8 @@ from scanner.notify.notice import (
     NoticeScan,
     ScanResult,
 )
-from scanner.report.messages import in_words
-from scanner.report.words import ENGLISH
+from scanner.report.language.messages import in_words
+from scanner.report.language.words import ENGLISH
 
 WARNING_DAYS = (14, 3)
 """The numbers of days before its expiry at which a waiver is reported: once for each."""

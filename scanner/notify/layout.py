@@ -9,7 +9,7 @@ from scanner.history.items import first_segments, top_of
 from scanner.model.ids import group_of, name_of, type_of
 from scanner.notify.notice import NoticeItem
 from scanner.notify.wording import short, words_of
-from scanner.report.words import Words
+from scanner.report.language.words import Words
 
 LISTED = (10, 3, 0)
 """How many waivers and gaps a message shows; fewer where items would have no room."""

@@ -18,9 +18,9 @@ from scanner.notify.notice import (
     NoticeScan,
     ScanResult,
 )
-from scanner.report.first_changes import total
-from scanner.report.headline import inconclusive, left_out
-from scanner.report.words import Words, parse_time, scanned
+from scanner.report.language.words import Words, parse_time, scanned
+from scanner.report.views.first_changes import total
+from scanner.report.views.headline import inconclusive, left_out
 from scanner.terminal.text import clean, middle
 
 WIDTH = 400

@@ -8,7 +8,7 @@ from scanner.document.schema import EvidenceRow
 from scanner.model.ids import type_of
 from scanner.model.severity import SEVERITIES
 from scanner.output.pseudonyms import WITHHELD, Pseudonyms, one_of
-from scanner.report.keys import HOLDERS, LIVES, RISKS
+from scanner.report.views.keys import HOLDERS, LIVES, RISKS
 
 _STATES = ("enabled", "disabled", "expired", "missing", "unknown")
 _ANSWERS = ("yes", "no", "unknown", "")

@@ -26,9 +26,9 @@ from scanner.output.owner_documents import OwnerDocument, SplitBy, split
 from scanner.output.redact import redacted, rest_label, with_pseudonyms
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs
-from scanner.report.csv import cell
-from scanner.report.headline import left_out
-from scanner.report.words import Words
+from scanner.report.language.words import Words
+from scanner.report.sheets.csv import cell
+from scanner.report.views.headline import left_out
 
 INDEX = ".index.csv"
 _SLUG = 40

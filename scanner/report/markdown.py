@@ -18,20 +18,20 @@ from scanner.evaluate.fix_groups import SEVERE
 from scanner.model.framework import in_order
 from scanner.model.ids import path_of
 from scanner.model.severity import SEVERITIES, severity_rank
-from scanner.report.due import Due, accepted
-from scanner.report.first_changes import by_severity, effect, total
-from scanner.report.frameworks import none_passed, tested
-from scanner.report.gaps import GapGroup, accepted_by, group_gaps
-from scanner.report.headline import headline, inconclusive, left_out
-from scanner.report.localized import localized
-from scanner.report.management import Management, summarize_with_management
-from scanner.report.owners import ResourceOwners
-from scanner.report.places import eea_sentence, groups
-from scanner.report.responsibility import whose_word
-from scanner.report.services import Services
-from scanner.report.summary import ReportSummary
-from scanner.report.text import code_parts, field_lines, has_invisible, shortened, split_fix, uncovered_types
-from scanner.report.words import ENGLISH, Words, scanned
+from scanner.report.language.localized import localized
+from scanner.report.language.text import code_parts, field_lines, has_invisible, shortened, split_fix, uncovered_types
+from scanner.report.language.words import ENGLISH, Words, scanned
+from scanner.report.views.due import Due, accepted
+from scanner.report.views.first_changes import by_severity, effect, total
+from scanner.report.views.frameworks import none_passed, tested
+from scanner.report.views.gaps import GapGroup, accepted_by, group_gaps
+from scanner.report.views.headline import headline, inconclusive, left_out
+from scanner.report.views.management import Management, summarize_with_management
+from scanner.report.views.owners import ResourceOwners
+from scanner.report.views.places import eea_sentence, groups
+from scanner.report.views.responsibility import whose_word
+from scanner.report.views.services import Services
+from scanner.report.views.summary import ReportSummary
 
 MOST_BYTES = 900_000
 """GitHub refuses a summary above 1 MiB (1,048,576 bytes)."""

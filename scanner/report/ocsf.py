@@ -15,12 +15,12 @@ from scanner.document.schema import Document, EvidenceRow, FindingRow, FixRow, G
 from scanner.document.scopes import ExcludedRow
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.message import message_text
-from scanner.report.gaps import answer, waiver_of
-from scanner.report.headline import left_out, limited
-from scanner.report.owners import ResourceOwners
-from scanner.report.plain_fixes import PlainFixes
-from scanner.report.text import IN_BASH, shortened
-from scanner.report.words import Words
+from scanner.report.language.plain_fixes import PlainFixes
+from scanner.report.language.text import IN_BASH, shortened
+from scanner.report.language.words import Words
+from scanner.report.views.gaps import answer, waiver_of
+from scanner.report.views.headline import left_out, limited
+from scanner.report.views.owners import ResourceOwners
 from scanner.text.invisible import plain
 
 VERSION = "1.6.0"

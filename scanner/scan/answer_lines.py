@@ -10,9 +10,9 @@ from scanner.evaluate.counts import Counts
 from scanner.evaluate.fix_groups import FixGroup
 from scanner.model.ids import path_of
 from scanner.model.severity import SEVERITIES, Severity
-from scanner.report.first_changes import by_severity, effect, total
-from scanner.report.text import field_lines, split_fix, without_ticks
-from scanner.report.words import Words
+from scanner.report.language.text import field_lines, split_fix, without_ticks
+from scanner.report.language.words import Words
+from scanner.report.views.first_changes import by_severity, effect, total
 from scanner.terminal.lines import Line
 from scanner.terminal.text import odd
 

@@ -9,9 +9,9 @@ from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.model.severity import SEVERITIES
-from scanner.report.headline import headline, inconclusive, left_out
-from scanner.report.text import uncovered_types
-from scanner.report.words import Words
+from scanner.report.language.text import uncovered_types
+from scanner.report.language.words import Words
+from scanner.report.views.headline import headline, inconclusive, left_out
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.answer_lines import first_lines, is_shown, named, next_lines, severity_lines
 from scanner.scan.change_lines import ChangeLines

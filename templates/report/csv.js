@@ -1,4 +1,4 @@
-// CSV of findings, made in the page: the rows of scanner/report/csv.py without their tags, which are not in the page. No spreadsheet reads a cell as a formula.
+// CSV of findings, made in the page: the rows of scanner/report/sheets/csv.py without their tags, which are not in the page. No spreadsheet reads a cell as a formula.
 const CSV_COLUMNS = ["record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription", "subscription_name", "resource_group", "type", "name", "location", "endpoint", "kind", "address", "reach", "authentication", "message", "fix", "waiver_reason", "waiver_owner", "waiver_expires", "waiver_ticket", "fingerprint", "resource", "waiver_lapsed", "taken", "evaluated", "responsibility", "controls", "owner"];
 const csvColumns = () => (hasTenants() ? [...CSV_COLUMNS, "tenant", "tenant_name"] : CSV_COLUMNS);
 const SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212";

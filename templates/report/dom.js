@@ -1,6 +1,6 @@
 // Elements are made here, and text only ever becomes a text node.
 const SVG = "http://www.w3.org/2000/svg";
-// The same list as scanner/report/text.py.
+// The same list as scanner/report/language/text.py.
 const HIDDEN = /[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\u{e0000}-\u{e0fff}\ud800-\udfff]/u;
 const HIDDEN_ALL = new RegExp(HIDDEN.source, "gu");
 

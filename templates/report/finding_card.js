@@ -37,7 +37,7 @@ function filled(template, resource) {
   return template.replace(/\{(\w+)\}/g, (whole, name) => (name in names ? quoted(names[name]) : whole));
 }
 
-/** Whether a command only reads. `scanner/report/text.py` has the same pattern. */
+/** Whether a command only reads. `scanner/report/language/text.py` has the same pattern. */
 const READS_ONLY = /^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)/;
 
 const commandOf = (row) => (rows.status[row] === FAIL ? commandsOf(fixOf(text(row, "fix"))) : "");

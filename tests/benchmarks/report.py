@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from scanner.report.html import write_html
+from scanner.report.html.rendering import write_html
 from tests.report.sample import document, typed
 
 

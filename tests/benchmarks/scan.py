@@ -32,7 +32,7 @@ from scanner.collect.queue import run_some
 from scanner.document.schema import Document, now
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
-from scanner.report.html import write_html
+from scanner.report.html.rendering import write_html
 from scanner.rulebook import loader
 from scanner.sandbox.copies import copies
 from scanner.sandbox.estate import load_estate

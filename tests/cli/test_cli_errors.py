@@ -331,12 +331,12 @@ def test_an_unknown_option_command_and_a_missing_value() -> None:
 
 def test_a_disk_that_is_full(snapshot_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("report.html").write_text("the old one")
-    import scanner.report.html
+    import scanner.report.html.rendering
 
     def full(document: Any, out: Any, language: str = "en", **_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(scanner.report.html, "write_html", full)
+    monkeypatch.setattr(scanner.report.html.rendering, "write_html", full)
     ended = twolocks("scan", "--from", snapshot_file, "--out", "report.html", "--out", "findings.json")
     assert ended.code == 2
     assert (

@@ -64,7 +64,7 @@ def of_findings(file: Path) -> Iterator[tuple[str, str]]:
 
 def of_report() -> list[str]:
     """What the report offers to grant the reads that were refused."""
-    from scanner.report.gaps import GapGroup, role_commands
+    from scanner.report.views.gaps import GapGroup, role_commands
 
     matches = role_commands([GapGroup(action="Microsoft.Sql/servers/read", subscription=SUBSCRIPTION)])
     return [with_fields(each) for each in matches]

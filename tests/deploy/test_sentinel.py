@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from scanner.report.log_rows import COLUMNS, OF_SCAN
+from scanner.report.sheets.log_rows import COLUMNS, OF_SCAN
 from tests.deploy import bicep
 from tests.sampled import only_all
 

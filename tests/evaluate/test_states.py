@@ -28,13 +28,13 @@ from scanner.model.message import Message
 from scanner.model.rule import Rule
 from scanner.model.severity import SEVERITIES, Severity, severity_rank
 from scanner.model.verdict import Unread
-from scanner.report.csv import write_csv
-from scanner.report.html import render
-from scanner.report.junit import write_junit
+from scanner.report.code_scanning.junit import write_junit
+from scanner.report.code_scanning.sarif import write_sarif
+from scanner.report.html.rendering import render
+from scanner.report.language.words import Words
 from scanner.report.markdown import write_markdown
-from scanner.report.sarif import write_sarif
-from scanner.report.summary import matrix
-from scanner.report.words import Words
+from scanner.report.sheets.csv import write_csv
+from scanner.report.views.summary import matrix
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.last_screen import LastScreen
 from tests.evaluate.test_counts import evaluated

@@ -26,7 +26,7 @@ from scanner.azure import log_ingestion
 from scanner.azure.log_ingestion import MOST, _calls
 from scanner.errors import InputError
 from scanner.output.log_analytics import parse_log_stream
-from scanner.report.log_rows import COLUMNS, LONGEST, OF_SCAN, write_log_rows
+from scanner.report.sheets.log_rows import COLUMNS, LONGEST, OF_SCAN, write_log_rows
 from scanner.sandbox import certificates
 from scanner.sandbox.server import Sandbox, running
 from tests.output.tunnel import tunnel

@@ -25,9 +25,9 @@ from scanner.model.rule import questions
 from scanner.output.formats import FORMATS
 from scanner.output.owner_documents import OwnerDocument, SplitBy, parse_split, split
 from scanner.output.owner_files import slugs_of
-from scanner.report.headline import headline
-from scanner.report.summary import matrix
-from scanner.report.words import Words
+from scanner.report.language.words import Words
+from scanner.report.views.headline import headline
+from scanner.report.views.summary import matrix
 from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import load
 from scanner.snapshot.format import Header

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.report.sarif import _page
+from scanner.report.code_scanning.sarif import _page
 from tests.terminals import account, snapshot, twolocks
 
 

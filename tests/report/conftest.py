@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, ViewportSize, expect, sync_playwright
 
-from scanner.report.html import write_html
+from scanner.report.html.rendering import write_html
 from tests.report import sample
 
 Scheme = Literal["light", "dark"]

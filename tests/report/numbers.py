@@ -22,15 +22,15 @@ from openpyxl import load_workbook
 from scanner.document.schema import Document, decode_document
 from scanner.document.states import STATES, state_word
 from scanner.model.severity import SEVERITIES
-from scanner.report.csv import write_csv
-from scanner.report.html import render
-from scanner.report.junit import write_junit
+from scanner.report.code_scanning.junit import write_junit
+from scanner.report.code_scanning.sarif import write_sarif
+from scanner.report.html.rendering import render
+from scanner.report.language.words import Words
 from scanner.report.markdown import write_markdown
 from scanner.report.ocsf import write_ocsf
-from scanner.report.parquet import write_parquet
-from scanner.report.sarif import write_sarif
-from scanner.report.words import Words
-from scanner.report.xlsx import write_xlsx
+from scanner.report.sheets.csv import write_csv
+from scanner.report.sheets.parquet import write_parquet
+from scanner.report.sheets.xlsx import write_xlsx
 from tests.report.parquet_file import parquet_rows
 
 Numbers = dict[str, int]

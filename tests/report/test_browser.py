@@ -11,9 +11,9 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from scanner.report.endpoint_cards import first_cards
-from scanner.report.summary import matrix, matrix_column, matrix_row, ordered_exposures
-from scanner.report.words import Words
+from scanner.report.html.endpoint_cards import first_cards
+from scanner.report.language.words import Words
+from scanner.report.views.summary import matrix, matrix_column, matrix_row, ordered_exposures
 from scanner.text.invisible import INVISIBLE
 from tests.report import oracle, sample
 from tests.report.conftest import (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from scanner.report.capacity import Capacity, sentence
+from scanner.report.views.capacity import Capacity, sentence
 from tests.report import sample
 from tests.report.conftest import Reader, accessible, scrolls_sideways, show
 

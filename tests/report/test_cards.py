@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from scanner.document.schema import Coverage, TypeRow
 from scanner.model.type_names import type_name
-from scanner.report.html import write_html
-from scanner.report.naming import PORTALS, product_names
+from scanner.report.html.rendering import write_html
+from scanner.report.language.naming import PORTALS, product_names
 from scanner.rulebook.loader import load
 from tests.report import sample
 from tests.report.conftest import ALLOWED, VIEWPORT, Reader, accessible, outside_links, show, show_finding

@@ -15,10 +15,10 @@ from playwright.sync_api import Page, expect
 
 from scanner.document.schema import TrendRow
 from scanner.model.exposure import LOCKS
-from scanner.report.cards import first_seen
-from scanner.report.html import render, write_html
-from scanner.report.trend import top, trend
-from scanner.report.words import Words
+from scanner.report.html.rendering import render, write_html
+from scanner.report.language.words import Words
+from scanner.report.views.cards import first_seen
+from scanner.report.views.trend import top, trend
 from tests.history.changing_estate import scheduled_run
 from tests.history.test_changing_estate import EXPORT, estate
 from tests.report import sample

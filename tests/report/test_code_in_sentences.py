@@ -18,14 +18,14 @@ from scanner.cli import app
 from scanner.document.message_data import with_texts
 from scanner.document.schema import Document, FindingRow, FixRow, read_document
 from scanner.model.message import Message, message_text
-from scanner.report.csv import write_csv
-from scanner.report.junit import write_junit
+from scanner.report.code_scanning.junit import write_junit
+from scanner.report.code_scanning.sarif import write_sarif
+from scanner.report.language.plain_fixes import PlainFixes, plain_fix
+from scanner.report.language.text import code_parts, with_code, without_ticks
 from scanner.report.markdown import prose, write_markdown
 from scanner.report.ocsf import write_ocsf
-from scanner.report.plain_fixes import PlainFixes, plain_fix
-from scanner.report.sarif import write_sarif
-from scanner.report.text import code_parts, with_code, without_ticks
-from scanner.report.xlsx import write_xlsx
+from scanner.report.sheets.csv import write_csv
+from scanner.report.sheets.xlsx import write_xlsx
 from scanner.rulebook.loader import load
 from scanner.scan.answer_lines import closing
 from tests.report import sample

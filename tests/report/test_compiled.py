@@ -17,7 +17,7 @@ def counted(*words, **more):
     count += 1
     return compile(*words, **more)
 jinja2.Environment.compile = counted
-from scanner.report.html import compile_templates
+from scanner.report.html.rendering import compile_templates
 for line in sys.stdin:
     if os.fork() == 0:
         compile_templates()

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scanner.report.csv import COLUMNS, LONGEST, cell, write_csv
+from scanner.report.sheets.csv import COLUMNS, LONGEST, cell, write_csv
 from scanner.text.invisible import INVISIBLE, plain
 from tests.report import sample
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.content import content
-from scanner.report.data_block import _OF_TEMPLATES, DataBlock
-from scanner.report.packing import Packer
-from scanner.report.summary import ordered_exposures, ordered_findings
-from scanner.report.words import Words
+from scanner.report.html.data_block import _OF_TEMPLATES, DataBlock
+from scanner.report.html.packing import Packer
+from scanner.report.language.words import Words
+from scanner.report.views.summary import ordered_exposures, ordered_findings
 from tests.report import sample
 
 

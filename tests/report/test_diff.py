@@ -11,8 +11,8 @@ from scanner.document.schema import CellRow, ChangeRow
 from scanner.document.states import State
 from scanner.history.documents import LISTS, DiffDocument, DiffSide, EndpointsRow
 from scanner.model.message import Message
-from scanner.report.diff import MOST_SHOWN, write_html, write_markdown
-from scanner.report.html import policy
+from scanner.report.html.diff import MOST_SHOWN, write_html, write_markdown
+from scanner.report.html.rendering import policy
 from tests.report import sample
 from tests.report.conftest import Reader, accessible, scrolls_sideways
 

@@ -8,11 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from scanner.document.schema import ExposureRow, FieldRow, FixRow, May
-from scanner.report.cards import NAMED, named_endpoints
-from scanner.report.endpoint_cards import MOST_ROWS, first_cards
-from scanner.report.summary import ordered_exposures, rating
-from scanner.report.text import effect_on_card
-from scanner.report.words import Words
+from scanner.report.html.endpoint_cards import MOST_ROWS, first_cards
+from scanner.report.language.text import effect_on_card
+from scanner.report.language.words import Words
+from scanner.report.views.cards import NAMED, named_endpoints
+from scanner.report.views.summary import ordered_exposures, rating
 from tests.report import sample
 from tests.report.conftest import Reader
 

@@ -10,11 +10,11 @@ from markupsafe import Markup
 from openpyxl import load_workbook
 
 from scanner.evaluate.counts import count
-from scanner.report.first_changes import total
-from scanner.report.html import render
+from scanner.report.html.rendering import render
+from scanner.report.language.words import Words
 from scanner.report.markdown import write_markdown
-from scanner.report.words import Words
-from scanner.report.xlsx import FIRST_SHEET, write_xlsx
+from scanner.report.sheets.xlsx import FIRST_SHEET, write_xlsx
+from scanner.report.views.first_changes import total
 from tests.report import sample
 
 SEVERE = ("critical", "high")

@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 
 from scanner.document.schema import Document
 from scanner.model.responsibility import RESPONSIBILITIES
-from scanner.report import data_block
-from scanner.report.html import write_html
+from scanner.report.html import data_block
+from scanner.report.html.rendering import write_html
 from tests.report import sample
 from tests.report.conftest import Reader
 from tests.report.test_unpacking import HOLD

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from scanner.evaluate.counts import Counts, count
-from scanner.report.first_screen import OpenBySubscription, by_subscription, severity_bar
-from scanner.report.words import Words
+from scanner.report.html.first_screen import OpenBySubscription, by_subscription, severity_bar
+from scanner.report.language.words import Words
 from tests.report import sample
 from tests.report.conftest import Reader, drawn, scrolls_sideways, show
 

@@ -14,8 +14,8 @@ from scanner.evaluate.frameworks import assessed, tally_of
 from scanner.evaluate.rows import rule_row
 from scanner.model.framework import NOT_TESTABLE
 from scanner.model.message import message_text
-from scanner.report.frameworks import WORDS, framework_block
-from scanner.report.workbook_rows import control_rows
+from scanner.report.sheets.workbook_rows import control_rows
+from scanner.report.views.frameworks import WORDS, framework_block
 from scanner.rulebook.loader import load
 from tests.report import sample
 from tests.report.conftest import Reader, accessible, drawn, show

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from scanner.document.schema import GapRow, WaiverRow
-from scanner.report import gaps
-from scanner.report.gaps import (
+from scanner.report.language.words import Words
+from scanner.report.views import gaps
+from scanner.report.views.gaps import (
     GapGroup,
     NotAssessed,
     describe,
@@ -17,7 +18,6 @@ from scanner.report.gaps import (
     role_commands,
     role_definition,
 )
-from scanner.report.words import Words
 from tests.report import sample
 
 SUB = "/subscriptions/s1"

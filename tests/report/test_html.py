@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from scanner.content import content
-from scanner.report.html import policy, render, write_html
-from scanner.report.words import Words
+from scanner.report.html.rendering import policy, render, write_html
+from scanner.report.language.words import Words
 from tests.report import sample
 
 FOLDER = content("templates") / "report"

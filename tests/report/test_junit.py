@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
 
-from scanner.report.junit import READ, write_junit
+from scanner.report.code_scanning.junit import READ, write_junit
 from tests.report import sample
 
 
@@ -61,7 +61,7 @@ def test_tests_that_are_sorted_in_a_file_give_the_same_bytes(
 ) -> None:
     document = {**document, "findings": [*document["findings"], *document["findings"][::-1]]}
     expected = written(document)
-    monkeypatch.setattr("scanner.report.junit._IN_MEMORY", 1000)
+    monkeypatch.setattr("scanner.report.code_scanning.junit._IN_MEMORY", 1000)
     assert written(document) == expected
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from scanner.report.keys import ordered, resources, sentence, worst
+from scanner.report.views.keys import ordered, resources, sentence, worst
 from tests.report import sample
 from tests.report.conftest import Reader, accessible, scrolls_sideways, show
 

@@ -26,10 +26,10 @@ from scanner.model.message import Message as Text
 from scanner.model.message import message_text
 from scanner.output.formats import FORMATS
 from scanner.output.writers import write
-from scanner.report.html import render
-from scanner.report.localized import localized
-from scanner.report.translations import MESSAGES, RULES, WORDS
-from scanner.report.words import Words
+from scanner.report.html.rendering import render
+from scanner.report.language.localized import localized
+from scanner.report.language.translations import MESSAGES, RULES, WORDS
+from scanner.report.language.words import Words
 from tests.notify.sample import NEWS, facts, reported, target
 from tests.report import sample
 from tests.report.conftest import Reader
@@ -101,7 +101,9 @@ def test_a_changed_text_is_not_translated_until_somebody_looked_at_it() -> None:
 
 
 def test_english_needs_no_library() -> None:
-    script = "import sys; from scanner.report.words import Words; Words().number(7); print('babel' in sys.modules)"
+    script = (
+        "import sys; from scanner.report.language.words import Words; Words().number(7); print('babel' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from scanner.report.html import write_html
-from scanner.report.words import Words
+from scanner.report.html.rendering import write_html
+from scanner.report.language.words import Words
 from tests.report import sample
 from tests.report.conftest import Reader, show
 from tests.report.test_map import SUB, hop, with_entries

@@ -13,13 +13,13 @@ from scanner.document.schema import Document
 from scanner.evaluate.counts import count
 from scanner.evaluate.frameworks import covered
 from scanner.model.responsibility import ANOTHER_TIER
-from scanner.report import frameworks
-from scanner.report.csv import finding_rows
-from scanner.report.management import summarize_with_management
+from scanner.report.language.words import Words
 from scanner.report.markdown import write_markdown
-from scanner.report.places import eea_sentence, groups, outside_eea, sentence
-from scanner.report.words import Words
-from scanner.report.xlsx import write_xlsx
+from scanner.report.sheets.csv import finding_rows
+from scanner.report.sheets.xlsx import write_xlsx
+from scanner.report.views import frameworks
+from scanner.report.views.management import summarize_with_management
+from scanner.report.views.places import eea_sentence, groups, outside_eea, sentence
 from scanner.rulebook.loader import load
 from tests.report import sample
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from scanner.report.summary import matrix_column
+from scanner.report.views.summary import matrix_column
 from tests.report import sample
 from tests.report.conftest import Reader, accessible, scrolls_sideways, show
 

@@ -21,10 +21,10 @@ from scanner.document.message_data import (
 )
 from scanner.document.schema import CellRow, ChangeRow
 from scanner.model.message import Message, Number, joined, listed, name, plural
-from scanner.report.localized import Texts
-from scanner.report.messages import Known, Messages, in_words, messages
-from scanner.report.translations import MESSAGES, RULES, translations
-from scanner.report.words import Words
+from scanner.report.language.localized import Texts
+from scanner.report.language.messages import Known, Messages, in_words, messages
+from scanner.report.language.translations import MESSAGES, RULES, translations
+from scanner.report.language.words import Words
 from tests.rules import examples
 
 TOGETHER = examples.TOGETHER

@@ -14,11 +14,11 @@ from babel.messages.pofile import read_po
 from scanner.content import content
 from scanner.document.schema import Document, read_document
 from scanner.model.message import message_text
-from scanner.report.html import write_html
-from scanner.report.localized import localized
+from scanner.report.html.rendering import write_html
+from scanner.report.language.localized import localized
+from scanner.report.language.translations import MESSAGES, RULES, WORDS
+from scanner.report.language.words import Words
 from scanner.report.markdown import write_markdown
-from scanner.report.translations import MESSAGES, RULES, WORDS
-from scanner.report.words import Words
 
 NORWEGIAN = Words("nb")
 KEPT = re.compile(

@@ -30,14 +30,14 @@ from scanner.notify.channels.webhook import WebhookBody
 from scanner.notify.compose import notice
 from scanner.notify.notice import ScanResult
 from scanner.notify.wording import scan_sentence
-from scanner.report.csv import write_csv
-from scanner.report.headline import headline
-from scanner.report.html import render
-from scanner.report.junit import write_junit
+from scanner.report.code_scanning.junit import write_junit
+from scanner.report.code_scanning.sarif import write_sarif
+from scanner.report.html.rendering import render
+from scanner.report.language.words import Words
 from scanner.report.markdown import write_markdown
-from scanner.report.sarif import write_sarif
-from scanner.report.summary import matrix
-from scanner.report.words import Words
+from scanner.report.sheets.csv import write_csv
+from scanner.report.views.headline import headline
+from scanner.report.views.summary import matrix
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.last_screen import LastScreen
 from tests.notify.sample import reported, target

@@ -20,9 +20,9 @@ from scanner.document.schema import Document, decode_document
 from scanner.evaluate.counts import count
 from scanner.history.compare import compare
 from scanner.history.observation import ScanCoverage, bundle_of, observe
-from scanner.report import parquet
-from scanner.report.parquet import write_parquet
-from scanner.report.parquet_rows import COLUMNS, rows, time
+from scanner.report.sheets import parquet
+from scanner.report.sheets.parquet import write_parquet
+from scanner.report.sheets.parquet_rows import COLUMNS, rows, time
 from tests.report import sample
 from tests.report.parquet_file import Row, parquet_rows
 from tests.report.sample import HOSTILE

@@ -7,8 +7,8 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from scanner.report.places import groups, sentence
-from scanner.report.places_view import SIDE
+from scanner.report.html.places_view import SIDE
+from scanner.report.views.places import groups, sentence
 from tests.report import sample
 from tests.report.conftest import Reader, accessible, scrolls_sideways, show
 

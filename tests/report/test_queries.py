@@ -16,7 +16,7 @@ from scanner.document.schema import Document, decode_document
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.evaluate.counts import count
 from scanner.history.documents import LISTS, difference
-from scanner.report.parquet import write_parquet
+from scanner.report.sheets.parquet import write_parquet
 from scanner.rulebook.loader import load
 from scanner.sandbox.server import serve
 from tests.estate.parts import one_of_each_type

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from scanner.report import sarif
-from scanner.report.sarif import SCORES, uri, write_sarif
+from scanner.report.code_scanning import sarif
+from scanner.report.code_scanning.sarif import SCORES, uri, write_sarif
 from tests.report import sample
 from tests.sampled import only_all
 

@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 from scanner.cli import app
 from scanner.document.schema import Document
 from scanner.fix.script import SCRIPT_IN_ENGLISH, header, joined, piece_of
-from scanner.report.html import write_html
-from scanner.report.summary import ordered_findings
+from scanner.report.html.rendering import write_html
+from scanner.report.views.summary import ordered_findings
 from tests.report import sample
 from tests.report.conftest import Reader
 

@@ -12,12 +12,12 @@ import pytest
 
 from docs.build import site_pages
 from scanner.document.schema import Document
-from scanner.report.html import write_html
-from scanner.report.junit import write_junit
+from scanner.report.code_scanning.junit import write_junit
+from scanner.report.code_scanning.sarif import write_sarif
+from scanner.report.html.rendering import write_html
 from scanner.report.markdown import write_markdown
 from scanner.report.ocsf import write_ocsf
-from scanner.report.sarif import write_sarif
-from scanner.report.xlsx import SHEETS
+from scanner.report.sheets.xlsx import SHEETS
 from tests.report import sample
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page
 
 from scanner.document.schema import Document
-from scanner.report import html
-from scanner.report.html import joined, write_html
+from scanner.report.html import rendering as html
+from scanner.report.html.rendering import joined, write_html
 from tests.report import sample
 from tests.report.conftest import Reader
 

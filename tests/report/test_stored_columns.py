@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.document.sorted_runs import SortedRuns
-from scanner.report import data_block, index_tables, resource_table, stored_columns, summary
-from scanner.report.html import write_html
-from scanner.report.index_tables import HashedNumbers, StoredTexts
-from scanner.report.stored_columns import BlockStore, ByteColumn, LongText, NumberColumn, TextColumn
+from scanner.report.html import data_block, index_tables, resource_table, stored_columns
+from scanner.report.html.index_tables import HashedNumbers, StoredTexts
+from scanner.report.html.rendering import write_html
+from scanner.report.html.stored_columns import BlockStore, ByteColumn, LongText, NumberColumn, TextColumn
+from scanner.report.views import summary
 from tests.report import sample
 
 ANY = st.text(st.sampled_from("\0a\u00e9\u20ac\ud800\udc00\U0001f600"), max_size=5)

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from scanner.document.schema import Document, ExposureRow
-from scanner.report.html import render
-from scanner.report.summary import COLUMNS, matrix, ordered_exposures, ordered_findings, rating, summarize
-from scanner.report.words import Words
+from scanner.report.html.rendering import render
+from scanner.report.language.words import Words
+from scanner.report.views.summary import COLUMNS, matrix, ordered_exposures, ordered_findings, rating, summarize
 from tests.report import sample
 
 SEPARATOR = '<span class="vh">;</span></span> '

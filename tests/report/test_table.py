@@ -15,9 +15,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from scanner.config.waivers import literal
 from scanner.model.responsibility import RESPONSIBILITIES
-from scanner.report.csv import COLUMNS, cell, finding_rows
-from scanner.report.naming import path_name
-from scanner.report.responsibility import WHOSE, responsibility_of
+from scanner.report.language.naming import path_name
+from scanner.report.sheets.csv import COLUMNS, cell, finding_rows
+from scanner.report.views.responsibility import WHOSE, responsibility_of
 from tests.report import oracle, sample
 from tests.report.conftest import Reader
 

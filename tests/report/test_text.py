@@ -3,8 +3,8 @@
 import pytest
 
 from scanner.document.schema import EndpointRow, FieldRow, FixRow
-from scanner.report.text import effect, escaped, field_lines, has_invisible, split_fix
-from scanner.report.words import Words
+from scanner.report.language.text import effect, escaped, field_lines, has_invisible, split_fix
+from scanner.report.language.words import Words
 from scanner.text.invisible import plain
 
 

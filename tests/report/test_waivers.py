@@ -16,7 +16,7 @@ import pytest
 from scanner.config.waiver_editor import WaiverTerms, append_entries
 from scanner.config.waiver_proposal import propose
 from scanner.document.schema import Document
-from scanner.report.html import write_html
+from scanner.report.html.rendering import write_html
 from scanner.snapshot.format import decoder
 from scanner.snapshot.store import Store
 from tests.report import sample

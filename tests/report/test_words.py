@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from scanner.content import content
-from scanner.report.html import render
-from scanner.report.words import SETS, Words, parse_time, source
+from scanner.report.html.rendering import render
+from scanner.report.language.words import SETS, Words, parse_time, source
 from tests.report import sample
 
 FOLDER = content("templates") / "report"

@@ -16,8 +16,8 @@ from scanner.document.framework_rows import CONTROL_STATES
 from scanner.document.states import STATES
 from scanner.evaluate.counts import count
 from scanner.evaluate.frameworks import covered
-from scanner.report import xlsx
-from scanner.report.xlsx import FIRST_SHEET, LONGEST, SERVICES_SHEET, SHEETS, write_xlsx
+from scanner.report.sheets import xlsx
+from scanner.report.sheets.xlsx import FIRST_SHEET, LONGEST, SERVICES_SHEET, SHEETS, write_xlsx
 from scanner.rulebook.loader import load
 from scanner.text.invisible import plain
 from tests.report import sample

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from scanner.collect.bodies import Role, allows
-from scanner.report.gaps import GapGroup, role_definition
+from scanner.report.views.gaps import GapGroup, role_definition
 from scanner.rulebook import loader
 from scanner.rulebook import permissions as access
 from scanner.rulebook.registered_actions import (

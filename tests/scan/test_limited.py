@@ -13,7 +13,7 @@ import pytest
 
 from scanner.document.scopes import LimitRow
 from scanner.notify.wording import remarks
-from scanner.report.words import Words
+from scanner.report.language.words import Words
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox, serve
 from tests.history.changing_estate import scheduled_run

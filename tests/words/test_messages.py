@@ -9,7 +9,7 @@ import pytest
 from scanner.document.schema import EvidenceRow, FindingRow, read_document
 from scanner.document.value_messages import is_value, value_message
 from scanner.model.message import Message
-from scanner.report.junit import write_junit
+from scanner.report.code_scanning.junit import write_junit
 
 
 def words(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from babel.messages.pofile import read_po
 
-from scanner.report.translations import MESSAGES, RULES, WORDS
+from scanner.report.language.translations import MESSAGES, RULES, WORDS
 from tests.words.texts import ROOT
 
 CODE = re.compile(

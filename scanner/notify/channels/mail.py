@@ -12,7 +12,7 @@ from scanner.config.notifications import Mailbox, Target
 from scanner.notify import layout, wording
 from scanner.notify.delivery import Attempt, DeliveryError, delivery_error, trust
 from scanner.notify.notice import Notice
-from scanner.report.words import Words
+from scanner.report.language.words import Words
 
 ITEMS = 200
 LARGEST_ATTACHMENT = 5 << 20

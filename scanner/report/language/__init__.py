@@ -1,0 +1,1 @@
+"""Words and messages of a report in its language."""

@@ -1,0 +1,1 @@
+"""Tables: CSV, XLSX, Parquet, and the rows of Log Analytics."""
