@@ -17,22 +17,22 @@ from urllib.parse import urlsplit
 import aiohttp
 from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import AzureError, ServiceRequestTimeoutError, ServiceResponseTimeoutError
-from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from scanner.azure.answers import LimitReached
 from scanner.azure.clouds import Cloud, origin
 from scanner.azure.credentials import EARLY_SECONDS, TokenCache
-from scanner.azure.errors import ReadError, parse_error, retry_after
+from scanner.azure.errors import ReadError, Unanswered, parse_error, retry_after
 from scanner.azure.limits import LimitKey, RateLimiter, RateLimiters, is_over
+from scanner.azure.second_requests import OnLate, Response, SecondRequests
 from scanner.azure.transport import MAX_REQUESTS
 from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
 from scanner.text.masks import masked
 
 Request = PipelineRequest[HttpRequest]
-Response = PipelineResponse[HttpRequest, AsyncHttpResponse]
 OnRequest = Callable[[str, str, int, float], None]
 """Called for every request that left, with method, path with query, status (0: no answer) and milliseconds."""
 
@@ -103,8 +103,8 @@ class ArmRead(NamedTuple):
     content: bytes = b""
 
 
-SendOnce = Callable[[], Awaitable[Response]]
-"""Sends a request, and returns its answer with its body."""
+SendOnce = Callable[[OnLate | None], Awaitable[Response]]
+"""Sends a request, and returns its answer with its body. Calls what it is given when no answer begins for long."""
 
 
 class Guards:
@@ -128,6 +128,7 @@ class Guards:
         self._slots = slots
         self._on_request = on_request
         self._effective = effective
+        self._seconds = SecondRequests()
         self._options: TokenRequestOptions = {}
         self._token: AccessTokenInfo | None = None
 
@@ -143,9 +144,9 @@ class Guards:
             ended = limiters[0].ended
             attempts.begin()
             try:
-                answer, authorization = await self._send_once(request, once)
+                answer, authorization = await self._send_once(request, limiters, attempts, once)
             except ReadError as lost:
-                wait = None if isinstance(lost, LimitReached) else attempts.after_no_answer(lost.code)
+                wait = None if isinstance(lost, LimitReached | Unanswered) else attempts.after_no_answer(lost.code)
                 if wait is None:
                     raise
             else:
@@ -161,24 +162,43 @@ class Guards:
             await self.limiters.sleep(wait)
         raise ReadError(urlsplit(request.url).path, 429, "TooManyRequests", message=f"gave up: {limiters[-1].name}")
 
-    async def _send_once(self, request: HttpRequest, once: SendOnce) -> tuple[Response, str]:
-        """Return the answer, and the `Authorization` header of its request. A claims challenge is answered once."""
+    async def _send_once(
+        self, request: HttpRequest, limiters: tuple[RateLimiter, ...], attempts: "_Attempts", once: SendOnce
+    ) -> tuple[Response, str]:
+        """Return the answer, and the `Authorization` header of its request. A claims challenge is answered once.
+
+        Where no answer begins, the request is sent a second time next to the first.
+        """
+
+        async def first(begin: OnLate) -> Response:
+            return await self._authorized(request, partial(once, partial(attempts.late, begin)))
+
         try:
             async with self._slots, asyncio.timeout(ALL_SECONDS):
-                answer = await self._authorized(request, once)
+                answer = await self._seconds.first_answer(first, partial(self._second, request, limiters, once))
                 if answer.http_response.status_code == HTTPStatus.UNAUTHORIZED:
                     self._token = None
                     claims = challenged_claims(answer.http_response.headers.get("WWW-Authenticate", ""))
                     self._options = {"claims": claims} if claims else {}
                     if claims:
-                        answer = await self._authorized(request, once)
+                        answer = await self._authorized(request, partial(once, None))
                 return answer, request.headers["Authorization"]
         except (ServiceRequestTimeoutError, ServiceResponseTimeoutError, TimeoutError) as error:
             raise ReadError(urlsplit(request.url).path, 0, "Timeout", message=str(error)) from error
         except (AzureError, aiohttp.ClientError, OSError) as error:
             raise ReadError(urlsplit(request.url).path, 0, "Reset", message=str(error)) from error
 
-    async def _authorized(self, request: HttpRequest, once: SendOnce) -> Response:
+    async def _second(self, request: HttpRequest, limiters: tuple[RateLimiter, ...], once: SendOnce) -> Response:
+        """Send a request a second time when its limits allow one more, and return the answer. Raises ReadError."""
+        if not await self.limiters.wait_for_turn(limiters):
+            raise ReadError(urlsplit(request.url).path, 429, "TooManyRequests")
+        try:
+            async with self._slots:
+                return await self._authorized(request, partial(once, None))
+        finally:
+            limiters[0].ended += 1
+
+    async def _authorized(self, request: HttpRequest, once: Callable[[], Awaitable[Response]]) -> Response:
         """Send a read with a token, and report it. Its headers and bodies are not reported.
 
         Raises NotARead before it is sent.
@@ -241,9 +261,16 @@ class _Attempts:
         self._narrowest = limiters[-1]
         self._failed = 0
         self._renewed = False
+        self._is_late = False
+
+    def late(self, begin_second: OnLate) -> None:
+        """Note that no answer of this try has begun for long, and begin a second request."""
+        self._is_late = True
+        begin_second()
 
     def begin(self) -> None:
         """Note when the first try was sent."""
+        self._is_late = False
         self._began = self._all.clock() if self._began is None else self._began
 
     def after_no_answer(self, code: str) -> float | None:
@@ -254,6 +281,8 @@ class _Attempts:
         """Return the seconds before the next try after an answer; None: the answer is final."""
         if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             return self._after_429(answer)
+        if answer.status_code == HTTPStatus.GATEWAY_TIMEOUT and self._is_late:
+            return None  # Azure waited as long for its service as we for Azure, and the second request was of no use.
         if answer.status_code in _TRY_AGAIN:
             return self._again(4, retry_after(answer.headers))
         self._widest.succeeded()
@@ -305,7 +334,11 @@ class GuardPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
     async def send(self, request: Request) -> Response:
         key = request.context.options.pop("limit_key")
-        return await self._guards.send(request.http_request, key, partial(self.next.send, request))
+        return await self._guards.send(request.http_request, key, partial(self._once, request))
+
+    async def _once(self, request: Request, on_late: OnLate | None) -> Response:
+        request.context.options["on_late"] = on_late
+        return await self.next.send(request)
 
 
 def request_slots() -> asyncio.Semaphore:
