@@ -41,6 +41,11 @@ this process up for itself, and costs twice the CPU."""
 SHORTEST = 1e-6
 """The shortest wait in seconds. A shorter one is lost where it is added to the time of a clock, and never ends."""
 
+SILENT = 3
+"""The reads in a row without an answer, while no other one was answered either, after which no more are sent under
+their narrowest limit.
+"""
+
 RETRIES = 100.0
 """The retries that one limiter may spend on failures. Each success earns a tenth of a retry back."""
 
@@ -150,7 +155,8 @@ class RateLimiter(Struct):
     `announced`: the longest time that Azure then asked to wait.
     `reported_until`: the end of the wait that was reported last. `sent`, `ended`: the requests that were sent, and
     those of them that were answered or lost. Times are those of the clock. `waiting`: the requests of which it is the
-    narrowest limit, and that wait. `is_watched`: the first of them waits for this limit. `narrower`: the limits of
+    narrowest limit, and that wait. `answers`: how many answers there were; `unanswered`: the reads since the last one
+    that ended without any. `is_watched`: the first of those that wait does for this limit. `narrower`: the limits of
     parts of what this one limits.
     """
 
@@ -167,6 +173,8 @@ class RateLimiter(Struct):
     sent: int = 0
     ended: int = 0
     waiting: int = 0
+    answers: int = 0
+    unanswered: int = 0
     is_watched: bool = False
     narrower: list["RateLimiter"] = field(default_factory=list)
     turn: SharedTurn | None = None
@@ -191,6 +199,20 @@ class RateLimiter(Struct):
         self.next = now + self.spacing
         if self.known:
             self.known.take(now)
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether Azure has stopped answering."""
+        return self.unanswered >= SILENT
+
+    def answered(self) -> None:
+        """Note an answer of any kind."""
+        self.answers += 1
+        self.unanswered = 0
+
+    def not_answered(self, answers: int) -> None:
+        """Note a read without an answer. `answers`: how many there were when it was sent."""
+        self.unanswered += answers == self.answers
 
     def succeeded(self) -> None:
         """Note an answer other than 429, and send closer together again."""
@@ -257,11 +279,13 @@ class RateLimiters(Struct):
 
     def is_replaced(self, key: LimitKey) -> bool:
         """Return whether a request is not waited for, because it is a query that was refused for too long, or will be,
-        and lists of ARM replace it.
+        or that follows one without an answer, and lists of ARM replace it.
         """
         if not key.graph or ALONE.get():
             return False
         limiter, now = self.of(key)[0], self.clock()
+        if limiter.unanswered:
+            return True
         since = now if limiter.refused_since is None else limiter.refused_since
         return max(now - since, limiter.pause - now) > SOON
 

@@ -25,7 +25,7 @@ from scanner.azure.answers import LimitReached
 from scanner.azure.clouds import Cloud, origin
 from scanner.azure.credentials import EARLY_SECONDS, TokenCache
 from scanner.azure.errors import ReadError, Unanswered, parse_error, retry_after
-from scanner.azure.limits import LimitKey, RateLimiter, RateLimiters, is_over
+from scanner.azure.limits import SILENT, LimitKey, RateLimiter, RateLimiters, is_over
 from scanner.azure.second_requests import OnLate, Response, SecondRequests
 from scanner.azure.transport import MAX_REQUESTS
 from scanner.document.temporary import AtomicFile
@@ -140,13 +140,13 @@ class Guards:
         """
         limiters = self.limiters.of(key)
         attempts = _Attempts(self.limiters, limiters, key)
-        while not self.limiters.is_replaced(key) and await self.limiters.wait_for_turn(limiters):
+        while not self.limiters.is_replaced(key) and await self._turn(request, limiters):
             ended = limiters[0].ended
             attempts.begin()
             try:
                 answer, authorization = await self._send_once(request, limiters, attempts, once)
             except ReadError as lost:
-                wait = None if isinstance(lost, LimitReached | Unanswered) else attempts.after_no_answer(lost.code)
+                wait = attempts.after_no_answer(lost)
                 if wait is None:
                     raise
             else:
@@ -175,6 +175,7 @@ class Guards:
 
         try:
             async with self._slots, asyncio.timeout(ALL_SECONDS):
+                self._refuse_silent(request, limiters)
                 answer = await self._seconds.first_answer(first, partial(self._second, request, limiters, once))
                 if answer.http_response.status_code == HTTPStatus.UNAUTHORIZED:
                     self._token = None
@@ -187,6 +188,17 @@ class Guards:
             raise ReadError(urlsplit(request.url).path, 0, "Timeout", message=str(error)) from error
         except (AzureError, aiohttp.ClientError, OSError) as error:
             raise ReadError(urlsplit(request.url).path, 0, "Reset", message=str(error)) from error
+
+    async def _turn(self, request: HttpRequest, limiters: tuple[RateLimiter, ...]) -> bool:
+        """Wait until the limiters allow a request, and count it. Return False where one gave up. Raises Unanswered."""
+        self._refuse_silent(request, limiters)
+        return await self.limiters.wait_for_turn(limiters)
+
+    def _refuse_silent(self, request: HttpRequest, limiters: tuple[RateLimiter, ...]) -> None:
+        """Raise Unanswered in place of a read that Azure would not answer."""
+        if limiters[-1].is_silent:
+            message = f"the service answered none of {SILENT} reads before this one"
+            raise Unanswered(urlsplit(request.url).path, 0, "Timeout", message=message)
 
     async def _second(self, request: HttpRequest, limiters: tuple[RateLimiter, ...], once: SendOnce) -> Response:
         """Send a request a second time when its limits allow one more, and return the answer. Raises ReadError."""
@@ -262,6 +274,7 @@ class _Attempts:
         self._failed = 0
         self._renewed = False
         self._is_late = False
+        self._answers = 0
 
     def late(self, begin_second: OnLate) -> None:
         """Note that no answer of this try has begun for long, and begin a second request."""
@@ -269,20 +282,28 @@ class _Attempts:
         begin_second()
 
     def begin(self) -> None:
-        """Note when the first try was sent."""
-        self._is_late = False
+        """Note when the first try was sent, and that another one begins."""
+        self._is_late, self._answers = False, self._narrowest.answers
         self._began = self._all.clock() if self._began is None else self._began
 
-    def after_no_answer(self, code: str) -> float | None:
+    def after_no_answer(self, lost: ReadError) -> float | None:
         """Return the seconds before the next try after no answer; None: there is none."""
-        return self._again(2 if code == "Timeout" else 4)
+        if isinstance(lost, Unanswered):
+            self._narrowest.not_answered(self._answers)
+        elif not isinstance(lost, LimitReached):
+            return self._again(2 if lost.code == "Timeout" else 4)
+        return None
 
     def after_answer(self, answer: AsyncHttpResponse) -> float | None:
         """Return the seconds before the next try after an answer; None: the answer is final."""
+        if answer.status_code == HTTPStatus.GATEWAY_TIMEOUT and self._is_late:
+            # Azure waited as long for its service as we for Azure, and the second request was of no use.
+            self._narrowest.not_answered(self._answers)
+            return None
+        self._widest.answered()
+        self._narrowest.answered()
         if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             return self._after_429(answer)
-        if answer.status_code == HTTPStatus.GATEWAY_TIMEOUT and self._is_late:
-            return None  # Azure waited as long for its service as we for Azure, and the second request was of no use.
         if answer.status_code in _TRY_AGAIN:
             return self._again(4, retry_after(answer.headers))
         self._widest.succeeded()
