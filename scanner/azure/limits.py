@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import NamedTuple, Protocol
 
@@ -42,8 +42,8 @@ SHORTEST = 1e-6
 """The shortest wait in seconds. A shorter one is lost where it is added to the time of a clock, and never ends."""
 
 SILENT = 3
-"""The reads in a row without an answer, while no other one was answered either, after which no more are sent under
-their narrowest limit.
+"""The reads that Azure is late to answer, while it answers no other one, from which on others under their narrowest
+limit wait for an answer, but for one. Where there is no answer to any, they are not sent.
 """
 
 RETRIES = 100.0
@@ -155,9 +155,10 @@ class RateLimiter(Struct):
     `announced`: the longest time that Azure then asked to wait.
     `reported_until`: the end of the wait that was reported last. `sent`, `ended`: the requests that were sent, and
     those of them that were answered or lost. Times are those of the clock. `waiting`: the requests of which it is the
-    narrowest limit, and that wait. `answers`: how many answers there were; `unanswered`: the reads since the last one
-    that ended without any. `is_watched`: the first of those that wait does for this limit. `narrower`: the limits of
-    parts of what this one limits.
+    narrowest limit, and that wait. `answers`: how many answers there were; since the last one, `late`: the reads that
+    turned out to be late, and `unanswered`: whether one was sent and ended without an answer, `is_tried`: whether
+    another one was sent while several were late. `is_watched`: the first of those that wait does for this limit.
+    `narrower`: the limits of parts of what this one limits.
     """
 
     name: str
@@ -174,11 +175,15 @@ class RateLimiter(Struct):
     ended: int = 0
     waiting: int = 0
     answers: int = 0
-    unanswered: int = 0
+    late: int = 0
+    unanswered: bool = False
+    is_tried: bool = False
     is_watched: bool = False
     narrower: list["RateLimiter"] = field(default_factory=list)
     turn: SharedTurn | None = None
     """Asked before each request, where other processes share the limit."""
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when Azure answers again, or when a read ended without an answer."""
     lock: RankedLock = field(default_factory=RankedLock)
     """Only the request that holds it watches the clock. All others sleep until it is released."""
 
@@ -203,16 +208,34 @@ class RateLimiter(Struct):
     @property
     def is_silent(self) -> bool:
         """Return whether Azure has stopped answering."""
-        return self.unanswered >= SILENT
+        return self.unanswered and self.late >= SILENT
+
+    async def wait_while_late(self, most: float) -> None:
+        """Wait while Azure is late to answer several reads, for `most` seconds at the latest. One read does not wait,
+        because others may be answered.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(most):
+                while self.late >= SILENT and not self.unanswered and self.is_tried:
+                    await self.news.wait()
+        self.is_tried = self.late >= SILENT
 
     def answered(self) -> None:
         """Note an answer of any kind."""
         self.answers += 1
-        self.unanswered = 0
+        if self.late or self.unanswered:
+            self.late, self.unanswered, self.is_tried = 0, False, False
+            self._tell()
 
     def not_answered(self, answers: int) -> None:
-        """Note a read without an answer. `answers`: how many there were when it was sent."""
-        self.unanswered += answers == self.answers
+        """Note a read that ended without an answer. `answers`: how many there were when it was sent."""
+        if answers == self.answers and not self.unanswered:
+            self.unanswered = True
+            self._tell()
+
+    def _tell(self) -> None:
+        self.news.set()
+        self.news = asyncio.Event()
 
     def succeeded(self) -> None:
         """Note an answer other than 429, and send closer together again."""

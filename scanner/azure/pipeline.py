@@ -27,7 +27,7 @@ from scanner.azure.credentials import EARLY_SECONDS, TokenCache
 from scanner.azure.errors import ReadError, Unanswered, parse_error, retry_after
 from scanner.azure.limits import SILENT, LimitKey, RateLimiter, RateLimiters, is_over
 from scanner.azure.second_requests import OnLate, Response, SecondRequests
-from scanner.azure.transport import MAX_REQUESTS
+from scanner.azure.transport import MAX_REQUESTS, READ_SECONDS
 from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
 from scanner.text.masks import masked
@@ -167,16 +167,17 @@ class Guards:
     ) -> tuple[Response, str]:
         """Return the answer, and the `Authorization` header of its request. A claims challenge is answered once.
 
-        Where no answer begins, the request is sent a second time next to the first.
+        Where no answer begins, the request is sent a second time next to the first, or ends.
         """
 
-        async def first(begin: OnLate) -> Response:
-            return await self._authorized(request, partial(once, partial(attempts.late, begin)))
+        async def first(on_late: OnLate) -> Response:
+            return await self._authorized(request, partial(once, on_late))
 
+        path, second = urlsplit(request.url).path, partial(self._second, request, limiters, once)
         try:
             async with self._slots, asyncio.timeout(ALL_SECONDS):
                 self._refuse_silent(request, limiters)
-                answer = await self._seconds.first_answer(first, partial(self._second, request, limiters, once))
+                answer = await self._seconds.first_answer(first, second, attempts.late, path)
                 if answer.http_response.status_code == HTTPStatus.UNAUTHORIZED:
                     self._token = None
                     claims = challenged_claims(answer.http_response.headers.get("WWW-Authenticate", ""))
@@ -185,19 +186,20 @@ class Guards:
                         answer = await self._authorized(request, partial(once, None))
                 return answer, request.headers["Authorization"]
         except (ServiceRequestTimeoutError, ServiceResponseTimeoutError, TimeoutError) as error:
-            raise ReadError(urlsplit(request.url).path, 0, "Timeout", message=str(error)) from error
+            raise ReadError(path, 0, "Timeout", message=str(error)) from error
         except (AzureError, aiohttp.ClientError, OSError) as error:
-            raise ReadError(urlsplit(request.url).path, 0, "Reset", message=str(error)) from error
+            raise ReadError(path, 0, "Reset", message=str(error)) from error
 
     async def _turn(self, request: HttpRequest, limiters: tuple[RateLimiter, ...]) -> bool:
         """Wait until the limiters allow a request, and count it. Return False where one gave up. Raises Unanswered."""
+        await limiters[-1].wait_while_late(READ_SECONDS)
         self._refuse_silent(request, limiters)
         return await self.limiters.wait_for_turn(limiters)
 
     def _refuse_silent(self, request: HttpRequest, limiters: tuple[RateLimiter, ...]) -> None:
         """Raise Unanswered in place of a read that Azure would not answer."""
         if limiters[-1].is_silent:
-            message = f"the service answered none of {SILENT} reads before this one"
+            message = f"the service answers none of {SILENT} earlier reads"
             raise Unanswered(urlsplit(request.url).path, 0, "Timeout", message=message)
 
     async def _second(self, request: HttpRequest, limiters: tuple[RateLimiter, ...], once: SendOnce) -> Response:
@@ -276,10 +278,13 @@ class _Attempts:
         self._is_late = False
         self._answers = 0
 
-    def late(self, begin_second: OnLate) -> None:
-        """Note that no answer of this try has begun for long, and begin a second request."""
+    def late(self) -> bool:
+        """Note that no answer of this try has begun for long. Return whether a second request may help: not where one
+        before this ended without an answer, and none came since.
+        """
         self._is_late = True
-        begin_second()
+        self._narrowest.late += 1
+        return not self._narrowest.unanswered
 
     def begin(self) -> None:
         """Note when the first try was sent, and that another one begins."""
@@ -290,9 +295,9 @@ class _Attempts:
         """Return the seconds before the next try after no answer; None: there is none."""
         if isinstance(lost, Unanswered):
             self._narrowest.not_answered(self._answers)
-        elif not isinstance(lost, LimitReached):
-            return self._again(2 if lost.code == "Timeout" else 4)
-        return None
+            return None
+        self._narrowest.answered()
+        return None if isinstance(lost, LimitReached) else self._again(2 if lost.code == "Timeout" else 4)
 
     def after_answer(self, answer: AsyncHttpResponse) -> float | None:
         """Return the seconds before the next try after an answer; None: the answer is final."""

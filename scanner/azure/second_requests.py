@@ -9,6 +9,8 @@ from http import HTTPStatus
 from azure.core.pipeline import PipelineResponse
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
+from scanner.azure.errors import Unanswered
+
 Response = PipelineResponse[HttpRequest, AsyncHttpResponse]
 OnLate = Callable[[], None]
 """Called when no answer has begun `LATE_SECONDS` after a request was sent."""
@@ -24,26 +26,35 @@ class SecondRequests:
         self._running = 0
 
     async def first_answer(
-        self, first: Callable[[OnLate], Awaitable[Response]], second: Callable[[], Awaitable[Response]]
+        self,
+        first: Callable[[OnLate], Awaitable[Response]],
+        second: Callable[[], Awaitable[Response]],
+        may_help: Callable[[], bool],
+        path: str,
     ) -> Response:
         """Return the answer of `first`, or that of `second` where it comes earlier, and cancel the other one.
 
-        `first` calls what it is given when it is late; `second` begins then. A failure of `second` ends nothing.
+        `first` calls what it is given when it is late. Then `second` begins where it `may_help`; else `first` is
+        cancelled. A failure of `second` ends nothing. Raises what `first` raises, and Unanswered for `path`.
         """
         race = _Race(second)
         try:
             async with race.limit:
-                return await first(partial(self._begin, race))
+                return await first(partial(self._late, race, may_help))
         except TimeoutError:
-            if race.answer is None:
-                raise
-            return race.answer
+            if race.answer is not None:
+                return race.answer
+            if race.limit.expired():
+                raise Unanswered(path, 0, "Timeout", message="no answer, as to an earlier read") from None
+            raise
         finally:
             await race.end()
 
-    def _begin(self, race: "_Race") -> None:
-        """Begin a second request, where none was begun and not too many are under way."""
-        if race.task is None and self._running < MOST:
+    def _late(self, race: "_Race", may_help: Callable[[], bool]) -> None:
+        """Begin a second request, where not too many are under way, or end the first one."""
+        if not may_help():
+            race.end_first()
+        elif race.task is None and self._running < MOST:
             self._running += 1
             race.task = asyncio.create_task(race.run())
             race.task.add_done_callback(self._ended)
@@ -67,7 +78,11 @@ class _Race:
             answer = await self._second()
             if answer.http_response.status_code < HTTPStatus.BAD_REQUEST:
                 self.answer = answer
-                self.limit.reschedule(asyncio.get_running_loop().time())
+                self.end_first()
+
+    def end_first(self) -> None:
+        """Cancel the first request."""
+        self.limit.reschedule(asyncio.get_running_loop().time())
 
     async def end(self) -> None:
         """Cancel the second request, and wait until it has ended."""

@@ -149,6 +149,36 @@ def test_reads_of_a_service_that_answers_none_are_not_sent() -> None:
     assert arrived(running) == 2 * SILENT
 
 
+def test_all_reads_but_one_wait_while_a_service_is_late_to_answer_several() -> None:
+    """It answers in the end, and so all reads are made."""
+
+    async def read(reader: AzureReader) -> list[object]:
+        async def later() -> list[object]:
+            await asyncio.sleep(1)
+            made = asyncio.ensure_future(read_blobs(reader, *range(SILENT, SILENT + 4)))
+            await asyncio.sleep(0.3)
+            hits.append(arrived(running))
+            return await made
+
+        first, last = await asyncio.gather(read_blobs(reader, *range(SILENT)), later())
+        return [*first, *last]
+
+    hits: list[int] = []
+    running = box(ACCOUNTS, faults=[Fault("slow", BLOBS, seconds=2)])
+    assert all(isinstance(each, dict) for each in run(running, read))
+    assert hits == [2 * SILENT + 1]
+
+
+def test_a_read_after_one_without_an_answer_has_no_second_request() -> None:
+    async def read(reader: AzureReader) -> list[object]:
+        return [*await read_blobs(reader, 0), *await read_blobs(reader, 1)]
+
+    running = box(ACCOUNTS, faults=[Fault("slow", BLOBS, seconds=30)])
+    errors = run(running, read)
+    assert [getattr(each, "code", None) for each in errors] == ["Timeout", "Timeout"]
+    assert arrived(running) == 3
+
+
 def test_a_service_that_answers_others_is_asked_on() -> None:
     async def read(reader: AzureReader) -> list[object]:
         async def other() -> None:
