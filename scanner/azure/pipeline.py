@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -27,7 +27,7 @@ from scanner.azure.credentials import EARLY_SECONDS, TokenCache
 from scanner.azure.errors import ReadError, Unanswered, parse_error, retry_after
 from scanner.azure.limits import SILENT, LimitKey, RateLimiter, RateLimiters, is_over
 from scanner.azure.second_requests import OnLate, Response, SecondRequests
-from scanner.azure.transport import MAX_REQUESTS, READ_SECONDS
+from scanner.azure.transport import FIRST_REQUESTS, MAX_REQUESTS, READ_SECONDS, WAIT_SECONDS
 from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
 from scanner.text.masks import masked
@@ -107,6 +107,29 @@ SendOnce = Callable[[OnLate | None], Awaitable[Response]]
 """Sends a request, and returns its answer with its body. Calls what it is given when no answer begins for long."""
 
 
+class RequestSlots(asyncio.Semaphore):
+    """Limits the requests under way at once, over all clients. Each that waits for long raises the limit by one."""
+
+    def __init__(self) -> None:
+        super().__init__(FIRST_REQUESTS)
+        self._size = FIRST_REQUESTS
+
+    async def acquire(self) -> Literal[True]:
+        """Wait until one more request may be sent."""
+        if not self.locked():
+            return await super().acquire()
+        growth = asyncio.get_running_loop().call_later(WAIT_SECONDS, self._grow)
+        try:
+            return await super().acquire()
+        finally:
+            growth.cancel()
+
+    def _grow(self) -> None:
+        if self._size < MAX_REQUESTS:
+            self._size += 1
+            self.release()
+
+
 class Guards:
     """What every request to ARM goes through, with any client: limits, retries, token, record, the read-only guard.
 
@@ -118,7 +141,7 @@ class Guards:
         cloud: Cloud,
         tokens: TokenCache,
         limiters: RateLimiters,
-        slots: asyncio.Semaphore,
+        slots: RequestSlots,
         on_request: OnRequest,
         effective: bool = False,
     ) -> None:
@@ -365,8 +388,3 @@ class GuardPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     async def _once(self, request: Request, on_late: OnLate | None) -> Response:
         request.context.options["on_late"] = on_late
         return await self.next.send(request)
-
-
-def request_slots() -> asyncio.Semaphore:
-    """Return the semaphore that limits the requests under way at once, over all clients."""
-    return asyncio.Semaphore(MAX_REQUESTS)

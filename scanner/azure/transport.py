@@ -37,9 +37,13 @@ Timeout).
 LATE_SECONDS = 20
 """The seconds without the beginning of an answer after which a second request may be sent."""
 MAX_REQUESTS = 120
-"""The requests that may be under way at once, each over a connection of its own. App Service begins with 128 outbound
-ports to one address (app-service/troubleshoot-intermittent-outbound-connection-errors).
+"""The most requests that may be under way at once, each over a connection of its own. App Service begins with 128
+outbound ports to one address (app-service/troubleshoot-intermittent-outbound-connection-errors).
 """
+FIRST_REQUESTS = 64
+"""The requests that may be under way at once at first, because each connection takes 0.3 MB and a TLS handshake."""
+WAIT_SECONDS = 0.5
+"""The seconds that a request waits for others to end before one more may be sent."""
 _CLOSING_STEPS = 20
 """The turns of the event loop in which a connection ends once its socket was shut down: it takes three."""
 _PROXY_SETTINGS = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy")

@@ -207,3 +207,57 @@ def test_a_read_that_arrives_byte_by_byte_ends(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(pipeline, "ALL_SECONDS", 0.2)
     running = box(faults=[Fault("slow", LIST, seconds=30)])
     assert run(running, lost).code == "Timeout"
+
+
+@pytest.mark.parametrize(("first", "most", "sent"), [(2, 5, 5), (2, 2, 2), (3, 100, 8)])
+def test_a_request_that_waits_for_long_allows_one_more(
+    monkeypatch: pytest.MonkeyPatch, first: int, most: int, sent: int
+) -> None:
+    monkeypatch.setattr(pipeline, "FIRST_REQUESTS", first)
+    monkeypatch.setattr(pipeline, "MAX_REQUESTS", most)
+    monkeypatch.setattr(pipeline, "WAIT_SECONDS", 0.01)
+
+    async def main() -> int:
+        slots, under_way = pipeline.RequestSlots(), list[int]()
+        enough, end = asyncio.Event(), asyncio.Event()
+
+        async def request() -> None:
+            async with slots:
+                under_way.append(1)
+                if len(under_way) == sent:
+                    enough.set()
+                await end.wait()
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(8):
+                tasks.create_task(request())
+            await asyncio.sleep(0)
+            assert len(under_way) == first, "none waited for long"
+            await enough.wait()
+            await asyncio.sleep(0.05)
+            reached = len(under_way)
+            end.set()
+        return reached
+
+    assert asyncio.run(main()) == sent
+
+
+def test_what_waits_for_a_moment_allows_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "FIRST_REQUESTS", 2)
+
+    async def main() -> int:
+        slots, under_way, most = pipeline.RequestSlots(), [0], [0]
+
+        async def request() -> None:
+            async with slots:
+                under_way[0] += 1
+                most[0] = max(most[0], under_way[0])
+                await asyncio.sleep(0)
+                under_way[0] -= 1
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(20):
+                tasks.create_task(request())
+        return most[0]
+
+    assert asyncio.run(main()) == 2
