@@ -25,7 +25,7 @@ from scanner.azure.pipeline import (
     ArmRead,
     Guards,
     OnRequest,
-    request_slots,
+    RequestSlots,
 )
 from scanner.azure.replay import Replay
 from scanner.azure.transport import HttpSession, explain_failure
@@ -69,7 +69,7 @@ class ArmClient(Struct):
     spool: Spool = field(default_factory=Spool)
     replay: Replay | None = None
     """Answers from the journal of the scan, and writes to it. None: the scan has none."""
-    slots: asyncio.Semaphore = field(default_factory=request_slots)
+    slots: RequestSlots = field(default_factory=RequestSlots)
     imports: Imports = field(default_factory=Imports)
     _clients: ManagementClients | None = None
 

@@ -14,7 +14,7 @@ from scanner.azure.arm import ArmClient, resolve_cloud
 from scanner.azure.limits import OnWait, RateLimiters, SharedTurn
 from scanner.azure.logins import TenantLogin
 from scanner.azure.management_clients import LOGIN, Imports
-from scanner.azure.pipeline import OnRequest, RecordFile, request_slots
+from scanner.azure.pipeline import OnRequest, RecordFile, RequestSlots
 from scanner.azure.reader import AzureReader, account_of
 from scanner.azure.replay import Replay
 from scanner.azure.tenants import ConnectedTenant, TenantsReader
@@ -125,7 +125,7 @@ async def connect(
 
         cloud = await resolve_cloud(options.cloud, options.arm_endpoint, options.arm_audience, http, report)
         clients: list[ArmClient] = []
-        spool, slots = Spool(), request_slots()
+        spool, slots = Spool(), RequestSlots()
 
         def client(auth: str, tenant: str, login: TenantLogin | None) -> ArmClient:
             ask = prompt if login is None else lambda text: prompt(f"{login.name}: {text}")

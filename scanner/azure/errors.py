@@ -63,6 +63,10 @@ class ReadError(Exception):
             self.on_none(self)
 
 
+class Unanswered(ReadError):
+    """A read of which no answer began in the time within which Azure answers. It is not sent again."""
+
+
 class NoCredential(AccessError):
     """No login that was tried gave a token."""
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import NamedTuple, Protocol
 
@@ -40,6 +40,11 @@ this process up for itself, and costs twice the CPU."""
 
 SHORTEST = 1e-6
 """The shortest wait in seconds. A shorter one is lost where it is added to the time of a clock, and never ends."""
+
+SILENT = 3
+"""The reads that Azure is late to answer, while it answers no other one, from which on others under their narrowest
+limit wait for an answer, but for one. Where there is no answer to any, they are not sent.
+"""
 
 RETRIES = 100.0
 """The retries that one limiter may spend on failures. Each success earns a tenth of a retry back."""
@@ -150,8 +155,10 @@ class RateLimiter(Struct):
     `announced`: the longest time that Azure then asked to wait.
     `reported_until`: the end of the wait that was reported last. `sent`, `ended`: the requests that were sent, and
     those of them that were answered or lost. Times are those of the clock. `waiting`: the requests of which it is the
-    narrowest limit, and that wait. `is_watched`: the first of them waits for this limit. `narrower`: the limits of
-    parts of what this one limits.
+    narrowest limit, and that wait. `answers`: how many answers there were; since the last one, `late`: the reads that
+    turned out to be late, and `unanswered`: whether one was sent and ended without an answer, `is_tried`: whether
+    another one was sent while several were late. `is_watched`: the first of those that wait does for this limit.
+    `narrower`: the limits of parts of what this one limits.
     """
 
     name: str
@@ -167,10 +174,16 @@ class RateLimiter(Struct):
     sent: int = 0
     ended: int = 0
     waiting: int = 0
+    answers: int = 0
+    late: int = 0
+    unanswered: bool = False
+    is_tried: bool = False
     is_watched: bool = False
     narrower: list["RateLimiter"] = field(default_factory=list)
     turn: SharedTurn | None = None
     """Asked before each request, where other processes share the limit."""
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when Azure answers again, or when a read ended without an answer."""
     lock: RankedLock = field(default_factory=RankedLock)
     """Only the request that holds it watches the clock. All others sleep until it is released."""
 
@@ -191,6 +204,38 @@ class RateLimiter(Struct):
         self.next = now + self.spacing
         if self.known:
             self.known.take(now)
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether Azure has stopped answering."""
+        return self.unanswered and self.late >= SILENT
+
+    async def wait_while_late(self, most: float) -> None:
+        """Wait while Azure is late to answer several reads, for `most` seconds at the latest. One read does not wait,
+        because others may be answered.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(most):
+                while self.late >= SILENT and not self.unanswered and self.is_tried:
+                    await self.news.wait()
+        self.is_tried = self.late >= SILENT
+
+    def answered(self) -> None:
+        """Note an answer of any kind."""
+        self.answers += 1
+        if self.late or self.unanswered:
+            self.late, self.unanswered, self.is_tried = 0, False, False
+            self._tell()
+
+    def not_answered(self, answers: int) -> None:
+        """Note a read that ended without an answer. `answers`: how many there were when it was sent."""
+        if answers == self.answers and not self.unanswered:
+            self.unanswered = True
+            self._tell()
+
+    def _tell(self) -> None:
+        self.news.set()
+        self.news = asyncio.Event()
 
     def succeeded(self) -> None:
         """Note an answer other than 429, and send closer together again."""
@@ -257,11 +302,13 @@ class RateLimiters(Struct):
 
     def is_replaced(self, key: LimitKey) -> bool:
         """Return whether a request is not waited for, because it is a query that was refused for too long, or will be,
-        and lists of ARM replace it.
+        or that follows one without an answer, and lists of ARM replace it.
         """
         if not key.graph or ALONE.get():
             return False
         limiter, now = self.of(key)[0], self.clock()
+        if limiter.unanswered:
+            return True
         since = now if limiter.refused_since is None else limiter.refused_since
         return max(now - since, limiter.pause - now) > SOON
 

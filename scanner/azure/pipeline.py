@@ -11,28 +11,28 @@ from contextlib import ExitStack
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
 from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import AzureError, ServiceRequestTimeoutError, ServiceResponseTimeoutError
-from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from scanner.azure.answers import LimitReached
 from scanner.azure.clouds import Cloud, origin
 from scanner.azure.credentials import EARLY_SECONDS, TokenCache
-from scanner.azure.errors import ReadError, parse_error, retry_after
-from scanner.azure.limits import LimitKey, RateLimiter, RateLimiters, is_over
-from scanner.azure.transport import MAX_REQUESTS
+from scanner.azure.errors import ReadError, Unanswered, parse_error, retry_after
+from scanner.azure.limits import SILENT, LimitKey, RateLimiter, RateLimiters, is_over
+from scanner.azure.second_requests import OnLate, Response, SecondRequests
+from scanner.azure.transport import FIRST_REQUESTS, MAX_REQUESTS, READ_SECONDS, WAIT_SECONDS
 from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
 from scanner.text.masks import masked
 
 Request = PipelineRequest[HttpRequest]
-Response = PipelineResponse[HttpRequest, AsyncHttpResponse]
 OnRequest = Callable[[str, str, int, float], None]
 """Called for every request that left, with method, path with query, status (0: no answer) and milliseconds."""
 
@@ -103,8 +103,31 @@ class ArmRead(NamedTuple):
     content: bytes = b""
 
 
-SendOnce = Callable[[], Awaitable[Response]]
-"""Sends a request, and returns its answer with its body."""
+SendOnce = Callable[[OnLate | None], Awaitable[Response]]
+"""Sends a request, and returns its answer with its body. Calls what it is given when no answer begins for long."""
+
+
+class RequestSlots(asyncio.Semaphore):
+    """Limits the requests under way at once, over all clients. Each that waits for long raises the limit by one."""
+
+    def __init__(self) -> None:
+        super().__init__(FIRST_REQUESTS)
+        self._size = FIRST_REQUESTS
+
+    async def acquire(self) -> Literal[True]:
+        """Wait until one more request may be sent."""
+        if not self.locked():
+            return await super().acquire()
+        growth = asyncio.get_running_loop().call_later(WAIT_SECONDS, self._grow)
+        try:
+            return await super().acquire()
+        finally:
+            growth.cancel()
+
+    def _grow(self) -> None:
+        if self._size < MAX_REQUESTS:
+            self._size += 1
+            self.release()
 
 
 class Guards:
@@ -118,7 +141,7 @@ class Guards:
         cloud: Cloud,
         tokens: TokenCache,
         limiters: RateLimiters,
-        slots: asyncio.Semaphore,
+        slots: RequestSlots,
         on_request: OnRequest,
         effective: bool = False,
     ) -> None:
@@ -128,6 +151,7 @@ class Guards:
         self._slots = slots
         self._on_request = on_request
         self._effective = effective
+        self._seconds = SecondRequests()
         self._options: TokenRequestOptions = {}
         self._token: AccessTokenInfo | None = None
 
@@ -139,13 +163,13 @@ class Guards:
         """
         limiters = self.limiters.of(key)
         attempts = _Attempts(self.limiters, limiters, key)
-        while not self.limiters.is_replaced(key) and await self.limiters.wait_for_turn(limiters):
+        while not self.limiters.is_replaced(key) and await self._turn(request, limiters):
             ended = limiters[0].ended
             attempts.begin()
             try:
-                answer, authorization = await self._send_once(request, once)
+                answer, authorization = await self._send_once(request, limiters, attempts, once)
             except ReadError as lost:
-                wait = None if isinstance(lost, LimitReached) else attempts.after_no_answer(lost.code)
+                wait = attempts.after_no_answer(lost)
                 if wait is None:
                     raise
             else:
@@ -161,24 +185,57 @@ class Guards:
             await self.limiters.sleep(wait)
         raise ReadError(urlsplit(request.url).path, 429, "TooManyRequests", message=f"gave up: {limiters[-1].name}")
 
-    async def _send_once(self, request: HttpRequest, once: SendOnce) -> tuple[Response, str]:
-        """Return the answer, and the `Authorization` header of its request. A claims challenge is answered once."""
+    async def _send_once(
+        self, request: HttpRequest, limiters: tuple[RateLimiter, ...], attempts: "_Attempts", once: SendOnce
+    ) -> tuple[Response, str]:
+        """Return the answer, and the `Authorization` header of its request. A claims challenge is answered once.
+
+        Where no answer begins, the request is sent a second time next to the first, or ends.
+        """
+
+        async def first(on_late: OnLate) -> Response:
+            return await self._authorized(request, partial(once, on_late))
+
+        path, second = urlsplit(request.url).path, partial(self._second, request, limiters, once)
         try:
             async with self._slots, asyncio.timeout(ALL_SECONDS):
-                answer = await self._authorized(request, once)
+                self._refuse_silent(request, limiters)
+                answer = await self._seconds.first_answer(first, second, attempts.late, path)
                 if answer.http_response.status_code == HTTPStatus.UNAUTHORIZED:
                     self._token = None
                     claims = challenged_claims(answer.http_response.headers.get("WWW-Authenticate", ""))
                     self._options = {"claims": claims} if claims else {}
                     if claims:
-                        answer = await self._authorized(request, once)
+                        answer = await self._authorized(request, partial(once, None))
                 return answer, request.headers["Authorization"]
         except (ServiceRequestTimeoutError, ServiceResponseTimeoutError, TimeoutError) as error:
-            raise ReadError(urlsplit(request.url).path, 0, "Timeout", message=str(error)) from error
+            raise ReadError(path, 0, "Timeout", message=str(error)) from error
         except (AzureError, aiohttp.ClientError, OSError) as error:
-            raise ReadError(urlsplit(request.url).path, 0, "Reset", message=str(error)) from error
+            raise ReadError(path, 0, "Reset", message=str(error)) from error
 
-    async def _authorized(self, request: HttpRequest, once: SendOnce) -> Response:
+    async def _turn(self, request: HttpRequest, limiters: tuple[RateLimiter, ...]) -> bool:
+        """Wait until the limiters allow a request, and count it. Return False where one gave up. Raises Unanswered."""
+        await limiters[-1].wait_while_late(READ_SECONDS)
+        self._refuse_silent(request, limiters)
+        return await self.limiters.wait_for_turn(limiters)
+
+    def _refuse_silent(self, request: HttpRequest, limiters: tuple[RateLimiter, ...]) -> None:
+        """Raise Unanswered in place of a read that Azure would not answer."""
+        if limiters[-1].is_silent:
+            message = f"the service answers none of {SILENT} earlier reads"
+            raise Unanswered(urlsplit(request.url).path, 0, "Timeout", message=message)
+
+    async def _second(self, request: HttpRequest, limiters: tuple[RateLimiter, ...], once: SendOnce) -> Response:
+        """Send a request a second time when its limits allow one more, and return the answer. Raises ReadError."""
+        if not await self.limiters.wait_for_turn(limiters):
+            raise ReadError(urlsplit(request.url).path, 429, "TooManyRequests")
+        try:
+            async with self._slots:
+                return await self._authorized(request, partial(once, None))
+        finally:
+            limiters[0].ended += 1
+
+    async def _authorized(self, request: HttpRequest, once: Callable[[], Awaitable[Response]]) -> Response:
         """Send a read with a token, and report it. Its headers and bodies are not reported.
 
         Raises NotARead before it is sent.
@@ -241,17 +298,38 @@ class _Attempts:
         self._narrowest = limiters[-1]
         self._failed = 0
         self._renewed = False
+        self._is_late = False
+        self._answers = 0
+
+    def late(self) -> bool:
+        """Note that no answer of this try has begun for long. Return whether a second request may help: not where one
+        before this ended without an answer, and none came since.
+        """
+        self._is_late = True
+        self._narrowest.late += 1
+        return not self._narrowest.unanswered
 
     def begin(self) -> None:
-        """Note when the first try was sent."""
+        """Note when the first try was sent, and that another one begins."""
+        self._is_late, self._answers = False, self._narrowest.answers
         self._began = self._all.clock() if self._began is None else self._began
 
-    def after_no_answer(self, code: str) -> float | None:
+    def after_no_answer(self, lost: ReadError) -> float | None:
         """Return the seconds before the next try after no answer; None: there is none."""
-        return self._again(2 if code == "Timeout" else 4)
+        if isinstance(lost, Unanswered):
+            self._narrowest.not_answered(self._answers)
+            return None
+        self._narrowest.answered()
+        return None if isinstance(lost, LimitReached) else self._again(2 if lost.code == "Timeout" else 4)
 
     def after_answer(self, answer: AsyncHttpResponse) -> float | None:
         """Return the seconds before the next try after an answer; None: the answer is final."""
+        if answer.status_code == HTTPStatus.GATEWAY_TIMEOUT and self._is_late:
+            # Azure waited as long for its service as we for Azure, and the second request was of no use.
+            self._narrowest.not_answered(self._answers)
+            return None
+        self._widest.answered()
+        self._narrowest.answered()
         if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             return self._after_429(answer)
         if answer.status_code in _TRY_AGAIN:
@@ -305,9 +383,8 @@ class GuardPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
     async def send(self, request: Request) -> Response:
         key = request.context.options.pop("limit_key")
-        return await self._guards.send(request.http_request, key, partial(self.next.send, request))
+        return await self._guards.send(request.http_request, key, partial(self._once, request))
 
-
-def request_slots() -> asyncio.Semaphore:
-    """Return the semaphore that limits the requests under way at once, over all clients."""
-    return asyncio.Semaphore(MAX_REQUESTS)
+    async def _once(self, request: Request, on_late: OnLate | None) -> Response:
+        request.context.options["on_late"] = on_late
+        return await self.next.send(request)

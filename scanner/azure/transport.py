@@ -22,17 +22,28 @@ from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from scanner.azure.answers import DEFAULTS, BoundedResponse, bounded_by
-from scanner.azure.errors import ProxyRefused, Unreachable, UntrustedCertificate
+from scanner.azure.errors import ProxyRefused, Unanswered, Unreachable, UntrustedCertificate
+from scanner.azure.second_requests import OnLate
 from scanner.config.limits import Limits
 from scanner.errors import InputError
 from scanner.text.urls import BadUrl, check_url
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
-MAX_REQUESTS = 120
-"""The requests that may be under way at once, each over a connection of its own. App Service begins with 128 outbound
-ports to one address (app-service/troubleshoot-intermittent-outbound-connection-errors).
+"""The seconds that the beginning of an answer, or more of its body, may take. Azure Resource Manager gives a resource
+provider 60 seconds, and then answers 504 itself (azure-resource-manager-rpc, common-api-details, Client Request
+Timeout).
 """
+LATE_SECONDS = 20
+"""The seconds without the beginning of an answer after which a second request may be sent."""
+MAX_REQUESTS = 120
+"""The most requests that may be under way at once, each over a connection of its own. App Service begins with 128
+outbound ports to one address (app-service/troubleshoot-intermittent-outbound-connection-errors).
+"""
+FIRST_REQUESTS = 64
+"""The requests that may be under way at once at first, because each connection takes 0.3 MB and a TLS handshake."""
+WAIT_SECONDS = 0.5
+"""The seconds that a request waits for others to end before one more may be sent."""
 _CLOSING_STEPS = 20
 """The turns of the event loop in which a connection ends once its socket was shut down: it takes three."""
 _PROXY_SETTINGS = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy")
@@ -151,8 +162,11 @@ class BodyTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         self._proxies = lru_cache(proxy_of) if proxies else None
         """The proxy by the beginning of URLs: looking at the environment takes longer than azure-core's pipeline."""
 
-    async def send(self, request: HttpRequest, **config: Any) -> AsyncHttpResponse:
-        """Return the answer to a request. Raises aiohttp's errors, TimeoutError, LimitReached."""
+    async def send(self, request: HttpRequest, *, on_late: OnLate | None = None, **config: Any) -> AsyncHttpResponse:
+        """Return the answer to a request. Raises aiohttp's errors, TimeoutError, Unanswered, LimitReached.
+
+        `on_late`: called when no answer has begun after `LATE_SECONDS`.
+        """
         host = request.url[: request.url.find("/", len("https://"))]
         sending = self.session.request(
             request.method,
@@ -163,7 +177,15 @@ class BodyTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
             proxy=self._proxies(host) if self._proxies else None,
             timeout=self.timeout,
         )
-        async with sending as answer:
+        late = None if on_late is None else asyncio.get_running_loop().call_later(LATE_SECONDS, on_late)
+        try:
+            answer = await sending
+        except aiohttp.SocketTimeoutError as error:
+            raise Unanswered(urlsplit(request.url).path, 0, "Timeout", message=str(error)) from error
+        finally:
+            if late is not None:
+                late.cancel()
+        async with answer:
             assert isinstance(answer, BoundedResponse)
             return ReceivedAnswer(request, answer, await answer.decoded())
 

@@ -23,9 +23,10 @@ class Fault(msgspec.Struct, frozen=True):
     `status` answers with `status` and `code`, or with `body` as it is; `html` and `empty` with that status and such a
     body; `throttle` with 429 and `retry_after` seconds; `refuse` with 403 and the action that is missing; `truncate`
     sends the first half of the JSON as if it were all; `cut` closes in the middle of the body; `reset` without any
-    answer; `slow` waits `seconds` first. Of a list that answers: `empty-page` puts an empty page with a nextLink before
-    it, `endless` makes its nextLink lead to the same page, `foreign-link` to another host.
+    answer; `slow` changes nothing. Of a list that answers: `empty-page` puts an empty page with a nextLink before it,
+    `endless` makes its nextLink lead to the same page, `foreign-link` to another host.
 
+    `seconds`: the time for which a request waits first, whatever the kind.
     `times`: how many requests are hit (None: all). `each`: count them for each path and query. `chance`: the share of
     requests that are hit at random. `headers`: more headers to send.
     """

@@ -204,7 +204,7 @@ class Sandbox:
         fault = self.faults.hit(request.method, path, query)
         if self.latency:
             await asyncio.sleep(self.latency)
-        if fault and fault.kind == "slow":
+        if fault:
             await asyncio.sleep(fault.seconds)
         http_answer = instead(fault, path, self.estate.principal) if fault else None
         headers: dict[str, str] = {}

@@ -40,11 +40,12 @@ from scanner.snapshot.lines import LINE_MB, LINE_VALUES, fits
 from scanner.snapshot.spool import Block, Spool
 from scanner.text.masks import has_secret, masked
 
-_RUN_BYTES = 64 << 20
+_RUN_BYTES = 8 << 20
 """The size of a sorted run: a store that holds more bytes than this in memory writes them to a temporary file."""
 _CHUNK_BYTES = 4 << 20
 """How much of a part is in memory: one that is larger becomes a sorted run of its own."""
 _MOST_RUNS = 64
+"""The sorted runs, each an open file, beyond which they become one."""
 _BLOCK_BYTES = 1 << 15
 """The size of a block of lines that a buffer puts into its spool."""
 _READ_BYTES = 1 << 17
@@ -129,7 +130,7 @@ class LineBuffer(LineWriter):
 
 
 class Store(LineWriter):
-    """Take lines in any order and return them grouped. More than 64 MB are sorted on disk.
+    """Take lines in any order and return them grouped. More than 8 MB are sorted on disk.
 
     Of resources only what the header says is kept, without what looks like a secret, so that nothing else is in any
     file. A resource that is too large for a line is a gap.
@@ -217,6 +218,8 @@ class Store(LineWriter):
         run.writelines(self._rows)
         self._keep_run(run)
         self._rows, self._bytes = [], 0
+        if len(self._runs) > _MOST_RUNS:
+            self._merge_runs()
 
     def lines(self) -> Iterator[bytes]:
         """Yield every line, encoded, in grouped order. May be called again, also while an earlier pass goes on."""

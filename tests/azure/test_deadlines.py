@@ -8,6 +8,7 @@ import pytest
 
 from scanner.azure import pipeline
 from scanner.azure.clients import ConnectionOptions, connect
+from scanner.azure.errors import ReadError
 from scanner.azure.limits import BUDGET, DEADLINE, PATIENCE, SOON, LimitKey, RateLimiters
 from scanner.collect.collector import Scope, collect
 from scanner.collect.index_types import QUERY
@@ -110,7 +111,7 @@ def test_a_read_that_took_as_long_as_the_patience_is_not_tried_again() -> None:
     """An answer that arrives byte by byte ends with the time limit of one try."""
     clock, _, attempts = begun()
     clock.now += pipeline.ALL_SECONDS
-    assert attempts.after_no_answer("Timeout") is None
+    assert attempts.after_no_answer(ReadError("/x", 0, "Timeout")) is None
 
 
 def test_a_type_that_has_successes_is_waited_for_longer() -> None:

@@ -47,6 +47,16 @@ def test_parts_that_outgrow_memory_and_many_runs_lose_no_line(monkeypatch: pytes
     made.close()
 
 
+def test_many_runs_become_one_and_lose_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = list(store(20).lines())
+    monkeypatch.setattr("scanner.snapshot.store._RUN_BYTES", 700)
+    monkeypatch.setattr("scanner.snapshot.store._MOST_RUNS", 2)
+    spilled = store(20)
+    assert 0 < len(spilled._runs) <= 2
+    assert list(spilled.lines()) == expected
+    spilled.close()
+
+
 def test_a_run_that_ends_within_a_line_is_no_end() -> None:
     with tempfile.TemporaryFile() as run:
         run.write(b"one\ntwo")

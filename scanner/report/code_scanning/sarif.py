@@ -16,9 +16,9 @@ Where GitHub (November 2026) differs from the standard, the file follows GitHub:
 import heapq
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -47,6 +47,8 @@ SCORES = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.5"}
 
 LEVELS = {"critical": "error", "high": "error", "medium": "warning"}
 RANKS = {"critical": 95.0, "high": 80.0, "medium": 55.0, "low": 25.0, "info": 5.0}
+_STATUSES = ("fail", "error", "unknown", "waived")
+"""The statuses of findings, the worst first."""
 _LONGEST = 1_000
 _NO_HELP = "See the rule."
 _encoder = msgspec.json.Encoder(enc_hook=message_text)
@@ -55,10 +57,10 @@ _encoder = msgspec.json.Encoder(enc_hook=message_text)
 def write_sarif(document: Document, out: IO[bytes]) -> None:
     """Write a findings document as SARIF. The same document gives the same bytes."""
     omitted: Counter[str] = Counter()
-    worst = heapq.nsmallest(MOST, _counted(document.findings, omitted), key=_worst_first)
-    omitted.subtract(row.severity or "none" for row in worst)
-    kept = sorted(worst, key=lambda row: (row.resource.lower(), row.rule))
-    keys = sorted({_descriptor_id(row, document.rules) for row in kept})
+    kept = heapq.nsmallest(MOST, _results(document, omitted))
+    omitted.subtract(each.severity for each in kept)
+    kept.sort(key=lambda each: (each.resource, each.rule))
+    keys = sorted({each.key for each in kept})
     indexes = {key: index for index, key in enumerate(keys)}
     states, tenants = _BaselineStates(document.changes), tenant_labels(document.coverage.scopes, document.scan)
     fixes = PlainFixes(document)
@@ -77,24 +79,43 @@ def write_sarif(document: Document, out: IO[bytes]) -> None:
     }
     head = {"$schema": SCHEMA, "version": "2.1.0"}
     out.write(_encoder.encode(head)[:-1] + b',"runs":[\n' + _encoder.encode(run)[:-1] + b',"results":[')
-    for number, row in enumerate(kept):
+    for number, each in enumerate(kept):
         out.write(b",\n" if number else b"\n")
-        key = _descriptor_id(row, document.rules)
+        row = document.findings[each.position]
         properties = _result_properties(row, fixes, tenants)
-        out.write(_encoder.encode(_result(row, key, indexes[key], properties) | states.of(row)))
+        out.write(_encoder.encode(_result(row, each.key, indexes[each.key], properties) | states.of(row)))
     out.write(b"\n]}]}\n")
 
 
-def _counted(findings: Iterable[FindingRow], severities: Counter[str]) -> Iterator[FindingRow]:
-    """Yield findings, and count them by severity ("none" for one without)."""
-    for row in findings:
-        severities[row.severity or "none"] += 1
-        yield row
+class _Result(NamedTuple):
+    """What decides whether a finding is a result, and where it stands: the worst one is the smallest. The findings
+    themselves would take 2 kB each. `position`: that of the finding; `key`: the id of its descriptor.
+    """
+
+    severity_rank: int
+    status: int
+    resource: str
+    rule: str
+    position: int
+    key: str
+    severity: str
 
 
-def _worst_first(row: FindingRow) -> tuple[int, int, str, str]:
-    statuses = ("fail", "error", "unknown", "waived")
-    return severity_rank(row.severity), statuses.index(row.status), row.resource.lower(), row.rule
+def _results(document: Document, severities: Counter[str]) -> Iterator[_Result]:
+    """Yield the results of all findings, and count them by severity ("none" for one without)."""
+    resource = ""
+    for position, row in enumerate(document.findings):
+        severity = row.severity or "none"
+        severities[severity] += 1
+        # The findings of a resource follow each other, so that they share its id.
+        lower = row.resource.lower()
+        resource = resource if resource == lower else lower
+        key, rank, status = (
+            _descriptor_id(row, document.rules),
+            severity_rank(row.severity),
+            _STATUSES.index(row.status),
+        )
+        yield _Result(rank, status, resource, row.rule, position, key, severity)
 
 
 def _category(document: Document) -> str:

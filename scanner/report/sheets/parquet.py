@@ -23,7 +23,7 @@ from scanner.report.sheets.parquet_rows import COLUMNS, rows
 
 MEMORY_MB = 256
 """What DuckDB may take. Beyond it, it writes to the temporary folder."""
-_ROWS_OF_A_GROUP, _BYTES_OF_A_GROUP = 20_000, 32 << 20
+_ROWS_OF_A_GROUP, _BYTES_OF_A_GROUP = 6_144, 10 << 20
 """DuckDB has a group of rows in memory."""
 _LARGEST_ROW = 1 << 20
 """Bytes of a row beyond which DuckDB gets more memory."""
