@@ -33,8 +33,8 @@ VIEWS = ("full", "partial", "none")
 _DO = "collect it again; a snapshot that was changed is not evaluated"
 
 
-class Place(NamedTuple):
-    """Where a line belongs.
+class LineTarget(NamedTuple):
+    """What a line is about.
 
     `path`: its id or path, as `normalized_id` has it. `root`: the id of its bundle, "" without one. `key`: its
     `sort_key`. `below`: what follows the bundle's id in its path; None where that is not known without all segments.
@@ -46,25 +46,25 @@ class Place(NamedTuple):
     below: str | None = None
 
 
-class Places:
-    """The places of lines, which mostly follow from the bundle of the line before."""
+class LineTargets:
+    """What lines are about, which mostly follow from the bundle of the line before."""
 
     def __init__(self) -> None:
         self._root = self._key = ""
 
-    def of(self, line: SnapshotLine) -> Place:
-        """Return the place of a line."""
+    def of(self, line: SnapshotLine) -> LineTarget:
+        """Return what a line is about."""
         url, root = url_of(line), self._root
         path = url.lower()
         if root and path.startswith(root) and line.named is None and is_plain(url):
             below = path[len(root) :]
             if (not below or below[0] == "/") and "/providers/" not in f"{below}/":
                 segment = "1" if line.resource is None else "0"
-                return Place(path, root, f"{self._key}\x00{segment}\x00{path}", below)
+                return LineTarget(path, root, f"{self._key}\x00{segment}\x00{path}", below)
         root = root_of_line(line)
         self._root = root if has_plain_members(root) else ""
         self._key = bundle_key(root) if self._root else ""
-        return Place(normalized_id(url), root, sort_key(line))
+        return LineTarget(normalized_id(url), root, sort_key(line))
 
 
 class LineChecks:
@@ -84,7 +84,7 @@ class LineChecks:
         self._chain = Chain()
         self._chain.add(first.strip())
         self._checkpoint = number
-        self._places = Places()
+        self._targets = LineTargets()
         self._lists = ListChecks(header.grouped, path)
 
     def add(self, number: int, raw: bytes, line: SnapshotLine) -> None:
@@ -102,9 +102,9 @@ class LineChecks:
             at = f"{self.path}:{number}"
             raise InputError(f'unknown view "{line.scope.view[:40]}"', at=at, do=f"known: {', '.join(VIEWS)}")
         if self.strict:
-            place = self._places.of(line)
-            self._check_once(number, line, place.key)
-            self._lists.add(number, line, place)
+            target = self._targets.of(line)
+            self._check_once(number, line, target.key)
+            self._lists.add(number, line, target)
 
     def _count(self, line: SnapshotLine) -> None:
         if line.resource is not None and self.strict:
@@ -159,7 +159,7 @@ class ListChecks:
     """Compares the count of each list with the resources that the file holds.
 
     What a list of a subscription or group counted is compared at the end; what a list below a resource counted, in a
-    grouped file, after its bundle. A resource that is too large for a line counts: a gap stands in its place.
+    grouped file, after its bundle. A resource that is too large for a line counts: a gap stands in its target.
     """
 
     def __init__(self, grouped: bool, path: Path) -> None:
@@ -171,22 +171,22 @@ class ListChecks:
         self._root = ""
         self._top_list = ""
         self._lists: dict[str, list[str]] = {}
-        """The lists with a count, by the place below the bundle, of resources whose bundles are in one list."""
+        """The lists with a count, by the types below the bundle, of resources whose bundles are in one list."""
         self._below: dict[str, int] = {}
         self._short: dict[str, tuple[int, int]] = {}
 
-    def add(self, number: int, line: SnapshotLine, place: Place) -> None:
+    def add(self, number: int, line: SnapshotLine, target: LineTarget) -> None:
         """Note a line. Raises InputError where a list of the bundle before it counts more than the file holds."""
-        path, root = place.path, place.root
+        path, root = target.path, target.root
         if root != self._root:
             self._begin(root)
         if line.read is None:
             is_one = line.resource is not None or (line.gap is not None and line.gap.code.startswith(LINE_LIMIT))
             if is_one or path == root:
-                for each in self._lists_with(url_of(line), place):
+                for each in self._lists_with(url_of(line), target):
                     self._listed[each] = self._listed.get(each, 0) + 1
             if is_one:
-                above = list_of(url_of(line)) if place.below is None else path.rpartition("/")[0]
+                above = list_of(url_of(line)) if target.below is None else path.rpartition("/")[0]
                 self._below[path] = self._below.get(path, 0) + 1
                 self._below[above] = self._below.get(above, 0) + 1
         elif not root:
@@ -204,15 +204,15 @@ class ListChecks:
             self._top_list = top_list
             self._lists.clear()
 
-    def _lists_with(self, url: str, place: Place) -> list[str]:
+    def _lists_with(self, url: str, target: LineTarget) -> list[str]:
         """Return the lists that a resource is in: all of them, or in a bundle of a grouped file those that have a
         count, because that has all lists before its bundles.
         """
-        if not (place.root and self._grouped):
+        if not (target.root and self._grouped):
             return list(_lists_of(url))
-        if place.below is None:
+        if target.below is None:
             return [each for each in _lists_of(url) if each in self._counts]
-        types = "/".join(place.below.split("/")[1::2])
+        types = "/".join(target.below.split("/")[1::2])
         lists = self._lists.get(types)
         if lists is None:
             lists = self._lists[types] = [each for each in _lists_of(url) if each in self._counts]

@@ -1,4 +1,4 @@
-"""What the checks of a snapshot hold of its lists, and where lines belong."""
+"""What the checks of a snapshot hold of its lists, and what lines are about."""
 
 from itertools import product
 from pathlib import Path
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.model.ids import normalized_id
-from scanner.snapshot.checks import ListChecks, Places
+from scanner.snapshot.checks import LineTargets, ListChecks
 from scanner.snapshot.format import GapLine, NamedLine, ReadLine, SnapshotLine, root_of_line, sort_key, url_of
 
 SUBSCRIPTION = "/subscriptions/3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f"
@@ -15,15 +15,15 @@ STORAGE = f"{SUBSCRIPTION}/providers/Microsoft.Storage/storageAccounts"
 
 
 def test_a_grouped_file_holds_no_list_that_nothing_counts() -> None:
-    checks, places = ListChecks(grouped=True, path=Path("x")), Places()
+    checks, targets = ListChecks(grouped=True, path=Path("x")), LineTargets()
     line = SnapshotLine(read=ReadLine(STORAGE, 20))
-    checks.add(1, line, places.of(line))
+    checks.add(1, line, targets.of(line))
     for number in range(20):
         for type in ("Microsoft.Storage/storageAccounts", "Microsoft.KeyVault/vaults"):
             id = f"{SUBSCRIPTION}/resourceGroups/rg-{number}/providers/{type}/a{number}"
             for below in ("", "/blobServices/default", "/blobServices/default/containers/c"):
                 line = SnapshotLine(resource={"id": f"{id}{below}"})
-                checks.add(2, line, places.of(line))
+                checks.add(2, line, targets.of(line))
     checks.check()
     assert checks._listed == {STORAGE.lower(): 20}
 
@@ -63,11 +63,11 @@ def lines_about(id: str) -> list[SnapshotLine]:
 
 
 @given(st.lists(st.sampled_from([line for id in IDS for line in lines_about(id)]), max_size=30))
-def test_places_do_not_depend_on_the_lines_before(lines: list[SnapshotLine]) -> None:
-    places = Places()
+def test_targets_do_not_depend_on_the_lines_before(lines: list[SnapshotLine]) -> None:
+    targets = LineTargets()
     for line in lines:
-        place = places.of(line)
-        assert (place.path, place.root, place.key) == (
+        target = targets.of(line)
+        assert (target.path, target.root, target.key) == (
             normalized_id(url_of(line)),
             root_of_line(line),
             sort_key(line),
