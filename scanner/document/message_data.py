@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -56,12 +56,23 @@ def fields_of(template: str) -> tuple[str, ...]:
 def data_of(message: Message, templates: dict[str, str]) -> Data | None:
     """Return a message as data, None where it is the same in every language. Its templates are added to `templates`."""
     template, values = message.template, message.values
+    if not values:
+        id = _id_of_words(template)
+        if id and id not in templates:
+            templates[id] = str(template)
+        return [id] if id else None
     if not is_translated(template):
         values_and_texts = list(_pieces(message, templates))
         return ["", *values_and_texts] if any(type(each) is not str for each in values_and_texts) else None
     id = template_id(template)
     templates[id] = str(template)
-    return [id, *(_value(values[field], templates) for field in fields_of(template))] if values else [id]
+    return [id, *[_value(values[field], templates) for field in fields_of(template)]]
+
+
+@lru_cache(maxsize=8192)
+def _id_of_words(template: str) -> str:
+    """Return the id of a template, "" where it is the same in every language."""
+    return template_id(template) if is_translated(template) else ""
 
 
 def _value(value: str | Number | Message, templates: dict[str, str]) -> str | int | Data:
@@ -156,25 +167,34 @@ def _collect(value: Any, at: str, result: dict[str, Data], templates: dict[str, 
             result[at] = data
     elif kind is list:
         for number, each in enumerate(value):
-            if type(each) is not str:
+            if type(each) not in _PLAIN:
                 _collect(each, f"{at}.{number}", result, templates)
-    elif (names := _FIELDS[kind]) is not None and (not at or FIELD_OF_TEXTS not in kind.__struct_fields__):
-        for name in names:
+    elif (fields := _FIELDS[kind]) is not None and not (at and fields.has_texts):
+        for name in fields.names:
             each = getattr(value, name)
             if type(each) not in _PLAIN:
                 _collect(each, f"{at}.{name}" if at else name, result, templates)
 
 
-class _Fields(dict[type, tuple[str, ...] | None]):
-    """The fields with texts of each type of row, None for what is no row."""
+class _Fields(NamedTuple):
+    """The fields with texts of a type of row, and whether it has `texts` of its own."""
 
-    def __missing__(self, kind: type) -> tuple[str, ...] | None:
+    names: tuple[str, ...]
+    has_texts: bool
+
+
+class _FieldsByType(dict[type, _Fields | None]):
+    """The fields of each type of row, None for what is no row."""
+
+    def __missing__(self, kind: type) -> _Fields | None:
         names = getattr(kind, "__struct_fields__", None)
-        result = self[kind] = None if names is None else tuple(each for each in names if each in TEXTS)
+        result = self[kind] = (
+            None if names is None else _Fields(tuple(each for each in names if each in TEXTS), FIELD_OF_TEXTS in names)
+        )
         return result
 
 
-_FIELDS: Final = _Fields()
+_FIELDS: Final = _FieldsByType()
 _PLAIN: Final = frozenset({str, int, float, bool, type(None), msgspec.UnsetType})
 
 

@@ -1,7 +1,7 @@
 """The findings document (schema `twolocks/2`): its parts as Structs, fingerprints, the order of rows."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -345,20 +345,40 @@ class Remediation(msgspec.Struct, kw_only=True, frozen=True):
     first_step: str
 
 
-class RuleRow(msgspec.Struct, kw_only=True, frozen=True):
-    """A rule. `pass_title`: what holds where it passed. `responsibility`: who closes its findings, the customer or also
-    Microsoft, which runs the layer. Both are "" in documents of earlier versions.
+NO_REMEDIATION = Remediation(az="", bicep="", terraform="", portal="", breaks="", first_step="")
+
+
+class RuleRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A rule that was on. `pass_title`: what holds where it passed. `responsibility`: who closes its findings, the
+    customer or also Microsoft, which runs the layer.
+
+    What is empty is left out. A rule that no row of the document names has title, category, severity and controls.
     """
 
     title: str
     category: str
     severity: str | None
-    why: str
-    remediation: Remediation
+    why: str = ""
+    remediation: Remediation = NO_REMEDIATION
     controls: dict[str, list[str]]
-    references: list[str]
+    references: list[str] = []
     pass_title: str = ""
     responsibility: str = ""
+
+    @property
+    def without_texts(self) -> "RuleRow":
+        """Return the row as it is of a rule that no other row names."""
+        return RuleRow(title=self.title, category=self.category, severity=self.severity, controls=self.controls)
+
+    @property
+    def has_texts(self) -> bool:
+        """Return whether it is more than the row of a rule that no other row names."""
+        return bool(self.why or self.references or self.pass_title or self.remediation != NO_REMEDIATION)
+
+
+def with_texts_of(rules: Mapping[str, RuleRow], named: Collection[str]) -> dict[str, RuleRow]:
+    """Return the rules of a document. `named`: those that its rows name, by id; the others have no texts."""
+    return {id: row if id in named else row.without_texts for id, row in rules.items()}
 
 
 class CellRow(msgspec.Struct, kw_only=True, frozen=True):
@@ -435,6 +455,12 @@ class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):
     def __post_init__(self) -> None:
         if self.since is not None:
             force_setattr(self, "since", checked_time(self.since))
+
+
+def rules_of(changes: ChangesRow | None) -> set[str]:
+    """Return the ids of the rules that changes name."""
+    lists = (getattr(changes, name) for name in CHANGE_LISTS) if changes is not None else ()
+    return {row.rule for rows in lists for row in rows if row.rule}
 
 
 class Document(msgspec.Struct, kw_only=True):

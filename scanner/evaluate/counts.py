@@ -52,7 +52,15 @@ _SUMS = (
     "resources",
     "reads",
 )
-_COUNTERS = ("open", "states", "statuses", "other_failures", "endpoint_failures", "inconclusive_by_gap")
+_COUNTERS = (
+    "open",
+    "states",
+    "statuses",
+    "other_failures",
+    "endpoint_failures",
+    "inconclusive_by_gap",
+    "inapplicable",
+)
 _BY_GAPS = ("not_fully_assessed", "inconclusive")
 
 
@@ -126,6 +134,8 @@ class Counts(Struct):
     types: list[rows.TypeRow] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     """The checks of each rule."""
+    inapplicable: Counter[str] = field(default_factory=Counter)
+    """On how many resources each rule does not apply."""
     _groups: FixGroups = field(default_factory=FixGroups)
 
     @property
@@ -208,6 +218,7 @@ class Counts(Struct):
     def not_applicable(self, rules: Collection[str]) -> None:
         """Count the rules that do not apply to a resource."""
         self.statuses["not-applicable"] += len(rules)
+        self.inapplicable.update(tuple(rules))
 
     def gap(self, row: rows.GapRow) -> None:
         """Count a gap."""

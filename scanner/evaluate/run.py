@@ -10,7 +10,17 @@ from msgspec import UNSET
 
 from scanner.cycle_collector import existing_objects_not_walked, without_cycle_collector
 from scanner.document.framework_rows import FrameworkRow
-from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, fingerprint, order
+from scanner.document.schema import (
+    ChangesRow,
+    Coverage,
+    GapRow,
+    RuleRow,
+    ScanRow,
+    fingerprint,
+    order,
+    rules_of,
+    with_texts_of,
+)
 from scanner.document.tenants import tenant_of
 from scanner.document.writer import Writer
 from scanner.evaluate.bundles import BundleEvaluation, Known, sort_key
@@ -228,8 +238,12 @@ class Evaluation(BundleEvaluation):
         whole = not is_partial and is_seen and len(seen) == len(scopes)
         return self.policy.waivers.notes(self.rules.enabled.values(), seen, whole=whole)
 
-    def rule_rows(self) -> dict[str, RuleRow]:
-        return {id: rule_row(each) for id, each in questions(self.rules.enabled.values()).items()}
+    def rule_rows(self, changes: ChangesRow | None = None) -> dict[str, RuleRow]:
+        """Return the rules that were on, with the texts of those that a check, a failed read or a change names."""
+        rules = {id: rule_row(each) for id, each in questions(self.rules.enabled.values()).items()}
+        named = {*self.counts.tally.checks, *self.counts.inapplicable}
+        named |= {rule for gap in self.result.gaps for rule in gap.rules}
+        return with_texts_of(rules, named | rules_of(changes))
 
     def scan_row(self, *, started: str, finished: str, tool: str, mark: str = "", owner_tag: str = "") -> ScanRow:
         """Return the row of the scan. `mark` tells two equal scans apart that start in the same second."""

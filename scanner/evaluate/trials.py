@@ -149,7 +149,7 @@ def release(bundle: Bundle) -> None:
 def _separate_memo(index: Index) -> Iterator[None]:
     """Forget at the end what was made of the index in between: it may show what was tried."""
     known = index.memo
-    index.memo = dict(known)
+    index.memo = known.copy()
     try:
         yield
     finally:

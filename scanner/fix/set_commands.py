@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from scanner.fix.checked import unchecked
+from scanner.fix.command_words import words_in
 from scanner.fix.placeholders import filled, quoted, segments_of
 from scanner.model.fix import Edit
 from scanner.model.json_paths import is_absent
@@ -159,10 +160,10 @@ def edits_of(command: str) -> Iterator[Edit]:
     """Yield the properties that a general command sets, with their values, or of whose lists it changes entries."""
     command = unchecked(command)
     if command.startswith(_REST):
-        yield from _edits_of_request(shlex.split(command))
+        yield from _edits_of_request(words_in(command))
     if not command.startswith(_START):
         return
-    id, *words = shlex.split(command)[4:]
+    id, *words = words_in(command)[4:]
     option = ""
     for position, word in enumerate(words):
         if word.startswith("--"):
@@ -185,7 +186,7 @@ def _edits_of_request(words: Sequence[str]) -> Iterator[Edit]:
 
 def _setting(command: str) -> tuple[str, str, str] | None:
     """Return id, path and value of a command that sets one property; None of any other."""
-    words = shlex.split(command) if command.startswith(_START) and " --set " in command else []
+    words = words_in(command) if command.startswith(_START) and " --set " in command else ()
     if len(words) != 7 or words[5] != "--set":
         return None
     path, _, value = words[6].partition("=")

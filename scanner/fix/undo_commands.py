@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from scanner.fix.command_words import words_in
 from scanner.fix.undo_steps import Restore, Step
 from scanner.model.fix import REMOVE, Deletion
 from scanner.model.json_paths import spelled
@@ -151,7 +152,7 @@ def _parsed(command: str) -> tuple[str, list[_Option]]:
     """Return the words of a command before its options, and its options with their values."""
     head: list[str] = []
     options: list[_Option] = []
-    for word in shlex.split(command):
+    for word in words_in(command):
         if word.startswith("-"):
             options.append(_Option(word, []))
         elif options:

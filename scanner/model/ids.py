@@ -161,7 +161,14 @@ def is_below(url: str, root: str) -> bool:
         and is_plain(url)
         and "/providers/" not in f"{below}/"
         and url[: len(root)].lower() == root
-        and "/resourcegroups/" in root
+        and has_plain_members(root)
+    )
+
+
+def has_plain_members(root: str) -> bool:
+    """Return whether every path below a bundle (its id in lower case) without a further provider is of it."""
+    return (
+        "/resourcegroups/" in root
         and root.count("/providers/") == 1
         and not root.startswith("/providers/microsoft.web/sites/", root.find("/providers/"))
     )

@@ -48,10 +48,16 @@ class Message(str):
         if form is None:
             return given(_rendered(template, values), template, values)
         text, names = form
-        return given(text % tuple([values[each] for each in names]), template, values)
+        message: Any = _new(Message, text % tuple([values[each] for each in names]))
+        message.template = template
+        message.values = values
+        return message  # type: ignore[no-any-return]
 
     def __reduce__(self) -> tuple[Callable[..., "Message"], tuple[Any, ...]]:
         return given, (str(self), self.template, self.values)
+
+
+_new: Final = str.__new__
 
 
 def given(text: str, template: str, values: Mapping[str, Any]) -> Message:

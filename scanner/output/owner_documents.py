@@ -26,6 +26,8 @@ from scanner.document.schema import (
     ScopeRow,
     TrendRow,
     TypeRow,
+    rules_of,
+    with_texts_of,
 )
 from scanner.document.views import chosen, rows_of
 from scanner.errors import InputError, nearest
@@ -311,8 +313,12 @@ class _Splitter:
             complete=whole.scan.complete or not self._is_incomplete(made, seen),
         )
         made.changes = self._changes(made)
+        tally = tally_of(made)
+        named = {*tally.checks, *(rule for gap in gaps for rule in gap.rules)}
+        named.update(rule for reasons in made.not_applicable.values() for rule in reasons)
+        # What is gone, and of no owner any more, is added to the rest later.
+        made.rules = with_texts_of(whole.rules, named | rules_of(whole.changes if is_rest else made.changes))
         if whole.frameworks or self._counted:
-            tally = tally_of(made)
             # A list that was not read may hold resources of this owner.
             tally.unread |= {each.rule for each in self._checks_of(seen) if each.status == "unknown"}
             made.frameworks = of_owner(whole.frameworks, made, tally) if whole.frameworks else msgspec.UNSET

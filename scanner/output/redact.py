@@ -36,7 +36,6 @@ from scanner.document.schema import (
     GapRow,
     HopRow,
     May,
-    Remediation,
     ResourceRow,
     RuleRow,
     ScanRow,
@@ -96,7 +95,6 @@ _HOPS = frozenset(
         "traffic-manager",
     ]
 )
-_NO_REMEDIATION = Remediation(az="", bicep="", terraform="", portal="", breaks="", first_step="")
 
 
 def redact(document: Document, key: bytes) -> Document:
@@ -199,10 +197,11 @@ class _Redactor:
         """Return a rule: a built-in one with its own texts, whatever the document says; another one without texts."""
         known = self.known.rules.get(id)
         if known is not None:
-            return id, msgspec.structs.replace(known, severity=row.severity)
+            texts = known if row.has_texts else known.without_texts
+            return id, msgspec.structs.replace(texts, severity=row.severity)
         plain = self._rule(id)
-        texts: dict[str, Any] = {"why": "", "remediation": _NO_REMEDIATION, "controls": {}, "references": []}
-        return plain, RuleRow(title=plain, category=one_of(CATEGORIES, row.category), severity=row.severity, **texts)
+        category = one_of(CATEGORIES, row.category)
+        return plain, RuleRow(title=plain, category=category, severity=row.severity, controls={})
 
     def _title(self, rule: str) -> str:
         known = self.known.rules.get(rule)

@@ -395,7 +395,8 @@ def _write(context: _Context, evaluated: _Evaluated, started: str) -> ScanRow:
         session.compare(scan, taken, result.counts, writer)
     changes = session.row if session is not None else None
     numbers, frameworks = result.counts.numbers(), evaluation.frameworks()
-    sections = Sections(scan, evaluation.rule_rows(), result.gaps, evaluation.coverage(), changes, numbers, frameworks)
+    rules = evaluation.rule_rows(changes)
+    sections = Sections(scan, rules, result.gaps, evaluation.coverage(), changes, numbers, frameworks)
     outputs.write_documents(job.outs, writer, sections, job.by)
     if session is not None:
         session.write(scan, taken, result.counts, writer)

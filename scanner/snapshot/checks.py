@@ -1,16 +1,70 @@
 """Checks of a snapshot file while it is read: the counts of its end line and lists, its chain, its time, its ids."""
 
-from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 from scanner.errors import InputError
-from scanner.model.ids import QUOTA_TYPES, group_of, is_bundle_list, list_of, segments, subscription_of, type_of
-from scanner.snapshot.format import LINE_LIMIT, Chain, EndLine, Header, SnapshotLine, root_of_line, sort_key, url_of
+from scanner.model.ids import (
+    QUOTA_TYPES,
+    group_of,
+    has_plain_members,
+    is_bundle_list,
+    is_plain,
+    list_of,
+    normalized_id,
+    subscription_of,
+    type_of,
+)
+from scanner.snapshot.format import (
+    LINE_LIMIT,
+    Chain,
+    EndLine,
+    Header,
+    SnapshotLine,
+    bundle_key,
+    root_of_line,
+    sort_key,
+    url_of,
+)
 
 _QUOTAS = frozenset(each.lower() for each in QUOTA_TYPES)
 VIEWS = ("full", "partial", "none")
 _DO = "collect it again; a snapshot that was changed is not evaluated"
+
+
+class LineTarget(NamedTuple):
+    """What a line is about.
+
+    `path`: its id or path, as `normalized_id` has it. `root`: the id of its bundle, "" without one. `key`: its
+    `sort_key`. `below`: what follows the bundle's id in its path; None where that is not known without all segments.
+    """
+
+    path: str
+    root: str
+    key: str
+    below: str | None = None
+
+
+class LineTargets:
+    """What lines are about, which mostly follow from the bundle of the line before."""
+
+    def __init__(self) -> None:
+        self._root = self._key = ""
+
+    def of(self, line: SnapshotLine) -> LineTarget:
+        """Return what a line is about."""
+        url, root = url_of(line), self._root
+        path = url.lower()
+        if root and path.startswith(root) and line.named is None and is_plain(url):
+            below = path[len(root) :]
+            if (not below or below[0] == "/") and "/providers/" not in f"{below}/":
+                segment = "1" if line.resource is None else "0"
+                return LineTarget(path, root, f"{self._key}\x00{segment}\x00{path}", below)
+        root = root_of_line(line)
+        self._root = root if has_plain_members(root) else ""
+        self._key = bundle_key(root) if self._root else ""
+        return LineTarget(normalized_id(url), root, sort_key(line))
 
 
 class LineChecks:
@@ -30,11 +84,11 @@ class LineChecks:
         self._chain = Chain()
         self._chain.add(first.strip())
         self._checkpoint = number
-        self._lists = ListChecks(header.grouped)
+        self._targets = LineTargets()
+        self._lists = ListChecks(header.grouped, path)
 
     def add(self, number: int, raw: bytes, line: SnapshotLine) -> None:
         """Check a line. Raises InputError that names it."""
-        at = f"{self.path}:{number}"
         if line.end is not None:
             self.ended = True
             self._check_end(number, line.end)
@@ -45,10 +99,12 @@ class LineChecks:
         self._chain.add(raw.rstrip(b"\n"))
         self._count(line)
         if line.scope is not None and line.scope.view not in VIEWS:
+            at = f"{self.path}:{number}"
             raise InputError(f'unknown view "{line.scope.view[:40]}"', at=at, do=f"known: {', '.join(VIEWS)}")
         if self.strict:
-            self._check_once(at, line)
-            self._lists.add(at, line)
+            target = self._targets.of(line)
+            self._check_once(number, line, target.key)
+            self._lists.add(number, line, target)
 
     def _count(self, line: SnapshotLine) -> None:
         if line.resource is not None and self.strict:
@@ -59,19 +115,18 @@ class LineChecks:
         self.reads += line.read is not None
         self.gaps += line.gap is not None
 
-    def _check_once(self, at: str, line: SnapshotLine) -> None:
+    def _check_once(self, number: int, line: SnapshotLine, key: str) -> None:
         """Check that a grouped file is sorted, and that no resource or subscription is in it twice."""
-        key = sort_key(line)
-        twice = line.resource is not None or line.scope is not None
+        once = line.resource is not None or line.scope is not None
+        is_there = key in self._ids if not self.header.grouped else key == self._last
+        if once and is_there:
+            raise InputError(f"two records with the id {_shown(line)}", at=f"{self.path}:{number}", do=_DO)
         if not self.header.grouped:
-            if twice and key in self._ids:
-                raise InputError(f"two records with the id {_shown(line)}", at=at, do=_DO)
-            self._ids.update([key] if twice else ())
+            self._ids.update([key] if once else ())
             return
         if key < self._last:
-            raise InputError("the snapshot is marked as grouped, but this line is out of order", at=at, do=_DO)
-        if twice and key == self._last:
-            raise InputError(f"two records with the id {_shown(line)}", at=at, do=_DO)
+            text = "the snapshot is marked as grouped, but this line is out of order"
+            raise InputError(text, at=f"{self.path}:{number}", do=_DO)
         self._last = key
 
     def _check_chain(self, number: int, chain: str) -> None:
@@ -104,41 +159,69 @@ class ListChecks:
     """Compares the count of each list with the resources that the file holds.
 
     What a list of a subscription or group counted is compared at the end; what a list below a resource counted, in a
-    grouped file, after its bundle. A resource that is too large for a line counts: a gap stands in its place.
+    grouped file, after its bundle. A resource that is too large for a line counts: a gap stands in its target.
     """
 
-    def __init__(self, grouped: bool) -> None:
+    def __init__(self, grouped: bool, path: Path) -> None:
         self._grouped = grouped
-        self._counts: dict[str, tuple[int, str]] = {}
-        self._listed: Counter[str] = Counter()
+        self._path = path
+        self._counts: dict[str, tuple[int, int]] = {}
+        """What each list counts, and the number of its line."""
+        self._listed: dict[str, int] = {}
         self._root = ""
-        self._below: Counter[str] = Counter()
-        self._short: dict[str, tuple[int, str]] = {}
+        self._top_list = ""
+        self._lists: dict[str, list[str]] = {}
+        """The lists with a count, by the types below the bundle, of resources whose bundles are in one list."""
+        self._below: dict[str, int] = {}
+        self._short: dict[str, tuple[int, int]] = {}
 
-    def add(self, at: str, line: SnapshotLine) -> None:
+    def add(self, number: int, line: SnapshotLine, target: LineTarget) -> None:
         """Note a line. Raises InputError where a list of the bundle before it counts more than the file holds."""
-        url = url_of(line)
-        root = root_of_line(line)
+        path, root = target.path, target.root
         if root != self._root:
-            self.end_bundle()
-            self._root = root
-        list_path = _plain(url)
+            self._begin(root)
         if line.read is None:
             is_one = line.resource is not None or (line.gap is not None and line.gap.code.startswith(LINE_LIMIT))
-            if list_path == root or is_one:
-                # A grouped file has all lists before its bundles: what no list counts is not held.
-                all_lists = not (root and self._grouped)
-                self._listed.update([each for each in _lists_of(url) if all_lists or each in self._counts])
-            self._below.update((list_path, list_of(url)) if is_one else ())
-        elif not root and "/providers/" in list_path:
-            self._counts[list_path] = line.read.count, at
-        elif root and self._grouped and not is_bundle_list(url) and line.read.count > self._below[list_path]:
-            self._short[list_path] = line.read.count, at
+            if is_one or path == root:
+                for each in self._lists_with(url_of(line), target):
+                    self._listed[each] = self._listed.get(each, 0) + 1
+            if is_one:
+                above = list_of(url_of(line)) if target.below is None else path.rpartition("/")[0]
+                self._below[path] = self._below.get(path, 0) + 1
+                self._below[above] = self._below.get(above, 0) + 1
+        elif not root:
+            if "/providers/" in path:
+                self._counts[path] = line.read.count, number
+        elif self._grouped and line.read.count > self._below.get(path, 0) and not is_bundle_list(line.read.url):
+            self._short[path] = line.read.count, number
+
+    def _begin(self, root: str) -> None:
+        """Begin the bundle of an id, after the one before."""
+        self.end_bundle()
+        self._root = root
+        top_list = root.rpartition("/")[0]
+        if top_list != self._top_list:
+            self._top_list = top_list
+            self._lists.clear()
+
+    def _lists_with(self, url: str, target: LineTarget) -> list[str]:
+        """Return the lists that a resource is in: all of them, or in a bundle of a grouped file those that have a
+        count, because that has all lists before its bundles.
+        """
+        if not (target.root and self._grouped):
+            return list(_lists_of(url))
+        if target.below is None:
+            return [each for each in _lists_of(url) if each in self._counts]
+        types = "/".join(target.below.split("/")[1::2])
+        lists = self._lists.get(types)
+        if lists is None:
+            lists = self._lists[types] = [each for each in _lists_of(url) if each in self._counts]
+        return lists
 
     def end_bundle(self) -> None:
         """Raise InputError where the bundle holds fewer resources than one of its lists counts."""
-        for list_path, (count, at) in self._short.items():
-            _compare(at, count, self._below[list_path])
+        for list_path, (count, number) in self._short.items():
+            self._compare(number, count, self._below.get(list_path, 0))
         self._short.clear()
         self._below.clear()
 
@@ -147,18 +230,14 @@ class ListChecks:
 
         `without`: subscriptions (lower case) of which something was excluded, so that lists count more.
         """
-        for list_path, (count, at) in self._counts.items():
+        for list_path, (count, number) in self._counts.items():
             if subscription_of(list_path) not in without:
-                _compare(at, count, self._listed[list_path])
+                self._compare(number, count, self._listed.get(list_path, 0))
 
-
-def _compare(at: str, count: int, value: int) -> None:
-    if value < count:
-        raise InputError(f"the list counts {count:,} resources, the snapshot holds {value:,}", at=at, do=_DO)
-
-
-def _plain(url: str) -> str:
-    return "/" + "/".join(segments(url))
+    def _compare(self, number: int, count: int, value: int) -> None:
+        if value < count:
+            text = f"the list counts {count:,} resources, the snapshot holds {value:,}"
+            raise InputError(text, at=f"{self._path}:{number}", do=_DO)
 
 
 def _lists_of(url: str) -> tuple[str, ...]:
@@ -167,7 +246,7 @@ def _lists_of(url: str) -> tuple[str, ...]:
     """
     type, subscription, group = type_of(url), subscription_of(url), group_of(url)
     if type.lower() in _QUOTAS:
-        return (_plain(url),)
+        return (normalized_id(url),)
     wide = f"/subscriptions/{subscription}/providers/{type}".lower()
     return (
         (wide, f"/subscriptions/{subscription}/resourcegroups/{group}/providers/{type}".lower()) if group else (wide,)

@@ -214,7 +214,7 @@ def _checked_lines(lines: Lines, checks: LineChecks) -> Iterator[EncodedLine]:
     path = lines.path
     try:
         for raw in lines:
-            if not raw.strip():
+            if raw.isspace():
                 continue
             if checks.ended:
                 raise InputError(

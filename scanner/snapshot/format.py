@@ -212,5 +212,9 @@ def sort_key(line: SnapshotLine) -> str:
     root = root_of_line(line)
     if not root:
         return f"1{segment}{url.lower()}"
-    rank = "2" if is_indexed(resource_type_of(root)) else "3"
-    return "\x00".join((rank + root.replace("/", "\x01"), segment, url.lower()))
+    return "\x00".join((bundle_key(root), segment, url.lower()))
+
+
+def bundle_key(root: str) -> str:
+    """Return what the keys of the lines of a bundle begin with: see `sort_key`."""
+    return ("2" if is_indexed(resource_type_of(root)) else "3") + root.replace("/", "\x01")
