@@ -13,8 +13,8 @@ from scanner.output.formats import FORMATS
 from scanner.output.owner_documents import SplitBy, split
 from scanner.output.redact import redact
 from scanner.output.writers import write
-from scanner.report.localized import localized
-from scanner.report.words import Words
+from scanner.report.language.localized import localized
+from scanner.report.language.words import Words
 from scanner.rulebook.loader import load
 from scanner.snapshot.format import decoder
 from tests.rules import examples
