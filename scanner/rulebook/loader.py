@@ -95,6 +95,8 @@ class RuleSet(Struct):
     kinds: list[ResourceType] = field(default_factory=list)
     rules: dict[str, Rule] = field(default_factory=dict)
     enabled: dict[str, Rule] = field(default_factory=dict)
+    off_by_cost: dict[str, Rule] = field(default_factory=dict)
+    """The rules that the patterns of a scan select, and that are off because their reads cost many requests."""
     broken: list[Broken] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     """The file of each rule: the Python that it runs, else its row's."""
@@ -233,13 +235,17 @@ class RuleSet(Struct):
         for pattern in (*only, *skip):
             self.check(pattern)
         named = {rule.key for id in named for rule in self.all_named(id)}
-        self.enabled = {
+        selected = {
             key: rule
             for key, rule in self.rules.items()
-            if (not only or any(matches(rule, each) for each in only))
-            and not match_whole(rule, skip)
-            and (not rule.costly or key in named or any(_names(rule, each) for each in only))
+            if (not only or any(matches(rule, each) for each in only)) and not match_whole(rule, skip)
         }
+        self.off_by_cost = {
+            key: rule
+            for key, rule in selected.items()
+            if rule.costly and key not in named and not any(_names(rule, each) for each in only)
+        }
+        self.enabled = {key: rule for key, rule in selected.items() if key not in self.off_by_cost}
 
     def all_named(self, id: str) -> list[Rule]:
         """Return the rules of an id, or of an old one: several where it asks many types."""
