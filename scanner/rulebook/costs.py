@@ -1,4 +1,4 @@
-"""Says what the rules cost that are off because their reads take many requests: how many there are, and how many reads."""
+"""Says what rules that are off by cost would read: how many rules there are, and about how many reads."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple

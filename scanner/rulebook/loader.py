@@ -37,7 +37,7 @@ from scanner.model.rule import CATEGORIES, Question, Rule, questions
 from scanner.model.rule_row import MergedRow
 from scanner.model.severity import Severity
 from scanner.rulebook.frameworks import read_frameworks
-from scanner.rulebook.ranks import ranks_of
+from scanner.rulebook.ranks import closed_rank_of, ranks_of
 from scanner.rulebook.row_files import (
     Broken,
     RuleFiles,
@@ -65,6 +65,8 @@ _KEYS: dict[str, Sequence[str] | None] = {
 """The keys of patterns, and the values of those that have known ones."""
 
 
+SPREADS = {"-single-zone": "zones", "-single-region": "regions"}
+"""How the ids of rules on zones and regions end, and what a resource would be spread over."""
 KEY_USERS = "users of keys"
 """What a rule looks up that asks who uses a key: every type whose rows find keys."""
 
@@ -196,10 +198,20 @@ class RuleSet(Struct):
         rules = (*self.enabled.values(), *self._key_users())
         return ranks_of(((rule, reads_of(rule)) for rule in rules), self.looked_up())
 
+    def closed_ranks(self) -> Mapping[Read, int]:
+        """Return the same for resources that are closed to public networks."""
+        rules = (*self.enabled.values(), *self._key_users())
+        return ranks_of(((rule, reads_of(rule)) for rule in rules), self.looked_up(), closed_rank_of)
+
     @property
     def needs_places(self) -> bool:
         """Return whether an enabled rule asks where data may be."""
         return any(rule.finder is not None for rule in self.enabled.values())
+
+    @property
+    def needs_quotas(self) -> bool:
+        """Return whether an enabled rule asks where data may be, or whether a resource survives the loss of a place."""
+        return self.needs_places or any(rule.id.endswith(tuple(SPREADS)) for rule in self.enabled.values())
 
     def looked_up(self) -> list[Read]:
         """Return the reads that verdicts on others look up, parents first."""

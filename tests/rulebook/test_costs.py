@@ -1,4 +1,4 @@
-"""What the rules that are off by cost would read: below how many resources of a scan."""
+"""What selected rules cost: what those that are off would read, and whether quotas are needed."""
 
 import pytest
 
@@ -42,3 +42,19 @@ def test_what_the_patterns_do_not_select_is_not_off_by_cost() -> None:
 @pytest.mark.parametrize("id", ["sql-database-unencrypted", "site-recovery-failing", "site-recovery-outside"])
 def test_what_a_severity_is_worth_is_on(id: str) -> None:
     assert id in loader.load().enabled_questions()
+
+
+@pytest.mark.parametrize(
+    ("only", "are_needed"),
+    [
+        ([], True),
+        (["region-outside"], True),
+        (["*-single-zone"], True),
+        (["storage-plain-http"], False),
+        (["category:network"], False),
+    ],
+)
+def test_quotas_are_needed_where_rules_ask_about_places_or_their_loss(only: list[str], are_needed: bool) -> None:
+    rules = loader.load()
+    rules.select(only)
+    assert rules.needs_quotas == are_needed

@@ -214,7 +214,10 @@ def test_nothing_there_at_all(tmp_path: Path) -> None:
             ("--only", "storage-*"),
             "Off       10 rules, which would make about 21 more reads, are off by default: --only RULE enables one",
         ),
-        (("--only", "storage-*", "--only", "storage-scope-key-elsewhere"), "Off       8 rules, which would make about 18 more reads"),
+        (
+            ("--only", "storage-*", "--only", "storage-scope-key-elsewhere"),
+            "Off       8 rules, which would make about 18 more reads",
+        ),
         (("--skip", "logs-outside"), "--only '*' --only RULE enables one"),
     ],
 )
