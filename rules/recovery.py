@@ -56,7 +56,7 @@ ITEMS = VAULT.child(
         "microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems",
     ),
 )
-REPLICATIONS = VAULT.child("replicationProtectedItems", api="2025-08-01", costly=True)
+REPLICATIONS = VAULT.child("replicationProtectedItems", api="2025-08-01")
 BACKUP_VAULT = ResourceType(
     "Microsoft.DataProtection/backupVaults",
     api="2025-09-01",

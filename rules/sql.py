@@ -105,7 +105,7 @@ def is_user_database(database: Resource) -> bool:
     return database.name.lower() != "master"
 
 
-ENCRYPTION = DATABASES.child("transparentDataEncryption/current", one=True, when=is_user_database, costly=True)
+ENCRYPTION = DATABASES.child("transparentDataEncryption/current", one=True, when=is_user_database)
 SYNC_GROUPS = DATABASES.child("syncGroups", when=is_user_database, product=Message("Sync group"), costly=True)
 RETENTION = DATABASES.child("backupShortTermRetentionPolicies/default", one=True, when=is_user_database, costly=True)
 

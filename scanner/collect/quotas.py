@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from scanner.azure.errors import ReadError
 from scanner.azure.served_versions import served_versions
+from scanner.azure.turns import RANK
 from scanner.collect.bodies import quoted_path
 from scanner.collect.plan import Json, Scope
-from scanner.collect.queue import UNREGISTERED, CollectionContext, JobsInWork, SubscriptionView, run_some
+from scanner.collect.queue import LAST, UNREGISTERED, CollectionContext, JobsInWork, SubscriptionView, run_some
 from scanner.collect.versions import by_version
 from scanner.model.ids import QUOTA_TYPES
 from scanner.model.message import Message
@@ -55,9 +56,11 @@ class QuotaReader:
     async def begin(self, view: SubscriptionView, lists: JobsInWork, regions: asyncio.Task[None] | None) -> None:
         """Read quotas beside what lies below resources, as soon as the lists have said which regions are in use.
 
-        Writes nothing. Of a subscription with more regions than are read it is not known yet which ones are. `regions`:
-        reads the regions of the cloud.
+        Under a limit, every other read goes first, because no verdict depends on quotas. Writes nothing. Of a
+        subscription with more regions than are read it is not known yet which ones are. `regions`: reads the regions of
+        the cloud.
         """
+        RANK.set(LAST)
         await lists.wait()
         if regions is not None:
             await asyncio.wait([regions])

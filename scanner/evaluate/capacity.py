@@ -17,7 +17,7 @@ from scanner.model.ids import QUOTA_TYPES, list_of, resource_type_of, segments, 
 from scanner.model.json_paths import peek
 from scanner.model.message import Message, name
 from scanner.model.resource import Bundle, Gap, Resource
-from scanner.rulebook.loader import RuleSet
+from scanner.rulebook.loader import SPREADS, RuleSet
 from scanner.snapshot.bundles import Snapshot
 
 GROUPS: Final = "Microsoft.Compute/capacityReservationGroups"
@@ -33,8 +33,6 @@ NEAR: Final = 20
 NO_LIMIT: Final = (1 << 31) - 1
 """A limit from which on a quota has none: the largest number that Azure's quotas state."""
 UNLIMITED: Final = -1
-SPREADS: Final = {"-single-zone": "zones", "-single-region": "regions"}
-"""How the rules on zones and regions end (rules/tables), and what a resource would be spread over."""
 BY_DESIGN: Final = frozenset({"NetworkWatchers"})
 """Quotas that are full in every region in use: Azure makes one watcher a region, and allows one."""
 MOST: Final = (1 << 63) - 1

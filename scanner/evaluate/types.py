@@ -16,12 +16,13 @@ from scanner.snapshot.stored import StoredBundle
 class TypesFragment(msgspec.Struct, array_like=True):
     """The resources of a part of an evaluation by type, and the types of which some were not read.
 
-    `older`: the types and api-versions that were read at an older one than the pinned one.
+    `older`: the types and api-versions that were read at an older one than the pinned one. `below`: see `TypeCounts`.
     """
 
     counts: dict[str, int]
     incomplete: list[str]
     older: list[tuple[str, str]] = []
+    below: dict[str, int] = {}
 
 
 class TypeCounts:
@@ -33,14 +34,18 @@ class TypeCounts:
         self._incomplete: set[str] = set()
         self._spellings: dict[str, str] = {}
         self._older: set[tuple[str, str]] = set()
+        self._below: Counter[str] = Counter()
+        """The resources below those that are listed, by type in lower case."""
 
     def add(self, bundle: Bundle) -> None:
         """Count a resource, also one that is known and was not read."""
         for each in bundle.stored if isinstance(bundle, StoredBundle) else bundle.resources.values():
             if each.by == "older":
                 self.add_older(each.type, each.api)
+            self._below[each.type.lower()] += 1
         if bundle.top is not None:
             self._counts[self._spelling(bundle.top.type)] += 1
+            self._below[bundle.top.type.lower()] -= 1
         elif unread_top(bundle) is not None:
             type = resource_type_of(bundle.id)
             self._counts[self._spelling(type)] += 1
@@ -52,7 +57,7 @@ class TypeCounts:
 
     def fragment(self) -> TypesFragment:
         """Return what was counted in a part."""
-        return TypesFragment(self._counts, list(self._incomplete), sorted(self._older))
+        return TypesFragment(self._counts, list(self._incomplete), sorted(self._older), self._below)
 
     def join(self, fragment: TypesFragment) -> None:
         """Add what was counted in the part that comes next in the document."""
@@ -60,6 +65,8 @@ class TypeCounts:
             self._counts[self._spelling(type)] += count
         self._incomplete.update(map(self._spelling, fragment.incomplete))
         self._older.update(fragment.older)
+        for type, count in fragment.below.items():
+            self._below[type] += count
 
     def add_older(self, type: str, api: str | None) -> None:
         """Note that a type was read at an older api-version than the pinned one."""
@@ -103,6 +110,13 @@ class TypeCounts:
             )
             for type in sorted({*self._counts, *self._incomplete})
         ]
+
+    def by_type(self) -> Counter[str]:
+        """Return the resources of each type, in lower case: those that are listed, and those below them."""
+        result = Counter(self._below)
+        for type, count in self._counts.items():
+            result[type.lower()] += count
+        return result
 
     def _names(self, type: str) -> dict[str, str]:
         kinds = self._kinds.get(type.lower(), ())

@@ -122,12 +122,14 @@ class ShardRunner(Struct):
         """Return what a collection of one subscription wrote: `taken` is when it began. Raises UserError."""
         loaded = self._rules_of(plan)
         store = Store(msgspec.structs.replace(plan.header, scopes=[shard_input.id], taken=now()))
+        is_unasked = shard_input.regions is None and not loaded.rules.needs_quotas
         wanted = Plan(
             loaded.types,
             loaded.reads,
             ranks=loaded.rules.ranks(),
+            closed_ranks=loaded.rules.closed_ranks(),
             places=loaded.rules.needs_places,
-            quotas=ResidencyPolicy(allowed=tuple(shard_input.regions or ())),
+            quotas=None if is_unasked else ResidencyPolicy(allowed=tuple(shard_input.regions or ())),
         )
         is_read = False
         try:

@@ -77,6 +77,11 @@ class ResidencyPolicy(Struct, frozen=True):
     exceptions: tuple[PlaceException, ...] = ()
 
     @property
+    def is_set(self) -> bool:
+        """Return whether the settings say what is allowed anywhere."""
+        return bool(self.allowed or self.scopes)
+
+    @property
     def tags(self) -> tuple[str, ...]:
         """Return the names of the tags that scopes are chosen by."""
         return tuple(each.tag[0] for each in self.scopes if each.tag is not None)

@@ -37,7 +37,7 @@ from scanner.model.rule import CATEGORIES, Question, Rule, questions
 from scanner.model.rule_row import MergedRow
 from scanner.model.severity import Severity
 from scanner.rulebook.frameworks import read_frameworks
-from scanner.rulebook.ranks import least_of, ranks_of
+from scanner.rulebook.ranks import closed_rank_of, least_of, ranks_of
 from scanner.rulebook.row_files import (
     Broken,
     RuleFiles,
@@ -65,6 +65,8 @@ _KEYS: dict[str, Sequence[str] | None] = {
 """The keys of patterns, and the values of those that have known ones."""
 
 
+SPREADS = {"-single-zone": "zones", "-single-region": "regions"}
+"""How the ids of rules on zones and regions end, and what a resource would be spread over."""
 KEY_USERS = "users of keys"
 """What a rule looks up that asks who uses a key: every type whose rows find keys."""
 
@@ -95,6 +97,8 @@ class RuleSet(Struct):
     kinds: list[ResourceType] = field(default_factory=list)
     rules: dict[str, Rule] = field(default_factory=dict)
     enabled: dict[str, Rule] = field(default_factory=dict)
+    off_by_cost: dict[str, Rule] = field(default_factory=dict)
+    """The rules that the patterns of a scan select, and that are off because their reads cost many requests."""
     broken: list[Broken] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     """The file of each rule: the Python that it runs, else its row's."""
@@ -201,10 +205,20 @@ class RuleSet(Struct):
         least = least_of(((rule, reads_of(rule)) for rule in rules), severities)
         return {read: severity for read, severity in least.items() if read not in others}
 
+    def closed_ranks(self) -> Mapping[Read, int]:
+        """Return the same for resources that are closed to public networks."""
+        rules = (*self.enabled.values(), *self._key_users())
+        return ranks_of(((rule, reads_of(rule)) for rule in rules), self.looked_up(), closed_rank_of)
+
     @property
     def needs_places(self) -> bool:
         """Return whether an enabled rule asks where data may be."""
         return any(rule.finder is not None for rule in self.enabled.values())
+
+    @property
+    def needs_quotas(self) -> bool:
+        """Return whether an enabled rule asks where data may be, or whether a resource survives the loss of a place."""
+        return self.needs_places or any(rule.id.endswith(tuple(SPREADS)) for rule in self.enabled.values())
 
     def looked_up(self) -> list[Read]:
         """Return the reads that verdicts on others look up, parents first."""
@@ -240,13 +254,17 @@ class RuleSet(Struct):
         for pattern in (*only, *skip):
             self.check(pattern)
         named = {rule.key for id in named for rule in self.all_named(id)}
-        self.enabled = {
+        selected = {
             key: rule
             for key, rule in self.rules.items()
-            if (not only or any(matches(rule, each) for each in only))
-            and not match_whole(rule, skip)
-            and (not rule.costly or key in named or any(_names(rule, each) for each in only))
+            if (not only or any(matches(rule, each) for each in only)) and not match_whole(rule, skip)
         }
+        self.off_by_cost = {
+            key: rule
+            for key, rule in selected.items()
+            if rule.costly and key not in named and not any(_names(rule, each) for each in only)
+        }
+        self.enabled = {key: rule for key, rule in selected.items() if key not in self.off_by_cost}
 
     def all_named(self, id: str) -> list[Rule]:
         """Return the rules of an id, or of an old one: several where it asks many types."""

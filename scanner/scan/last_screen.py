@@ -12,6 +12,7 @@ from scanner.model.severity import SEVERITIES
 from scanner.report.language.text import uncovered_types
 from scanner.report.language.words import Words
 from scanner.report.views.headline import headline, inconclusive, left_out
+from scanner.rulebook.costs import cost_off
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.answer_lines import first_lines, is_shown, named, next_lines, severity_lines
 from scanner.scan.change_lines import ChangeLines
@@ -69,6 +70,7 @@ class LastScreen(Struct, frozen=True):
         return [
             Line(self.read(), "Read"),
             Line(self.evaluated(), "Evaluated"),
+            *([Line(off, "Off")] if (off := self.off()) else []),
             *first_lines(self.counts, WORST, WORST if height >= TALL else COMMANDS, self.shown),
             *(self.info(INFO) if is_shown("info", self.shown) else ()),
             *(self.news.lines() if self.news is not None else ()),
@@ -120,6 +122,19 @@ class LastScreen(Struct, frozen=True):
             text += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {are} not covered by any rule: "
             text += uncovered_types(rest, Words())
         return text
+
+    def off(self) -> str:
+        """Return which rules are off because of their cost, what they would read here, and how one is enabled; "" where
+        nothing was read from Azure, or where no such rule has a resource here.
+        """
+        cost = cost_off(self.rules, self.counts.by_type)
+        if self.took is None or not cost.rules:
+            return ""
+        are = "is" if cost.rules == 1 else "are"
+        more = f", which would make about {many(cost.reads, 'more read')}" if cost.reads else ""
+        every = "" if "--only" in self.again else "--only '*' "
+        enable = f"{every}--only RULE enables one, twolocks rules list names them"
+        return f"{many(cost.rules, 'rule')}{more}, {are} off by default: {enable}"
 
     def info(self, count: int) -> Iterator[Line]:
         """Yield the findings of severity info, one line a type."""

@@ -126,6 +126,8 @@ def log(outcome: Outcome, screen: Screen) -> None:
     summary = outcome.summary
     screen.rest("gap", "gaps")
     screen.log("read", summary.read_log())
+    if off := summary.off():
+        screen.log("read", off)
     screen.log("found", summary.found())
     if summary.news is not None:
         screen.log("found", summary.news.log())

@@ -254,8 +254,9 @@ async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
         rules.read(),
         rules.reads(),
         ranks=rules.ranks(),
+        closed_ranks=rules.closed_ranks(),
         places=rules.needs_places,
-        quotas=job.policy.residency,
+        quotas=job.policy.residency if rules.needs_quotas or job.policy.residency.is_set else None,
         joined=partial(joined, rules, store, graph=scope.graph, excludes=bool(scope.exclusions)),
         resumed=journal is not None and journal.resumed,
     )

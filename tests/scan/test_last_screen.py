@@ -10,8 +10,11 @@ import pytest
 from scanner.evaluate.results import Crash, EvaluationResult
 from scanner.exit_codes import decide
 from scanner.rulebook.loader import Broken
+from scanner.sandbox.server import Sandbox, running
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
+from tests.azure.requests import SUBSCRIPTIONS
+from tests.azure.requests import account as stored
 from tests.terminals import STORAGE, SUB, account, closed, listed, twolocks
 from tests.test_exit_codes import result
 
@@ -201,6 +204,31 @@ def test_nothing_there_at_all(tmp_path: Path) -> None:
     ended = twolocks("scan", "--from", "n.jsonl", "--only", "storage-*", tty=True)
     assert "Result    No resource of a supported type was found in prod-journal" in ended.err
     assert ended.code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "off"),
+    [
+        (("--only", "storage-old-tls"), ""),
+        (
+            ("--only", "storage-*"),
+            "Off       10 rules, which would make about 21 more reads, are off by default: --only RULE enables one",
+        ),
+        (
+            ("--only", "storage-*", "--only", "storage-scope-key-elsewhere"),
+            "Off       8 rules, which would make about 18 more reads",
+        ),
+        (("--skip", "logs-outside"), "--only '*' --only RULE enables one"),
+    ],
+)
+def test_what_is_off_by_cost_is_said_with_its_price_and_how_it_is_enabled(words: tuple[str, ...], off: str) -> None:
+    three = [each for number in range(3) for each in stored(f"st{number}")]
+    with running(Sandbox(three, SUBSCRIPTIONS[:1])) as box:
+        live = ("--arm-endpoint", box.url, "--auth", "environment", "--fail-on", "never")
+        on_terminal = twolocks("scan", *live, *words, tty=True, env={"COLUMNS": "200", **box.environment()}).err
+        logged = twolocks("scan", *live, *words, env=box.environment()).err
+    assert off in on_terminal
+    assert bool(off) == ("off by default" in on_terminal) == ("off by default" in logged)
 
 
 @pytest.mark.parametrize(
