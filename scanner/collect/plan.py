@@ -92,6 +92,7 @@ class Plan(Struct, frozen=True):
 
     `places`: read the resource groups of each subscription and ARM's list of regions too. `quotas`: read the quotas
     of the regions that this policy allows, or without one of those that hold resources. None: read no quotas.
+    `unasked`: the reads below resources that are left out, because they decide less than was asked for.
     `ranks`: which reads go first, the smallest; those that it does not name are of the first rank.
     `resumed`: the scan goes on from a journal, whose answers are cut down to what is kept.
     `joined`: returns what to read when everything else is in the store; called once, in another thread.
@@ -105,6 +106,7 @@ class Plan(Struct, frozen=True):
     joined: Callable[[], Joined] = Joined
     resumed: bool = False
     ranks: Mapping[Read, int] = {}
+    unasked: Collection[Read] = ()
 
     def types(self) -> Iterable[tuple[str, ResourceType]]:
         """Return each ARM type that is listed, with its declaration. The first one counts where own rules repeat a
@@ -129,9 +131,12 @@ class Plan(Struct, frozen=True):
         return next((each for each in self.resource_types if each.type == SUBSCRIPTION), None)
 
     def below(self) -> dict[ResourceType | Read, list[Read]]:
-        """Return the wanted reads directly below each parent, from every declaration of its type."""
+        """Return the reads directly below each parent, from every declaration of its type: those that are wanted, then
+        those that are not asked for.
+        """
         by_parent: dict[ResourceType | Read, list[Read]] = {}
-        for read in self.reads:
+        reads = (*self.reads, *self.unasked)
+        for read in reads:
             if not read.joined:
                 by_parent.setdefault(read.parent, []).append(read)
         declared: dict[str, list[ResourceType]] = {}
@@ -139,11 +144,11 @@ class Plan(Struct, frozen=True):
             for type in resource_type.types:
                 declared.setdefault(type.lower(), []).append(resource_type)
         result: dict[ResourceType | Read, list[Read]] = {read: by_parent.get(read, []) for read in self.reads}
-        position = {read: number for number, read in enumerate(self.reads)}
+        position = {read: number for number, read in enumerate(reads)}
         for parent in self.resource_types:
             same = dict.fromkeys(each for type in parent.types for each in declared[type.lower()])
-            reads = [read for each in same for read in by_parent.get(each, ())]
-            result[parent] = sorted(reads, key=position.__getitem__) if len(same) > 1 else reads
+            below = [read for each in same for read in by_parent.get(each, ())]
+            result[parent] = sorted(below, key=position.__getitem__) if len(same) > 1 else below
         return result
 
     def looked_up(self) -> "Plan":

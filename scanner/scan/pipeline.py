@@ -252,8 +252,9 @@ async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
         rules.read(),
         rules.reads(),
         ranks=rules.ranks(),
+        unasked=rules.unasked_reads(),
         places=rules.needs_places,
-        quotas=job.policy.residency,
+        quotas=None if rules.until else job.policy.residency,
         joined=partial(joined, rules, store, graph=scope.graph, excludes=bool(scope.exclusions)),
         resumed=journal is not None and journal.resumed,
     )
@@ -377,7 +378,7 @@ def _write(context: _Context, evaluated: _Evaluated, started: str) -> ScanRow:
     job, session, outputs, screen = context.job, context.session, context.outputs, context.screen
     taken, evaluation, writer = evaluated
     result = evaluation.result
-    for note in evaluation.older_notes():
+    for note in evaluation.read_notes():
         screen.write([Line(note, "Note")], "found", note)
     _show_notes(evaluation.notes(), screen)
     mark = secrets.token_hex(8)
