@@ -3,7 +3,6 @@
 import asyncio
 import os
 import platform
-from collections.abc import Sequence
 
 from scanner import version
 from scanner.config.durations import seconds_of
@@ -24,6 +23,7 @@ def run(settings: Settings) -> int:
             )
     if settings.tenants:
         raise InputError("a worker signs in to one tenant", at="[[tenant]]", do="choose it: --tenant NAME")
+    from scanner.fleet.messages import RuleChoice
     from scanner.fleet.progress import Silent
     from scanner.fleet.queue import Queue, graph_turn, open_broker, unprotected
     from scanner.fleet.range_runner import RangeRunner
@@ -33,9 +33,9 @@ def run(settings: Settings) -> int:
     from scanner.rulebook.loader import RuleSet
     from scanner.scan.job import code_of, load_rules
 
-    def rules(only: Sequence[str], skip: Sequence[str]) -> RuleSet:
+    def rules(choice: RuleChoice) -> RuleSet:
         rule_set = load_rules(settings, screen)
-        rule_set.select(only, skip)
+        choice.apply(rule_set)
         return rule_set
 
     queue, name = Queue(open_broker(settings)), f"{platform.node()}/{os.getpid()}"

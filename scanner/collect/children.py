@@ -29,7 +29,7 @@ from scanner.collect.versions import by_version
 from scanner.model.ids import name_of, type_of
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import After, Read, ResourceType
-from scanner.snapshot.format import DELETED
+from scanner.snapshot.format import DELETED, NOT_ASKED
 from scanner.snapshot.spool import Block
 from scanner.snapshot.store import LineBuffer
 
@@ -58,6 +58,7 @@ class BundleReader:
         self.listed_ids = ListedIds() if listed_ids is None else listed_ids
         """The resources whose bundles are read or will be."""
         self._below = context.plan.below()
+        self._unasked = frozenset(context.plan.unasked)
         self._nested = context.plan.nested()
         self._exists: dict[str, bool] = {}
         """Whether a resource still exists, by its key, where a read below it gave 404."""
@@ -131,12 +132,14 @@ class BundleReader:
         return self._nested.get(type.lower(), [])
 
     def _needed(self, buffer: LineBuffer, parent: Resource, declared: ResourceType | Read) -> "list[NeededRead]":
-        """Return the reads to make below a resource. Reads that are not needed are written as skips."""
+        """Return the reads to make below a resource. Those not needed, or not asked for, are written as skips."""
         needed = []
         reads = self._below.get(declared, ())
         shown = self.context.for_conditions(parent) if reads else parent
         for read in reads:
-            if _wanted(read, shown):
+            if _wanted(read, shown) and read in self._unasked:
+                buffer.skip(parent.url(read), NOT_ASKED)
+            elif _wanted(read, shown):
                 needed.append(read)
                 self.context.counts.expect(_counted_as(read.path, parent))
             else:

@@ -26,7 +26,7 @@ from scanner.collect.queue import (
     SubscriptionView,
     first_of,
 )
-from scanner.collect.quotas import quotas_of
+from scanner.collect.quotas import quotas_of, skip_quotas
 from scanner.collect.shared import SharedAnswers
 from scanner.collect.subscription_bundles import add_subscriptions
 from scanner.collect.survey import Survey, read_survey
@@ -187,6 +187,8 @@ class _Collection:
             await WholeReader(self.lists, jobs, self.lists.lookups if narrow else self.bundles, begin).read(views)
         if quotas is not None:
             await quotas.read(views)
+        elif self.context.plan.unasked:
+            skip_quotas(self.context, views)
 
     async def read_joined(self) -> None:
         """Read what a join of everything in the store asks for. The join takes a pass over all lines."""

@@ -96,6 +96,7 @@ class Plan(Struct, frozen=True):
 
     `places`: read the resource groups of each subscription and ARM's list of regions too. `quotas`: read the quotas
     of the regions that this policy allows, or without one of those that hold resources. None: read no quotas.
+    `unasked`: the reads below resources that are left out, because they decide less than was asked for.
     `ranks`: which reads go first, the smallest; those that it does not name are of the first rank.
     `ages`: the answers of earlier scans that may stand for reads; None: none may.
     `closed_ranks`: the same below resources that are closed to public networks.
@@ -113,6 +114,7 @@ class Plan(Struct, frozen=True):
     ranks: Mapping[Read, int] = {}
     ages: "AgedReads | None" = None
     closed_ranks: Mapping[Read, int] = {}
+    unasked: Collection[Read] = ()
 
     def types(self) -> Iterable[tuple[str, ResourceType]]:
         """Return each ARM type that is listed, with its declaration. The first one counts where own rules repeat a
@@ -143,9 +145,12 @@ class Plan(Struct, frozen=True):
         return next((each for each in self.resource_types if each.type == SUBSCRIPTION), None)
 
     def below(self) -> dict[ResourceType | Read, list[Read]]:
-        """Return the wanted reads directly below each parent, from every declaration of its type."""
+        """Return the reads directly below each parent, from every declaration of its type: those that are wanted, then
+        those that are not asked for.
+        """
         by_parent: dict[ResourceType | Read, list[Read]] = {}
-        for read in self.reads:
+        reads = (*self.reads, *self.unasked)
+        for read in reads:
             if not read.joined:
                 by_parent.setdefault(read.parent, []).append(read)
         declared: dict[str, list[ResourceType]] = {}
@@ -153,11 +158,11 @@ class Plan(Struct, frozen=True):
             for type in resource_type.types:
                 declared.setdefault(type.lower(), []).append(resource_type)
         result: dict[ResourceType | Read, list[Read]] = {read: by_parent.get(read, []) for read in self.reads}
-        position = {read: number for number, read in enumerate(self.reads)}
+        position = {read: number for number, read in enumerate(reads)}
         for parent in self.resource_types:
             same = dict.fromkeys(each for type in parent.types for each in declared[type.lower()])
-            reads = [read for each in same for read in by_parent.get(each, ())]
-            result[parent] = sorted(reads, key=position.__getitem__) if len(same) > 1 else reads
+            below = [read for each in same for read in by_parent.get(each, ())]
+            result[parent] = sorted(below, key=position.__getitem__) if len(same) > 1 else below
         return result
 
     def looked_up(self) -> "Plan":

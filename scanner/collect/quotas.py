@@ -17,6 +17,7 @@ from scanner.model.ids import QUOTA_TYPES
 from scanner.model.message import Message
 from scanner.model.regions import Region
 from scanner.model.residency import ResidencyPolicy
+from scanner.snapshot.format import NOT_ASKED
 
 if TYPE_CHECKING:
     from scanner.azure.subscriptions import Subscription
@@ -158,6 +159,12 @@ def quotas_of(
     if context.plan.quotas is None or scope.groups or scope.tags:
         return None
     return QuotaReader(context, context.plan.quotas, regions, {each.id.lower(): each.name for each in targets})
+
+
+def skip_quotas(context: CollectionContext, views: Sequence[SubscriptionView]) -> None:
+    """Write that quotas were not asked for."""
+    for each in views:
+        context.store.skip(f"/subscriptions/{each.id}/providers/{_lists_of(QUOTA_TYPES[0])}", NOT_ASKED)
 
 
 def _path(subscription: str, type: str, region: str) -> str:

@@ -115,6 +115,13 @@ ACCEPT_VERSION_1 = Option(
 
 ONLY = Option("only", "PATTERN", "sql-*, category:, severity:, type:, control:, ...", many=True, effect=Effect.hide)
 SKIP = Option("skip", "PATTERN", "Rules to leave out; same patterns", many=True, effect=Effect.hide)
+UNTIL = Option(
+    "until",
+    "SEVERITY",
+    "Read only what can be this or above; rules that need more reads are not asked",
+    known=SEVERITIES[:-1],
+    effect=Effect.hide,
+)
 RULES = Option("rules", "DIR", "Folder of additional rules (rows only)", many=True, path=True, effect=Effect.run)
 RULES_CODE = Option("rules-code", "DIR", "The same; may run Python", many=True, path=True, effect=Effect.run)
 NO_RULE_PACKAGES = Option("no-rule-packages", about="Leave out installed rule packages", effect=Effect.hide)

@@ -271,7 +271,7 @@ def _known(settings: Settings, row: Command) -> None:
         near = nearest(str(given.value), option.known, 1)
         listed = [each for each in option.known if not each.startswith("new:")]
         listed += ["new:SEVERITY"] if len(listed) < len(option.known) else []
-        what = "severity" if option.name == "fail-on" else option.name
+        what = "severity" if option.name in ("fail-on", "until") else option.name
         raise InputError(
             f'unknown {what} "{given.value}"',
             at=settings.at(option.name, given.value),

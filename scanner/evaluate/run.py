@@ -40,6 +40,7 @@ from scanner.evaluate.types import TypeCounts
 from scanner.model.index import Index
 from scanner.model.rule import questions
 from scanner.rulebook.loader import RuleSet
+from scanner.rulebook.until import notes_of
 from scanner.snapshot.batches import Batch, Batches
 from scanner.snapshot.bundles import Snapshot, bundles_in, naming_keys
 
@@ -218,7 +219,7 @@ class Evaluation(BundleEvaluation):
             scopes=sorted(self.snapshot.evaluated_scopes, key=lambda scope: scope.subscription),
             types=self.counts.types,
             rules_off=self.rules.off(),
-            notes=[*self.snapshot.header.messages, *self.older_notes(), *self.notes()],
+            notes=[*self.snapshot.header.messages, *self.read_notes(), *self.notes()],
             rules_broken=[PurePath(each.file).name for each in self.rules.broken] or UNSET,
         )
 
@@ -226,9 +227,11 @@ class Evaluation(BundleEvaluation):
         """Return every framework with the states of its controls."""
         return assessed(self.rules, self.counts.tally, self.coverage(), self.result.gaps)
 
-    def older_notes(self) -> list[str]:
-        """Return a note for each type that was read at an older api-version than the pinned one."""
-        return self._ledgers.types.older_notes()
+    def read_notes(self) -> list[str]:
+        """Return a note for each type that was read at an older api-version than the pinned one, and one on what was
+        not asked for.
+        """
+        return [*self._ledgers.types.older_notes(), *notes_of(self.rules)]
 
     def notes(self) -> list[str]:
         """Return notes on single waivers."""

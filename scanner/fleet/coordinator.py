@@ -168,7 +168,7 @@ class Coordinator(Struct):
         scan = self.scan
         if self._runner is None:
             self._runner = ShardRunner(
-                *(scan.settings, lambda only, skip: scan.rules, scan.tool),
+                *(scan.settings, lambda choice: scan.rules, scan.tool),
                 progress=lambda: ScreenProgress(scan.screen),
                 on_wait=scan.screen.wait,
                 limits=scan.limits,

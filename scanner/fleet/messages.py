@@ -21,11 +21,25 @@ class Shard(msgspec.Struct, frozen=True):
     tenant: str
 
 
+class RuleChoice(msgspec.Struct, frozen=True):
+    """The selection of rules of a run. `unasked`: the keys of the rules that `until` disables."""
+
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    until: str = ""
+    unasked: tuple[str, ...] = ()
+
+    def apply(self, rules: RuleSet) -> None:
+        """Enable what is selected."""
+        rules.select(self.only, self.skip)
+        rules.leave_out(self.unasked, self.until)
+
+
 class RunPlan(msgspec.Struct, kw_only=True):
     """A run: what is equal for all of its shards. It holds no secret.
 
     `header`: that of the snapshot, so that every part keeps the same. `account`, `tenant`: who asked Resource Graph;
-    another identity may see other resources, and must not use these answers. `only`, `skip`: the selection of rules;
+    another identity may see other resources, and must not use these answers. `choice`: the selection of rules;
     `rules`: what they read, as `digest_of` gives it. `graph`: Resource Graph is used. `ends`: the deadline (seconds
     since 1970). `settings`: what decides what is read, for a run that goes on. `order`: the ids of all subscriptions in
     scope, also of those that cannot be read.
@@ -36,8 +50,7 @@ class RunPlan(msgspec.Struct, kw_only=True):
     header: Header
     account: str
     tenant: str
-    only: list[str] = []
-    skip: list[str] = []
+    choice: RuleChoice = RuleChoice()
     rules: str
     graph: bool = True
     ends: float | None = None

@@ -14,7 +14,7 @@ from scanner.collect.plan import Joined
 from scanner.collect.survey import Survey
 from scanner.config.settings import Settings
 from scanner.errors import InputError
-from scanner.fleet.messages import RunPlan, Shard, ShardInput, digest_of
+from scanner.fleet.messages import RuleChoice, RunPlan, Shard, ShardInput, digest_of
 from scanner.fleet.progress import Silent
 from scanner.fleet.queue import Queue
 from scanner.fleet.shard_store import WHOLE, ShardStore, new_run
@@ -97,8 +97,7 @@ class Planner(Struct):
             header=store.header,
             account=account[0],
             tenant=account[1],
-            only=list(settings["only"]),
-            skip=list(settings["skip"]),
+            choice=self._choice,
             rules=digest_of(scan.rules, scan.tool),
             graph=not settings["no-graph"],
             ends=self._ends(),
@@ -108,6 +107,11 @@ class Planner(Struct):
         )
         self._write(shards, plan, result, store)
         return plan, shards
+
+    @property
+    def _choice(self) -> RuleChoice:
+        settings, rules = self.scan.settings, self.scan.rules
+        return RuleChoice(tuple(settings["only"]), tuple(settings["skip"]), rules.until, tuple(rules.unasked))
 
     async def _survey(self, store: Store, account: list[str]) -> Survey:
         scan, settings = self.scan, self.scan.settings
@@ -157,7 +161,7 @@ class Planner(Struct):
         is_equal = (plan.settings, plan.rules, plan.header.kept_tags) == (
             *(scan.fingerprint, digest_of(scan.rules, scan.tool), header.kept_tags),
         )
-        if not is_equal or (plan.only, plan.skip) != (list(settings["only"]), list(settings["skip"])):
+        if not is_equal or plan.choice != self._choice:
             raise InputError(
                 "the interrupted run had other settings or rules, or was of another version",
                 at=at,

@@ -14,7 +14,7 @@ from scanner.collect.collector import Plan, Progress, collect_one
 from scanner.config.settings import Settings
 from scanner.document.schema import now
 from scanner.errors import InputError, UserError
-from scanner.fleet.messages import RunPlan, ShardInput, digest_of
+from scanner.fleet.messages import RuleChoice, RunPlan, ShardInput, digest_of
 from scanner.fleet.shard_store import ShardStore
 from scanner.model.residency import ResidencyPolicy
 from scanner.model.resource_type import Read, ResourceType
@@ -57,7 +57,7 @@ class _Loaded(NamedTuple):
 
 
 class ShardRunner(Struct):
-    """Runs shards with the login of these settings. `rules`: loads the rules for `--only` and `--skip`.
+    """Runs shards with the login of these settings. `rules`: loads the rules of a run.
 
     `progress`: what a collection reports to. `turn`: the limit of Resource Graph that other processes share. `name`: of
     this worker. `patience`: see `Parts.attempts`. `run_coroutine`: as `asyncio.run`. `keeps`: the connection stays open
@@ -66,7 +66,7 @@ class ShardRunner(Struct):
     """
 
     settings: Settings
-    rules: Callable[[tuple[str, ...], tuple[str, ...]], RuleSet]
+    rules: Callable[[RuleChoice], RuleSet]
     tool: str
     progress: Callable[[], Progress]
     on_wait: "OnWait" = lambda what, seconds: None
@@ -76,7 +76,7 @@ class ShardRunner(Struct):
     limits: bool = True
     run_coroutine: Callable[[Coroutine[Any, Any, Store]], Store] = asyncio.run
     keeps: bool = False
-    _loaded: dict[tuple[tuple[str, ...], tuple[str, ...]], _Loaded] = field(default_factory=dict)
+    _loaded: dict[RuleChoice, _Loaded] = field(default_factory=dict)
     _opened: AsyncExitStack | None = None
     _reader: "AzureReader | None" = None
     _of: object = None
@@ -122,12 +122,13 @@ class ShardRunner(Struct):
         """Return what a collection of one subscription wrote: `taken` is when it began. Raises UserError."""
         loaded = self._rules_of(plan)
         store = Store(msgspec.structs.replace(plan.header, scopes=[shard_input.id], taken=now()))
-        is_unasked = shard_input.regions is None and not loaded.rules.needs_quotas
+        is_unasked = bool(loaded.rules.until) or (shard_input.regions is None and not loaded.rules.needs_quotas)
         wanted = Plan(
             loaded.types,
             loaded.reads,
             ranks=loaded.rules.ranks(),
             closed_ranks=loaded.rules.closed_ranks(),
+            unasked=loaded.rules.unasked_reads(),
             places=loaded.rules.needs_places,
             quotas=None if is_unasked else ResidencyPolicy(allowed=tuple(shard_input.regions or ())),
         )
@@ -149,9 +150,9 @@ class ShardRunner(Struct):
 
     def _rules_of(self, plan: RunPlan) -> _Loaded:
         """Return the rules of a run. Raises InputError where this process has others than the scan."""
-        key = tuple(plan.only), tuple(plan.skip)
+        key = plan.choice
         if key not in self._loaded:
-            rules = self.rules(*key)
+            rules = self.rules(key)
             self._loaded = {key: _Loaded(rules, digest_of(rules, self.tool), rules.read(), rules.reads())}
         if self._loaded[key].digest != plan.rules:
             raise InputError(

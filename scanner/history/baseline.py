@@ -225,6 +225,7 @@ def _with_filters(words: list[str], settings: Settings, first_id: FirstId) -> st
         words += sorted(f"{name}={each.lower()}" for each in settings[name])
     for name in ("only", "skip"):
         words += sorted(f"{name}={first_id(each.lower())}" for each in settings[name])
+    words += [f"until={settings['until']}"] if settings["until"] else []
     return " ".join(dict.fromkeys(words))
 
 

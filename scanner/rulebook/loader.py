@@ -108,6 +108,10 @@ class RuleSet(Struct):
     """The frameworks by id, as their files were read; `in_order` has the order of lists."""
     topics: dict[str, str] = field(default_factory=dict)
     """What each topic of controls asks."""
+    until: str = ""
+    """The severity of `--until`, "" without it."""
+    unasked: dict[str, Rule] = field(default_factory=dict)
+    """The rules that `--until` disabled, because they need reads that it leaves out."""
     _made: _Tables | None = None
 
     def questions(self) -> dict[str, Question]:
@@ -188,26 +192,32 @@ class RuleSet(Struct):
         """Return the reads that the enabled rules need, and those that verdicts on others look up, parents first."""
         tables = self._tables()
         if not tables.reads:
-            rules = (*self.enabled.values(), *self._key_users())
+            rules = (*self.enabled.values(), *self.key_users())
             wanted = [*self.looked_up(), *(child for rule in rules for child in reads_of(rule))]
             tables.reads.extend(dict.fromkeys(wanted))
         return list(tables.reads)
 
+    def unasked_reads(self) -> list[Read]:
+        """Return the reads that `--until` leaves out."""
+        made = set(self.reads())
+        needed = (read for rule in self.unasked.values() for read in reads_of(rule))
+        return [read for read in dict.fromkeys(needed) if read not in made]
+
     def ranks(self) -> Mapping[Read, int]:
         """Return which reads a collection makes first: see `ranks.py`."""
-        rules = (*self.enabled.values(), *self._key_users())
+        rules = (*self.enabled.values(), *self.key_users())
         return ranks_of(((rule, reads_of(rule)) for rule in rules), self.looked_up())
 
     def least_reads(self, severities: Mapping[str, Severity]) -> Mapping[Read, Severity]:
         """Return the reads that decide low and info findings alone: see `ranks.py`."""
-        rules = (*self.enabled.values(), *self._key_users())
+        rules = (*self.enabled.values(), *self.key_users())
         others = set(self.looked_up())
         least = least_of(((rule, reads_of(rule)) for rule in rules), severities)
         return {read: severity for read, severity in least.items() if read not in others}
 
     def closed_ranks(self) -> Mapping[Read, int]:
         """Return the same for resources that are closed to public networks."""
-        rules = (*self.enabled.values(), *self._key_users())
+        rules = (*self.enabled.values(), *self.key_users())
         return ranks_of(((rule, reads_of(rule)) for rule in rules), self.looked_up(), closed_rank_of)
 
     @property
@@ -230,10 +240,10 @@ class RuleSet(Struct):
         """
         rules = [rule for rule in self.enabled.values() if rule.looks_up and not _names_others(rule)]
         wanted = {type.lower() for rule in rules for type in rule.looks_up}
-        kinds = [rule.resource_type for rule in self._key_users()]
+        kinds = [rule.resource_type for rule in self.key_users()]
         return kinds + [kind for kind in self.kinds if wanted.intersection(map(str.lower, kind.types))]
 
-    def _key_users(self) -> list[Rule]:
+    def key_users(self) -> list[Rule]:
         """Return the rules whose rows find who uses a key, where an enabled rule asks for the users of keys."""
         if not any(KEY_USERS in rule.looks_up for rule in self.enabled.values()):
             return []
@@ -265,6 +275,13 @@ class RuleSet(Struct):
             if rule.costly and key not in named and not any(_names(rule, each) for each in only)
         }
         self.enabled = {key: rule for key, rule in selected.items() if key not in self.off_by_cost}
+        self.until, self.unasked = "", {}
+
+    def leave_out(self, keys: Iterable[str], until: str) -> None:
+        """Disable the rules of these keys, which need reads that `--until` leaves out."""
+        self.until = until
+        self.unasked = {key: self.enabled[key] for key in keys if key in self.enabled}
+        self.enabled = {key: rule for key, rule in self.enabled.items() if key not in self.unasked}
 
     def all_named(self, id: str) -> list[Rule]:
         """Return the rules of an id, or of an old one: several where it asks many types."""

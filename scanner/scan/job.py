@@ -25,6 +25,7 @@ from scanner.output.targets import OutputTarget, check_folder, check_target, par
 from scanner.rulebook.digest import digest_of_code
 from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load, match_whole
+from scanner.rulebook.until import ask_until
 from scanner.scan import sources
 from scanner.scan.answer_lines import NOT_RESUMED, again
 from scanner.scan.explain import ReadLog
@@ -116,12 +117,14 @@ def prepare(settings: Settings, screen: Screen) -> Job:
     _tags(settings)
     exclusions(settings)
     rules = chosen(settings, screen, always=True)
+    severities = _severities(settings, rules)
+    ask_until(rules, settings["until"], severities)
     policy = Policy(
         networks=settings.own,
         wide_ipv4=settings.wide_ipv4,
         wide_ipv6=settings.wide_ipv6,
         intended=settings.intended,
-        severities=_severities(settings, rules),
+        severities=severities,
         waivers=_waivers(settings, rules),
         tags=settings.kept_tags,
         part=any(settings[each] for each in ("resource", "resource-group", "tag", "exclude")),

@@ -174,7 +174,8 @@ class LastScreen(Struct, frozen=True):
             what = "inconclusive checks" if counts.unaccepted_gaps == counts.gaps else "gaps"
             texts.append(f"The {what} are accepted, not resolved")
         elif evaluation.complete and not result.missing and self.took is not None:
-            texts.append(f"Everything in scope was read: {counts.reads:,} of {many(counts.reads, 'read')}")
+            what = f"Everything that --until {self.rules.until} asks for" if self.rules.until else "Everything in scope"
+            texts.append(f"{what} was read: {counts.reads:,} of {many(counts.reads, 'read')}")
         return texts
 
     def files(self) -> list[Line]:

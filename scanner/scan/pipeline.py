@@ -47,6 +47,7 @@ from scanner.text.masks import masked
 
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
+    from scanner.collect.plan import Plan
     from scanner.fleet.spreading import FleetRun
     from scanner.scan.session import HistorySession
 
@@ -227,12 +228,31 @@ def _sign_in(context: _Context, reader: "AzureReader", store: Store) -> None:
     store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
 
 
+def _plan(job: Job, store: Store, *, graph: bool, resumed: bool) -> "Plan":
+    """Return what a scan reads. `graph`: Resource Graph is used. `resumed`: it goes on from a journal."""
+    from scanner.collect.plan import Plan
+
+    rules, residency = job.rules, job.policy.residency
+    asks_quotas = not rules.until and (rules.needs_quotas or residency.is_set)
+    return Plan(
+        rules.read(),
+        rules.reads(),
+        ranks=rules.ranks(),
+        closed_ranks=rules.closed_ranks(),
+        unasked=rules.unasked_reads(),
+        places=rules.needs_places,
+        quotas=residency if asks_quotas else None,
+        joined=partial(joined, rules, store, graph=graph, excludes=bool(job.exclusions)),
+        resumed=resumed,
+    )
+
+
 async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
     """Read Azure into a store, with the settings of the scan, and return what `_Collected` calls disagreements."""
     with long_lived_objects():
         # The SDKs are imported here, after the first line was printed.
         from scanner.azure.clients import ConnectionOptions, connect
-        from scanner.collect.collector import Plan, Scope, collect
+        from scanner.collect.collector import Scope, collect
 
     job, session, screen = context.job, context.session, context.screen
     settings, rules = job.settings, job.rules
@@ -250,16 +270,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
     kept = job.journal if isinstance(job.journal, ScanJournal) else None
     journal = kept.open(store.header, rules) if kept is not None else None
     aging = aging_of(job, screen)
-    plan = Plan(
-        rules.read(),
-        rules.reads(),
-        ranks=rules.ranks(),
-        closed_ranks=rules.closed_ranks(),
-        places=rules.needs_places,
-        quotas=job.policy.residency if rules.needs_quotas or job.policy.residency.is_set else None,
-        joined=partial(joined, rules, store, graph=scope.graph, excludes=bool(scope.exclusions)),
-        resumed=journal is not None and journal.resumed,
-    )
+    plan = _plan(job, store, graph=scope.graph, resumed=journal is not None and journal.resumed)
     way = ConnectionOptions.of(
         settings,
         agent=job.tool,
@@ -385,7 +396,7 @@ def _write(context: _Context, evaluated: _Evaluated, started: str) -> ScanRow:
     job, session, outputs, screen = context.job, context.session, context.outputs, context.screen
     taken, evaluation, writer = evaluated
     result = evaluation.result
-    for note in evaluation.older_notes():
+    for note in evaluation.read_notes():
         screen.write([Line(note, "Note")], "found", note)
     _show_notes(evaluation.notes(), screen)
     mark = secrets.token_hex(8)

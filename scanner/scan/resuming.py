@@ -42,7 +42,7 @@ RESUMED_WITHIN = timedelta(hours=24)
 """The age up to which a scan goes on: what Azure does not report as changed may be as old."""
 DECIDING = (
     *("subscription", "management-group", "resource", "resource-group", "tag", "exclude"),
-    *("no-graph", "keep-all", "cloud", "arm-endpoint", "arm-audience"),
+    *("until", "no-graph", "keep-all", "cloud", "arm-endpoint", "arm-audience"),
 )
 """The options that decide what is read."""
 

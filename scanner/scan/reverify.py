@@ -79,7 +79,8 @@ class Reverifier(Struct, frozen=True):
         options = ConnectionOptions.of(settings, agent=self.tool, append_record=True, ends=self.ends)
         scope = Scope(resources=tuple(asked), graph=not settings["no-graph"])
         last = partial(joined, self.rules, first, second, graph=scope.graph)
-        plan = Plan(self.rules.read(), self.rules.reads(), ranks=self.rules.ranks(), joined=last)
+        unasked = self.rules.unasked_reads()
+        plan = Plan(self.rules.read(), self.rules.reads(), ranks=self.rules.ranks(), unasked=unasked, joined=last)
         async with connect(options, on_wait=screen.wait, prompt=screen.tell, on_request=screen.note_response) as reader:
             return await reread(reader, scope, plan, second, QuietProgress())
 

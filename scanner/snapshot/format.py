@@ -20,6 +20,9 @@ LINE_LIMIT = "limit: one snapshot line"
 DELETED = "deleted meanwhile"
 """Why a resource that a list counts was not read: it no longer existed."""
 
+NOT_ASKED = "not asked for"
+"""Why a read was not made that decides less than `--until` asks for."""
+
 VERSION = 2
 """The version of the format that is written, and the newest one that is read."""
 

@@ -5,6 +5,8 @@
                        what a scan with each deadline finds, where Azure limits reads as ARM does; 0: no deadline
     python -m tests.benchmarks.estates ages NAME COUNT
                        the reads of as many daily scans with `--max-age low=7d`, and findings that need an earlier one
+    python -m tests.benchmarks.estates until NAME SEVERITY...
+                       the same of a scan with `--until`, and no deadline
 
 A: one subscription of about 250 resources in two regions. B: ten times as many in one subscription. C: twenty
 subscriptions like A. Each is scanned by the command as a user calls it (`scan`, `again`), and its GETs are then sent by
@@ -183,10 +185,9 @@ def measure(name: str) -> dict[str, Any]:
     return figures
 
 
-def before(name: str, seconds: int) -> dict[str, Any]:
-    """Return what a scan finds before a deadline, or without one (0): critical endpoints, and reads by kind."""
+def limited(name: str, *words: str) -> dict[str, Any]:
+    """Return what a scan with these options finds under ARM's limits: critical endpoints, and reads by kind."""
     with served(name, limited=True) as (server, folder):
-        words = ["--deadline", f"{seconds}s"] if seconds else []
         figures = scan(server, folder, "--record", "requests.jsonl", *words)
         requests = _lines(folder / "requests.jsonl")
         answered = [each for each in requests if each["method"] == "GET" and each["status"] == 200]
@@ -228,7 +229,12 @@ def main(words: list[str]) -> None:
         return
     if words[:1] == ["deadlines"]:
         for seconds in words[2:]:
-            print(json.dumps({words[1]: {seconds: before(words[1], int(seconds))}}), flush=True)
+            given = ("--deadline", f"{seconds}s") if int(seconds) else ()
+            print(json.dumps({words[1]: {seconds: limited(words[1], *given)}}), flush=True)
+        return
+    if words[:1] == ["until"]:
+        for severity in words[2:]:
+            print(json.dumps({words[1]: {severity: limited(words[1], "--until", severity)}}), flush=True)
         return
     if words[:1] == ["ages"]:
         for each in daily(words[1], int(words[2])):

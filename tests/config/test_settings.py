@@ -66,6 +66,7 @@ def test_every_option_has_a_variable(tmp_path: Path) -> None:
             "keep-all": "1",
             "format": "csv",
             "severity": "low",
+            "until": "low",
             "redact": "1",
             "accept-version-1": "1",
         }.get(option.name, "x")

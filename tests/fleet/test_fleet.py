@@ -89,6 +89,18 @@ def test_a_scan_goes_on_where_it_was_interrupted(lab: Lab) -> None:
     assert lab.shard(S1).read_bytes() == same
 
 
+def test_workers_read_only_what_is_asked_for(lab: Lab) -> None:
+    until = ("--only", "storage-*", "--until", "high")
+    lab.scan(*until, out="whole.json")
+    with lab.worker():
+        ended = lab.spread(*until)
+    assert lab.found() == lab.found("whole.json"), ended.err
+    assert not [each for each in lab.box.requests if each.path.endswith(("/fileServices/default", "/usages"))]
+    (lab.run / "over").unlink()
+    refused = lab.parted(*until[:2], "--resume", lab.run.name)
+    assert refused.code == 2, refused.err
+
+
 def test_a_subscription_that_changed_after_it_was_read_is_read_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """What Resource Graph says is asked again too, because the parts are read with it."""
     lab.parted()

@@ -81,7 +81,7 @@ def rules(*off: str) -> RuleSet:
 
 def settings(**given: Any) -> Settings:
     names = ("from", "tenant", "management-group", "subscription", "resource", "resource-group", "tag", "exclude")
-    none = dict.fromkeys((*names, "only", "skip"), ()) | {"from": "", "tenant": ""}
+    none = dict.fromkeys((*names, "only", "skip"), ()) | {"from": "", "tenant": "", "until": ""}
     return Settings({name: Value(value, DEFAULT) for name, value in {**none, **given}.items()})
 
 
@@ -291,6 +291,7 @@ def test_gone_is_what_arm_listed_in_a_subscription_that_is_fully_visible() -> No
         ({"tenant": "t1"}, "all tenant=t1"),
         ({"exclude": ("group:A", "sub:B")}, "all exclude=group:a exclude=sub:b"),
         ({"only": ("B*", "A"), "skip": ("x",), "tag": ("E=Prod",)}, "all tag=e=prod only=a only=b* skip=x"),
+        ({"skip": ("x",), "until": "high"}, "all skip=x until=high"),
         ({"from": "night.jsonl", "subscription": ("z",), "tenant": "t"}, f"from {SUB}"),
     ],
 )
