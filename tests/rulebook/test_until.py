@@ -9,7 +9,7 @@ from scanner.evaluate.checks import subjects_of, verdict_of
 from scanner.evaluate.endpoints import locks_of
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import Read
-from scanner.model.rule import Rule
+from scanner.model.rule import Rule, questions
 from scanner.model.severity import SEVERITIES, Severity
 from scanner.model.verdict import Fail
 from scanner.rulebook import loader
@@ -73,7 +73,7 @@ def test_rules_without_a_further_read_are_asked_whatever_their_severity() -> Non
     assert "storage-plain-http" in rules.enabled
     assert "storage-smb-rc4" in rules.unasked
     assert notes_of(rules) == [
-        f"not assessed (not asked for, --until high): {len(loader.questions(rules.unasked.values()))} rules that need"
+        f"not assessed (not asked for, --until high): {len(questions(rules.unasked.values()))} rules that need"
         " more reads"
     ]
     assert notes_of(asked("")) == []
