@@ -100,9 +100,7 @@ def test_a_severity_that_is_none_is_refused() -> None:
     assert (ended.code, ended.last[-4:-2]) == (2, ['error: unknown severity "hihg"', "--> --until hihg"])
 
 
-def test_a_settings_file_of_the_folder_must_not_leave_reads_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_settings_file_that_was_found_leaves_no_read_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "twolocks.toml").write_text('[scan]\nuntil = "high"\n')
     monkeypatch.chdir(tmp_path)
     ended = twolocks("scan", "--from", tmp_path / "s.jsonl")
