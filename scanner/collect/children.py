@@ -29,7 +29,7 @@ from scanner.collect.versions import by_version
 from scanner.model.ids import name_of, type_of
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import After, Read, ResourceType
-from scanner.snapshot.format import DELETED, NOT_ASKED
+from scanner.snapshot.format import DELETED, NOT_ASKED, SnapshotLine
 from scanner.snapshot.spool import Block
 from scanner.snapshot.store import LineBuffer
 
@@ -60,6 +60,8 @@ class BundleReader:
         self._below = context.plan.below()
         self._unasked = frozenset(context.plan.unasked)
         self._nested = context.plan.nested()
+        self._open: dict[int, LineBuffer] = {}
+        """The lines of the bundles that are not read in whole, by the id of their buffer."""
         self._exists: dict[str, bool] = {}
         """Whether a resource still exists, by its key, where a read below it gave 404."""
 
@@ -114,9 +116,16 @@ class BundleReader:
             if phases.is_left:
                 jobs.add(key, job, phases.first)
             else:
+                self._open.pop(id(buffer), None)
                 self.context.flush(buffer)
 
+        self._open[id(buffer)] = buffer
         jobs.add(key, job, phases.first)
+
+    def open_lines(self) -> Iterator[SnapshotLine]:
+        """Yield the lines of the bundles that are not read in whole."""
+        for buffer in list(self._open.values()):
+            yield from buffer
 
     def _identity(self, resource: Resource) -> bytes:
         """Return a resource without its properties, as JSON: what the reads below it need while they wait.

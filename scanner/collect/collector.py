@@ -37,7 +37,7 @@ from scanner.model.ids import is_subscription, subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.index_apis import INDEX_APIS
 from scanner.model.resource_type import ResourceType
-from scanner.snapshot.format import DELETED
+from scanner.snapshot.format import DELETED, SnapshotLine
 from scanner.snapshot.store import LineWriter
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Early = Callable[[list[SnapshotLine]], Awaitable[None]]
+EARLY_SECONDS = 5
+"""A scan whose first reads take less than this soon shows all."""
+MOST_EARLY = 20_000
+"""The resources beyond which nothing is shown early: their lines are evaluated in memory."""
 
 
 async def collect(reader: "AzureReader", scope: Scope, plan: Plan, store: LineWriter, progress: Progress) -> list[str]:
@@ -176,7 +181,7 @@ class _Collection:
         quotas = quotas_of(self.context, self.scope, self.containers.regions, targets)
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
-            tasks.create_task(self.index.read(views, self.scope.graph))
+            index = tasks.create_task(self.index.read(views, self.scope.graph))
             regions = tasks.create_task(self.containers.read(views)) if self.context.plan.places else None
 
             def begin(view: SubscriptionView, lists: JobsInWork) -> None:
@@ -184,11 +189,26 @@ class _Collection:
                     tasks.create_task(quotas.begin(view, lists, regions))
 
             narrow = bool(self.scope.groups or self.scope.tags)
-            await WholeReader(self.lists, jobs, self.lists.lookups if narrow else self.bundles, begin).read(views)
+            whole = WholeReader(self.lists, jobs, self.lists.lookups if narrow else self.bundles, begin)
+            if self.context.plan.early is not None and views:
+                tasks.create_task(self._show_early(self.context.plan.early, index, whole))
+            await whole.read(views)
         if quotas is not None:
             await quotas.read(views)
         elif self.context.plan.unasked:
             skip_quotas(self.context, views)
+
+    async def _show_early(self, show: Early, index: asyncio.Task[None], whole: WholeReader) -> None:
+        """Show what is open already, once the index and all reads of the first rank have ended: where that took long,
+        and others are left.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        await asyncio.wait([index])
+        await whole.first_ended()
+        lines = list(self.bundles.open_lines())
+        if lines and clock() - began >= EARLY_SECONDS and self.context.counts.resources <= MOST_EARLY:
+            await show(lines)
 
     async def read_joined(self) -> None:
         """Read what a join of everything in the store asks for. The join takes a pass over all lines."""

@@ -1,6 +1,6 @@
 """What a collection reads (`Scope` and `Plan`), and what it reports to (`Progress`)."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from scanner.model.json_paths import peek
 from scanner.model.residency import ResidencyPolicy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
+from scanner.snapshot.format import SnapshotLine
 from scanner.snapshot.selection import Exclusion
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Plan(Struct, frozen=True):
     `ages`: the answers of earlier scans that may stand for reads; None: none may.
     `closed_ranks`: the same below resources that are closed to public networks.
     `resumed`: the scan goes on from a journal, whose answers are cut down to what is kept.
+    `early`: shows what is open already, by the lines of the bundles that are not read in whole; None: nothing does.
     `joined`: returns what to read when everything else is in the store; called once, in another thread.
     """
 
@@ -115,6 +117,7 @@ class Plan(Struct, frozen=True):
     ages: "AgedReads | None" = None
     closed_ranks: Mapping[Read, int] = {}
     unasked: Collection[Read] = ()
+    early: Callable[[list[SnapshotLine]], Awaitable[None]] | None = None
 
     def types(self) -> Iterable[tuple[str, ResourceType]]:
         """Return each ARM type that is listed, with its declaration. The first one counts where own rules repeat a

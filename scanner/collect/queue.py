@@ -111,7 +111,7 @@ class JobQueue:
     def add(self, key: QueueKey, job: Job, rank: int = FIRST) -> None:
         """Add a job, and start a worker where there is room for one."""
         left = self._left.setdefault(key[0], _JobsLeft())
-        left.add(key)
+        left.add(key, rank)
         if rank > FIRST and left.lists and left.waiting <= MOST_WAITING and not left.was_released:
             self._hold(key, job, rank)
         else:
@@ -153,7 +153,7 @@ class JobQueue:
         while True:
             RANK.set(rank)
             await job()
-            left.end(key)
+            left.end(key, rank)
             if not left.lists:
                 self._release(key[0])
             if not self._jobs[key] or self._gives_way(key):
@@ -197,6 +197,13 @@ class JobQueue:
         while subscription in self._left and self._left[subscription].waiting > MOST_WAITING:
             await self._left[subscription].wait()
 
+    async def first_ended(self, subscription: str) -> None:
+        """Return when all lists and all jobs of the first rank of a subscription have ended, those that these added
+        too.
+        """
+        while subscription in self._left and self._left[subscription].first:
+            await self._left[subscription].wait()
+
     async def ended(self, subscription: str) -> None:
         """Return when all jobs of a subscription have ended, also those that its jobs added."""
         while subscription in self._left:
@@ -217,16 +224,18 @@ class JobQueue:
 class _JobsLeft:
     """Count the jobs of a subscription that have not ended, and those that have not begun, of these without lists.
 
-    `ended`: how many have ended. `lists`: those of lists that have not. `was_released`: see `JobQueue._release`.
+    `ended`: how many have ended. `lists`: those of lists that have not. `first`: those of the first rank that have not.
+    `was_released`: see `JobQueue._release`.
     """
 
     def __init__(self) -> None:
-        self.count = self.waiting = self.ended = self.lists = 0
+        self.count = self.waiting = self.ended = self.lists = self.first = 0
         self.was_released = False
         self._changed = asyncio.Event()
 
-    def add(self, key: QueueKey) -> None:
+    def add(self, key: QueueKey, rank: int) -> None:
         self.count += 1
+        self.first += rank <= FIRST
         self.waiting += key[1:2] != (LISTS,)
         self.lists += key[1:2] == (LISTS,)
 
@@ -235,11 +244,12 @@ class _JobsLeft:
         if self.waiting == MOST_WAITING:
             self._tell()
 
-    def end(self, key: QueueKey) -> None:
+    def end(self, key: QueueKey, rank: int) -> None:
         self.lists -= key[1:2] == (LISTS,)
+        self.first -= rank <= FIRST
         self.count -= 1
         self.ended += 1
-        if not self.count:
+        if not self.count or not self.first:
             self._tell()
 
     def _tell(self) -> None:

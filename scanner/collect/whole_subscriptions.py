@@ -1,7 +1,7 @@
 """Reads subscriptions as wholes, some at a time: each type that exists, and what lies below."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from scanner.collect.children import BundleReader
@@ -22,11 +22,18 @@ class WholeReader:
         self._jobs = jobs
         self._subscriptions = subscriptions
         self._begin = begin
+        self._left = 0
+        self._first = asyncio.Event()
 
-    async def read(self, views: Iterable[SubscriptionView]) -> None:
+    async def first_ended(self) -> None:
+        """Return when all lists and all reads of the first rank have ended, of all subscriptions."""
+        await self._first.wait()
+
+    async def read(self, views: Sequence[SubscriptionView]) -> None:
         """Read all subscriptions, `SUBSCRIPTIONS` at once, so that memory does not grow with their number. One that
         stalls delays no other one.
         """
+        self._left = len(views)
         async with asyncio.TaskGroup() as tasks:
             await run_some((partial(self._read, tasks, each) for each in views), SUBSCRIPTIONS)
 
@@ -39,7 +46,14 @@ class WholeReader:
                 jobs.add((view.id, LISTS), lists.counted(self._lists.job(jobs, view, type, resource_type)))
         self._begin(view, lists)
         tasks.create_task(self._end(view))
+        tasks.create_task(self._count_first(view))
         await jobs.ended_or_stalled(view.id)
+
+    async def _count_first(self, view: SubscriptionView) -> None:
+        await self._jobs.first_ended(view.id)
+        self._left -= 1
+        if not self._left:
+            self._first.set()
 
     async def _end(self, view: SubscriptionView) -> None:
         """Forget what was found of a subscription once it is read."""

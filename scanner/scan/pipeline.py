@@ -27,6 +27,7 @@ from scanner.output.storage import Storage, is_blob
 from scanner.scan.aging import aging_of
 from scanner.scan.answer_lines import again
 from scanner.scan.change_lines import ChangeLines
+from scanner.scan.early import EarlySight
 from scanner.scan.job import Job, require_kept_tag, snapshot_names
 from scanner.scan.joined import joined
 from scanner.scan.last_screen import LastScreen
@@ -228,7 +229,7 @@ def _sign_in(context: _Context, reader: "AzureReader", store: Store) -> None:
     store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
 
 
-def _plan(job: Job, store: Store, *, graph: bool, resumed: bool) -> "Plan":
+def _plan(job: Job, store: Store, screen: Screen, *, graph: bool, resumed: bool) -> "Plan":
     """Return what a scan reads. `graph`: Resource Graph is used. `resumed`: it goes on from a journal."""
     from scanner.collect.plan import Plan
 
@@ -244,6 +245,7 @@ def _plan(job: Job, store: Store, *, graph: bool, resumed: bool) -> "Plan":
         quotas=residency if asks_quotas else None,
         joined=partial(joined, rules, store, graph=graph, excludes=bool(job.exclusions)),
         resumed=resumed,
+        early=EarlySight(rules, job.policy, store, screen).show if screen.mode == "live" else None,
     )
 
 
@@ -270,7 +272,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
     kept = job.journal if isinstance(job.journal, ScanJournal) else None
     journal = kept.open(store.header, rules) if kept is not None else None
     aging = aging_of(job, screen)
-    plan = _plan(job, store, graph=scope.graph, resumed=journal is not None and journal.resumed)
+    plan = _plan(job, store, screen, graph=scope.graph, resumed=journal is not None and journal.resumed)
     way = ConnectionOptions.of(
         settings,
         agent=job.tool,

@@ -3,6 +3,8 @@
     python -m tests.benchmarks.estates [NAME...]     A, B and C by default; prints figures as JSON
     python -m tests.benchmarks.estates deadlines NAME SECONDS...
                        what a scan with each deadline finds, where Azure limits reads as ARM does; 0: no deadline
+    python -m tests.benchmarks.estates sight NAME
+                       when a terminal shows critical endpoints, under the same limits, and how many
     python -m tests.benchmarks.estates ages NAME COUNT
                        the reads of as many daily scans with `--max-age low=7d`, and findings that need an earlier one
     python -m tests.benchmarks.estates until NAME SEVERITY...
@@ -15,13 +17,15 @@ a bare concurrent reader (`bare`). The sandbox is a process of its own, and refu
 
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -134,9 +138,9 @@ def serve(name: str, limited: bool) -> None:
         sys.stdin.read()
 
 
-def scan(server: dict[str, Any], folder: Path, *more: str) -> dict[str, Any]:
-    """Return wall and CPU seconds, peak MB and requests of `twolocks scan`."""
-    env = {
+def environment(server: dict[str, Any], folder: Path) -> dict[str, str]:
+    """Return the environment of a scan of a server."""
+    return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "PYTHONPATH": str(ROOT),
@@ -144,6 +148,11 @@ def scan(server: dict[str, Any], folder: Path, *more: str) -> dict[str, Any]:
         "TWOLOCKS_SCAN_ARM_ENDPOINT": server["url"],
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+
+
+def scan(server: dict[str, Any], folder: Path, *more: str) -> dict[str, Any]:
+    """Return wall and CPU seconds, peak MB and requests of `twolocks scan`."""
+    env = environment(server, folder)
     words = ["scan", "--out", "findings.json", *more]
     began = time.perf_counter()
     with (folder / "log").open("wb") as log:
@@ -205,6 +214,32 @@ def limited(name: str, *words: str) -> dict[str, Any]:
         }
 
 
+def sight(name: str) -> dict[str, Any]:
+    """Return after how many seconds a terminal shows critical endpoints, how many, and how many there are in the end."""
+    with served(name, limited=True) as (server, folder):
+        terminal, end = pty.openpty()
+        env = {**environment(server, folder), "TERM": "xterm", "COLUMNS": "120"}
+        words = [sys.executable, "-m", "scanner", "scan", "--out", "findings.json"]
+        began, text, shown = time.perf_counter(), "", 0.0
+        with subprocess.Popen(words, cwd=folder, env=env, stderr=end) as process:
+            os.close(end)
+            # Linux ends what a terminal gives by EIO.
+            with suppress(OSError):
+                while data := os.read(terminal, 1 << 16):
+                    text += data.decode("utf-8", "replace")
+                    if not shown and "so far; the scan goes on" in text:
+                        shown = time.perf_counter() - began
+        os.close(terminal)
+        counts = re.findall(r"(\d+) critical endpoints? so far", text)
+        exposures = msgspec.json.decode((folder / "findings.json").read_bytes())["exposures"]
+        return {
+            "shown_after_s": round(shown, 1),
+            "shown": int(counts[0]) if counts else 0,
+            "critical": sum(each["state"] == "open" and each["severity"] == "critical" for each in exposures),
+            "wall_s": round(time.perf_counter() - began, 1),
+        }
+
+
 def daily(name: str, count: int) -> Iterator[dict[str, Any]]:
     """Yield the requests of each of some daily scans, and how many findings need a read of an earlier one."""
     with served(name) as (server, folder):
@@ -235,6 +270,9 @@ def main(words: list[str]) -> None:
     if words[:1] == ["until"]:
         for severity in words[2:]:
             print(json.dumps({words[1]: {severity: limited(words[1], "--until", severity)}}), flush=True)
+        return
+    if words[:1] == ["sight"]:
+        print(json.dumps({words[1]: sight(words[1])}), flush=True)
         return
     if words[:1] == ["ages"]:
         for each in daily(words[1], int(words[2])):

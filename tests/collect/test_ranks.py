@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from scanner.collect import collector
+from scanner.model.ids import root_of
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.rulebook import loader
 from scanner.rulebook.ranks import rank_of
 from scanner.sandbox.server import Sandbox
 from scanner.sandbox.throttle import ThrottleLimits
+from scanner.snapshot.format import SnapshotLine, url_of
 from tests.azure.requests import (
     BLOB,
     CONFIG,
@@ -107,3 +110,33 @@ def test_containers_are_read_before_diagnostic_settings() -> None:
     assert ranks["Microsoft.Storage/storageAccounts/blobServices/containers"] == 0
     assert ranks["Microsoft.Insights/diagnosticSettings"] > 1
     assert ranks["Microsoft.Storage/storageAccounts/fileServices"] > 1
+
+
+# What can be shown early
+
+
+def early_lines(monkeypatch: pytest.MonkeyPatch, seconds: float, ranks: dict[Read, int]) -> list[list[SnapshotLine]]:
+    """The lines of bundles that were not read in whole, each time when they could be shown."""
+    monkeypatch.setattr(collector, "EARLY_SECONDS", seconds)
+    shown: list[list[SnapshotLine]] = []
+
+    async def show(lines: list[SnapshotLine]) -> None:
+        shown.append(lines)
+
+    box = Sandbox(ESTATE, SUBSCRIPTIONS[:1], limits=ThrottleLimits(reads=40, reads_a_second=400.0))
+    assert scanned(box, plan=replace(PLAN, ranks=ranks, early=show), fast=False).gaps == {}
+    return shown
+
+
+def test_once_all_reads_of_the_first_rank_have_ended_what_they_gave_can_be_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (lines,) = early_lines(monkeypatch, 0, RANKS)
+    read = [line.read.url.lower() for line in lines if line.read is not None]
+    assert sum(url.endswith("/containers") for url in read) >= 50, "but for what is read in whole already"
+    assert len({root_of(url_of(line)) for line in lines if line.resource is not None}) >= 50
+
+
+def test_a_fast_scan_or_one_with_nothing_left_shows_nothing_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert early_lines(monkeypatch, 3600, RANKS) == []
+    assert early_lines(monkeypatch, 0, {}) == []
