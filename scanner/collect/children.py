@@ -92,7 +92,7 @@ class BundleReader:
         packed = self.context.spool.put(msgspec.json.encode(self.context.kept(row, resource.type)))
         small = self._identity(resource)
         key = (subscription.id, resource.type.split("/", 1)[0].lower(), resource.location)
-        phases = Phases(self.context.plan.ranks_below(resource))
+        phases = Phases(self.context.plan.ranks)
         for each in reads:
             phases.add(LaterRead(each, small, by))
         phases.lists = nested

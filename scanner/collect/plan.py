@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.index import INDEX_TYPES
-from scanner.model.json_paths import peek
 from scanner.model.residency import ResidencyPolicy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -100,7 +99,6 @@ class Plan(Struct, frozen=True):
     `unasked`: the reads below resources that are left out, because they decide less than was asked for.
     `ranks`: which reads go first, the smallest; those that it does not name are of the first rank.
     `ages`: the answers of earlier scans that may stand for reads; None: none may.
-    `closed_ranks`: the same below resources that are closed to public networks.
     `resumed`: the scan goes on from a journal, whose answers are cut down to what is kept.
     `early`: shows what is open already, by the lines of the bundles that are not read in whole; None: nothing does.
     `joined`: returns what to read when everything else is in the store; called once, in another thread.
@@ -115,7 +113,6 @@ class Plan(Struct, frozen=True):
     resumed: bool = False
     ranks: Mapping[Read, int] = {}
     ages: "AgedReads | None" = None
-    closed_ranks: Mapping[Read, int] = {}
     unasked: Collection[Read] = ()
     early: Callable[[list[SnapshotLine]], Awaitable[None]] | None = None
 
@@ -135,12 +132,6 @@ class Plan(Struct, frozen=True):
         if not graph:
             types += [type for kind in self.resource_types for type in kind.types]
         return frozenset(type.partition("/")[0].lower() for type in types)
-
-    def ranks_below(self, resource: Resource) -> Mapping[Read, int]:
-        """Return the ranks of reads below a resource. One that says itself that it is closed has later ones."""
-        access = peek(resource.body, "properties.publicNetworkAccess")
-        is_closed = isinstance(access, str) and access.lower() == "disabled"
-        return self.closed_ranks if is_closed and self.closed_ranks else self.ranks
 
     @property
     def subscription(self) -> ResourceType | None:

@@ -132,8 +132,6 @@ class Counts(Struct):
     reads: int = 0
     """Reads that were answered."""
     types: list[rows.TypeRow] = field(default_factory=list)
-    by_type: Counter[str] = field(default_factory=Counter)
-    """The resources of each type in lower case, those below others too."""
     tally: Tally = field(default_factory=Tally)
     """The checks of each rule."""
     inapplicable: Counter[str] = field(default_factory=Counter)

@@ -1,5 +1,7 @@
 """What an evaluation comes to: the rows of one bundle, and the result of the whole scan."""
 
+from collections import Counter
+
 import msgspec
 from msgspec import Struct, field
 
@@ -81,3 +83,5 @@ class EvaluationResult(Struct):
     excluded: list[ExcludedRow] = field(default_factory=list)
     limited: LimitRow | None = None
     tenants: dict[str, str] = field(default_factory=dict)
+    by_type: Counter[str] = field(default_factory=Counter)
+    """The resources of each type in lower case, those below others too."""

@@ -193,7 +193,7 @@ class Evaluation(BundleEvaluation):
         counts.resources += snapshot.parsed_counts.total()
         ledgers = self._ledgers
         counts.types = ledgers.types.rows(snapshot.parsed_counts, ledgers.evaluated)
-        counts.by_type = ledgers.types.by_type()
+        result.by_type = ledgers.types.by_type()
         ledgers.gaps.add(snapshot.history_gaps)
         ledgers.gaps.close()
         result.gaps = ledgers.gaps.rows()

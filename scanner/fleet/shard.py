@@ -127,7 +127,6 @@ class ShardRunner(Struct):
             loaded.types,
             loaded.reads,
             ranks=loaded.rules.ranks(),
-            closed_ranks=loaded.rules.closed_ranks(),
             unasked=loaded.rules.unasked_reads(),
             places=loaded.rules.needs_places,
             quotas=None if is_unasked else ResidencyPolicy(allowed=tuple(shard_input.regions or ())),

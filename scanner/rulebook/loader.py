@@ -37,7 +37,7 @@ from scanner.model.rule import CATEGORIES, Question, Rule, questions
 from scanner.model.rule_row import MergedRow
 from scanner.model.severity import Severity
 from scanner.rulebook.frameworks import read_frameworks
-from scanner.rulebook.ranks import closed_rank_of, least_of, ranks_of
+from scanner.rulebook.ranks import least_of, ranks_of
 from scanner.rulebook.row_files import (
     Broken,
     RuleFiles,
@@ -214,11 +214,6 @@ class RuleSet(Struct):
         others = set(self.looked_up())
         least = least_of(((rule, reads_of(rule)) for rule in rules), severities)
         return {read: severity for read, severity in least.items() if read not in others}
-
-    def closed_ranks(self) -> Mapping[Read, int]:
-        """Return the same for resources that are closed to public networks."""
-        rules = (*self.enabled.values(), *self.key_users())
-        return ranks_of(((rule, reads_of(rule)) for rule in rules), self.looked_up(), closed_rank_of)
 
     @property
     def needs_places(self) -> bool:

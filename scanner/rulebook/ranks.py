@@ -1,6 +1,6 @@
 """Ranks reads by what they can still decide: under a limit, or before a deadline, the smallest rank is read first."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from scanner.model.exposure import Auth, Reach
 from scanner.model.levels import cell
@@ -43,16 +43,7 @@ def least_of(
     return {read: severity for read, severity in result.items() if read not in others}
 
 
-def closed_rank_of(rule: Rule) -> int:
-    """Return the same for a resource that is closed to public networks: its locks matter only behind a perimeter in
-    Learning mode, whose rules allow callers all the same.
-    """
-    return severity_rank(Severity.info.name) if rule.lock else rank_of(rule)
-
-
-def ranks_of(
-    rules: Iterable[tuple[Rule, Iterable[Read]]], looked_up: Iterable[Read], rank_of: Callable[[Rule], int] = rank_of
-) -> Mapping[Read, int]:
+def ranks_of(rules: Iterable[tuple[Rule, Iterable[Read]]], looked_up: Iterable[Read]) -> Mapping[Read, int]:
     """Return the rank of each read that rules need. What verdicts on other resources look up comes first."""
     ranks = dict.fromkeys(looked_up, 0)
     for rule, reads in rules:

@@ -127,7 +127,7 @@ class LastScreen(Struct, frozen=True):
         """Return which rules are off because of their cost, what they would read here, and how one is enabled; "" where
         nothing was read from Azure, or where no such rule has a resource here.
         """
-        cost = cost_off(self.rules, self.counts.by_type)
+        cost = cost_off(self.rules, self.evaluation.by_type)
         if self.took is None or not cost.rules:
             return ""
         are = "is" if cost.rules == 1 else "are"

@@ -239,7 +239,6 @@ def _plan(job: Job, store: Store, screen: Screen, *, graph: bool, resumed: bool)
         rules.read(),
         rules.reads(),
         ranks=rules.ranks(),
-        closed_ranks=rules.closed_ranks(),
         unasked=rules.unasked_reads(),
         places=rules.needs_places,
         quotas=residency if asks_quotas else None,

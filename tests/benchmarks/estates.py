@@ -215,13 +215,13 @@ def limited(name: str, *words: str) -> dict[str, Any]:
 
 
 def sight(name: str) -> dict[str, Any]:
-    """Return after how many seconds a terminal shows critical endpoints, how many, and how many there are in the end."""
+    """Return when a terminal shows critical endpoints, how many, and how many there are in the end."""
     with served(name, limited=True) as (server, folder):
         terminal, end = pty.openpty()
         env = {**environment(server, folder), "TERM": "xterm", "COLUMNS": "120"}
         words = [sys.executable, "-m", "scanner", "scan", "--out", "findings.json"]
         began, text, shown = time.perf_counter(), "", 0.0
-        with subprocess.Popen(words, cwd=folder, env=env, stderr=end) as process:
+        with subprocess.Popen(words, cwd=folder, env=env, stderr=end):
             os.close(end)
             # Linux ends what a terminal gives by EIO.
             with suppress(OSError):

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from scanner.collect import collector
 from scanner.model.ids import root_of
-from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.rulebook import loader
 from scanner.rulebook.ranks import rank_of
@@ -51,39 +50,6 @@ def test_reads_of_a_smaller_rank_are_made_before_all_others() -> None:
     last = len(names) - 1 - names[::-1].index("containers")
     assert last < 60 + 5, "a read of a larger rank goes only while none of a smaller one waits"
     assert names[last:].count("default") + names[last:].count("web") >= 95
-
-
-def test_what_says_that_it_is_closed_is_read_later_and_read_all_the_same() -> None:
-    closed = account("lukket")
-    closed[0]["properties"]["publicNetworkAccess"] = "Disabled"
-    box = Sandbox([*closed, *ESTATE], SUBSCRIPTIONS[:1], limits=ThrottleLimits(reads=40, reads_a_second=400.0))
-    result = scanned(box, plan=replace(PLAN, ranks=RANKS, closed_ranks={**RANKS, CONTAINERS: 4}), fast=False)
-    assert result.gaps == {}
-    containers = [each.path for each in box.requests if each.path.endswith("/containers")]
-    assert len(containers) == 61
-    assert containers[-1].startswith(closed[0]["id"])
-
-
-@pytest.mark.parametrize("access", ["Enabled", "SecuredByPerimeter", None, 7, ["Disabled"]])
-def test_only_disabled_is_closed(access: Any) -> None:
-    plan = replace(PLAN, ranks=RANKS, closed_ranks={CONTAINERS: 4})
-    assert plan.ranks_below(Resource({"id": "/x", "properties": {"publicNetworkAccess": access}})) is RANKS
-    closed = Resource({"id": "/x", "properties": {"publicNetworkAccess": "disabled"}})
-    assert plan.ranks_below(closed) == {CONTAINERS: 4}
-    assert replace(PLAN, ranks=RANKS).ranks_below(closed) is RANKS
-
-
-def test_below_what_is_closed_only_locks_lose_their_rank() -> None:
-    rules = loader.load()
-    ranks, closed = rules.ranks(), rules.closed_ranks()
-    assert ranks.keys() == closed.keys()
-    assert all(ranks[each] <= closed[each] for each in ranks)
-    changed = {each for each in ranks if ranks[each] != closed[each]}
-    locks = {read for rule in rules.enabled.values() if rule.lock for read in rule.resource_type.endpoint_reads}
-    assert changed <= {*locks, *(each.parent for each in locks)} | {
-        read for rule in rules.enabled.values() if rule.lock for read in rule.reads
-    }
-    assert changed
 
 
 def test_without_ranks_all_is_read_too() -> None:
