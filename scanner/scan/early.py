@@ -6,6 +6,7 @@ open. So all of it is evaluated as it is, once, and only what is proven is shown
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -48,9 +49,13 @@ class EarlySight:
         self._rules, self._policy, self._store, self._screen = rules, policy, store, screen
 
     async def show(self, lines: list[SnapshotLine]) -> None:
-        """Show what is open by the lines of the store, and by those of bundles that are not read in whole."""
-        known = list(self._store.lines())
-        rows = await asyncio.to_thread(open_endpoints, self._rules, self._policy, self._store.header, known, lines)
+        """Show what is open by the lines of the store, and by those of bundles that are not read in whole. It raises
+        nothing: the evaluation that counts names what is wrong.
+        """
+        known, header = list(self._store.lines()), self._store.header
+        rows: list[ExposureRow] = []
+        with suppress(Exception):  # a rule of somebody's own may raise anything
+            rows = await asyncio.to_thread(open_endpoints, self._rules, self._policy, header, known, lines)
         if rows:
             self._screen.write(list(_shown(rows)))
 

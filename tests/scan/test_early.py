@@ -13,6 +13,7 @@ from scanner.document.schema import ExposureRow
 from scanner.evaluate.policy import Policy
 from scanner.model.ids import is_below, root_of
 from scanner.rulebook.loader import RuleSet, load
+from scanner.scan import early
 from scanner.scan.early import SHOWN, EarlySight, open_endpoints
 from scanner.snapshot.files import lines_of_shard
 from scanner.snapshot.format import Header, SnapshotLine, url_of
@@ -83,6 +84,18 @@ def test_a_terminal_shows_them_and_a_log_does_not(
     assert f"{count} critical endpoints so far; the scan goes on" in text
     assert len(re.findall(r"^critical ", text, re.MULTILINE)) == min(SHOWN, count)
     assert list(store.lines()) == [], "nothing is kept of it"
+
+
+def test_a_fault_ends_no_scan(
+    rules: RuleSet, taken: tuple[Header, Sequence[SnapshotLine]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(early, "open_endpoints", broken)
+    out = StringIO()
+    asyncio.run(EarlySight(rules, Policy(), Store(taken[0]), Screen(out, environ={})).show([]))
+    assert out.getvalue() == ""
 
 
 def test_nothing_is_said_where_nothing_critical_is_open(
