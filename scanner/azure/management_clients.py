@@ -58,8 +58,8 @@ class Imports:
         return await asyncio.shield(asyncio.wrap_future(self._begun[name]))
 
     def close(self) -> None:
-        """Begin no more imports."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Begin no more imports, and wait for the one that was begun: no process is forked beside a thread."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
 
 
 def _import(name: str) -> ModuleType:
