@@ -6,11 +6,15 @@ import select
 import signal
 import sqlite3
 import time
+from collections.abc import Mapping
 from contextlib import closing
 
-from scanner.history.items import Changes, Item, ItemKey
+from sqlalchemy import Engine, event
+
+from scanner.history.compare import EvaluatedBefore
+from scanner.history.items import Changes, Item, ItemKey, ScanRecord
 from scanner.history.queries import all_scans, show
-from scanner.history.store import History
+from scanner.history.store import Comparison, History
 from tests.history.runs import SUB, after, comparison_of, scan, standing
 from tests.sampled import some
 
@@ -34,38 +38,68 @@ class Model:
         return changes
 
 
-def _loop(url: str, first: int, out: int) -> None:
+class Statements:
+    """The statements that a process sends after it has said `b`; the process ends itself before one of them."""
+
+    def __init__(self, deadly: int | None = None) -> None:
+        self.count = 0
+        self.deadly = deadly
+        self.began = False
+        event.listen(Engine, "before_cursor_execute", self._sent)
+
+    def _sent(self, *_: object) -> None:
+        self.count += self.began
+        if self.count == self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def close(self) -> None:
+        event.remove(Engine, "before_cursor_execute", self._sent)
+
+
+def _begun(statements: Statements, compare: Comparison, out: int | None = None) -> Comparison:
+    """Compare, and say before it that the lock is held."""
+
+    def compared(known: Mapping[ItemKey, Item], before: EvaluatedBefore, last: ScanRecord | None) -> Changes:
+        if out is not None:
+            os.write(out, b"b")
+        statements.began = True
+        return compare(known, before, last)
+
+    return compared
+
+
+def _loop(url: str, first: int, out: int, deadly: int | None) -> None:
     """Record night after night; says `b` when the lock is held, and `e` when a night is over."""
+    statements = Statements(deadly)
     with History.open(url) as history:
         for number in range(first, first + 100):
             items = standing(number, SIZE)
-            evaluated = comparison_of(number, items)
-
-            def reported(known: object, before: object, last: object, evaluated: object = evaluated) -> Changes:
-                os.write(out, b"b")
-                return evaluated(known, before, last)  # type: ignore[operator, no-any-return]
-
-            history.record(scan(number, count=len(items)), reported)
+            compare = _begun(statements, comparison_of(number, items), out)
+            history.record(scan(number, count=len(items)), compare)
             os.write(out, b"e")
 
 
-def _killed(url: str, first: int, wait: float) -> str:
-    """What a child said that was killed `wait` seconds after it had first held the lock."""
+def _killed(url: str, first: int, wait: float, deadly: int | None = None) -> str:
+    """What a child said that was killed `wait` seconds after it had first held the lock, or at statement `deadly`."""
     into, out = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.close(into)
-            _loop(url, first, out)
+            _loop(url, first, out, deadly)
         finally:
             os._exit(1)
     os.close(out)
     try:
         assert select.select([into], [], [], 60)[0], "the child never began"
+        if deadly is not None:
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+            child = 0
         time.sleep(wait)
     finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        if child:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
     text = b""
     while more := os.read(into, 4096):
         text += more
@@ -79,14 +113,22 @@ def test_kill_9_at_random_points_of_the_writing(url: str) -> None:
     chance = random.Random(seed)
     model = Model()
     with History.open(url) as history:
-        model.next()
-        items = standing(1, SIZE)
-        started = time.monotonic()
-        history.record(scan(1, count=len(items)), comparison_of(1, items))
-        span = time.monotonic() - started
+        # The second night is as each further one.
+        for number in (1, 2):
+            model.next()
+            items = standing(number, SIZE)
+            statements = Statements()
+            started = time.monotonic()
+            history.record(scan(number, count=len(items)), _begun(statements, comparison_of(number, items)))
+            span = time.monotonic() - started
+            statements.close()
     inside = 0
-    for _ in range(POINTS):
-        text = _killed(url, model.runs + 1, chance.uniform(0, 2 * span))
+    for point in range(POINTS):
+        # In turn by the clock, which also falls between two nights, and at a statement, which is inside a night.
+        if point % 2:
+            text = _killed(url, model.runs + 1, chance.uniform(0, 2 * span))
+        else:
+            text = _killed(url, model.runs + 1, 0, chance.randint(1, statements.count))
         inside += text.endswith("b")
         if "://" not in url:
             with closing(sqlite3.connect(url)) as raw:
