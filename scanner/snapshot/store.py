@@ -222,10 +222,13 @@ class Store(LineWriter):
             self._merge_runs()
 
     def lines(self) -> Iterator[bytes]:
-        """Yield every line, encoded, in grouped order. May be called again, also while an earlier pass goes on."""
+        """Yield every line, encoded, in grouped order. May be called again, also while an earlier pass goes on.
+
+        Lines that are being read hold the store: when it is collected, its files are closed.
+        """
         self._rows.sort()
-        rows = heapq.merge(*map(_rows_of, self._runs), self._rows) if self._runs else self._rows
-        return (row[row.rindex(b"\x00") + 1 : -1] for row in rows)
+        for row in heapq.merge(*map(_rows_of, self._runs), self._rows) if self._runs else self._rows:
+            yield row[row.rindex(b"\x00") + 1 : -1]
 
     def decoded(self) -> Iterator[SnapshotLine]:
         """Yield every line in grouped order. May be called again."""

@@ -1,5 +1,6 @@
 """The store sorts lines, in memory or on disk, and merges a re-verification into the first collection."""
 
+import gc
 import tempfile
 from typing import Any
 
@@ -31,6 +32,16 @@ def test_a_second_pass_does_not_disturb_the_first(monkeypatch: pytest.MonkeyPatc
     assert list(spilled.lines()) == expected, "residency looks up other resources during the evaluation"
     assert begun + list(first) == expected
     spilled.close()
+
+
+def test_lines_that_are_read_hold_their_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store of which only the lines were kept was collected, and its files were closed while they were read."""
+    expected = list(store(20).lines())
+    monkeypatch.setattr("scanner.snapshot.store._RUN_BYTES", 700)
+    encoded, decoded = store(20).lines(), store(20).decoded()
+    gc.collect()
+    assert list(encoded) == expected
+    assert len(list(decoded)) == len(expected)
 
 
 def test_parts_that_outgrow_memory_and_many_runs_lose_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
