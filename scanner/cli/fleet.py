@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from scanner.cli.common import print_json
+from scanner.cli.fleet_loading import fleet_required
 from scanner.config.settings import Settings
 from scanner.errors import InputError
 from scanner.terminal.lines import Line
@@ -52,9 +53,10 @@ def status(settings: Settings) -> int:
 
 def state(settings: Settings) -> State:
     """Return the state of the run that the settings name, or of the newest one."""
-    from scanner.fleet.evaluation_store import evaluated
-    from scanner.fleet.queue import Queue, open_broker
-    from scanner.fleet.shard_store import ShardStore, runs
+    with fleet_required("fleet status"):
+        from scanner.fleet.evaluation_store import evaluated
+        from scanner.fleet.queue import Queue, open_broker
+        from scanner.fleet.shard_store import ShardStore, runs
     from scanner.output.storage import Storage
 
     storage, at = Storage(settings, asyncio.run), settings.at("parts", settings["parts"])

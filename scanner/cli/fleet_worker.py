@@ -5,6 +5,7 @@ import os
 import platform
 
 from scanner import version
+from scanner.cli.fleet_loading import fleet_required
 from scanner.config.durations import seconds_of
 from scanner.config.settings import Settings
 from scanner.errors import InputError
@@ -23,12 +24,13 @@ def run(settings: Settings) -> int:
             )
     if settings.tenants:
         raise InputError("a worker signs in to one tenant", at="[[tenant]]", do="choose it: --tenant NAME")
-    from scanner.fleet.messages import RuleChoice
-    from scanner.fleet.progress import Silent
-    from scanner.fleet.queue import Queue, graph_turn, open_broker, unprotected
-    from scanner.fleet.range_runner import RangeRunner
-    from scanner.fleet.shard import ShardRunner
-    from scanner.fleet.worker import Worker
+    with fleet_required("fleet worker"):
+        from scanner.fleet.messages import RuleChoice
+        from scanner.fleet.progress import Silent
+        from scanner.fleet.queue import Queue, graph_turn, open_broker, unprotected
+        from scanner.fleet.range_runner import RangeRunner
+        from scanner.fleet.shard import ShardRunner
+        from scanner.fleet.worker import Worker
     from scanner.output.storage import Storage
     from scanner.rulebook.loader import RuleSet
     from scanner.scan.job import code_of, load_rules

@@ -13,13 +13,14 @@ def run(settings: Settings) -> int:
     screen.start(f"twolocks {version()}, read-only")
     with long_lived_objects():
         # Imported after the first line is printed, because the import takes longer than 0.3 s.
+        from scanner.cli.fleet_loading import parted_scan
         from scanner.scan.explain import explained
         from scanner.scan.job import prepare
         from scanner.scan.outcome import show
         from scanner.scan.pipeline import run as scan
 
     with stopping(screen) as stop:
-        job = prepare(settings, screen)
+        job = prepare(settings, screen, parted_scan(settings))
         outcome = scan(job, screen, stop)
         show(outcome, screen)
         if job.read_log is not None:

@@ -14,9 +14,10 @@ from scanner.config.durations import seconds_of
 from scanner.document.schema import ScopeRow
 from scanner.errors import InputError
 from scanner.fleet.messages import RunPlan, Shard
-from scanner.fleet.planning import PartedScan, Planner, ScreenProgress
+from scanner.fleet.planning import FleetScan, Planner, ScreenProgress
 from scanner.fleet.shard import ShardRunner, check_account, why
 from scanner.fleet.shard_store import WHOLE, ShardStore
+from scanner.scan.joined import joined
 from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line
 
@@ -42,7 +43,7 @@ class BrokenShard(NamedTuple):
 class Coordinator(Struct):
     """One run. `left`: the shards whose part is not in the store yet, by id in lower case."""
 
-    scan: PartedScan
+    scan: FleetScan
     left: dict[str, Shard] = field(default_factory=dict)
     shards: ShardStore | None = None
     """Those of the run, once it is planned."""
@@ -168,7 +169,7 @@ class Coordinator(Struct):
         scan = self.scan
         if self._runner is None:
             self._runner = ShardRunner(
-                *(scan.settings, lambda choice: scan.rules, scan.tool),
+                *(scan.settings, lambda choice: scan.rules, scan.job.tool),
                 progress=lambda: ScreenProgress(scan.screen),
                 on_wait=scan.screen.wait,
                 limits=scan.limits,
@@ -215,7 +216,7 @@ class Coordinator(Struct):
 
     def _read_joined(self, plan: RunPlan, store: Store) -> None:
         """Read what only a join of all parts asks for."""
-        wanted = self.scan.joined(store)
+        wanted = joined(self.scan.rules, store, graph=not self.scan.settings["no-graph"])
         if wanted != Joined():
             self.scan.stop.run(self._joined(plan, store, wanted))
             self.is_left = self.is_left or self._is_late()

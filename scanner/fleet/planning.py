@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, survey
-from scanner.collect.plan import Joined
 from scanner.collect.survey import Survey
 from scanner.config.settings import Settings
 from scanner.errors import InputError
@@ -18,11 +17,12 @@ from scanner.fleet.messages import RuleChoice, RunPlan, Shard, ShardInput, diges
 from scanner.fleet.progress import Silent
 from scanner.fleet.queue import Queue
 from scanner.fleet.shard_store import WHOLE, ShardStore, new_run
-from scanner.model.residency import ResidencyPolicy
+from scanner.output.storage import Storage
 from scanner.rulebook.loader import RuleSet
+from scanner.scan.job import Job
+from scanner.scan.resuming import deciding, fingerprint
 from scanner.snapshot.changes import last_changes, query, shows
 from scanner.snapshot.format import Header
-from scanner.snapshot.selection import Exclusion
 from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
@@ -32,48 +32,56 @@ from scanner.terminal.text import many
 if TYPE_CHECKING:
     from scanner.azure.limits import SharedTurn
     from scanner.azure.reader import AzureReader
-    from scanner.output.storage import Storage
 
 RESUMED_WITHIN = timedelta(hours=24)
 """The age up to which a run goes on."""
 
 
-class PartedScan(Struct):
-    """What a scan in parts needs of the scan. `header`: that of the snapshot. `joined`: what to read last, from what is
-    in the store. `signed_in`: called with the reader and the store once. `fingerprint`: of the settings that decide
-    what is read. `ends`: the deadline, by the monotonic clock. `queue`: None where the shards run in this process.
-    `started`: called with the id of the run. `turn`: the limit of Resource Graph that other processes share.
-    """
+class FleetScan(Struct):
+    """What a scan in parts needs of the scan."""
 
-    settings: Settings
-    rules: RuleSet
-    tool: str
+    job: Job
     header: Header
-    residency: ResidencyPolicy
-    exclusions: tuple[Exclusion, ...]
-    storage: "Storage"
+    """That of the snapshot."""
+    storage: Storage
     screen: Screen
     stop: Stop
-    joined: Callable[[Store], Joined]
     signed_in: "Callable[[AzureReader, Store], None]"
-    fingerprint: str
+    """Called once, with the reader and the store."""
     started: Callable[[str], None]
+    """Called with the id of the run."""
     ends: float | None = None
+    """The deadline, by the monotonic clock."""
     limits: bool = True
     queue: Queue | None = None
+    """None where the shards run in this process."""
     turn: "SharedTurn | None" = None
+    """The limit of Resource Graph that other processes share."""
+
+    @property
+    def settings(self) -> Settings:
+        return self.job.settings
+
+    @property
+    def rules(self) -> RuleSet:
+        return self.job.rules
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the name of the settings that decide what is read."""
+        return fingerprint(deciding(self.settings))
 
     def connected(self) -> "AbstractAsyncContextManager[AzureReader]":
         """Open a reader that is signed in. Raises UserError."""
         more = {"limits": self.limits, "ends": self.ends, "graph_turn": self.turn}
-        way = ConnectionOptions.of(self.settings, agent=self.tool, **more)
+        way = ConnectionOptions.of(self.settings, agent=self.job.tool, **more)
         return connect(way, on_wait=self.screen.wait, prompt=self.screen.tell)
 
 
 class Planner(Struct):
     """Plans a run."""
 
-    scan: PartedScan
+    scan: FleetScan
 
     def plan(self) -> tuple[RunPlan, ShardStore]:
         """Return the plan of a new run, or of the one that `--resume` names. Raises UserError, Stopped."""
@@ -98,7 +106,7 @@ class Planner(Struct):
             account=account[0],
             tenant=account[1],
             choice=self._choice,
-            rules=digest_of(scan.rules, scan.tool),
+            rules=digest_of(scan.rules, scan.job.tool),
             graph=not settings["no-graph"],
             ends=self._ends(),
             settings=scan.fingerprint,
@@ -122,7 +130,7 @@ class Planner(Struct):
                 subscriptions=settings["subscription"],
                 management_groups=settings["management-group"],
                 graph=not settings["no-graph"],
-                exclusions=scan.exclusions,
+                exclusions=scan.job.exclusions,
             )
             plan = Plan(scan.rules.read(), scan.rules.reads(), places=scan.rules.needs_places)
             return await survey(reader, scope, plan, store, ScreenProgress(scan.screen))
@@ -131,7 +139,7 @@ class Planner(Struct):
         """Write what the shards need, and the plan when all of that is there."""
         with self.scan.screen.busy("Planning", f"{len(plan.shards):,} shards to {shards.location}"):
             for each, answers in result.answers():
-                allowed = self.scan.residency.of_subscription(each.id, each.name)
+                allowed = self.scan.job.policy.residency.of_subscription(each.id, each.name)
                 shards.write_input(
                     ShardInput(
                         id=each.id,
@@ -159,7 +167,7 @@ class Planner(Struct):
         plan = shards.plan()
         header = scan.header
         is_equal = (plan.settings, plan.rules, plan.header.kept_tags) == (
-            *(scan.fingerprint, digest_of(scan.rules, scan.tool), header.kept_tags),
+            *(scan.fingerprint, digest_of(scan.rules, scan.job.tool), header.kept_tags),
         )
         if not is_equal or plan.choice != self._choice:
             raise InputError(

@@ -1,8 +1,9 @@
 """A scan before it starts: its settings, rules and outputs, checked before anything is read."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 
@@ -12,15 +13,17 @@ from scanner.config.notifications import Target
 from scanner.config.settings import Settings
 from scanner.config.waivers import WaiverFile
 from scanner.document.schema import now
+from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.policy import NoWaivers, Policy, Waivers
+from scanner.evaluate.run import Evaluation
 from scanner.model.residency import ResidencyPolicy
 from scanner.model.rule import Rule
 from scanner.model.severity import Severity
 from scanner.output.owner_documents import SplitBy, parse_split
 from scanner.output.owner_files import certain_names, need_files
 from scanner.output.redact import key_for
-from scanner.output.storage import is_blob, is_remote, refuse_other_urls
+from scanner.output.storage import Storage, is_blob, is_remote, refuse_other_urls
 from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets, refuse_inputs
 from scanner.rulebook.digest import digest_of_code
 from scanner.rulebook.kept import kept_paths
@@ -29,14 +32,18 @@ from scanner.rulebook.until import ask_until
 from scanner.scan import sources
 from scanner.scan.answer_lines import NOT_RESUMED, again
 from scanner.scan.explain import ReadLog
-from scanner.scan.parted import PartedRun, check_sharding
 from scanner.scan.resuming import ScanJournal
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
 from scanner.snapshot.selection import Exclusion
 from scanner.snapshot.signature import SUFFIX, Signer, Verifier, signer, verifier
+from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
+from scanner.terminal.signals import Stop
+
+if TYPE_CHECKING:
+    from scanner.azure.reader import AzureReader
 
 KEPT_ALL = (
     "--keep-all: resources are stored whole; only values that look like secrets are masked, so others may be in it"
@@ -66,8 +73,13 @@ class Job(Struct, frozen=True):
     """What `--exclude` names."""
     read_log: ReadLog | None = None
     """The requests of the scan, for `--explain-reads`."""
-    journal: ScanJournal | PartedRun | None = None
+    journal: "ScanJournal | PartedScan | None" = None
     """How a scan of Azure goes on after an interruption."""
+
+    @property
+    def parted(self) -> "PartedScan | None":
+        """What spreads the scan, None where one process does all."""
+        return None if isinstance(self.journal, ScanJournal) else self.journal
 
     def blobs(self) -> list[tuple[str, str]]:
         """Return the blobs and streams to write, each with the option or setting that names it."""
@@ -91,8 +103,42 @@ class Job(Struct, frozen=True):
         return head
 
 
-def prepare(settings: Settings, screen: Screen) -> Job:
-    """Check everything that can be checked without reading. Raises InputError."""
+class PartedScan(Protocol):
+    """A scan of Azure whose collection and evaluation are spread: what the steps of a scan ask of it."""
+
+    def collect(
+        self,
+        job: Job,
+        storage: Storage,
+        screen: Screen,
+        stop: Stop,
+        signed_in: "Callable[[AzureReader, Store], None]",
+        *,
+        ends: float | None,
+        limits: bool,
+    ) -> Store:
+        """Read Azure. `signed_in`: called once with the reader and the store. `ends`: the deadline, by the monotonic
+        clock. Raises UserError, Stopped.
+        """
+
+    def spread(self, evaluation: Evaluation, writer: Writer, screen: Screen, stop: Stop, ends: float | None) -> bool:
+        """Let others evaluate, and return whether they do."""
+
+    def end(self) -> None:
+        """Note that the evaluation is over."""
+
+    def kept(self) -> str:
+        """Return the command with which a scan that was stopped goes on, "" where it does not."""
+
+    def ended(self, gaps: Iterable[tuple[int, str]], *, is_written: bool) -> str:
+        """Return the command with which a scan that ended goes on, "" where nothing is left. See `ScanJournal`."""
+
+    def close(self) -> None:
+        """Free what the scan holds."""
+
+
+def prepare(settings: Settings, screen: Screen, parted: PartedScan | None = None) -> Job:
+    """Check everything that can be checked without reading. `parted`: what spreads the scan. Raises InputError."""
     outs = parse_targets(settings["out"], settings.at, format=settings["format"])
     by = parse_split(settings["split"], settings.at("split", settings["split"]))
     need_files(outs, by, settings.at("split", settings["split"]))
@@ -111,7 +157,6 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         check_target(name, settings.at("snapshot", name))
     if settings["record"]:
         _record(settings["record"], settings.at("record", settings["record"]))
-    check_sharding(settings)
     _refuse_inputs(settings)
     _keys_need_a_snapshot(settings)
     _tags(settings)
@@ -143,15 +188,14 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         verifier=redaction_key_of(settings),
         exclusions=exclusions(settings),
         read_log=_read_log(settings, rules),
-        journal=_journal(settings, screen),
+        journal=parted or _journal(settings, screen),
     )
 
 
-def _journal(settings: Settings, screen: Screen) -> ScanJournal | PartedRun | None:
+def _journal(settings: Settings, screen: Screen) -> ScanJournal | None:
     if settings["from"]:
         return None
-    words = again(settings, NOT_RESUMED)
-    return PartedRun(words) if settings["parts"] else ScanJournal(settings, screen, words)
+    return ScanJournal(settings, screen, again(settings, NOT_RESUMED))
 
 
 def _read_log(settings: Settings, rules: RuleSet) -> ReadLog | None:

@@ -28,14 +28,13 @@ from scanner.scan.aging import aging_of
 from scanner.scan.answer_lines import again
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.early import EarlySight
-from scanner.scan.job import Job, require_kept_tag, snapshot_names
+from scanner.scan.job import Job, PartedScan, require_kept_tag, snapshot_names
 from scanner.scan.joined import joined
 from scanner.scan.last_screen import LastScreen
 from scanner.scan.narrowing import Narrowing
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
 from scanner.scan.outputs import Outputs, Sections
 from scanner.scan.resuming import ScanJournal
-from scanner.scan.shard_collection import collect_shards, spread_evaluation
 from scanner.scan.sources import show_logins
 from scanner.scan.verifying import read_verified
 from scanner.snapshot.bundles import Snapshot, of_store
@@ -49,7 +48,6 @@ from scanner.text.masks import masked
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
     from scanner.collect.plan import Plan
-    from scanner.fleet.spreading import FleetRun
     from scanner.scan.session import HistorySession
 
 LEAST = 2
@@ -72,13 +70,12 @@ class _Context(NamedTuple):
 
 
 class _Collected(NamedTuple):
-    """What a scan read. `run`: that of a scan in parts.
+    """What a scan read.
 
     `disagreements`: the places where Azure's effective rules differ from ours: defects of Twolocks.
     """
 
     store: Store
-    run: "FleetRun | None" = None
     disagreements: Sequence[str] = ()
 
 
@@ -137,19 +134,19 @@ def _history(job: Job, screen: Screen) -> "HistorySession | None":
 def _run(context: _Context, source: Path, limits: bool) -> Outcome:
     job, outputs, screen, stop = context.job, context.outputs, context.screen, context.stop
     started, began = now(), monotonic()
-    store, fleet, took = None, None, None
+    store, took = None, None
     disagreements: Sequence[str] = ()
     if not job.settings["from"]:
-        store, fleet, disagreements = _collect(context, limits)
+        store, disagreements = _collect(context, limits)
         took = monotonic() - began
         outputs.write_snapshot(store, job.settings["snapshot"], job.signer)
     taken = of_store(store) if store is not None else read_verified(context.storage, job.settings, source, job.verifier)
     narrowing = _narrowed(context, taken) if store is None else None
     _show_expired(job.policy.waivers, screen)
     try:
-        evaluated = _evaluate_and_reverify(context, taken, store, narrowing, fleet)
-        if fleet is not None:
-            fleet.end()
+        evaluated = _evaluate_and_reverify(context, taken, store, narrowing)
+        if job.parted is not None:
+            job.parted.end()
         # Its lines are not needed any more, and the documents that are written now take memory.
         store = None
         with closing(evaluated.writer):
@@ -180,8 +177,8 @@ def _narrowed(context: _Context, taken: Snapshot) -> Narrowing:
 def _collect(context: _Context, limits: bool) -> _Collected:
     """Read Azure, with progress."""
     job, screen, stop = context.job, context.screen, context.stop
-    if job.settings["parts"]:
-        return _collect_shards(context, limits)
+    if job.parted is not None:
+        return _collect_parts(context, job.parted, limits)
     store = Store(job.header())
     for note in store.header.notes:
         screen.write([Line(note, "Note")], "found", note)
@@ -203,18 +200,19 @@ def _collect(context: _Context, limits: bool) -> _Collected:
     return _Collected(store, disagreements=disagreements)
 
 
-def _collect_shards(context: _Context, limits: bool) -> _Collected:
+def _collect_parts(context: _Context, parted: PartedScan, limits: bool) -> _Collected:
     job, screen, stop = context.job, context.screen, context.stop
     signed_in = partial(_sign_in, context)
     try:
-        store, run = collect_shards(job, context.storage, screen, stop, signed_in, ends=context.ends, limits=limits)
-        return _Collected(store, run)
+        return _Collected(
+            parted.collect(job, context.storage, screen, stop, signed_in, ends=context.ends, limits=limits)
+        )
     except Stopped as error:
         screen.finish()
         stopped(job, screen, stop.code, "while the parts were read")
         raise _StopShown(error.code) from None
     except UserError as error:
-        more = job.journal.kept() if job.journal is not None else ""
+        more = parted.kept()
         error.do = "; ".join(filter(None, (error.do, f"then go on: {more}" if more else "")))
         raise
 
@@ -311,15 +309,11 @@ async def _read(context: _Context, store: Store, limits: bool) -> list[str]:
 
 
 def _evaluate_and_reverify(
-    context: _Context,
-    taken: Snapshot,
-    store: Store | None,
-    narrowing: Narrowing | None,
-    fleet: "FleetRun | None",
+    context: _Context, taken: Snapshot, store: Store | None, narrowing: Narrowing | None
 ) -> _Evaluated:
     """Evaluate a snapshot; with a history, evaluate again after re-verification of changes."""
     job, _, session, outputs, screen, stop, ends = context
-    evaluated = _evaluate(context, taken, narrowing, fleet)
+    evaluated = _evaluate(context, taken, narrowing)
     if session is None or store is None:
         return evaluated
     session.ends = ends
@@ -328,10 +322,10 @@ def _evaluate_and_reverify(
         return evaluated
     evaluated.writer.close()
     outputs.write_snapshot(both, job.settings["snapshot"], job.signer)
-    return _evaluate(context, of_store(both), None, fleet)
+    return _evaluate(context, of_store(both), None)
 
 
-def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None, fleet: "FleetRun | None") -> _Evaluated:
+def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None) -> _Evaluated:
     """Evaluate the rules over a snapshot, with progress."""
     job, session, screen = context.job, context.session, context.screen
     writer = session.writer(taken) if session is not None else Writer()
@@ -346,7 +340,7 @@ def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None, f
         # No process is forked beside the thread that shows the progress.
         screen.finish()
         with closing(evaluation):
-            _start_processes(context, evaluation, writer, fleet)
+            _start_processes(context, evaluation, writer)
             begin()
             evaluation.run(writer)
         _show_lost(evaluation.lost, screen)
@@ -361,16 +355,12 @@ def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None, f
     return _Evaluated(taken, evaluation, writer)
 
 
-def _start_processes(context: _Context, evaluation: Evaluation, writer: Writer, fleet: "FleetRun | None") -> None:
+def _start_processes(context: _Context, evaluation: Evaluation, writer: Writer) -> None:
     """Let workers of `--broker` evaluate, or fork the processes that do: as many as `--jobs` says, else one a core
     where that is worth it.
     """
-    given, screen = context.job.settings["jobs"], context.screen
-    if (
-        fleet is not None
-        and not given
-        and spread_evaluation(fleet, evaluation, writer, screen, context.stop, context.ends)
-    ):
+    given, screen, parted = context.job.settings["jobs"], context.screen, context.job.parted
+    if parted is not None and not given and parted.spread(evaluation, writer, screen, context.stop, context.ends):
         return
     jobs = int(given) if given else usable_cores()
     if jobs < 2:
