@@ -5,10 +5,13 @@ that is missing, old or stale; it then ends with 1. The page of each rule and fr
 (`python -m docs.site`).
 """
 
+import ast
 import sys
 from collections.abc import Iterable, Iterator
-from inspect import cleandoc
+from inspect import cleandoc, getsource
+from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import click
@@ -166,15 +169,51 @@ def _once(text: str, old: str, new: str) -> str:
 
 def schema() -> str:
     """Return the JSON Schema of a findings document."""
-    made = msgspec.json.schema(Document)
+    made = described(msgspec.json.schema(Document))
     made = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": FINDINGS, **made}
     return _json(made)
 
 
 def notice() -> dict[str, Any]:
     """Return the JSON Schema of what a web hook is sent."""
-    made = msgspec.json.schema(WebhookBody)
+    made = described(msgspec.json.schema(WebhookBody))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **made}
+
+
+def described(made: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with the docstring of each field as the description of its property."""
+    classes = {each.__name__: each for each in _structs(msgspec.Struct)}
+    for name, definition in made["$defs"].items():
+        if (struct := classes.get(name)) is None:
+            continue
+        encoded = dict(zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True))
+        for each in (struct, *struct.__bases__):
+            for field, text in field_docs(each).items():
+                definition["properties"][encoded[field]].setdefault("description", text)
+    return made
+
+
+def _structs(base: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    for each in base.__subclasses__():
+        yield each
+        yield from _structs(each)
+
+
+def field_docs(made: type) -> dict[str, str]:
+    """Return the docstrings of the fields of a class that has a file, by field."""
+    if made is msgspec.Struct or made is object:
+        return {}
+    (definition,) = ast.parse(dedent(getsource(made))).body
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        field.target.id: cleandoc(text.value.value)
+        for field, text in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
 
 
 def _json(made: dict[str, Any]) -> str:

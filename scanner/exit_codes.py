@@ -20,11 +20,12 @@ FINE, FINDINGS_EXIT, WRONG, INCOMPLETE, NOTHING_READ, DEFECT = 0, 1, 2, 3, 4, 70
 
 
 class Exit(Struct, frozen=True):
-    """An exit code and its reason. `log`: a longer reason, for logs and `--quiet`."""
+    """An exit code and its reason."""
 
     code: int
     why: str
     log: str = ""
+    """A longer reason, for logs and `--quiet`."""
 
 
 def decide(

@@ -15,9 +15,7 @@ from scanner.terminal.text import many
 
 
 class State(Struct, frozen=True):
-    """The state of a run. `started`: the attempts to read a subscription. `ranges`: the ranges of resources that
-    workers evaluate, `evaluated`: those that they have. `waiting`: the messages in the queue.
-    """
+    """The state of a run."""
 
     run: str
     taken: str
@@ -25,10 +23,13 @@ class State(Struct, frozen=True):
     read: int
     failed: int
     started: int
+    """The attempts to read a subscription."""
     evaluated: int
     ranges: int
+    """The ranges of resources that workers evaluate, `evaluated`: those that they have."""
     over: bool
     waiting: int | None
+    """The messages in the queue."""
 
 
 def status(settings: Settings) -> int:

@@ -22,16 +22,16 @@ ONE_OR_MORE: Any = ONE | Annotated[list[ONE], Meta(min_length=1)]
 
 
 class Channel(Struct, frozen=True):
-    """A channel. `attempt`: `module:function` below `scanner.notify.channels`; the function is a `Prepare`.
-
-    `keys`: in addition to COMMON. `seconds`: the time limit of an attempt, from the DNS lookup to the response.
-    `on_stdout`: it writes lines to standard output, which needs no retry.
-    """
+    """A channel."""
 
     attempt: str
+    """`module:function` below `scanner.notify.channels`; the function is a `Prepare`."""
     keys: tuple[Key, ...] = ()
+    """In addition to COMMON."""
     seconds: float = 10.0
+    """The time limit of an attempt, from the DNS lookup to the response."""
     on_stdout: bool = False
+    """It writes lines to standard output, which needs no retry."""
 
 
 def _secret(name: str, about: str, needed: bool = True) -> Key:

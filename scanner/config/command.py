@@ -8,25 +8,28 @@ from scanner.config.options import CONFIG, Option
 
 @dataclass(frozen=True)
 class Command:
-    """A command, such as `scan` or `rules list`; without `runs` a group of the commands whose names begin with its own.
-
-    `about`: its line in the list of commands. `runs`: `module:function` in `scanner.cli`; the function takes the
-    settings and the arguments, and returns the exit code. `arguments`: as the usage line shows them, `[SCAN]` for an
-    optional one. `rows`: its options, with headings between them. `intro` and `outro`: the text of the help before and
-    after them. `example`: the option whose variable the help names (default: the first). `summary`: the text beside the
-    usage line of a group. `tables`: what it uses of a settings file beside its options: tables, or keys as `table.key`.
-    """
+    """A command, such as `scan` or `rules list`; without `runs` a group of commands whose names begin with its own."""
 
     name: str
     about: str
+    """Its line in the list of commands."""
     runs: str = ""
+    """`module:function` in `scanner.cli`; the function takes the settings and the arguments, and returns the exit code.
+    """
     arguments: tuple[str, ...] = ()
+    """As the usage line shows them, `[SCAN]` for an optional one."""
     rows: tuple[Option | str, ...] = ()
+    """Its options, with headings between them."""
     intro: str = ""
+    """The text of the help before them."""
     outro: str = ""
+    """The text of the help after them."""
     example: str = ""
+    """The option whose variable the help names (default: the first)."""
     summary: str = ""
+    """The text beside the usage line of a group."""
     tables: tuple[str, ...] = ()
+    """What it uses of a settings file beside its options: tables, or keys as `table.key`."""
 
     @cached_property
     def options(self) -> tuple[Option, ...]:

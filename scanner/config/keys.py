@@ -30,22 +30,24 @@ MAX_DAYS = 365
 
 
 class Key(Struct, frozen=True):
-    """A key of a table.
-
-    `type`: its type for msgspec. `about`: its description in the schema. `takes`: the expected value, for errors. `do`:
-    how to write it, for errors. `needed`: it is required. `known`: its only values, if they are fixed. `effect`: of
-    every key of a settings file; None for others.
-    """
+    """A key of a table."""
 
     name: str
     about: str = ""
+    """Its description in the schema."""
     type: Any = TEXT
+    """Its type for msgspec."""
     takes: str = "text"
+    """The expected value, for errors."""
     do: str = ""
+    """How to write it, for errors."""
     default: Any = None
     needed: bool = False
+    """It is required."""
     known: tuple[str, ...] = ()
+    """Its only values, if they are fixed."""
     effect: Effect | None = None
+    """Of every key of a settings file; None for others."""
 
     @property
     def key(self) -> str:

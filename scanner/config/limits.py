@@ -9,22 +9,24 @@ UNITS = {"MB": 20, "GB": 30}
 class Limits(Struct, frozen=True):
     """What one answer and one list may be. Beyond a limit, what was read is a gap that names the limit.
 
-    `answer_size`, `list_size`: bytes after decompression; a list counts all its pages. `answer_values`: the values of
-    an answer. `answer_depth`: its levels. `list_pages`, `list_minutes`, `list_rows`: of one list with all its pages.
-    `subscriptions`: of one scan.
-
     The defaults lie above what Azure sends: Resource Graph stops an answer at 16 MB, which holds a third of a million
     values, pages of ARM are smaller, bodies nest 15 levels, and 200,000 network interfaces are about 500 MB.
     """
 
     answer_size: int = 32 << 20
+    """Bytes after decompression."""
     answer_values: int = 500_000
+    """The values of an answer."""
     answer_depth: int = 100
+    """Its levels."""
     list_pages: int = 10_000
+    """This and the next three: of one list with all its pages."""
     list_size: int = 512 << 20
+    """Bytes after decompression."""
     list_minutes: int = 60
     list_rows: int = 300_000
     subscriptions: int = 10_000
+    """Of one scan."""
 
 
 def size(text: str) -> int:

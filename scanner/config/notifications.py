@@ -149,12 +149,14 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A notification, with its secrets. `at`: `file:line` of its table. `least`: the lowest severity that is sent."""
+    """A notification, with its secrets."""
 
     name: str
     kind: str
     at: str = ""
+    """`file:line` of its table."""
     least: Severity = Severity.high
+    """The lowest severity that is sent."""
     owner: str = ""
     url: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)

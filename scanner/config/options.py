@@ -32,30 +32,36 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of a command.
-
-    `value`: the word for its value in the help; a flag has none. `about`: its help. `known`: the values that it takes.
-    `many`: may be given more than once. `path`: names a file or folder; in a settings file it is relative to the folder
-    of that file. `url`: a path unless it is a URL. `shared`: a command other than `scan` also uses the variable and the
-    setting of `scan` (`TWOLOCKS_SCAN_WAIVERS`, `waivers` in [scan]). `needed`: part of the usage line.
-    `most`: its value is a whole number from 1 to this. `short`: its short form, such as `-s`. `effect`: of every option
-    that a settings file may set; None for others. `in_file`: an option of `scan` that a settings file may set.
-    """
+    """An option of a command."""
 
     name: str
     value: str = ""
+    """The word for its value in the help; a flag has none."""
     about: str = ""
+    """Its help."""
     default: Any = ""
     known: tuple[str, ...] = ()
+    """The values that it takes."""
     many: bool = False
+    """May be given more than once."""
     path: bool = False
+    """Names a file or folder; in a settings file it is relative to the folder of that file."""
     url: bool = False
+    """A path unless it is a URL."""
     shared: bool = False
+    """A command other than `scan` also uses the variable and the setting of `scan` (`TWOLOCKS_SCAN_WAIVERS`, `waivers`
+    in [scan]).
+    """
     needed: bool = False
+    """Part of the usage line."""
     most: int = 0
+    """Its value is a whole number from 1 to this."""
     short: str = ""
+    """Its short form, such as `-s`."""
     effect: Effect | None = None
+    """Of every option that a settings file may set; None for others."""
     in_file: bool = True
+    """An option of `scan` that a settings file may set."""
 
     @property
     def key(self) -> str:

@@ -23,15 +23,15 @@ class SecretFile(Struct, frozen=True):
 
 
 class Secret(Struct, frozen=True):
-    """A secret that a settings file asks for.
-
-    `owner`: what needs it, for errors (`notification "ops"`). `word`: what it is. `at`: `file:line` of its owner.
-    """
+    """A secret that a settings file asks for."""
 
     owner: str
+    """What needs it, for errors (`notification "ops"`)."""
     word: str
+    """What it is."""
     variable: str
     at: str
+    """`file:line` of its owner."""
 
 
 def new_name(name: str) -> str:

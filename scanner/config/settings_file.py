@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """The tables of a settings file. `sources`: `file:line` of each setting, by its name."""
+    """The tables of a settings file."""
 
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     own: AddressSet = field(default_factory=AddressSet)
@@ -52,6 +52,7 @@ class Tables:
     file: str = ""
     location: SettingsLocation | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
+    """`file:line` of each setting, by its name."""
     read: TomlFile | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -14,16 +14,17 @@ FILE = "twolocks.toml"
 
 
 class SettingsLocation(Struct, frozen=True):
-    """A settings file. `by`: the option or variable that names it, else "settings"; `how`: the same, for people.
-
-    `trusted`: all of its settings count. `unused`: the file of the current folder, where another one is used.
-    """
+    """A settings file."""
 
     path: Path
     by: str
+    """The option or variable that names it, else "settings"."""
     how: str
+    """The same, for people."""
     trusted: bool = True
+    """All of its settings count."""
     unused: Path | None = None
+    """The file of the current folder, where another one is used."""
 
     def __str__(self) -> str:
         more = f"; not used: {self.unused} in this folder" if self.unused is not None else ""

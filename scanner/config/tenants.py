@@ -23,19 +23,20 @@ _LITERAL = {
 
 
 class TenantSettings(Struct, frozen=True):
-    """A tenant of a scan. `auth`: the kind of login, "" for that of `--auth`. `at`: `file:line` of its entry.
-
-    `client`, `secret`, `certificate`: the id of the app and the variables of its secret or certificate, "" for those of
-    the environment. Without `subscriptions` and `management_groups` all that its login can see are read.
-    """
+    """A tenant of a scan."""
 
     name: str
     id: str
     at: str = ""
+    """`file:line` of its entry."""
     auth: str = ""
+    """The kind of login, "" for that of `--auth`."""
     client: str = ""
     secret: str = ""
     certificate: str = ""
+    """`client`, `secret`, `certificate`: the id of the app and the variables of its secret or certificate, "" for those
+    of the environment. Without `subscriptions` and `management_groups` all that its login can see are read.
+    """
     subscriptions: tuple[str, ...] = ()
     management_groups: tuple[str, ...] = ()
 

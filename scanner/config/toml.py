@@ -25,12 +25,14 @@ class Faults(InputError):
 
 
 class TomlFile(Struct):
-    """A file that was read. `lines`: the line of each key, by its path. `faults`: the collected faults, for `check`."""
+    """A file that was read."""
 
     path: Path
     data: dict[str, Any]
     lines: Mapping[Key, int]
+    """The line of each key, by its path."""
     faults: list[InputError] = field(default_factory=list)
+    """The collected faults, for `check`."""
 
     def at(self, *key: str | int) -> str:
         """Return `file:line` of the key, or of the nearest key above it."""

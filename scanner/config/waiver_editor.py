@@ -37,10 +37,7 @@ class WaiverTerms(Struct, frozen=True):
 
 
 class WrittenEntries(Struct, frozen=True):
-    """The written entries: `count` entries, the first at `path`:`line`.
-
-    `renewed`: `file:line` of expired entries that covered the same. `hint`: how to scan with the file.
-    """
+    """The written entries: `count` entries, the first at `path`:`line`."""
 
     proposal: Proposal
     terms: WaiverTerms
@@ -48,7 +45,9 @@ class WrittenEntries(Struct, frozen=True):
     line: int
     count: int
     renewed: tuple[str, ...] = ()
+    """`file:line` of expired entries that covered the same."""
     hint: str = ""
+    """How to scan with the file."""
 
     def lines(self) -> list[Line]:
         """Return what the command prints."""

@@ -39,10 +39,7 @@ class NotAccepted(InputError):
 
 
 class NewEntry(Struct, frozen=True):
-    """An entry to write: a rule on a resource, at some endpoints of one cell. `table` is "gap" for what is Unknown.
-
-    `fingerprint`: of the finding, where it is on no endpoint.
-    """
+    """An entry to write: a rule on a resource, at some endpoints of one cell. `table` is "gap" for what is Unknown."""
 
     rule: str
     resource: str
@@ -51,6 +48,7 @@ class NewEntry(Struct, frozen=True):
     severity: str
     table: str = "waiver"
     fingerprint: str = ""
+    """Of the finding, where it is on no endpoint."""
 
     @property
     def failures(self) -> list[Failure]:
@@ -63,16 +61,14 @@ class NewEntry(Struct, frozen=True):
 
 
 class Proposal(Struct, frozen=True):
-    """The description of what a fingerprint selects, and the entries that accept it.
-
-    `left`: a rule that still fails on an endpoint of the finding.
-    """
+    """The description of what a fingerprint selects, and the entries that accept it."""
 
     texts: str
     severity: str
     cell: str
     entries: tuple[NewEntry, ...]
     left: str = ""
+    """A rule that still fails on an endpoint of the finding."""
 
 
 def read_findings(path: Path, at: str) -> Document:

@@ -331,13 +331,14 @@ class WaiverFile:
 
 
 class ExpiringEntry(Struct, frozen=True):
-    """An entry that is about to expire. `used`: how many findings (or gaps) it covers in this scan."""
+    """An entry that is about to expire."""
 
     what: str
     owner: str
     expires: date
     at: str
     used: int
+    """How many findings (or gaps) it covers in this scan."""
 
 
 def expiring(file: object, today: date | None = None, days: int = EXPIRING_DAYS) -> list[ExpiringEntry]:

@@ -32,12 +32,14 @@ SELECTED = grant(Reach.selected).grants[0]
 
 
 class Removal(Struct):
-    """What a fix removes. `cause_ids`: those of causes. `templates`: the commands of rules that it runs as a whole."""
+    """What a fix removes."""
 
     top: Resource
     index: Index
     cause_ids: set[str] = field(default_factory=set)
+    """Those of causes."""
     templates: set[str] = field(default_factory=set)
+    """The commands of rules that it runs as a whole."""
     fix: Fix = field(default_factory=Fix)
     last: "tuple[Lock, bool, Lock] | None" = None
     """The network lock that was asked last, once the removal is complete: whether its rule's own fix runs, and what is

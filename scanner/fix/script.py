@@ -39,19 +39,19 @@ class Order(IntEnum):
 
 
 class Piece(NamedTuple):
-    """The part of a script for one finding.
-
-    `finding`: its fingerprint, which `heading` has as `FINDING`. `label`: what the script prints when it runs, quoted.
-    `heading`: comments. `start`: the variables, up to the label. `end`: what follows the label. Findings with the same
-    commands have the same start and end.
-    """
+    """The part of a script for one finding."""
 
     order: Order
     finding: str
+    """Its fingerprint, which `heading` has as `FINDING`."""
     label: str
+    """What the script prints when it runs, quoted."""
     heading: str
+    """Comments."""
     start: str
+    """The variables, up to the label."""
     end: str
+    """What follows the label. Findings with the same commands have the same start and end."""
 
 
 _LOGS: Final = re.compile(r"az (monitor diagnostic-settings (subscription )?create|network watcher flow-log create) ")

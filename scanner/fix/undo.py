@@ -71,13 +71,16 @@ _FILE_SIGN: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class Undo(NamedTuple):
-    """What undoes a fix. `save`: commands that run before it. `cannot`: why nothing undoes it; `source`: the page."""
+    """What undoes a fix."""
 
     commands: tuple[str, ...] = ()
     steps: tuple[Message, ...] = ()
     save: tuple[str, ...] = ()
+    """Commands that run before it."""
     cannot: Message = NOTHING
+    """Why nothing undoes it."""
     source: str = ""
+    """The page."""
 
 
 def undo_of(

@@ -59,17 +59,17 @@ class Lost(NamedTuple):
 
 
 class Restore(NamedTuple):
-    """A property as it was before. `value` REMOVE: it was absent. `position`: the entry that is removed; -1: all of it.
-
-    `after`: what the fix sets. `only_added`: the fix changes entries of a list, and only sets what was absent there.
-    """
+    """A property as it was before. `value` REMOVE: it was absent."""
 
     resource: str
     path: str
     value: Any
     after: Any = None
+    """What the fix sets."""
     position: int = -1
+    """The entry that is removed; -1: all of it."""
     only_added: bool = False
+    """The fix changes entries of a list, and only sets what was absent there."""
 
 
 Step = Restore | Creation | Deletion | Lost

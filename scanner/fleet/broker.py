@@ -68,13 +68,13 @@ One that is too large is dropped here: what is compressed is never unpacked, and
 
 
 class Delivery(NamedTuple):
-    """A message that was taken, None where there is none. `tag`: what the broker calls it. `dropped`: how many messages
-    were too large.
-    """
+    """A message that was taken, None where there is none."""
 
     body: bytes | None
     tag: Any = None
+    """What the broker calls it."""
     dropped: int = 0
+    """How many messages were too large."""
 
 
 class Broker(Protocol):

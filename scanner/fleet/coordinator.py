@@ -41,10 +41,11 @@ class BrokenShard(NamedTuple):
 
 
 class Coordinator(Struct):
-    """One run. `left`: the shards whose part is not in the store yet, by id in lower case."""
+    """One run."""
 
     scan: FleetScan
     left: dict[str, Shard] = field(default_factory=dict)
+    """The shards whose part is not in the store yet, by id in lower case."""
     shards: ShardStore | None = None
     """Those of the run, once it is planned."""
     is_left: bool = False

@@ -53,9 +53,10 @@ def digest(data: bytes) -> str:
 
 
 class EncodedRange(NamedTuple):
-    """A range as it is written. `name`: see the module."""
+    """A range as it is written."""
 
     name: str
+    """See the module."""
     packed: bytes
 
     @classmethod

@@ -42,17 +42,19 @@ class HistoryInput(msgspec.Struct):
 
 
 class WaiverInput(msgspec.Struct):
-    """The entries of a waiver file. `lapsed`: each is of one kind."""
+    """The entries of a waiver file."""
 
     waivers: list[Waiver]
     gaps: list[GapEntry]
     lapsed: list[tuple[Waiver | None, GapEntry | None]]
+    """Each is of one kind."""
 
 
 class PolicyInput(msgspec.Struct, kw_only=True):
-    """The settings. `networks`: the intervals of IPv4 and IPv6 as decimals, because JSON has no such numbers."""
+    """The settings."""
 
     networks: tuple[list[tuple[str, str]], list[tuple[str, str]]]
+    """The intervals of IPv4 and IPv6 as decimals, because JSON has no such numbers."""
     wide_ipv4: int
     wide_ipv6: int
     intended: list[Intended]
@@ -64,17 +66,17 @@ class PolicyInput(msgspec.Struct, kw_only=True):
 
 
 class EvaluationInput(msgspec.Struct, kw_only=True):
-    """An evaluation. `code`: see `digest_of_code`. `lines`: the digest of the needed lines of the snapshot.
-
-    `why`: why a property that was not kept is unread.
-    """
+    """An evaluation."""
 
     version: int = VERSION
     run: str
     code: str
+    """See `digest_of_code`."""
     header: Header
     why: str
+    """Why a property that was not kept is unread."""
     lines: str
+    """The digest of the needed lines of the snapshot."""
     policy: PolicyInput
     history: HistoryInput | None
 

@@ -22,12 +22,13 @@ class Shard(msgspec.Struct, frozen=True):
 
 
 class RuleChoice(msgspec.Struct, frozen=True):
-    """The selection of rules of a run. `unasked`: the keys of the rules that `until` disables."""
+    """The selection of rules of a run."""
 
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     until: str = ""
     unasked: tuple[str, ...] = ()
+    """The keys of the rules that `until` disables."""
 
     def apply(self, rules: RuleSet) -> None:
         """Enable what is selected."""
@@ -36,37 +37,41 @@ class RuleChoice(msgspec.Struct, frozen=True):
 
 
 class RunPlan(msgspec.Struct, kw_only=True):
-    """A run: what is equal for all of its shards. It holds no secret.
-
-    `header`: that of the snapshot, so that every part keeps the same. `account`, `tenant`: who asked Resource Graph;
-    another identity may see other resources, and must not use these answers. `choice`: the selection of rules;
-    `rules`: what they read, as `digest_of` gives it. `graph`: Resource Graph is used. `ends`: the deadline (seconds
-    since 1970). `settings`: what decides what is read, for a run that goes on. `order`: the ids of all subscriptions in
-    scope, also of those that cannot be read.
-    """
+    """A run: what is equal for all of its shards. It holds no secret."""
 
     version: int = VERSION
     run: str
     header: Header
+    """That of the snapshot, so that every part keeps the same."""
     account: str
     tenant: str
+    """`account`, `tenant`: who asked Resource Graph; another identity may see other resources, and must not use these
+    answers.
+    """
     choice: RuleChoice = RuleChoice()
+    """The selection of rules."""
     rules: str
+    """What they read, as `digest_of` gives it."""
     graph: bool = True
+    """Resource Graph is used."""
     ends: float | None = None
+    """The deadline (seconds since 1970)."""
     settings: str = ""
+    """What decides what is read, for a run that goes on."""
     order: list[str] = []
+    """The ids of all subscriptions in scope, also of those that cannot be read."""
     shards: list[Shard] = []
 
 
 class ShardInput(msgspec.Struct, kw_only=True):
-    """What a worker needs to read one subscription. `regions`: what the settings allow there; None: nothing is set."""
+    """What a worker needs to read one subscription."""
 
     id: str
     name: str
     tenant: str
     state: str
     regions: list[str] | None = None
+    """What the settings allow there; None: nothing is set."""
     answers: SharedAnswers
 
     @property

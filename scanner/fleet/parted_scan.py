@@ -33,9 +33,10 @@ NOT_SHARDED = ("resource", "resource-group", "tag", "effective", "explain-reads"
 
 
 class PartedRun(Struct):
-    """The `PartedScan` of a run. `words`: the command of the same scan."""
+    """The `PartedScan` of a run."""
 
     words: Sequence[str]
+    """The command of the same scan."""
     run: str = ""
     """The id of the run, "" before it began."""
     fleet: FleetRun | None = None

@@ -43,11 +43,12 @@ not count. Returns the milliseconds to wait."""
 
 
 class ShardMessage(msgspec.Struct, frozen=True, tag_field="task", tag="shard", forbid_unknown_fields=True):
-    """A subscription to read. `parts`: the place of the parts."""
+    """A subscription to read."""
 
     run: str
     subscription: str
     parts: str
+    """The place of the parts."""
 
     @property
     def about(self) -> str:
@@ -73,10 +74,11 @@ _decoder = msgspec.json.Decoder(Message)
 
 
 class Taken(NamedTuple):
-    """A message that was taken. `message`: None where what came is none. `dropped`: how many were too large."""
+    """A message that was taken."""
 
     delivery: Delivery
     message: Message | None
+    """None where what came is none."""
 
 
 def check_broker(settings: Settings) -> BrokerUrl:

@@ -37,14 +37,14 @@ class _LoadedEvaluation(NamedTuple):
 
 
 class RangeRunner(Struct):
-    """Evaluates ranges. `rules`: returns the rules of a run. `code`: see `digest_of_code`, of when this process began.
-
-    `name`: of this worker.
-    """
+    """Evaluates ranges."""
 
     rules: Callable[[RunPlan], RuleSet]
+    """Returns the rules of a run."""
     code: str
+    """See `digest_of_code`, of when this process began."""
     name: str = ""
+    """Of this worker."""
     _loaded: _LoadedEvaluation | None = None
 
     def run(self, shards: ShardStore, key: str, name: str) -> str:

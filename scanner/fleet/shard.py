@@ -57,25 +57,28 @@ class _Loaded(NamedTuple):
 
 
 class ShardRunner(Struct):
-    """Runs shards with the login of these settings. `rules`: loads the rules of a run.
-
-    `progress`: what a collection reports to. `turn`: the limit of Resource Graph that other processes share. `name`: of
-    this worker. `patience`: see `Parts.attempts`. `run_coroutine`: as `asyncio.run`. `keeps`: the connection stays open
-    for the next shard, because sign-in and TLS cost as much as a small subscription; then `run_coroutine` must use one
-    loop.
-    """
+    """Runs shards with the login of these settings."""
 
     settings: Settings
     rules: Callable[[RuleChoice], RuleSet]
+    """Loads the rules of a run."""
     tool: str
     progress: Callable[[], Progress]
+    """What a collection reports to."""
     on_wait: "OnWait" = lambda what, seconds: None
     turn: "SharedTurn | None" = None
+    """The limit of Resource Graph that other processes share."""
     name: str = ""
+    """Of this worker."""
     patience: float = 3600.0
+    """See `Parts.attempts`."""
     limits: bool = True
     run_coroutine: Callable[[Coroutine[Any, Any, Store]], Store] = asyncio.run
+    """As `asyncio.run`."""
     keeps: bool = False
+    """The connection stays open for the next shard, because sign-in and TLS cost as much as a small subscription; then
+    `run_coroutine` must use one loop.
+    """
     _loaded: dict[RuleChoice, _Loaded] = field(default_factory=dict)
     _opened: AsyncExitStack | None = None
     _reader: "AzureReader | None" = None

@@ -56,12 +56,14 @@ def new_run() -> str:
 
 
 class ShardStore(Struct, frozen=True):
-    """The parts of one run. `location`: the folder or blob path above it; `at`: who named it, for errors."""
+    """The parts of one run."""
 
     storage: Storage
     location: str
+    """The folder or blob path above it."""
     run: str
     at: str = ""
+    """Who named it, for errors."""
 
     def __post_init__(self) -> None:
         if not _RUN.fullmatch(self.run):

@@ -49,15 +49,15 @@ _NAME: Final = 39
 
 
 class FleetRun(Struct):
-    """A run whose parts are merged. `queue`: None where no workers are used. `code`: see `digest_of_code`.
-
-    `is_left`: subscriptions were not read that the same run may still read.
-    """
+    """A run whose parts are merged."""
 
     shards: ShardStore
     queue: Queue | None
+    """None where no workers are used."""
     code: str
+    """See `digest_of_code`."""
     is_left: bool = False
+    """Subscriptions were not read that the same run may still read."""
 
     def end(self) -> None:
         """Note that the run is over, unless something is left to read, and leave the queue."""
@@ -70,9 +70,7 @@ class FleetRun(Struct):
 
 
 class SpreadEvaluation(Struct):
-    """One evaluation by workers. `ends`: the deadline, by the monotonic clock. `local_ranges`: the ranges evaluated
-    here.
-    """
+    """One evaluation by workers."""
 
     evaluation: Evaluation
     writer: Writer
@@ -80,7 +78,9 @@ class SpreadEvaluation(Struct):
     screen: Screen
     stop: Stop
     ends: float | None = None
+    """The deadline, by the monotonic clock."""
     local_ranges: int = 0
+    """The ranges evaluated here."""
     _ranges: list[tuple[str, Block]] = field(default_factory=list)
     _marks: set[str] = field(default_factory=set)
     _started: dict[str, float] = field(default_factory=dict)

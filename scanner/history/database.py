@@ -39,16 +39,14 @@ class UnknownWord(ValueError):
 
 @dataclass(slots=True)
 class Database:
-    """The database of a history. `shown` names it without a password; `at` says how it was given, for errors.
-
-    `may_create`: whether a file that does not exist may be made. `vfs` is SQLite's, for tests of unusual file systems.
-    """
+    """The database of a history. `shown` names it without a password; `at` says how it was given, for errors."""
 
     shown: str
     at: str
     path: Path | None = None
     url: URL | None = None
     may_create: bool = True
+    """Whether a file that does not exist may be made. `vfs` is SQLite's, for tests of unusual file systems."""
     vfs: str = ""
     engine: Engine = field(init=False)
 

@@ -50,11 +50,7 @@ class EndpointsRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two files: its name, and the scan that it holds.
-
-    `limited`: what the scan was limited to, where it was. `severities`: what is open by severity, endpoints and failed
-    findings without one. `endpoints`: all its endpoints.
-    """
+    """One of the two files: its name, and the scan that it holds."""
 
     file: str
     scan: str
@@ -62,18 +58,17 @@ class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
     tool: str
     complete: bool
     limited: LimitRow | msgspec.UnsetType = msgspec.UNSET
+    """What the scan was limited to, where it was."""
     severities: dict[str, int] = {}
+    """What is open by severity, endpoints and failed findings without one."""
     endpoints: list[EndpointsRow] = []
+    """All its endpoints."""
 
 
 class DiffDocument(msgspec.Struct, kw_only=True):
     """The document that `twolocks diff` writes (schema `twolocks-diff/1`).
 
-    It holds exposures, and findings without an endpoint. `new`: not open before, or no longer accepted.
-    `first_judged`: its rule, or its subscription, is not in the old file. `changed`: another severity, reach or
-    authentication. `unknown`: failed before, inconclusive now. `vanished`: its resource, rule or subscription is not in
-    the new file, so that nothing says that it is fixed. `appeared_resources`, `vanished_resources`: top-level resources
-    that only one file names.
+    It holds exposures, and findings without an endpoint.
     """
 
     schema: str = "twolocks-diff/1"
@@ -81,14 +76,20 @@ class DiffDocument(msgspec.Struct, kw_only=True):
     newer: DiffSide
     same: int = 0
     new: list[ChangeRow] = []
+    """Not open before, or no longer accepted."""
     first_judged: list[ChangeRow] = []
+    """Its rule, or its subscription, is not in the old file."""
     fixed: list[ChangeRow] = []
     accepted: list[ChangeRow] = []
     changed: list[ChangeRow] = []
+    """Another severity, reach or authentication."""
     unknown: list[ChangeRow] = []
+    """Failed before, inconclusive now."""
     vanished: list[ChangeRow] = []
+    """Its resource, rule or subscription is not in the new file, so that nothing says that it is fixed."""
     appeared_resources: list[str] = []
     vanished_resources: list[str] = []
+    """`appeared_resources`, `vanished_resources`: top-level resources that only one file names."""
     notes: list[str] = []
 
     @property

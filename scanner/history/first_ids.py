@@ -14,14 +14,12 @@ _STATES: tuple[ItemState, ...] = ("fixed", "accepted", "open")
 
 
 class FirstIds(Struct, frozen=True):
-    """What findings of a rule are known by, for good: its first id, or that of a rule on many types for one type.
-
-    `of`: the first id of each rule that has more than one, by each of its ids. `types`: the keys of a rule on many
-    types by type (lower case), by each id that it had for all of them.
-    """
+    """What findings of a rule are known by, for good: its first id, or that of a rule on many types for one type."""
 
     of: Mapping[str, str] = field(default_factory=dict)
+    """The first id of each rule that has more than one, by each of its ids."""
     types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The keys of a rule on many types by type (lower case), by each id that it had for all of them."""
 
     def __call__(self, rule: str, resource: str = "", fingerprint: str = "") -> str:
         """Return the first id of a rule; of one on many types the key for a finding on this resource.

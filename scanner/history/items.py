@@ -56,10 +56,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """An exposure or a failed finding as the last scan that saw it left it.
 
     Empty: `rule` and `category` of an exposure; `address`, `reach` and `authentication` of a finding, and `endpoint` of
-    one that is counted itself; that of another names the endpoints that are counted in its place. `title_data`: what
-    the title is made of (`scanner.document.message_data`). `since` and `seen` are the times of the first and the last
-    scan that saw it (UTC, ISO 8601). `visible` is false where the last scan that evaluated it could not tell whether it
-    is still open.
+    one that is counted itself; that of another names the endpoints that are counted in its place.
     """
 
     kind: ItemKind
@@ -71,6 +68,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     category: str = ""
     title: str = ""
     title_data: str = ""
+    """What the title is made of (`scanner.document.message_data`). `since` and `seen` are the times of the first and
+    the last scan that saw it (UTC, ISO 8601). `visible` is false where the last scan that evaluated it could not tell
+    whether it is still open.
+    """
     severity: str = ""
     reach: str = ""
     authentication: str = ""

@@ -223,20 +223,18 @@ def observe(document: Document, known: Mapping[ItemKey, Item], first_id: FirstId
 
 
 class ScanCoverage(Struct, frozen=True):
-    """What a scan evaluated. Subscriptions, types and scopes in lower case, rules by their first ids.
-
-    `types`: types whose endpoints were read because one of their lock rules is enabled. `unfiltered`: no resource was
-    left out by `--resource`, `--resource-group` or `--tag`. `previous_subscriptions`: what the last scan of the same
-    selection saw; one that is missing now is no longer visible. `whole_scopes`: in a filtered scan, the ids of resource
-    groups and resources that it evaluated with everything below.
-    """
+    """What a scan evaluated. Subscriptions, types and scopes in lower case, rules by their first ids."""
 
     subscriptions: Set[str]
     rules: Set[str]
     types: Set[str]
+    """Types whose endpoints were read because one of their lock rules is enabled."""
     unfiltered: bool = True
+    """No resource was left out by `--resource`, `--resource-group` or `--tag`."""
     previous_subscriptions: Set[str] = frozenset()
+    """What the last scan of the same selection saw; one that is missing now is no longer visible."""
     whole_scopes: Set[str] = frozenset()
+    """In a filtered scan, the ids of resource groups and resources that it evaluated with everything below."""
     excluded: Set[str] = frozenset()
     """The subscriptions and resource groups that were left out: nothing in them changes."""
 

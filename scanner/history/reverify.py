@@ -18,19 +18,19 @@ LIMIT = 1000
 
 
 class Reverification(Struct, frozen=True):
-    """What a re-verification showed.
-
-    `gone`: resources that ARM says do not exist. `unconfirmed`: resources that could not be read again. Both hold the
-    ids of bundles in lower case. `unread`: subscriptions (lower case) of which a read failed that holds what is set on
-    them and in them, such as locks: nothing there is confirmed. `gaps`: reads that failed now, and did not fail, or
-    were not made, before.
-    """
+    """What a re-verification showed."""
 
     gone: frozenset[str] = frozenset()
+    """Resources that ARM says do not exist."""
     unconfirmed: frozenset[str] = frozenset()
+    """Resources that could not be read again. Both hold the ids of bundles in lower case."""
     unread: frozenset[str] = frozenset()
+    """Subscriptions (lower case) of which a read failed that holds what is set on them and in them, such as locks:
+    nothing there is confirmed.
+    """
     all_unconfirmed: bool = False
     gaps: tuple[Gap, ...] = ()
+    """Reads that failed now, and did not fail, or were not made, before."""
 
     def is_gone(self, resource: str) -> bool:
         """Return whether ARM says that a resource does not exist."""

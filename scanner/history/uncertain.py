@@ -16,15 +16,13 @@ def is_uncertain_exposure(row: ExposureRow) -> bool:
 
 
 class Uncertain(Struct):
-    """The resources and scopes where an endpoint may be that a scan could not see. Ids and types in lower case.
-
-    `tops`: the top-level resources that `resources` belong to. `lists`: scopes above resources, each with a type that
-    could not be listed there; "" for any.
-    """
+    """The resources and scopes where an endpoint may be that a scan could not see. Ids and types in lower case."""
 
     resources: set[str] = field(default_factory=set)
     tops: set[str] = field(default_factory=set)
+    """The top-level resources that `resources` belong to."""
     lists: set[tuple[str, str]] = field(default_factory=set)
+    """Scopes above resources, each with a type that could not be listed there; "" for any."""
 
     def exposure(self, row: ExposureRow) -> None:
         """Add the resource of an endpoint that is not certain."""

@@ -8,16 +8,16 @@ LEARN: Final = "https://learn.microsoft.com"
 
 
 class ControlPlane(NamedTuple):
-    """A service with a global control plane. `types`: the types (lower case) that depend on it; empty: every resource.
-
-    `reason`: what depends on it. `source`: the page of Microsoft that says so.
-    """
+    """A service with a global control plane."""
 
     id: str
     service: str
     types: frozenset[str]
+    """The types (lower case) that depend on it; empty: every resource."""
     reason: str
+    """What depends on it."""
     source: str
+    """The page of Microsoft that says so."""
 
 
 CONTROL_PLANES: Final = (

@@ -51,15 +51,16 @@ ends with the day, and log-workspace-daily-cap reports the cap.
 
 
 class LogDestination(NamedTuple):
-    """A destination of logs. `path`: the property that names it. `id`: "" where it is no id of a resource.
-
-    `fault`: why nothing arrives; None where something does. `missing`: why that is not known.
-    """
+    """A destination of logs."""
 
     path: str
+    """The property that names it."""
     id: str
+    """"" where it is no id of a resource."""
     fault: Evidence | None = None
+    """Why nothing arrives; None where something does."""
     missing: Unread | None = None
+    """Why that is not known."""
 
     @property
     def is_gone(self) -> bool:
@@ -73,17 +74,18 @@ class LogDestination(NamedTuple):
 
 
 class SentLogs(Struct):
-    """What diagnostic settings send. `categories`: the names of those that arrive, groups too, by their lower case.
-
-    `unclear`: of those of which it is not known whether they arrive. `where`: the ids of the destinations that exist,
-    or may. `faults`: why nothing arrives at the others. `missing`: what of the settings is not known.
-    """
+    """What diagnostic settings send."""
 
     categories: dict[str, str] = field(default_factory=dict)
+    """The names of those that arrive, groups too, by their lower case."""
     unclear: dict[str, Unread] = field(default_factory=dict)
+    """Of those of which it is not known whether they arrive."""
     where: list[str] = field(default_factory=list)
+    """The ids of the destinations that exist, or may."""
     faults: list[Evidence] = field(default_factory=list)
+    """Why nothing arrives at the others."""
     missing: list[Unread] = field(default_factory=list)
+    """What of the settings is not known."""
 
     def has(self, wanted: str, groups: Iterable[str]) -> bool:
         """Return whether a category arrives: one of `a|b`, or a group that has it."""

@@ -19,13 +19,14 @@ from scanner.model.verdict import ABSENT, Evidence, Unread, not_returned, unknow
 
 
 class Hop(Struct, frozen=True):
-    """One step of the way to an endpoint. `allows`: True allows, False blocks, None could not be read."""
+    """One step of the way to an endpoint."""
 
     kind: str
     name: str
     detail: Message = NOTHING
     resource: str = ""
     allows: bool | None = True
+    """True allows, False blocks, None could not be read."""
 
 
 Chain = tuple[Hop, ...]
@@ -33,28 +34,28 @@ Chain = tuple[Hop, ...]
 
 
 class Grant(Struct, frozen=True):
-    """Access that is certain: its level, and the evidence that proves it.
-
-    `description`: a part of titles, see `access_sentence` ("accepts an access key"). `name`: the credential, for lock
-    rules that read only some credentials of an endpoint (`Rule.ways`).
-    `addresses`: the addresses that are allowed, where the grant is about addresses; None at reach `internet` is every
-    address. `ids`: the subnets, private endpoints or subscriptions that are allowed. `rules`: the rules of which
-    `addresses` is the union, each as it was read, with its addresses. `cause`: what grants it, None where the fix of
-    the lock rule removes it; `components`: the causes of a union, each with its addresses. `switch`: a setting that
-    closes it too. `then`: what is granted once the cause is removed, None for nothing of that lock.
-    """
+    """Access that is certain: its level, and the evidence that proves it."""
 
     level: Level
     evidence: tuple[Evidence, ...] = ()
     description: Message = NOTHING
+    """A part of titles, see `access_sentence` ("accepts an access key")."""
     name: str = ""
+    """The credential, for lock rules that read only some credentials of an endpoint (`Rule.ways`)."""
     addresses: AddressSet | None = None
+    """The addresses that are allowed, where the grant is about addresses; None at reach `internet` is every address."""
     ids: tuple[str, ...] = ()
+    """The subnets, private endpoints or subscriptions that are allowed."""
     rules: tuple[tuple[Any, AddressSet], ...] = ()
+    """The rules of which `addresses` is the union, each as it was read, with its addresses."""
     cause: Cause | None = None
+    """What grants it, None where the fix of the lock rule removes it."""
     components: tuple[tuple[Cause, AddressSet], ...] = ()
+    """The causes of a union, each with its addresses."""
     switch: Cause | None = None
+    """A setting that closes it too."""
     then: "Lock | None" = None
+    """What is granted once the cause is removed, None for nothing of that lock."""
 
     def __hash__(self) -> int:
         """Hash what is granted alone: the rules and the values of causes may be lists."""
@@ -194,20 +195,19 @@ ANONYMOUS = grant(Auth.anonymous)
 
 
 class Switch(Struct, frozen=True, eq=False):
-    """A property of which each known value means a level; an exposure function and a lock rule share it.
-
-    `values`: the known values and their levels. `absent`: the value that an absent or null property means;
-    `source` names where Azure documents that. Without `absent` an absent property is a possible grant of the widest
-    level.
-    So is a value that is not known, because it may be a new one that opens the endpoint.
-    `descriptions`: parts of titles, by level.
-    """
+    """A property of which each known value means a level; an exposure function and a lock rule share it."""
 
     path: str
     values: Mapping[Any, Level]
+    """The known values and their levels."""
     absent: Any = MISSING
+    """The value that an absent or null property means; `source` names where Azure documents that. Without `absent` an
+    absent property is a possible grant of the widest level. So is a value that is not known, because it may be a new
+    one that opens the endpoint.
+    """
     source: str = ""
     descriptions: Mapping[Level, Message] = field(default_factory=dict)
+    """Parts of titles, by level."""
 
     def __post_init__(self) -> None:
         if self.absent is not MISSING and not self.source:
@@ -265,46 +265,50 @@ def _sure(switch: Switch, value: Any) -> Lock | None:
 
 
 class EndpointId(NamedTuple):
-    """What tells the endpoints of a resource apart. `subject`: the key of the child that it represents."""
+    """What tells the endpoints of a resource apart."""
 
     endpoint: str
     address: str = ""
     subject: str = ""
+    """The key of the child that it represents."""
 
 
 class Exposure(Struct, frozen=True, dict=True):
-    """An endpoint with its two locks.
-
-    `display_name`: the begin of its title ("The blob service"). `subject`: the child that it represents, as an
-    anonymous container. `address`: a host or an address. `disabled_reason`: why the endpoint is not served; its reach
-    is then `none`.
-    `severity_steps_down`: lowers every severity by so many steps. `max_severity`: the highest severity of a reach up to
-    `max_severity_up_to`. `counts_as_closed_up_to`: a reach up to this counts as closed, because nothing is left to
-    close. Each of the three needs a `justification` (reason and source).
-    `fixes`: what closes a lock of this endpoint, by category, where it is not the fix of the rule. `admits`: access
-    that requires an identity by itself. `hosts`: further host names with the same locks. `publishers`: the gateways and
-    DNS names in front of it, which are no lock. `hidden_rules`: names rules that only the service itself shows: where
-    nothing else allows a caller, network rules are not applicable for that reason.
-    """
+    """An endpoint with its two locks."""
 
     endpoint: str
     kind: EndpointKind
     reach: Lock
     authentication: Lock
     display_name: Message = NOTHING
+    """The begin of its title ("The blob service")."""
     subject: Resource | None = None
+    """The child that it represents, as an anonymous container."""
     address: str = ""
+    """A host or an address."""
     disabled_reason: Message = NOTHING
+    """Why the endpoint is not served; its reach is then `none`."""
     max_severity: Severity | None = None
+    """The highest severity of a reach up to `max_severity_up_to`."""
     max_severity_up_to: Reach = Reach.internet
     severity_steps_down: int = 0
+    """Lowers every severity by so many steps."""
     counts_as_closed_up_to: Reach = Reach.none
+    """A reach up to this counts as closed, because nothing is left to close."""
     justification: Message = NOTHING
+    """Reason and source, which a lower or highest severity and what counts as closed need."""
     fixes: Mapping[str, Fix] = field(default_factory=dict)
+    """What closes a lock of this endpoint, by category, where it is not the fix of the rule."""
     admits: tuple[Message, ...] = ()
+    """Access that requires an identity by itself."""
     hosts: tuple[str, ...] = ()
+    """Further host names with the same locks."""
     publishers: tuple[Chain, ...] = ()
+    """The gateways and DNS names in front of it, which are no lock."""
     hidden_rules: Message = NOTHING
+    """Names rules that only the service itself shows: where nothing else allows a caller, network rules are not
+    applicable for that reason.
+    """
     further_rules: Unread | None = None
     """Rules that only the service itself shows, where these may allow more callers than those that were read: a reach
     query that finds no network path is then not known."""

@@ -33,15 +33,13 @@ ADD: Final = _Add()
 
 
 class Edit(NamedTuple):
-    """One edit of a body: the property at `path` gets `value`, or is removed.
-
-    `entry`: the entry of the list at `path` that is removed or replaced, or ADD; None changes the whole property.
-    """
+    """One edit of a body: the property at `path` gets `value`, or is removed."""
 
     resource: str
     path: str
     value: Any = REMOVE
     entry: Any = None
+    """The entry of the list at `path` that is removed or replaced, or ADD; None changes the whole property."""
 
 
 class Deletion(NamedTuple):
@@ -54,30 +52,32 @@ Change = Edit | Deletion
 
 
 class Cause(NamedTuple):
-    """The part of a configuration that grants an access.
-
-    `resource`: the id of the resource that has it; "" is the resource that is assessed. `path`: its property; "" is the
-    resource itself, a rule that is a child resource. `entry`: the entry of the list at `path`; None is the property
-    itself, and `value` is what closes it. `command`: a template of the service's own command that removes the entry,
-    with `{entry}` for `text`. `position`: the place of the entry in the list. `words`: the steps where no single
-    command removes it. `effect`: the changes that follow where another resource shows the same part. `also`: what must
-    be removed with it. `out_of`: of so many entries one must stay, because an empty list allows every address; else 0.
-    `among`: all entries of the list, where what stays is written as a whole; `instead`: what goes where none stays.
-    """
+    """The part of a configuration that grants an access."""
 
     resource: str
+    """The id of the resource that has it; "" is the resource that is assessed."""
     path: str = ""
+    """Its property; "" is the resource itself, a rule that is a child resource."""
     entry: Any = None
+    """The entry of the list at `path`; None is the property itself, and `value` is what closes it."""
     value: Any = REMOVE
     command: str = ""
+    """A template of the service's own command that removes the entry, with `{entry}` for `text`."""
     text: str = ""
     position: int = -1
+    """The place of the entry in the list."""
     words: tuple[Message, ...] = ()
+    """The steps where no single command removes it."""
     effect: tuple[Change, ...] = ()
+    """The changes that follow where another resource shows the same part."""
     also: "tuple[Cause, ...]" = ()
+    """What must be removed with it."""
     out_of: int = 0
+    """Of so many entries one must stay, because an empty list allows every address; else 0."""
     among: tuple[Any, ...] = ()
+    """All entries of the list, where what stays is written as a whole."""
     instead: "Cause | None" = None
+    """What goes where none stays."""
 
     @property
     def is_setting(self) -> bool:
@@ -192,24 +192,28 @@ def fields_of(texts: Iterable[str], known: Mapping[str, Message] = FIELDS) -> tu
 
 
 class Fix(Struct, frozen=True):
-    """What closes causes. `commands`: `az` commands, filled and quoted. `steps`: words where no single command exists.
-
-    `changes`: what the commands change, as data. `closes`: the causes that they remove. `narrows`: whether an allowed
-    range stays, so that the endpoint remains reachable from it. `check_first`: a command that only reads.
-    `tier`: whether the tier of the resource has no such setting. `impact`: what may stop working; "" is what the rule
-    says of its own fix. `of_rule`: whether it is the rule's own fix and nothing else, so that what the rule says in
-    other forms, such as Terraform, does the same.
-    """
+    """What closes causes."""
 
     commands: tuple[str, ...] = ()
+    """`az` commands, filled and quoted."""
     steps: tuple[Message, ...] = ()
+    """Words where no single command exists."""
     changes: tuple[Change, ...] = ()
+    """What the commands change, as data."""
     closes: tuple[Cause, ...] = ()
+    """The causes that they remove."""
     narrows: bool = False
+    """Whether an allowed range stays, so that the endpoint remains reachable from it."""
     check_first: str = ""
+    """A command that only reads."""
     tier: bool = False
+    """Whether the tier of the resource has no such setting."""
     impact: Message = NOTHING
+    """What may stop working; "" is what the rule says of its own fix."""
     of_rule: bool = False
+    """Whether it is the rule's own fix and nothing else, so that what the rule says in other forms, such as Terraform,
+    does the same.
+    """
 
     @property
     def fields(self) -> tuple[Field, ...]:

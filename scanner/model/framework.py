@@ -47,38 +47,41 @@ def _sort_key(framework: HasId) -> tuple[int, list[int], str]:
 
 
 class Control(Struct, frozen=True, kw_only=True):
-    """A control of a framework. `title`: in our words; `titles`: in other languages, by language.
-
-    `tests`: topics of `controls.toml` and ids of rules. `rest`: what the control asks beyond them; "" where they test
-    it wholly. `not_testable`: a word of NOT_TESTABLE. Without both it is not covered.
-    """
+    """A control of a framework."""
 
     id: str
     section: str
     title: str
+    """In our words."""
     titles: Mapping[str, str] = field(default_factory=dict)
+    """In other languages, by language."""
     tests: tuple[str, ...] = ()
+    """Topics of `controls.toml` and ids of rules."""
     rest: str = ""
+    """What the control asks beyond them; "" where they test it wholly."""
     not_testable: str = ""
+    """A word of NOT_TESTABLE. Without both it is not covered."""
 
 
 class Framework(Struct, frozen=True, kw_only=True):
-    """A framework. `id`: the name of its file; `name`: its short name, as columns show it.
-
-    `published`: the controls that its publisher counts, 0 where it names no number. `listed`: which of them the file
-    lists, "" for all. `source`: where numbers and texts were read. `sections`: their titles by number; `sections_in`:
-    the same in other languages, by language.
-    """
+    """A framework."""
 
     id: str
+    """The name of its file."""
     name: str
+    """Its short name, as columns show it."""
     title: str
     version: str
     publisher: str
     url: str
     source: str
+    """Where numbers and texts were read."""
     published: int
+    """The controls that its publisher counts, 0 where it names no number."""
     listed: str
+    """Which of them the file lists, "" for all."""
     sections: Mapping[str, str]
+    """Their titles by number."""
     controls: Mapping[str, Control]
     sections_in: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The same in other languages, by language."""

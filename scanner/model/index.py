@@ -193,13 +193,7 @@ class _WithBundle(ResourcesByKey):
 
 
 class Index(Struct):
-    """The resources of INDEX_TYPES by id and type, and what of them may be missing.
-
-    `live`: made of a collection, so that what no complete listing covers is Unread. A file of bare resources
-    (`live=False`) counts as holding all perimeters that are in use.
-    `subscriptions`: the ids that this identity can see, in lower case, with their tenants. `tenants`: the ids (lower
-    case) of several tenants that belong to one organisation and were read together.
-    """
+    """The resources of INDEX_TYPES by id and type, and what of them may be missing."""
 
     resources: ResourcesByKey = field(default_factory=ResourcesByKey)
     by_type: dict[str, list[Resource]] = field(default_factory=dict)
@@ -208,11 +202,16 @@ class Index(Struct):
     unlisted: dict[str, dict[str, Unread]] = field(default_factory=dict)
     """Why a type (lower case) is not known in a subscription (lower case), where it is known which ones lack it."""
     subscriptions: Mapping[str, str] = field(default_factory=dict)
+    """The ids that this identity can see, in lower case, with their tenants."""
     tenants: frozenset[str] = frozenset()
+    """The ids (lower case) of several tenants that belong to one organisation and were read together."""
     networks: AddressSet = NO_ADDRESSES
     wide_ipv4: int = 65536
     wide_ipv6: int = 48
     live: bool = True
+    """Made of a collection, so that what no complete listing covers is Unread. A file of bare resources (`live=False`)
+    counts as holding all perimeters that are in use.
+    """
     partial: frozenset[str] = frozenset()
     """The subscriptions (lower case) with partial visibility: their lists may be incomplete."""
     named: Mapping[str, Resource | None] = field(default_factory=dict)

@@ -10,11 +10,12 @@ from scanner.model.message import message_text
 
 
 class KeyUse(NamedTuple):
-    """A resource that names a key. `version`: the version that it is bound to; "" where it follows the newest one."""
+    """A resource that names a key."""
 
     resource: str
     what: str
     version: str
+    """The version that it is bound to; "" where it follows the newest one."""
     principal: str
 
 

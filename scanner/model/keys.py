@@ -50,14 +50,16 @@ NO_STORES: Final = Message("the resources that name a key are not in the snapsho
 
 
 class KeyName(NamedTuple):
-    """A key by its address. `host`: of the vault, in lower case. `version`: "" where the store follows the newest one.
+    """A key by its address.
 
     Names in a vault do not differ by case (key-vault/general/about-keys-secrets-certificates).
     """
 
     host: str
+    """Of the vault, in lower case."""
     name: str
     version: str = ""
+    """"" where the store follows the newest one."""
 
     @property
     def uri(self) -> str:
@@ -83,32 +85,35 @@ def host_of(uri: object) -> str:
 
 
 class NamedKey(NamedTuple):
-    """A key that a resource names. `key`: None where it is not known, and `missing` says why.
-
-    `set`: the id of the disk encryption set that it comes from. `principal`: the object id of the identity that
-    reaches the key; "" where it is not known. `is_of_copy`: it encrypts the copy of the backups in the paired region.
-    """
+    """A key that a resource names."""
 
     key: KeyName | None
+    """None where it is not known, and `missing` says why."""
     evidence: Evidence
     missing: Unread | None = None
     set: str = ""
+    """The id of the disk encryption set that it comes from."""
     principal: str = ""
+    """The object id of the identity that reaches the key; "" where it is not known."""
     is_of_copy: bool = False
+    """It encrypts the copy of the backups in the paired region."""
 
 
 class Keys(NamedTuple):
-    """Whose keys a resource uses. `keys`: those of the customer. `seen`: what was read where there are none."""
+    """Whose keys a resource uses."""
 
     holder: Holder
     keys: tuple[NamedKey, ...] = ()
+    """Those of the customer."""
     seen: tuple[Evidence, ...] = ()
+    """What was read where there are none."""
 
 
 class TierWithoutKeys(NamedTuple):
-    """Tiers of a type that have no customer-managed keys. `path`: the property of the tier, one of `tiers`."""
+    """Tiers of a type that have no customer-managed keys."""
 
     path: str
+    """The property of the tier, one of `tiers`."""
     tiers: tuple[bool | int | str, ...]
     because: Message
 
@@ -127,36 +132,39 @@ class KeyIndex(Protocol):
 
 
 class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
-    """What a row says of the keys of one type. A path with LIST[] asks each entry.
-
-    `what`: what the key encrypts, in words. `uri`: the path of the key's URI; or `vault`, `name` and `version`. `sets`:
-    the paths of the ids of disk encryption sets. `mode`: the property that says whose key it is: one of `customer` or
-    of `platform`. `required`: an absent mode is Unknown. `identity`: the path of the identity that reaches the key, by
-    its id or client id; "" is the resource's own. `first_party`: without that identity, an application of Microsoft
-    reaches the key, whose object id ARM does not return.
-    `copy_uri`, `copy_identity`: the same for the key of geo-redundant backups, whose vault must be in their region.
-    `more`: properties that are shown beside the key, by name: `double`, `host`, `confidential`.
-    `states`: the properties in which the service reports whether it can use the key; `working`: the patterns (lower
-    case) of the values that say so. Services without such a property, and those that have not tried yet, return none.
-    """
+    """What a row says of the keys of one type. A path with LIST[] asks each entry."""
 
     what: str
+    """What the key encrypts, in words."""
     uri: str = ""
+    """The path of the key's URI; or `vault`, `name` and `version`."""
     vault: str = ""
     name: str = ""
     version: str = ""
     sets: tuple[str, ...] = ()
+    """The paths of the ids of disk encryption sets."""
     mode: str = ""
+    """The property that says whose key it is: one of `customer` or of `platform`."""
     customer: tuple[str | bool, ...] = ()
     platform: tuple[str | bool, ...] = ()
     required: bool = False
+    """An absent mode is Unknown."""
     identity: str = ""
+    """The path of the identity that reaches the key, by its id or client id; "" is the resource's own."""
     first_party: bool = False
+    """Without that identity, an application of Microsoft reaches the key, whose object id ARM does not return."""
     copy_uri: str = ""
     copy_identity: str = ""
+    """`copy_uri`, `copy_identity`: the same for the key of geo-redundant backups, whose vault must be in their region.
+    """
     more: dict[str, str] = {}
+    """Properties that are shown beside the key, by name: `double`, `host`, `confidential`."""
     states: tuple[str, ...] = ()
+    """The properties in which the service reports whether it can use the key."""
     working: tuple[str, ...] = ()
+    """The patterns (lower case) of the values that say so. Services without such a property, and those that have not
+    tried yet, return none.
+    """
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -412,18 +420,18 @@ OTHERS = Unread(Message("the resources that use the key"), Message("the scan was
 
 
 class KeyRegister(Struct):
-    """What is known of keys beyond one resource: the vaults by host, and which resources name a key.
-
-    `finders`: those of each type, in lower case. `resources`: returns the resources that may name a key; called once,
-    where a verdict on a vault asks for them. None: the snapshot cannot be read a second time. `unread`: the lists of
-    types with finders that were refused, so that more resources may name a key. `tiers`: the tiers of each type
-    without customer-managed keys.
-    """
+    """What is known of keys beyond one resource: the vaults by host, and which resources name a key."""
 
     finders: Mapping[str, tuple[KeyFinder, ...]] = field(default_factory=dict)
+    """Those of each type, in lower case."""
     resources: Callable[[], Iterable[Resource]] | None = None
+    """Returns the resources that may name a key; called once, where a verdict on a vault asks for them. None: the
+    snapshot cannot be read a second time.
+    """
     unread: tuple[Unread, ...] = ()
+    """The lists of types with finders that were refused, so that more resources may name a key."""
     tiers: Mapping[str, tuple[TierWithoutKeys, ...]] = field(default_factory=dict)
+    """The tiers of each type without customer-managed keys."""
     _uses: KeyUses | None = None
     _strange: list[str] = field(default_factory=list)
     """Resources that use a key of the customer of which it is not known which: the first of them."""

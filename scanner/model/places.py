@@ -62,27 +62,29 @@ SEVERITIES: Final[dict[Area, Severity]] = {
 
 
 class Place(NamedTuple):
-    """A place that a resource names. `region`: its ARM name, `global`, `data zone`, or "" where it is not known.
-
-    `missing`: why it is not known. `cause`: the entry of a list that names it, where removing it closes the place.
-    """
+    """A place that a resource names."""
 
     region: str
+    """Its ARM name, `global`, `data zone`, or "" where it is not known."""
     evidence: Evidence
     missing: Unread | None = None
+    """Why it is not known."""
     cause: Cause | None = None
+    """The entry of a list that names it, where removing it closes the place."""
 
 
 class JudgedPlace(NamedTuple):
-    """A place with its verdict. `allowed`: None where it is not known what is allowed. `exception`: who accepts it."""
+    """A place with its verdict."""
 
     place: Place
     verdict: PlaceVerdict
     region: Region | None
     area: Area
     allowed: Allowed | None
+    """None where it is not known what is allowed."""
     missing: Unread | None = None
     exception: PlaceException | None = None
+    """Who accepts it."""
 
     @property
     def is_accepted(self) -> bool:
@@ -112,11 +114,13 @@ class JudgedPlace(NamedTuple):
 
 
 class NamedPlaces(NamedTuple):
-    """The places of one mechanism. `none`: why there is none; `seen`: what was read where that is good."""
+    """The places of one mechanism."""
 
     places: tuple[Place, ...] = ()
     none: Message = NOTHING
+    """Why there is none."""
     seen: tuple[Evidence, ...] = ()
+    """What was read where that is good."""
 
 
 TAKES_WRITES = Message(
@@ -157,43 +161,46 @@ def _removal(resource: Resource, path: str, entry: Any, position: int) -> Cause:
 
 
 class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
-    """What a row says of one mechanism of one type.
-
-    `kind`: how the place follows. `region`: the region of the resource. `pair`: the paired region, where a value at
-    `path` is one of `on` (always without a path). `listed`: the regions at `path` (LIST[].PROPERTY), or the geography
-    that a service names there. `target`: the region of the resource whose id is at `path`. `processing`: values of
-    `path` that process in any region (`on`), in a data zone (`zones`), or where the resource is (`off`).
-    `also`: further paths, of a region, target or list that has several properties; of a pair, further switches, of
-    which an absent one says nothing. `unpaired`: regions whose pair gets no copy of this service. `what`: the place in
-    words. `copy`: the path of the region of the copy, where Azure names
-    it.
-    `absent`: the value that an absent property stands for; `none`: it means that there is no such place.
-    `logs`: the resource is a diagnostic setting: its destinations count that exist, where it sends logs.
-    `exists`: a path whose value says that there is such a place, so that one without its region is not known.
-    `switches`: by the path of a value, the path of its switch. A value whose switch is off (false) counts as absent.
-    `flows`: LIST[].NAMES. An entry of a target's lists whose `name` none of these has gets nothing.
-    `removed`: the fix removes the entry of the list. `instead`: the value that the fix sets, by the value of the path.
-    `most`: the highest severity.
-    """
+    """What a row says of one mechanism of one type."""
 
     kind: PlaceKind
+    """How the place follows. `region`: the region of the resource. `pair`: the paired region, where a value at `path`
+    is one of `on` (always without a path). `listed`: the regions at `path` (LIST[].PROPERTY), or the geography that a
+    service names there. `target`: the region of the resource whose id is at `path`. `processing`: values of `path` that
+    process in any region (`on`), in a data zone (`zones`), or where the resource is (`off`).
+    """
     what: Message
+    """The place in words."""
     path: str = ""
     also: tuple[str, ...] = ()
+    """Further paths, of a region, target or list that has several properties; of a pair, further switches, of which an
+    absent one says nothing.
+    """
     off: tuple[Any, ...] = ()
     on: tuple[Any, ...] = ()
     zones: tuple[Any, ...] = ()
     absent: Any = MISSING
+    """The value that an absent property stands for."""
     none: bool = False
+    """It means that there is no such place."""
     copy: str = ""
+    """The path of the region of the copy, where Azure names it."""
     unpaired: tuple[str, ...] = ()
+    """Regions whose pair gets no copy of this service."""
     logs: bool = False
+    """The resource is a diagnostic setting: its destinations count that exist, where it sends logs."""
     flows: str = ""
+    """LIST[].NAMES. An entry of a target's lists whose `name` none of these has gets nothing."""
     exists: str = ""
+    """A path whose value says that there is such a place, so that one without its region is not known."""
     switches: Mapping[str, str] = field(default_factory=dict)
+    """By the path of a value, the path of its switch. A value whose switch is off (false) counts as absent."""
     removed: bool = False
+    """The fix removes the entry of the list."""
     instead: Mapping[str, str] = field(default_factory=dict)
+    """The value that the fix sets, by the value of the path."""
     most: Severity = Severity.medium
+    """The highest severity."""
 
     def find(self, resource: Resource, index: Index) -> NamedPlaces:
         """Return the places that a resource names by this mechanism. Raises Unread for what was not read."""

@@ -42,21 +42,21 @@ _AUTHORITIES: Final = {
 
 
 class Region(NamedTuple):
-    """A region by its ARM name. `pair`: the region that geo-redundant copies go to; "" where there is none.
-
-    `source`: where its geography and pair are from. `is_pair_known`: False where Azure returned no list of pairs.
-    `lacks_zones`: whether it is known to have no availability zones.
-    """
+    """A region by its ARM name."""
 
     name: str
     geography: str
     physical_location: str
     pair: str = ""
+    """The region that geo-redundant copies go to; "" where there is none."""
     longitude: float | None = None
     latitude: float | None = None
     source: str = "Microsoft's list of regions"
+    """Where its geography and pair are from."""
     is_pair_known: bool = True
+    """False where Azure returned no list of pairs."""
     lacks_zones: bool = False
+    """Whether it is known to have no availability zones."""
 
     @property
     def area(self) -> Area:

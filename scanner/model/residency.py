@@ -23,10 +23,12 @@ SETTING: Final = Message("the setting residency.allowed")
 
 
 class Allowed(NamedTuple):
-    """The places that are allowed for a resource. `words`: regions, geographies or `eea`. `source`: who says so."""
+    """The places that are allowed for a resource."""
 
     words: tuple[str, ...]
+    """Regions, geographies or `eea`."""
     source: str
+    """Who says so."""
 
     def has(self, region: Region) -> bool:
         """Return whether a region is allowed."""
@@ -38,19 +40,18 @@ class Allowed(NamedTuple):
 
 
 class ResidencyScope(Struct, frozen=True):
-    """A part of the resources with allowed places of its own. `subscription`: id or name; `tag`: name and value."""
+    """A part of the resources with allowed places of its own."""
 
     allowed: tuple[str, ...]
     source: str
     subscription: str = ""
+    """Id or name."""
     tag: tuple[str, str] | None = None
+    """Name and value."""
 
 
 class PlaceException(NamedTuple):
-    """More places that are accepted for resources (a pattern with `*`), by whom, why and until when.
-
-    `expired`: the last day has passed, so that it accepts nothing.
-    """
+    """More places that are accepted for resources (a pattern with `*`), by whom, why and until when."""
 
     resource: str
     allowed: tuple[str, ...]
@@ -58,6 +59,7 @@ class PlaceException(NamedTuple):
     owner: str
     expires: str
     expired: bool = False
+    """The last day has passed, so that it accepts nothing."""
 
     @property
     def accepted(self) -> Accepted:
@@ -70,9 +72,10 @@ class PlaceException(NamedTuple):
 
 
 class ResidencyPolicy(Struct, frozen=True):
-    """The settings of [residency]. `allowed`: for all resources; empty: by the region of the resource group."""
+    """The settings of [residency]."""
 
     allowed: tuple[str, ...] = ()
+    """For all resources; empty: by the region of the resource group."""
     scopes: tuple[ResidencyScope, ...] = ()
     exceptions: tuple[PlaceException, ...] = ()
 
@@ -104,19 +107,20 @@ NO_GROUPS: Final = Message("not collected")
 
 
 class Residency(Struct):
-    """What is known of places: the settings, the regions, the resource groups, and where other resources are.
-
-    `groups`: the region of each resource group, by its id in lower case. `unread`: why the groups of a subscription
-    (lower case) are not known. `names`: the names of subscriptions. `locate`: returns the region of each top-level
-    resource by its id in lower case; called once, where a verdict asks for another resource.
-    """
+    """What is known of places: the settings, the regions, the resource groups, and where other resources are."""
 
     policy: ResidencyPolicy = field(default_factory=ResidencyPolicy)
     regions: Mapping[str, Region] = field(default_factory=lambda: TABLE)
     groups: Mapping[str, str] = field(default_factory=dict)
+    """The region of each resource group, by its id in lower case."""
     unread: Mapping[str, Unread] = field(default_factory=dict)
+    """Why the groups of a subscription (lower case) are not known."""
     names: Mapping[str, str] = field(default_factory=dict)
+    """The names of subscriptions."""
     locate: Callable[[], Mapping[str, str]] = dict
+    """Returns the region of each top-level resource by its id in lower case; called once, where a verdict asks for
+    another resource.
+    """
     _locations: Located | None = None
 
     def allowed(self, resource: Resource) -> Allowed:

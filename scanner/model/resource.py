@@ -43,10 +43,11 @@ RICHNESS: dict[str, int] = {"import": 0, "graph": 0, "older": 1, "list": 1, "get
 
 
 class Children(Struct):
-    """The child resources that are known below one read; `gap`: why some may be missing, None where all are known."""
+    """The child resources that are known below one read."""
 
     items: list["Resource"]
     gap: Unread | None = None
+    """Why some may be missing, None where all are known."""
 
     def __iter__(self) -> Iterator["Resource"]:
         return iter(self.items)
@@ -66,16 +67,15 @@ LOST = "SubscriptionMissing"
 
 
 class Gap(Struct):
-    """A read that failed or was refused. `status` 0: there was no response; `code` is then Timeout, Reset or
-    BadJson. `resources`: of a list, how many resources Resource Graph counts that were not read; 0 also where that is
-    not known.
-    """
+    """A read that failed or was refused."""
 
     url: str
     status: int
+    """0 where there was no response; `code` is then Timeout, Reset or BadJson."""
     code: str
     action: str = ""
     resources: int = 0
+    """Of a list, how many resources Resource Graph counts that were not read; 0 also where that is not known."""
 
     def why(self) -> Message:
         """Return a clause for messages: the status and code, and the missing action."""

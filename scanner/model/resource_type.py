@@ -29,57 +29,64 @@ EndpointFunction = Callable[[Resource, "Index"], Iterable[Exposure]]
 
 
 class ReadOptions(TypedDict, total=False):
-    """What a read below a resource may say about itself.
-
-    `one`: it is one resource, not a list.
-    `when(parent)`: whether the read is needed. A condition on a SKU or kind names its source in a comment.
-    `none`: error codes that mean "there is none". `off`: error codes that mean "not on this SKU or kind".
-    `keep`: paths to keep in a snapshot that neither a row nor a text in Python code names.
-    `costly`: many requests. Off unless a rule that needs it is named.
-    `action`: the RBAC action, where it does not follow from the path.
-    `each`: read each row of the list by itself too, because the list returns too little. A read of a row that fails is
-    a gap with the row's URL, and the row stays as the list returned it.
-    `only`: the types of its resource type that have such children. Empty: all of them.
-    `always`: read wherever its resource type is read, whether or not a rule needs it, because verdicts on other
-    resources look it up in the index.
-    `matters(row)`: whether a verdict may depend on a row of the list. The others are left out of the snapshot, where a
-    list is long and few rows matter.
-    `joined`: read last, below those resources alone that a join of everything else names (`collect.plan.Plan.joined`).
-    `reduce(body)`: the body with less in it, before anything is kept, where a text that rules read may hold secrets, or
-    most of the body is of no use.
-    `filter`: the `$filter` of a list that would be long without it.
-    `graph`, `together`, `within`: what stands for the read, where it can be had (`scanner.model.bulk_reads`): rows of
-    Resource Graph, one list of the subscription, a list below the same parent that has this resource too.
-    `after`: another read below the same parent, and whether a row of it makes this one needed. Without such a row it is
-    not needed; where the other one failed it is. `also_after`: the same, for parents that `when` leaves out.
-    `alone`: why nothing stands for it, where it is not that its provider has no list above the parent.
-    `names`: the paths at which a row names other resources, whose existence, place or settings verdicts look up. Those
-    that are outside of what is read are looked up in Resource Graph.
-    `product`: what people call such a resource, where the last segment of its type does not say it.
-    """
+    """What a read below a resource may say about itself."""
 
     one: bool
+    """It is one resource, not a list."""
     when: Callable[[Resource], bool]
+    """Whether the read is needed. A condition on a SKU or kind names its source in a comment."""
     none: Iterable[str]
+    """Error codes that mean "there is none"."""
     off: Iterable[str]
+    """Error codes that mean "not on this SKU or kind"."""
     keep: tuple[str, ...]
+    """Paths to keep in a snapshot that neither a row nor a text in Python code names."""
     costly: bool
+    """Many requests. Off unless a rule that needs it is named."""
     action: str
+    """The RBAC action, where it does not follow from the path."""
     each: bool
+    """Read each row of the list by itself too, because the list returns too little. A read of a row that fails is a gap
+    with the row's URL, and the row stays as the list returned it.
+    """
     only: tuple[str, ...]
+    """The types of its resource type that have such children. Empty: all of them."""
     always: bool
+    """Read wherever its resource type is read, whether or not a rule needs it, because verdicts on other resources look
+    it up in the index.
+    """
     matters: Callable[[Resource], bool]
+    """Whether a verdict may depend on a row of the list. The others are left out of the snapshot, where a list is long
+    and few rows matter.
+    """
     joined: bool
+    """Read last, below those resources alone that a join of everything else names (`collect.plan.Plan.joined`)."""
     reduce: Callable[[dict[str, Any]], dict[str, Any]]
+    """The body with less in it, before anything is kept, where a text that rules read may hold secrets, or most of the
+    body is of no use.
+    """
     filter: str
+    """The `$filter` of a list that would be long without it."""
     graph: GraphRows
     together: SubscriptionRows
     within: "Read"
+    """`graph`, `together`, `within`: what stands for the read, where it can be had (`scanner.model.bulk_reads`): rows
+    of Resource Graph, one list of the subscription, a list below the same parent that has this resource too.
+    """
     after: "After"
+    """Another read below the same parent, and whether a row of it makes this one needed. Without such a row it is not
+    needed; where the other one failed it is.
+    """
     also_after: "After"
+    """The same, for parents that `when` leaves out."""
     alone: str
+    """Why nothing stands for it, where it is not that its provider has no list above the parent."""
     names: tuple[str, ...]
+    """The paths at which a row names other resources, whose existence, place or settings verdicts look up. Those that
+    are outside of what is read are looked up in Resource Graph.
+    """
     product: str
+    """What people call such a resource, where the last segment of its type does not say it."""
 
 
 class Read:
@@ -199,24 +206,25 @@ NO_PORT = NoPort(Message("its type does not say at which port it answers"))
 
 
 class Endpoint(Struct, frozen=True):
-    """An endpoint of a type by its name, or several by a pattern (`blob/*`), of which there are any number.
-
-    `ports`: the ports at which it answers. `Exposure.ports` overrides them where the resource itself says its ports. A
-    name that is a port (`tcp/22`) needs none.
-    `hosts`: where its further host names are, which have the same locks: the paths of URLs or names. `[]` is each entry
-    of a list, `[name=value]` each one with a value, `*` each member of an object. A pair is a read, and a path of
-    what it returns.
-    `no_rule`: why no rule reads a lock of it, by lock; a text is about anonymous access and authentication. An app has
-    no network rule, and needs no reason (decision 0007).
-    `may_be_app`: whether an exposure of it may be an app, because a port of it may be a web port.
-    """
+    """An endpoint of a type by its name, or several by a pattern (`blob/*`), of which there are any number."""
 
     name: str
     kind: EndpointKind
     ports: Ports = NO_PORT
+    """The ports at which it answers. `Exposure.ports` overrides them where the resource itself says its ports. A name
+    that is a port (`tcp/22`) needs none.
+    """
     hosts: tuple[str | tuple[Read, str], ...] = ()
+    """Where its further host names are, which have the same locks: the paths of URLs or names. `[]` is each entry of a
+    list, `[name=value]` each one with a value, `*` each member of an object. A pair is a read, and a path of what it
+    returns.
+    """
     no_rule: str | Mapping[str, str] = ""
+    """Why no rule reads a lock of it, by lock; a text is about anonymous access and authentication. An app has no
+    network rule, and needs no reason (decision 0007).
+    """
     may_be_app: bool = False
+    """Whether an exposure of it may be an app, because a port of it may be a web port."""
 
     def fits(self, endpoint: str) -> bool:
         """Return whether the endpoint of an exposure is this one, or one of these."""

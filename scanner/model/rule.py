@@ -47,37 +47,43 @@ Controls = Mapping[str, tuple[str, ...]]
 class FixTemplate(Struct, frozen=True, kw_only=True, dict=True):
     """The fix of a finding.
 
-    Templates are filled with shell-quoted words: `{name}` and `{id}` of the subject, `{group}`, `{subscription}`
-    (its id), `{top}` and `{top_id}` of the top-level resource, `{location}`, `{sku}`. Double other braces.
-    A word in angle brackets (`<YOUR_RANGE>`) is a field: what only the user knows; see `fix.FIELDS`.
-    Of a rule with causes also `{cause}` (the id), `{entry}`, `{path}` and `{place}` of what is removed.
-    `steps`: what to do in words, where no single command exists; `az` is then "".
-    `change`: what the command changes, by path: "properties.x" of the subject, "config/web properties.x" of what is
-    below it, "{top_id}/config/web properties.x" of another resource. `add`: entries that it adds to the list at a path.
-    `delete`: the template of the id that it deletes.
-    `impact`: what may stop working. `check_first`: a command that only reads. `try_first`: a reversible change.
-    `cost`: the effort, by which the locks of an endpoint are ordered (1 a switch, 2 clients must change, 3 a move).
-    `unset`: what the property that it changes is where Azure returns none. `cannot_undo`: why nothing undoes it.
-    `undo_source`: the page that says the one or the other.
-    `terraform`: HCL that is shown as it is, for azurerm 5.x: `# ...` stands for arguments that stay, words in capitals
-    for the user's own values. Its first lines warn where pasting it replaces the resource.
+    Templates are filled with shell-quoted words: `{name}` and `{id}` of the subject, `{group}`, `{subscription}` (its
+    id), `{top}` and `{top_id}` of the top-level resource, `{location}`, `{sku}`. Double other braces. A word in angle
+    brackets (`<YOUR_RANGE>`) is a field: what only the user knows; see `fix.FIELDS`. Of a rule with causes also
+    `{cause}` (the id), `{entry}`, `{path}` and `{place}` of what is removed.
     """
 
     az: str
     impact: Message
+    """What may stop working."""
     bicep: str = ""
     terraform: str = ""
+    """HCL that is shown as it is, for azurerm 5.x: `# ...` stands for arguments that stay, words in capitals for the
+    user's own values. Its first lines warn where pasting it replaces the resource.
+    """
     portal: Message = NOTHING
     check_first: str = ""
+    """A command that only reads."""
     try_first: str = ""
+    """A reversible change."""
     cost: int = 1
+    """The effort, by which the locks of an endpoint are ordered (1 a switch, 2 clients must change, 3 a move)."""
     steps: tuple[Message, ...] = ()
+    """What to do in words, where no single command exists; `az` is then ""."""
     change: Mapping[str, Any] = field(default_factory=dict)
+    """What the command changes, by path: "properties.x" of the subject, "config/web properties.x" of what is below it,
+    "{top_id}/config/web properties.x" of another resource.
+    """
     add: Mapping[str, Any] = field(default_factory=dict)
+    """Entries that it adds to the list at a path."""
     delete: str = ""
+    """The template of the id that it deletes."""
     unset: Any = None
+    """What the property that it changes is where Azure returns none."""
     cannot_undo: Message = NOTHING
+    """Why nothing undoes it."""
     undo_source: str = ""
+    """The page that says the one or the other."""
 
     @property
     def first_step(self) -> str:
@@ -149,20 +155,20 @@ PRODUCT, GENERAL = "{product}", "Resource"
 
 
 class OfMany(Struct, frozen=True, kw_only=True):
-    """What makes a rule one of those that a row with many types makes, which share their id.
-
-    `key`: tells them apart, for good: the first id that the rule had for the type, else `ID:TYPE`. `titles`: the title
-    by ARM type (lower case), made of `template`, in which `{product}` is the type; `products`: what is put there.
-    `title`, `fix`: those that name no type. `was`: the ids that it had for this type alone.
-    """
+    """What makes a rule one of those that a row with many types makes, which share their id."""
 
     key: str
+    """Tells them apart, for good: the first id that the rule had for the type, else `ID:TYPE`."""
     titles: Mapping[str, Message]
+    """The title by ARM type (lower case), made of `template`, in which `{product}` is the type."""
     template: str
     products: tuple[str, ...]
+    """What is put there."""
     title: str
     fix: FixTemplate
+    """`title`, `fix`: those that name no type."""
     was: tuple[str, ...] = ()
+    """The ids that it had for this type alone."""
 
     def named(self) -> Iterator[tuple[str, str]]:
         """Yield each title with the name of the type in it, the one of no type too."""
@@ -170,20 +176,7 @@ class OfMany(Struct, frozen=True, kw_only=True):
 
 
 class Rule(Struct, frozen=True, kw_only=True, eq=False):
-    """One question to one resource type. A lock rule reads exposures (`endpoints`); every other rule has a `check`.
-
-    `of_many`: set where a row asks many types; each has a rule of its own, and people see all of them as one
-    (`Question`).
-    `subject`: the list whose resources are assessed one by one; None assesses the resource itself.
-    `endpoints`: the endpoints (patterns) whose lock of the rule's category a lock rule reads.
-    `credentials`: the credentials that a lock rule reads, where several rules share an endpoint. Empty: all.
-    `control_sets`: names of sets in `controls.toml`. The loader puts their ids into `controls`.
-    `finder`: what finds the places of the mechanism that a rule on residency is about.
-    `keys`: what finds the keys of the resource.
-    `aliases`: the ids that it had before, the oldest first. `merged`: the rules that became one in it.
-    `responsible`: who is responsible, where that does not follow from category and types.
-    `row`: the data that the rule was made of, None for a rule of a Python file.
-    """
+    """One question to one resource type. A lock rule reads exposures (`endpoints`); every other rule has a `check`."""
 
     id: str
     title: str
@@ -194,24 +187,35 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
     pass_title: str = ""
     severity: Severity | None = None
     subject: Read | None = None
+    """The list whose resources are assessed one by one; None assesses the resource itself."""
     reads: tuple[Read, ...] = ()
     endpoints: tuple[str, ...] = ()
+    """The endpoints (patterns) whose lock of the rule's category a lock rule reads."""
     credentials: tuple[str, ...] = ()
+    """The credentials that a lock rule reads, where several rules share an endpoint. Empty: all."""
     check: Check | None = None
     controls: Controls = field(default_factory=dict)
     control_sets: tuple[str, ...] = ()
+    """Names of sets in `controls.toml`. The loader puts their ids into `controls`."""
     references: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    """The ids that it had before, the oldest first."""
     merged: tuple[MergedRow, ...] = ()
+    """The rules that became one in it."""
     source: str = ""
     looks_up: tuple[str, ...] = ()
     costly: bool = False
     retired_on: str = ""
     responsible: Responsibility | Literal[""] = ""
+    """Who is responsible, where that does not follow from category and types."""
     row: RuleData | None = None
+    """The data that the rule was made of, None for a rule of a Python file."""
     finder: PlaceFinder | None = None
+    """What finds the places of the mechanism that a rule on residency is about."""
     keys: KeyFinder | None = None
+    """What finds the keys of the resource."""
     of_many: OfMany | None = None
+    """Set where a row asks many types; each has a rule of its own, and people see all of them as one (`Question`)."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a category that does not fit the rule."""

@@ -14,37 +14,38 @@ Names = tuple[str, ...]
 
 
 class _Check(Struct, frozen=True, forbid_unknown_fields=True, tag_field="asks"):
-    """What every check has. A row does not write what it `asks`: that is the one of `ASKED` that it has.
-
-    `of`: the Python variable of the type or read. The only type of the `.py` beside may be left out. A single read
-    (`one`) is a child of the resource that the rule assesses; each resource of a list is assessed by itself.
-    `region_has`: what the region of the resource must have, so that the rule applies: availability zones, or a pair.
-    """
+    """What every check has. A row does not write what it `asks`: that is the one of `ASKED` that it has."""
 
     of: str = ""
+    """The Python variable of the type or read. The only type of the `.py` beside may be left out. A single read (`one`)
+    is a child of the resource that the rule assesses; each resource of a list is assessed by itself.
+    """
     region_has: Literal["zones", "pair", ""] = ""
+    """What the region of the resource must have, so that the rule applies: availability zones, or a pair."""
 
 
 class ValueCheck(_Check, frozen=True, kw_only=True, tag="good"):
-    """Whether a property has a good value.
-
-    `path`: the property; LIST[].PROPERTY asks each item of a list. A name with other signs than letters, digits, `_`,
-    `-`, `/`, `:` stands in quotes, as in JSON: 'tags."cost.center"'. `any_of`: paths of which one must be good.
-    `good`, `bad`: the known values. The bad values of a switch may be left out.
-    `absent`: the value that an absent property stands for; needs the row's `source`.
-    `expected`: what the evidence on a list names as right. `unclear`: the reason where the value is not known.
-    `chooses_key`: the property chooses a key of the customer, which the rows with `key` find: a good value passes only
-    where a vault of the scan has that key, and the service does not report that it cannot use it.
-    """
+    """Whether a property has a good value."""
 
     good: tuple[Value, ...] = ()
     bad: tuple[Value, ...] | UnsetType = UNSET
+    """`good`, `bad`: the known values. The bad values of a switch may be left out."""
     path: str = ""
+    """The property; LIST[].PROPERTY asks each item of a list. A name with other signs than letters, digits, `_`, `-`,
+    `/`, `:` stands in quotes, as in JSON: 'tags."cost.center"'.
+    """
     any_of: Names = ()
+    """Paths of which one must be good."""
     absent: Value | UnsetType = UNSET
+    """The value that an absent property stands for; needs the row's `source`."""
     expected: str = ""
+    """What the evidence on a list names as right."""
     unclear: str = ""
+    """The reason where the value is not known."""
     chooses_key: bool = False
+    """The property chooses a key of the customer, which the rows with `key` find: a good value passes only where a
+    vault of the scan has that key, and the service does not report that it cannot use it.
+    """
 
     @property
     def paths(self) -> Names:
@@ -56,12 +57,13 @@ class ValueCheck(_Check, frozen=True, kw_only=True, tag="good"):
 
 
 class LeastCheck(_Check, frozen=True, kw_only=True, tag="at_least"):
-    """Whether a property is large enough. `at_least`: a number, a version ("1.2") or an ISO 8601 period ("P30D").
+    """Whether a property is large enough.
 
     `path`, `absent` and `unclear` as of `ValueCheck`.
     """
 
     at_least: int | str
+    """A number, a version ("1.2") or an ISO 8601 period ("P30D")."""
     path: str = ""
     absent: Value | UnsetType = UNSET
     unclear: str = ""
@@ -72,15 +74,16 @@ class LeastCheck(_Check, frozen=True, kw_only=True, tag="at_least"):
 
 
 class SetCheck(_Check, frozen=True, kw_only=True, tag="set"):
-    """Whether a property is set. `set`: what must stand there, in words; `like`: the pattern that it must fit, in lower
-    case.
+    """Whether a property is set.
 
     `path`, `unclear` and `chooses_key` as of `ValueCheck`.
     """
 
     set: str
+    """What must stand there, in words."""
     path: str = ""
     like: str = "?*"
+    """The pattern that it must fit, in lower case."""
     unclear: str = ""
     chooses_key: bool = False
 
@@ -90,18 +93,18 @@ class SetCheck(_Check, frozen=True, kw_only=True, tag="set"):
 
 
 class PlaceCheck(_Check, frozen=True, kw_only=True, tag="place"):
-    """Whether the data is in a place that is allowed.
-
-    `place`: how a place follows from the property, and `what` it is in words; `also`, `copy`, `unpaired`, `logs`,
-    `flows`, `exists`, `switches`, `zones`, `removed` and `instead` are those of `PlaceFinder`. `good`: values without
-    such a place; `bad`: values with one; `absent = ""`: there is none.
-    """
+    """Whether the data is in a place that is allowed."""
 
     place: PlaceKind
+    """How a place follows from the property, and `what` it is in words; `also`, `copy`, `unpaired`, `logs`, `flows`,
+    `exists`, `switches`, `zones`, `removed` and `instead` are those of `PlaceFinder`.
+    """
     what: str = ""
     path: str = ""
     good: tuple[Value, ...] = ()
+    """Values without such a place."""
     bad: tuple[Value, ...] | UnsetType = UNSET
+    """Values with one; `absent = ""`: there is none."""
     absent: Value | UnsetType = UNSET
     also: Names = ()
     copy_: str = field(default="", name="copy")
@@ -125,9 +128,10 @@ class PlaceCheck(_Check, frozen=True, kw_only=True, tag="place"):
 
 
 class KeyCheck(_Check, frozen=True, kw_only=True, tag="key"):
-    """Whether the key is one that counts. `key`: where the properties say whose key it is; see `KeyFinder`."""
+    """Whether the key is one that counts."""
 
     key: KeyFinder
+    """Where the properties say whose key it is; see `KeyFinder`."""
 
     @property
     def paths(self) -> Names:
@@ -135,12 +139,12 @@ class KeyCheck(_Check, frozen=True, kw_only=True, tag="key"):
 
 
 class FunctionCheck(_Check, frozen=True, kw_only=True, tag="function"):
-    """What a Python function says. `function`: (resource, index, **arguments) in the `.py` beside. `arguments`: its
-    Python variables by name; a list is given as it is.
-    """
+    """What a Python function says."""
 
     function: str
+    """(resource, index, **arguments) in the `.py` beside."""
     arguments: dict[str, str | Names] = {}
+    """Its Python variables by name; a list is given as it is."""
 
 
 CheckRow = ValueCheck | LeastCheck | SetCheck | PlaceCheck | KeyCheck | FunctionCheck
@@ -172,11 +176,8 @@ def _bad_values(good: tuple[Value, ...], bad: tuple[Value, ...] | UnsetType) -> 
 class UnlessRow(Struct, frozen=True, forbid_unknown_fields=True, rename={"is_": "is"}):
     """A condition under which the rule does not apply, and `because` of what.
 
-    `path` has a value of `is`, or it is `absent`, or it is `present`. `of` names the single read that has the path.
-    The path `name` is the name in the resource's id.
-    `required`: an absent value makes the rule Unknown.
-    `without`: the resource has no such child, as the read's own condition says.
-    `tier`: another tier of the resource has what the rule asks for. Of a rule that `chooses_key`.
+    `path` has a value of `is`, or it is `absent`, or it is `present`. `of` names the single read that has the path. The
+    path `name` is the name in the resource's id.
     """
 
     because: str
@@ -186,18 +187,19 @@ class UnlessRow(Struct, frozen=True, forbid_unknown_fields=True, rename={"is_": 
     absent: bool = False
     present: bool = False
     required: bool = False
+    """An absent value makes the rule Unknown."""
     without: str = ""
+    """The resource has no such child, as the read's own condition says."""
     tier: bool = False
+    """Another tier of the resource has what the rule asks for. Of a rule that `chooses_key`."""
 
 
 class LockRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """The endpoints (patterns) that a lock rule reads, and the `credentials` of them where rules share an endpoint.
-
-    `of`: the type, or the list whose resources are assessed one by one, by the exposures that name them.
-    """
+    """The endpoints (patterns) that a lock rule reads, and the `credentials` of them where rules share an endpoint."""
 
     endpoints: Names
     of: str = ""
+    """The type, or the list whose resources are assessed one by one, by the exposures that name them."""
     credentials: Names = ()
 
 
@@ -207,8 +209,7 @@ class FixData(Struct, frozen=True, forbid_unknown_fields=True):
     A rule needs `az` or `steps`. The fix of a lock rule changes what its rows say in `change` and `add`; rules and
     entries of lists that allow a caller have commands of their own, which need no row.
 
-    Its undo follows from what it changes. `unset`: the value that the property has where Azure returns none;
-    `cannot_undo`: why nothing undoes the fix. Both need `undo_source`, the https address of the page that says so.
+    Its undo follows from what it changes.
     """
 
     impact: str
@@ -224,7 +225,9 @@ class FixData(Struct, frozen=True, forbid_unknown_fields=True):
     try_first: str = ""
     cost: Literal[1, 2, 3] = 1
     unset: Value | None = None
+    """The value that the property has where Azure returns none."""
     cannot_undo: str = ""
+    """Why nothing undoes the fix. Both need `undo_source`, the https address of the page that says so."""
     undo_source: str = ""
 
 
@@ -247,14 +250,12 @@ class MergedRow(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TypeOverlay(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is of one type alone, in a rule on many types. All but `was` and `product` is laid over the row.
-
-    `was`: the ids that the rule had for this type, the oldest first. `product`: what the title calls such a resource,
-    where its type does not say it.
-    """
+    """What is of one type alone, in a rule on many types. All but `was` and `product` is laid over the row."""
 
     was: Names = ()
+    """The ids that the rule had for this type, the oldest first."""
     product: str = ""
+    """What the title calls such a resource, where its type does not say it."""
     check: dict[str, Any] = {}
     fix: dict[str, Any] = {}
     unless: list[Any] | None = None
@@ -265,18 +266,10 @@ class TypeOverlay(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
-    """A rule as data, with a `check` or a `lock`. `learn`: pages of Microsoft Learn below /azure/.
+    """A rule as data, with a `check` or a `lock`.
 
     A row may ask many types: `types = ["storage.ACCOUNT", ...]` in place of `of`, or a table of them with what is of
     one type alone (`TypeOverlay`). Each makes a rule of its own, and `{product}` in the title is the name of the type.
-
-    `aliases`: the ids that it had before, the oldest first. `merged`: the rules that became one in it, under a new id.
-    No id that a rule ever had is left out.
-
-    `looks_up`: the types whose resources the verdict looks up beside its own; `users of keys`: every type whose rows
-    find keys.
-    `examples`: those of a row whose check is a function; from the others they follow.
-    `responsibility`: who is responsible for a finding, where that does not follow from category and type.
     """
 
     title: str
@@ -291,12 +284,19 @@ class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
     source: str = ""
     controls: str | Names = ()
     learn: str | Names = ()
+    """Pages of Microsoft Learn below /azure/."""
     references: Names = ()
     aliases: Names = ()
+    """The ids that it had before, the oldest first."""
     merged: tuple[MergedRow, ...] = ()
+    """The rules that became one in it, under a new id. No id that a rule ever had is left out."""
     reads: Names = ()
     looks_up: Names = ()
+    """The types whose resources the verdict looks up beside its own; `users of keys`: every type whose rows find keys.
+    """
     examples: tuple[ExampleRow, ...] = ()
+    """Those of a row whose check is a function; from the others they follow."""
     costly: bool = False
     retired_on: str = ""
     responsibility: Literal["", "customer", "shared", "microsoft"] = ""
+    """Who is responsible for a finding, where that does not follow from category and type."""

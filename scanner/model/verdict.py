@@ -95,11 +95,7 @@ class Accepted(NamedTuple):
 
 
 class Fail(Struct, frozen=True):
-    """The fault is there. `severity` overrides the rule's own; `message` says more than the rule's title.
-
-    `accepted`: who accepts it in the settings; `lapsed`: whose acceptance has expired.
-    `causes`: what the fix removes; the rule's command runs for each, with `{cause}`, `{entry}`, `{path}` and `{place}`.
-    """
+    """The fault is there. `severity` overrides the rule's own; `message` says more than the rule's title."""
 
     evidence: tuple[Evidence, ...]
     message: Message = NOTHING
@@ -107,22 +103,25 @@ class Fail(Struct, frozen=True):
     endpoints: tuple[str, ...] = ()
     undecided: tuple[Unread, ...] = ()
     causes: tuple[Cause, ...] = ()
+    """What the fix removes; the rule's command runs for each, with `{cause}`, `{entry}`, `{path}` and `{place}`."""
     accepted: Accepted | None = None
+    """Who accepts it in the settings."""
     lapsed: Accepted | None = None
+    """Whose acceptance has expired."""
 
 
 class Unknown(Struct, frozen=True):
-    """The rule is inconclusive. `worst`: the highest severity that it may have. `gaps`: the URLs of the missing reads.
-
-    `has_other_reasons`: something besides `gaps` is inconclusive, so accepting every gap does not resolve the finding.
-    """
+    """The rule is inconclusive."""
 
     why: Message
     gaps: tuple[str, ...] = ()
+    """The URLs of the missing reads."""
     worst: Severity | None = None
+    """The highest severity that it may have."""
     evidence: tuple[Evidence, ...] = ()
     endpoints: tuple[str, ...] = ()
     has_other_reasons: bool = False
+    """Something besides `gaps` is inconclusive, so accepting every gap does not resolve the finding."""
 
 
 class NotApplicable(Struct, frozen=True):

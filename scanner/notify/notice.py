@@ -18,13 +18,10 @@ NoticeKind = Literal["news", "baseline", "unknown", "test"]
 
 
 class NoticeItem(msgspec.Struct, kw_only=True, frozen=True):
-    """An exposure or finding that is new, reopened or raised, as a scan saw it.
-
-    `news`: new, reopened, or worse (raised). `why`: what was raised, or the reason why it is open again. `late`: an
-    earlier scan found it, and no notification arrived then. `since`: the time of the scan that saw it first.
-    """
+    """An exposure or finding that is new, reopened or raised, as a scan saw it."""
 
     news: Literal["new", "reopened", "worse"]
+    """New, reopened, or worse (raised)."""
     kind: Literal["exposure", "finding"]
     severity: str
     owner: str
@@ -36,29 +33,34 @@ class NoticeItem(msgspec.Struct, kw_only=True, frozen=True):
     reach: str
     authentication: str
     why: str
+    """What was raised, or the reason why it is open again."""
     since: str
+    """The time of the scan that saw it first."""
     late: bool
+    """An earlier scan found it, and no notification arrived then."""
     fingerprint: str
     tenant: str | msgspec.UnsetType = msgspec.UNSET
     """The tenant of the resource, where the scan had several."""
 
 
 class ExpiringWaiver(msgspec.Struct, kw_only=True, frozen=True):
-    """A waiver or an accepted gap that is about to expire. `covers`: how many findings or gaps count again then."""
+    """A waiver or an accepted gap that is about to expire."""
 
     what: str
     owner: str
     expires: str
     at: str
     covers: int
+    """How many findings or gaps count again then."""
 
 
 class NoticeScan(msgspec.Struct, kw_only=True, frozen=True):
-    """The scan that a notice is about, and how it ended. `evaluated`: when, if later than `taken`, else ""."""
+    """The scan that a notice is about, and how it ended."""
 
     id: str
     taken: str
     evaluated: str = ""
+    """When, if later than `taken`, else ""."""
     tool: str
     cloud: str
     subscriptions: list[str]
@@ -79,28 +81,31 @@ class NoticeGap(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Notice(msgspec.Struct, kw_only=True, frozen=True):
-    """A notice.
-
-    `kind`: news; baseline (the first scan: counts only); unknown (the history could not be read, so changes are
-    unknown); test. `remarks`: remarks on the scan, such as failed reads. `counts`: of this scan, the same for every
-    receiver. `open`: by severity. `endpoints`: all endpoints by state. `items`: the most severe first. `language`: of
-    the title, the remarks and the titles of rules.
-    """
+    """A notice."""
 
     schema: str = SCHEMA
     notification: str
     kind: NoticeKind
+    """News; baseline (the first scan: counts only); unknown (the history could not be read, so changes are unknown);
+    test.
+    """
     title: str
     scan: NoticeScan | None
     remarks: list[str]
+    """Remarks on the scan, such as failed reads."""
     counts: dict[str, int]
+    """Of this scan, the same for every receiver."""
     open: dict[str, int]
+    """By severity."""
     endpoints: dict[str, int]
+    """All endpoints by state."""
     items: list[NoticeItem]
+    """The most severe first."""
     waivers: list[ExpiringWaiver]
     gaps: list[NoticeGap]
     files: list[str]
     language: str = "en"
+    """Of the title, the remarks and the titles of rules."""
 
 
 class ScanResult(Struct, frozen=True):

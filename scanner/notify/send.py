@@ -22,9 +22,10 @@ class Prepare(Protocol):
 
 
 class DeliveryLimits(Struct, frozen=True):
-    """Time limit and retries of a delivery. `seconds`: of an attempt, in place of the channel's own."""
+    """Time limit and retries of a delivery."""
 
     seconds: float | None = None
+    """Of an attempt, in place of the channel's own."""
     pauses: Sequence[float] = PAUSES
     sleep: Callable[[float], None] = field(default=time.sleep)
 

@@ -25,11 +25,12 @@ FOLDER = "frameworks"
 
 
 class ControlData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"section": "in"}):
-    """A row of [controls]. `title_nb`: the title in Norwegian, where the framework itself is Norwegian."""
+    """A row of [controls]."""
 
     section: str
     title: str
     title_nb: str = ""
+    """The title in Norwegian, where the framework itself is Norwegian."""
     tests: tuple[str, ...] = ()
     rest: str = ""
     wholly: bool = False
@@ -37,7 +38,7 @@ class ControlData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
 
 
 class FrameworkData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file. `key`: its name in `controls.toml` of a rules folder of one's own."""
+    """A file."""
 
     name: str
     title: str
@@ -50,6 +51,7 @@ class FrameworkData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     published: int = 0
     listed: str = ""
     key: str = ""
+    """Its name in `controls.toml` of a rules folder of one's own."""
     sections_nb: dict[str, str] = {}
 
 

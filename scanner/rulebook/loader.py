@@ -75,10 +75,12 @@ _WILD = re.compile(r"[*?\[]")
 
 
 class _Tables(Struct, frozen=True):
-    """Rules by what they are about. `of`: the enabled rules that it was made of; `counts`: how many there were then."""
+    """Rules by what they are about."""
 
     of: dict[str, Rule]
+    """The enabled rules that it was made of."""
     counts: tuple[int, int, int]
+    """How many there were then."""
     by_kind: dict[ResourceType, list[Rule]] = field(default_factory=dict)
     by_type: dict[str, list[ResourceType]] = field(default_factory=dict)
     declared: dict[str, list[ResourceType]] = field(default_factory=dict)

@@ -21,18 +21,17 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Wildcard(Struct, frozen=True, forbid_unknown_fields=True):
-    """An action with `*`, for the actions in `covers` that no source names.
-
-    `matches`: a registered action that it matches, without which Azure refuses it; `grants`: what it grants besides;
-    `without`: what of it is a NotAction of the role.
-    """
+    """An action with `*`, for the actions in `covers` that no source names."""
 
     action: str
     covers: tuple[str, ...]
     because: str
     matches: str
+    """A registered action that it matches, without which Azure refuses it."""
     grants: str
+    """What it grants besides."""
     without: tuple[str, ...] = ()
+    """What of it is a NotAction of the role."""
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):

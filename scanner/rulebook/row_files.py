@@ -71,23 +71,24 @@ class TypesOfRow(NamedTuple):
 
 
 class RuleFiles(Struct):
-    """The rule files that were read: modules by name (`storage`), the sets of controls, and what is broken.
-
-    `frameworks`: their names by short name, in the order in which they are shown. `catalogues`: those with a file, by
-    id. `topics`: what each topic asks. `tested`: the control ids by framework, by topic or rule that tests them.
-    `failed`: the names of Python files that did not load; rows that need one are left out without a fault of their own.
-    `taken`: the rule of each id and alias. `joining`: the types that take part in a rule that was not read yet, by id.
-    """
+    """The rule files that were read: modules by name (`storage`), the sets of controls, and what is broken."""
 
     modules: dict[str, ModuleType] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
+    """The names of Python files that did not load; rows that need one are left out without a fault of their own."""
     taken: dict[str, Rule] = field(default_factory=dict)
+    """The rule of each id and alias."""
     joining: dict[str, list[TypesOfRow]] = field(default_factory=dict)
+    """The types that take part in a rule that was not read yet, by id."""
     controls: dict[str, Controls] = field(default_factory=dict)
     frameworks: dict[str, str] = field(default_factory=dict)
+    """Their names by short name, in the order in which they are shown."""
     catalogues: dict[str, Framework] = field(default_factory=dict)
+    """Those with a file, by id."""
     topics: dict[str, str] = field(default_factory=dict)
+    """What each topic asks."""
     tested: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """The control ids by framework, by topic or rule that tests them."""
     broken: list[Broken] = field(default_factory=list)
 
 

@@ -17,12 +17,13 @@ Environment = dict[str, str]
 
 
 class ServedSample(Struct):
-    """The address of a sandbox that starts. `environment`: returns the environment variables of its clients (see
-    `Sandbox.environment`) once it answers. Raises RuntimeError where it does not start.
-    """
+    """The address of a sandbox that starts."""
 
     url: str
     environment: Callable[[], Environment]
+    """Returns the environment variables of its clients (see `Sandbox.environment`) once it answers. Raises RuntimeError
+    where it does not start.
+    """
 
 
 @contextmanager

@@ -13,13 +13,14 @@ JSON = "application/json; charset=utf-8"
 
 
 class HttpAnswer(msgspec.Struct, frozen=False):
-    """One HTTP answer. `packed`: the body in gzip, made when a client first accepts it."""
+    """One HTTP answer."""
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = {}
     content_type: str = JSON
     packed: bytes | None = None
+    """The body in gzip, made when a client first accepts it."""
 
 
 def answer(value: Any, status: int = 200, **headers: str) -> HttpAnswer:

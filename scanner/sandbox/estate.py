@@ -48,19 +48,18 @@ _MESSAGING = ("microsoft.eventhub/", "microsoft.servicebus/")
 
 
 class Estate(Struct, frozen=True):
-    """What a sandbox can serve, in the formats of `scanner.sandbox.served_estate`.
-
-    `subscriptions`: ARM's JSON. Those of the sample have `view` ("full" or "partial") too. `resources`: ARM's JSON,
-    children included. `ids`: the id of each top-level resource by its name, for an estate that was written by hand.
-    """
+    """What a sandbox can serve, in the formats of `scanner.sandbox.served_estate`."""
 
     tenant: str
     subscriptions: list[Json]
+    """ARM's JSON. Those of the sample have `view` ("full" or "partial") too."""
     resources: list[Json]
+    """ARM's JSON, children included."""
     grants: Sequence[RoleGrant | Json]
     refusals: Sequence[Refusal | Json | str]
     overrides: ResponseOverrides | Json
     ids: dict[str, str] = field(default_factory=dict)
+    """The id of each top-level resource by its name, for an estate that was written by hand."""
 
 
 def load_estate(folder: Path | None = None) -> Estate:

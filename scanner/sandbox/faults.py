@@ -25,10 +25,6 @@ class Fault(msgspec.Struct, frozen=True):
     sends the first half of the JSON as if it were all; `cut` closes in the middle of the body; `reset` without any
     answer; `slow` changes nothing. Of a list that answers: `empty-page` puts an empty page with a nextLink before it,
     `endless` makes its nextLink lead to the same page, `foreign-link` to another host.
-
-    `seconds`: the time for which a request waits first, whatever the kind.
-    `times`: how many requests are hit (None: all). `each`: count them for each path and query. `chance`: the share of
-    requests that are hit at random. `headers`: more headers to send.
     """
 
     kind: FaultKind
@@ -38,13 +34,18 @@ class Fault(msgspec.Struct, frozen=True):
     message: str = "The server encountered an internal error. Please retry the request."
     retry_after: float | None = None
     seconds: float = 0.0
+    """The time for which a request waits first, whatever the kind."""
     times: int | None = None
+    """How many requests are hit (None: all)."""
     each: bool = False
+    """Count them for each path and query."""
     chance: float = 1.0
+    """The share of requests that are hit at random."""
     method: str = "*"
     body: str | None = None
     content_type: str = errors.JSON
     headers: dict[str, str] = {}
+    """More headers to send."""
 
 
 class FaultPlan:

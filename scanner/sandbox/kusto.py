@@ -42,10 +42,11 @@ class BadQuery(Exception):
 
 
 class QueryResult(Struct, frozen=True):
-    """The rows of a query. `ordered`: an `order by` fixes their order."""
+    """The rows of a query."""
 
     rows: list[Row]
     ordered: bool = False
+    """An `order by` fixes their order."""
 
 
 def run(query: str, table: Callable[[str], list[Row]]) -> QueryResult:

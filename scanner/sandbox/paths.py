@@ -8,19 +8,19 @@ import msgspec
 
 
 class ArmPath(msgspec.Struct, frozen=True):
-    """An ARM path taken apart.
-
-    `kind`: the type that is read, as the path spells it. `name`: "" where the path is a list. `scope`: the scope on
-    which the permission is needed. `parents`: the names above the last one, outermost first.
-    """
+    """An ARM path taken apart."""
 
     path: str
     kind: str
+    """The type that is read, as the path spells it."""
     name: str
+    """"" where the path is a list."""
     scope: str
+    """The scope on which the permission is needed."""
     subscription: str
     group: str
     parents: tuple[str, ...]
+    """The names above the last one, outermost first."""
 
     @property
     def action(self) -> str:

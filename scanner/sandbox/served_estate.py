@@ -36,13 +36,13 @@ class Refusal(msgspec.Struct, frozen=True):
 
     All of `path` (a pattern of the URL's path), `action` and `scope` (an id, and everything below it) must fit. An
     `action` also removes the rows from Resource Graph and from mixed lists.
-    `denied_by`: the id of a deny assignment, with which ARM then answers.
     """
 
     path: str = "*"
     action: str = "*"
     scope: str = "/"
     denied_by: str | None = None
+    """The id of a deny assignment, with which ARM then answers."""
 
 
 class ErrorReply(msgspec.Struct, frozen=True):
@@ -55,29 +55,28 @@ class ErrorReply(msgspec.Struct, frozen=True):
 
 
 class ResponseOverrides(msgspec.Struct, frozen=True):
-    """Answers of an estate that are unusual. All patterns match a path or id without case.
-
-    `replies`: errors on paths.
-    `absent_from_graph`: ids that Resource Graph does not know (yet).
-    `without_properties`: ids that lists and Resource Graph answer without `properties`. GET has them.
-    `empty_pages`: lists whose first page is empty and has a nextLink.
-    `since`: `type:property.path` -> the api-version before which ARM does not return the property.
-    `no_permissions`: the status (404, 405) with which the permissions of a whole subscription are refused, because ARM
-    documents them for groups and resources only. 0: they are answered.
-    `not_shown`: `tenant/subscription` for a subscription that a login of that tenant has no role in.
-    """
+    """Answers of an estate that are unusual. All patterns match a path or id without case."""
 
     replies: tuple[ErrorReply, ...] = ()
+    """Errors on paths."""
     absent_from_graph: tuple[str, ...] = ()
+    """Ids that Resource Graph does not know (yet)."""
     without_properties: tuple[str, ...] = ()
+    """Ids that lists and Resource Graph answer without `properties`. GET has them."""
     empty_pages: tuple[str, ...] = ()
+    """Lists whose first page is empty and has a nextLink."""
     since: Mapping[str, str] = {}
+    """`type:property.path` -> the api-version before which ARM does not return the property."""
     no_permissions: int = 0
+    """The status (404, 405) with which the permissions of a whole subscription are refused, because ARM documents them
+    for groups and resources only. 0: they are answered.
+    """
     not_shown: tuple[str, ...] = ()
+    """`tenant/subscription` for a subscription that a login of that tenant has no role in."""
 
 
 class ServedResource(msgspec.Struct, frozen=True):
-    """A resource: its JSON, and the parts of its id in lower case. `top`: it is not a child of another resource."""
+    """A resource: its JSON, and the parts of its id in lower case."""
 
     json: Json
     id: str
@@ -85,6 +84,7 @@ class ServedResource(msgspec.Struct, frozen=True):
     subscription: str
     group: str
     top: bool
+    """It is not a child of another resource."""
 
 
 LISTED_WITH_ALL = frozenset(

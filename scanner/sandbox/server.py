@@ -33,18 +33,19 @@ BODY_LIMIT = 4 * 1024 * 1024
 
 
 class RecordedRequest(msgspec.Struct, frozen=True):
-    """A request that was answered.
-
-    `url`: path and query as sent. `status`: 0 where the connection was cut. `ms`: milliseconds, with the latency.
-    `body`: kept of Resource Graph queries only. `tenant`: that of its token, "" without one.
-    """
+    """A request that was answered."""
 
     method: str
     url: str
+    """Path and query as sent."""
     status: int
+    """0 where the connection was cut."""
     ms: float
+    """Milliseconds, with the latency."""
     body: str = ""
+    """Kept of Resource Graph queries only."""
     tenant: str = ""
+    """That of its token, "" without one."""
 
     @property
     def path(self) -> str:

@@ -36,11 +36,12 @@ SUFFIX = ".answers"
 
 
 class Aging(Struct):
-    """The answers of earlier scans in one scan. `folder`: where they are kept."""
+    """The answers of earlier scans in one scan."""
 
     job: Job
     screen: Screen
     folder: Path
+    """Where they are kept."""
     reads: AgedReads | None = None
     path: Path = field(default_factory=Path)
 

@@ -26,9 +26,10 @@ _WHY = {
 
 
 class ChangeLines(Struct, frozen=True):
-    """The changes of a scan that count, by kind. `row`: the changes in its document."""
+    """The changes of a scan that count, by kind."""
 
     row: rows.ChangesRow
+    """The changes in its document."""
     changes: dict[ChangeKind, list[Change]]
 
     @classmethod

@@ -27,21 +27,23 @@ COMMANDS, TALL = 3, 60
 
 
 class LastScreen(Struct, frozen=True):
-    """The last screen of a scan. `took`: seconds of reading, None if nothing was read from Azure. `wrote`: names of
-    files. `role`: the command that makes a role with the missing permissions. `again`: the words of the same scan.
-    `shown`: the least severity that is listed (`--severity`), "" for all.
-    """
+    """The last screen of a scan."""
 
     evaluation: EvaluationResult
     rules: RuleSet
     took: float | None
+    """Seconds of reading, None if nothing was read from Azure."""
     wrote: Sequence[str]
+    """Names of files."""
     end: Exit
     fail_on: str
     role: str = "twolocks access role > role.json"
+    """The command that makes a role with the missing permissions."""
     news: ChangeLines | None = None
     again: Sequence[str] = ("twolocks", "scan")
+    """The words of the same scan."""
     shown: str = ""
+    """The least severity that is listed (`--severity`), "" for all."""
     resume: str = ""
     """The command that reads what was not read, "" where that would change nothing."""
 

@@ -16,13 +16,11 @@ _SHOWN = 3
 
 
 class Narrowing(Struct):
-    """The scope that the command line gives a snapshot. A settings file and variables give the scope of Azure only.
-
-    `exclusions`: what is left out of it, from wherever it was given.
-    """
+    """The scope that the command line gives a snapshot. A settings file and variables give the scope of Azure only."""
 
     settings: Settings
     exclusions: Sequence[Exclusion]
+    """What is left out of it, from wherever it was given."""
     _groups: dict[Exclusion, list[str]] = field(default_factory=dict)
     """The paths of each excluded resource group, in every subscription that may have it."""
 

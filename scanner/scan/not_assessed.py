@@ -15,15 +15,17 @@ INDENT = 2
 
 
 class ShownGap(Struct, frozen=True):
-    """A gap on the last screen. `what`: the name of the failed read. `checks`: the number of checks that it leaves
-    inconclusive. `worst`: their highest severity. `is_scope`: it is a whole subscription.
-    """
+    """A gap on the last screen."""
 
     what: str
+    """The name of the failed read."""
     gap: rows.GapRow
     checks: int
+    """The number of checks that it leaves inconclusive."""
     worst: Severity | None
+    """Their highest severity."""
     is_scope: bool
+    """It is a whole subscription."""
 
     @property
     def label(self) -> str:
@@ -53,10 +55,11 @@ class ShownGap(Struct, frozen=True):
 
 
 class NotAssessedLines(Struct, frozen=True):
-    """The block of the last screen. `role`: the command that makes a role with the missing permissions."""
+    """The block of the last screen."""
 
     evaluation: EvaluationResult
     role: str
+    """The command that makes a role with the missing permissions."""
 
     def lines(self, count: int) -> Iterator[Line]:
         """Yield the block, with at most `count` gaps."""

@@ -50,13 +50,11 @@ class Sections(NamedTuple):
 
 
 class Outputs(Struct):
-    """Writes the outputs of a scan. What cannot be written is an error at its end; the other outputs are written.
-
-    `rules`: those of the scan; the report's role may hold actions of own ones.
-    """
+    """Writes the outputs of a scan. What cannot be written is an error at its end; the other outputs are written."""
 
     storage: Storage
     rules: RuleSet
+    """Those of the scan; the report's role may hold actions of own ones."""
     language: str = "en"
     wrote: list[str] = field(default_factory=list)
     unwritten: list[str] = field(default_factory=list)

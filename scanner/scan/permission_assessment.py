@@ -16,16 +16,15 @@ _GROUPS = "Microsoft.Management/managementGroups/"
 
 
 class ScopeAccess(Struct, frozen=True):
-    """The access to a subscription, or to a group in it, and the enabled rules that cannot be evaluated with it.
-
-    `lacking`: the rules that are inconclusive because of missing actions, with these actions; `unknown`: the rules for
-    which Azure returned too little; `denied`: all missing actions, required by a rule or not. Lower case.
-    """
+    """The access to a subscription, or to a group in it, and the enabled rules that cannot be evaluated with it."""
 
     rights: SubscriptionPermissions
     lacking: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The rules that are inconclusive because of missing actions, with these actions."""
     unknown: frozenset[str] = frozenset()
+    """The rules for which Azure returned too little."""
     denied: frozenset[str] = frozenset()
+    """All missing actions, required by a rule or not. Lower case."""
 
     @property
     def inconclusive(self) -> int:
@@ -43,16 +42,14 @@ class ScopeAccess(Struct, frozen=True):
 
 
 class MissingAction(Struct, frozen=True):
-    """A missing action, the rules that it leaves inconclusive, and the scopes (names and ids) without it.
-
-    `for_view`: its refusal shows that a subscription is visible in part; a scan reports the same gap.
-    """
+    """A missing action, the rules that it leaves inconclusive, and the scopes (names and ids) without it."""
 
     action: str
     rules: tuple[str, ...]
     names: tuple[str, ...]
     scopes: tuple[str, ...]
     for_view: bool = False
+    """Its refusal shows that a subscription is visible in part; a scan reports the same gap."""
 
 
 def wanted(rules: RuleSet, effective: bool = False) -> dict[str, bool]:
@@ -89,17 +86,18 @@ Answers = Mapping[str, bool | None]
 
 
 class _RuleActions(Struct, frozen=True):
-    """The actions (lower case) of a rule. `looked`: in every subscription; `whole`: on the subscription itself.
-
-    `at_all`: any resource that is not visible may decide. `is_of_subscription`: the rule is about the subscription.
-    """
+    """The actions (lower case) of a rule."""
 
     id: str
     needed: frozenset[str]
     looked: frozenset[str]
+    """In every subscription."""
     whole: frozenset[str]
+    """On the subscription itself."""
     at_all: bool
+    """Any resource that is not visible may decide."""
     is_of_subscription: bool
+    """The rule is about the subscription."""
 
     @classmethod
     def of(cls, rule: Rule) -> "_RuleActions":

@@ -55,28 +55,25 @@ LEAST = 2
 
 
 class _Context(NamedTuple):
-    """The state that the steps of a scan share. `session`: its history, None without `--history`.
-
-    `ends`: the deadline, by the monotonic clock.
-    """
+    """The state that the steps of a scan share."""
 
     job: Job
     storage: Storage
     session: "HistorySession | None"
+    """Its history, None without `--history`."""
     outputs: Outputs
     screen: Screen
     stop: Stop
     ends: float | None
+    """The deadline, by the monotonic clock."""
 
 
 class _Collected(NamedTuple):
-    """What a scan read.
-
-    `disagreements`: the places where Azure's effective rules differ from ours: defects of Twolocks.
-    """
+    """What a scan read."""
 
     store: Store
     disagreements: Sequence[str] = ()
+    """The places where Azure's effective rules differ from ours: defects of Twolocks."""
 
 
 class _StopShown(Stopped):

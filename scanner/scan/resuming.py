@@ -55,12 +55,14 @@ _NO_ANSWER = frozenset({"Deadline", "Timeout", "Reset"})
 
 
 class ScanJournal(Struct):
-    """The journal of one scan. `words`: the command of the same scan. `journal`: None where none is kept."""
+    """The journal of one scan."""
 
     settings: Settings
     screen: Screen
     words: Sequence[str] = ()
+    """The command of the same scan."""
     journal: Journal | None = None
+    """None where none is kept."""
     is_over: bool = False
     """Whether the scan ended well, so that the journal is not needed any more."""
 

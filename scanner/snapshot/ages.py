@@ -35,17 +35,17 @@ class UnusableAnswersError(Exception):
 
 
 class AgedAnswer(msgspec.Struct, omit_defaults=True):
-    """The resources that one read gave, cut down to what a snapshot keeps.
-
-    `key`: the digest of everything that must be the same for the answer to count. `id`: the resource below which it was
-    read. `at`: the second (since 1970, by the clock of this machine) in which it came. `api`, `by`: as in a snapshot.
-    """
+    """The resources that one read gave, cut down to what a snapshot keeps."""
 
     key: str
+    """The digest of everything that must be the same for the answer to count."""
     id: str
+    """The resource below which it was read."""
     at: int
+    """The second (since 1970, by the clock of this machine) in which it came."""
     by: By
     api: str | None = None
+    """`api`, `by`: as in a snapshot."""
     rows: list[dict[str, Any]] = []
 
     def __post_init__(self) -> None:

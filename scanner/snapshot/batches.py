@@ -17,14 +17,13 @@ _KNOWN: Final = 1 << 10
 
 
 class Batch(NamedTuple):
-    """What comes next in a document. `start`, `stop`: the places of what is known before, as bundles of the index.
-
-    `lines`: the encoded lines of the other bundles.
-    """
+    """What comes next in a document."""
 
     start: int
     stop: int
+    """`start`, `stop`: the places of what is known before, as bundles of the index."""
     lines: bytes
+    """The encoded lines of the other bundles."""
 
 
 class Batches:

@@ -47,43 +47,43 @@ CUSTOM_RULE = Message(
 
 @dataclass(slots=True)
 class Snapshot:
-    """A grouped snapshot. Scopes and bulk reads are read at once, bundles as a stream.
-
-    `reads`: the number of resources of each bulk read, by path in lower case. `skips`: why a bulk read was not made.
-    `listed_by_arm`: the bulk reads that ARM answered, not Resource Graph.
-    `history_gaps`: what is missing compared with the history. It makes nothing in this snapshot inconclusive.
-    `group_regions`: the region of each resource group, by its id in lower case. `locations`: ARM's list of regions.
-    `quotas`: the quotas of a region of a subscription, by the path of their list in lower case.
-    `locate`: returns the region of each top-level resource by its id in lower case. `names`: returns the ids (lower
-    case) of apps and container groups by their hosts.
-    `fabric`: the networks of the index, parsed. `parsed_counts`: how many resources of the index are kept in the
-    fabric only, by type in lower case.
-    """
+    """A grouped snapshot. Scopes and bulk reads are read at once, bundles as a stream."""
 
     header: Header
     scopes: list[ScopeRow] = field(default_factory=list)
     reads: dict[str, int] = field(default_factory=dict)
+    """The number of resources of each bulk read, by path in lower case."""
     listed_by_arm: set[str] = field(default_factory=set)
+    """The bulk reads that ARM answered, not Resource Graph."""
     older_lists: list[tuple[str, str]] = field(default_factory=list)
     """The type and the api-version of each list at an older api-version than the pinned one."""
     gaps: list[Gap] = field(default_factory=list)
     skips: dict[str, str] = field(default_factory=dict)
+    """Why a bulk read was not made."""
     history_gaps: list[Gap] = field(default_factory=list)
+    """What is missing compared with the history. It makes nothing in this snapshot inconclusive."""
     source: LineSource = field(default_factory=LineSource)
     """The lines that were not read yet: after `load`, those after the index."""
     fabric: Fabric = field(default_factory=Fabric)
+    """The networks of the index, parsed."""
     parsed_counts: Counter[str] = field(default_factory=Counter)
+    """How many resources of the index are kept in the fabric only, by type in lower case."""
     groups: dict[str, str] = field(default_factory=dict)
     """The names of the resource groups of the bundles so far, by their path in lower case."""
     unread_types: dict[str, Unread] = field(default_factory=dict)
     """Types of the index (lower case) of which a property was not kept that the networks are parsed from, and why."""
     group_regions: dict[str, str] = field(default_factory=dict)
+    """The region of each resource group, by its id in lower case."""
     locations: list[dict[str, Any]] = field(default_factory=list)
+    """ARM's list of regions."""
     quotas: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The quotas of a region of a subscription, by the path of their list in lower case."""
     named: dict[str, Resource | None] = field(default_factory=dict)
     """What Resource Graph shows of resources outside of what was read, by id in lower case; None: no row."""
     locate: Callable[[], Mapping[str, str]] = dict
+    """Returns the region of each top-level resource by its id in lower case."""
     names: Callable[[], Mapping[str, str]] = dict
+    """Returns the ids (lower case) of apps and container groups by their hosts."""
     closed: Callable[[], Mapping[str, Evidence | Unread]] = dict
     """Returns the storage accounts and namespaces (ids in lower case) whose firewall keeps logs out, or may."""
     raw: Callable[[], Iterable[bytes]] | None = None

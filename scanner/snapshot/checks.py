@@ -34,16 +34,16 @@ _DO = "collect it again; a snapshot that was changed is not evaluated"
 
 
 class LineTarget(NamedTuple):
-    """What a line is about.
-
-    `path`: its id or path, as `normalized_id` has it. `root`: the id of its bundle, "" without one. `key`: its
-    `sort_key`. `below`: what follows the bundle's id in its path; None where that is not known without all segments.
-    """
+    """What a line is about."""
 
     path: str
+    """Its id or path, as `normalized_id` has it."""
     root: str
+    """The id of its bundle, "" without one."""
     key: str
+    """Its `sort_key`."""
     below: str | None = None
+    """What follows the bundle's id in its path; None where that is not known without all segments."""
 
 
 class LineTargets:

@@ -31,45 +31,48 @@ CHECKPOINT = 100
 
 
 class Header(msgspec.Struct, kw_only=True):
-    """The first line of a snapshot.
-
-    `taken`: the time of the collection (UTC, ISO 8601). `cloud`, `scopes`: what was read. `tool`: the version that
-    wrote the file. `principal`: the identity that read.
-    `grouped`: the lines are sorted by `sort_key`; `order` names the types of the index that come first then, "" in
-    files of versions that did not say so.
-    `resources`: the ids that `--resource` named. Other resources in the snapshot are there to be looked up and are not
-    evaluated.
-    `groups`, `tags`: the filters `--resource-group` and `--tag`. With a filter a list counts more resources than the
-    snapshot holds.
-    `subscriptions`: the ids of those that `--subscription` left of a snapshot; [] for all.
-    `excluded`: the paths of the subscriptions and resource groups that `--exclude` left out. What other verdicts need
-    of them is in the snapshot.
-    `live`: read from Azure. False for a file of bare resources.
-    `kept`: the paths that were kept of each ARM type (`scanner.model.kept`), None where bodies are whole. `kept_tags`:
-    the names of the tags that were kept. `tenants`: the names of the tenants that the settings list, by their ids in
-    lower case; none where one login read all. `note_data`: what notes are made of, by their texts
-    (`scanner.document.message_data`).
-    """
+    """The first line of a snapshot."""
 
     version: int = VERSION
     taken: str
+    """The time of the collection (UTC, ISO 8601)."""
     cloud: str = "public"
     scopes: list[str] = []
+    """`cloud`, `scopes`: what was read."""
     tool: str = ""
+    """The version that wrote the file."""
     grouped: bool = True
+    """The lines are sorted by `sort_key`; `order` names the types of the index that come first then, "" in files of
+    versions that did not say so.
+    """
     order: str = ""
     principal: str = ""
+    """The identity that read."""
     resources: list[str] = []
+    """The ids that `--resource` named. Other resources in the snapshot are there to be looked up and are not evaluated.
+    """
     groups: list[str] = []
     tags: list[str] = []
+    """`groups`, `tags`: the filters `--resource-group` and `--tag`. With a filter a list counts more resources than the
+    snapshot holds.
+    """
     subscriptions: list[str] = []
+    """The ids of those that `--subscription` left of a snapshot; [] for all."""
     excluded: list[str] = []
+    """The paths of the subscriptions and resource groups that `--exclude` left out. What other verdicts need of them is
+    in the snapshot.
+    """
     live: bool = True
+    """Read from Azure. False for a file of bare resources."""
     notes: list[str] = []
     kept: dict[str, list[str]] | None = None
+    """The paths that were kept of each ARM type (`scanner.model.kept`), None where bodies are whole."""
     kept_tags: list[str] = []
+    """The names of the tags that were kept."""
     tenants: dict[str, str] = {}
+    """The names of the tenants that the settings list, by their ids in lower case; none where one login read all."""
     note_data: dict[str, str] = {}
+    """What notes are made of, by their texts (`scanner.document.message_data`)."""
 
     def __post_init__(self) -> None:
         self.taken = checked_time(self.taken)
@@ -103,14 +106,16 @@ class Header(msgspec.Struct, kw_only=True):
 
 class ReadLine(msgspec.Struct, omit_defaults=True):
     """A read that succeeded: its path, the number of resources, and how it was read ("graph", "list", "get", "older" or
-    ""). `api`: the api-version of an `older` one. `at`: when an earlier scan made it (UTC, ISO 8601); "" for this one.
+    "").
     """
 
     url: str
     count: int
     by: str = ""
     api: str = ""
+    """The api-version of an `older` one."""
     at: str = ""
+    """When an earlier scan made it (UTC, ISO 8601); "" for this one."""
 
     def __post_init__(self) -> None:
         self.at = self.at and checked_time(self.at)
@@ -134,13 +139,11 @@ class GapLine(msgspec.Struct, omit_defaults=True):
 
 
 class NamedLine(msgspec.Struct, omit_defaults=True):
-    """A resource outside of what was read, which a resource that was read names: what Resource Graph shows of it.
-
-    `resource`: its id and region, and what decides whether logs arrive there; None where no row was shown.
-    """
+    """A resource outside of what was read, which a resource that was read names: what Resource Graph shows of it."""
 
     id: str
     resource: dict[str, Any] | None = None
+    """Its id and region, and what decides whether logs arrive there; None where no row was shown."""
 
 
 class EndLine(msgspec.Struct, omit_defaults=True):
@@ -153,11 +156,7 @@ class EndLine(msgspec.Struct, omit_defaults=True):
 
 
 class SnapshotLine(msgspec.Struct, omit_defaults=True):
-    """One line of a snapshot. Exactly one of the first eight members is set.
-
-    `api`, `by`: the api-version of a `resource` and how it was read. `chain`: the digest of the lines before this one;
-    it may be missing, as it is from most lines.
-    """
+    """One line of a snapshot. Exactly one of the first eight members is set."""
 
     snapshot: Header | None = None
     scope: ScopeRow | None = None
@@ -169,7 +168,9 @@ class SnapshotLine(msgspec.Struct, omit_defaults=True):
     end: EndLine | None = None
     api: str | None = None
     by: By = "list"
+    """`api`, `by`: the api-version of a `resource` and how it was read."""
     chain: str = ""
+    """The digest of the lines before this one; it may be missing, as it is from most lines."""
 
 
 class Chain:

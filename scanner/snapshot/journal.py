@@ -53,20 +53,17 @@ if hasattr(os, "register_at_fork"):
 
 
 class Kept(NamedTuple):
-    """Where an answer stands in the file. `at`: the second in which it came."""
+    """Where an answer stands in the file."""
 
     offset: int
     size: int
     path: str
     at: int
+    """The second in which it came."""
 
 
 class Journal(Struct):
-    """An open journal, locked while the scan runs. Answers are looked up in one that was resumed.
-
-    `earlier`: the number of answers of the interrupted scan that count. `broken`: why nothing more is written; then the
-    scan goes on without a journal.
-    """
+    """An open journal, locked while the scan runs. Answers are looked up in one that was resumed."""
 
     path: Path
     number: int
@@ -75,7 +72,9 @@ class Journal(Struct):
     accounts: dict[str, AccountLine] = field(default_factory=dict)
     resumed: bool = False
     broken: str = ""
+    """Why nothing more is written; then the scan goes on without a journal."""
     earlier: int = 0
+    """The number of answers of the interrupted scan that count."""
     count: int = 0
     _end: int = 0
     _kept: dict[Key, Kept] = field(default_factory=dict)

@@ -26,29 +26,30 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 
 
 class JournalHeader(msgspec.Struct, kw_only=True):
-    """The first line: what must be the same in a scan that goes on.
-
-    `taken`: when the scan began (UTC, ISO 8601). `tool`: name and version. `settings`: those that decide what is read.
-    `kept`, `kept_tags`: as in the header of a snapshot.
-    """
+    """The first line: what must be the same in a scan that goes on."""
 
     version: int = VERSION
     taken: str
+    """When the scan began (UTC, ISO 8601)."""
     tool: str
+    """Name and version."""
     settings: dict[str, Any] = {}
+    """Those that decide what is read."""
     kept: dict[str, list[str]] | None = None
     kept_tags: list[str] = []
+    """`kept`, `kept_tags`: as in the header of a snapshot."""
 
     def __post_init__(self) -> None:
         self.taken = checked_time(self.taken)
 
 
 class AccountLine(msgspec.Struct, omit_defaults=True):
-    """The identity that reads, as people know it, and its tenant. `login`: see `Journal.key`."""
+    """The identity that reads, as people know it, and its tenant."""
 
     name: str
     tenant: str
     login: str = ""
+    """See `Journal.key`."""
 
 
 class FailureLine(msgspec.Struct, omit_defaults=True):
@@ -62,19 +63,19 @@ class FailureLine(msgspec.Struct, omit_defaults=True):
 
 
 class AnswerLine(msgspec.Struct, omit_defaults=True):
-    """An answer, or an error that is one (`failure`).
-
-    `key`: the digest of the request: login, method, path, query and body. `path`: the ARM path, for people and to find
-    what a change concerns. `at`: the second (since 1970) in which it came. `more`: another page follows, to which the
-    body links. `etags`: of each row of a list its etag in short, where any has one.
-    """
+    """An answer, or an error that is one (`failure`)."""
 
     key: str
+    """The digest of the request: login, method, path, query and body."""
     path: str
+    """The ARM path, for people and to find what a change concerns."""
     at: int
+    """The second (since 1970) in which it came."""
     body: Any = None
     more: bool = False
+    """Another page follows, to which the body links."""
     etags: list[str] = []
+    """Of each row of a list its etag in short, where any has one."""
     failure: FailureLine | None = None
 
     def __post_init__(self) -> None:

@@ -15,14 +15,16 @@ _GROUP = re.compile(r"[\w.()-]{1,90}")
 
 
 class Exclusion(Struct, frozen=True):
-    """One value of `--exclude`. `subscription`: its name or id, "" for a resource group in any. `group`: its name, ""
-    for a whole subscription. `at`: where it was given. `is_required`: a name that does not exist is an error.
-    """
+    """One value of `--exclude`."""
 
     subscription: str
+    """Its name or id, "" for a resource group in any."""
     group: str
+    """Its name, "" for a whole subscription."""
     at: str
+    """Where it was given."""
     is_required: bool = True
+    """A name that does not exist is an error."""
 
     @classmethod
     def parse(cls, text: str, at: str, *, is_required: bool = True) -> "Exclusion":
@@ -47,17 +49,16 @@ def scope_of(subscription: str, group: str = "") -> str:
 
 
 class Selection(Struct):
-    """What is evaluated. Every name is in lower case, and an empty filter selects everything.
-
-    `excluded`: paths of subscriptions and resource groups (`scope_of`). `resources`: ids of bundles. `tags`: name and
-    value; a resource must have all.
-    """
+    """What is evaluated. Every name is in lower case, and an empty filter selects everything."""
 
     subscriptions: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     resources: frozenset[str] = frozenset()
+    """Ids of bundles."""
     tags: tuple[tuple[str, str], ...] = ()
+    """Name and value; a resource must have all."""
     excluded: frozenset[str] = frozenset()
+    """Paths of subscriptions and resource groups (`scope_of`)."""
     selected: set[str] = field(default_factory=set)
     """Those of `resources` that were seen."""
     tagged: set[str] = field(default_factory=set)

@@ -59,12 +59,10 @@ class SupportsWrite(Protocol):
 
 
 class LineWriter:
-    """What a collection writes to, in any order. Subclasses implement `add`.
-
-    `kept`: what is kept of a resource; None: all of it.
-    """
+    """What a collection writes to, in any order. Subclasses implement `add`."""
 
     kept: KeptPaths | None = None
+    """What is kept of a resource; None: all of it."""
 
     def add(self, line: SnapshotLine) -> None:
         """Take one line."""

@@ -67,16 +67,17 @@ def paint(text: str, tone: str, on: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence after a label, in column `column`. `tone`: the word of COLOURS that colours the label. `whole`: never
-    wrapped, as paths are. `command`: for a POSIX shell; it is wrapped between options, with a backslash.
-    """
+    """A sentence after a label, in column `column`."""
 
     text: str = ""
     label: str = ""
     column: int = COLUMN
     tone: str = ""
+    """The word of COLOURS that colours the label."""
     whole: bool = False
+    """Never wrapped, as paths are."""
     command: bool = False
+    """For a POSIX shell; it is wrapped between options, with a backslash."""
 
     def render(self, width: int, colour: bool) -> Iterator[str]:
         text, label = printable(self.text), printable(self.label)

@@ -11,11 +11,7 @@ MOST_LINES = 4
 
 @dataclass
 class ProgressState:
-    """The state behind the block of a live screen and the lines of a log. Times are seconds of one clock.
-
-    `scopes`: id, name and visibility of each subscription. `who`: the account, "" before it is known. `verb`: the
-    current activity, "" if there is none. `status`: the sentence of an activity other than a collection.
-    """
+    """The state behind the block of a live screen and the lines of a log. Times are seconds of one clock."""
 
     began: float
     done: int = 0
@@ -23,9 +19,13 @@ class ProgressState:
     resources: int = 0
     failed: int = 0
     scopes: list[tuple[str, str, str]] = field(default_factory=list)
+    """Id, name and visibility of each subscription."""
     who: str = ""
+    """The account, "" before it is known."""
     verb: str = ""
+    """The current activity, "" if there is none."""
     status: Callable[[], str] | None = None
+    """The sentence of an activity other than a collection."""
     _kinds: dict[str, tuple[int, int]] = field(default_factory=dict)
     _waits: dict[str, float] = field(default_factory=dict)
 

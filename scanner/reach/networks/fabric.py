@@ -69,26 +69,17 @@ class IpConfiguration(msgspec.Struct, frozen=True, gc=False):
 
 
 class Nic(msgspec.Struct, frozen=True, gc=False):
-    """A network interface: `id` is a key, `group` the key of its network security group, "" without one.
-
-    `malformed`: a malformed member, so that a path may not be seen; "" without one.
-    """
+    """A network interface: `id` is a key, `group` the key of its network security group, "" without one."""
 
     id: str
     group: str
     configurations: tuple[IpConfiguration, ...]
     malformed: str = ""
+    """A malformed member, so that a path may not be seen; "" without one."""
 
 
 class Subnet(msgspec.Struct, frozen=True, gc=False):
-    """A subnet: its network, its network security group and its route table (keys, "" without), and its prefixes.
-
-    `exempt`: security admin rules skip it. `services`: the services that it has service endpoints for, each with its
-    regions ("microsoft.sql norwayeast", lower case), None where Azure did not return them; `limited`: policies limit
-    these. `gateway`: its NAT gateway (a key), "" where it names none. `outbound`: the value of `defaultOutboundAccess`,
-    None where Azure did not return it. `policies`: the value of `privateEndpointNetworkPolicies` in lower case, ""
-    where Azure did not return it.
-    """
+    """A subnet: its network, its network security group and its route table (keys, "" without), and its prefixes."""
 
     id: str
     network: str
@@ -96,11 +87,19 @@ class Subnet(msgspec.Struct, frozen=True, gc=False):
     table: str
     prefixes: tuple[str, ...] = ()
     exempt: bool = False
+    """Security admin rules skip it."""
     services: tuple[str, ...] | None = None
+    """The services that it has service endpoints for, each with its regions ("microsoft.sql norwayeast", lower case),
+    None where Azure did not return them.
+    """
     limited: bool = False
+    """Policies limit these."""
     gateway: str = ""
+    """Its NAT gateway (a key), "" where it names none."""
     outbound: bool | None = None
+    """The value of `defaultOutboundAccess`, None where Azure did not return it."""
     policies: str = ""
+    """The value of `privateEndpointNetworkPolicies` in lower case, "" where Azure did not return it."""
 
 
 DefaultRoute = Literal["", "appliance", "gateway", "none"]
@@ -115,21 +114,20 @@ class Route(msgspec.Struct, frozen=True, gc=False):
 
 
 class RouteTable(Struct, frozen=True):
-    """A route table: the next hop of its default route, "" without one that matters, and its routes.
-
-    `unclear`: why it may have further routes; "" where all were read. `isolated`: it takes no routes of gateways.
-    """
+    """A route table: the next hop of its default route, "" without one that matters, and its routes."""
 
     id: str
     default: DefaultRoute = ""
     routes: tuple[Route, ...] = ()
     unclear: Message = NOTHING
+    """Why it may have further routes; "" where all were read."""
     isolated: bool = False
+    """It takes no routes of gateways."""
 
 
 class Destination(Struct, frozen=True):
     """The destination of a packet after all translations. Ids in any case; `group` "" without; `address` "" if not
-    known. `public`: the address is that of a public front end, which floating IP keeps.
+    known.
     """
 
     subnet: str
@@ -138,6 +136,7 @@ class Destination(Struct, frozen=True):
     version: Version = 4
     application_groups: frozenset[str] = frozenset()
     public: bool = False
+    """The address is that of a public front end, which floating IP keeps."""
 
     @property
     def fields(self) -> DestinationFields:
@@ -176,10 +175,7 @@ def _fields_of(address: str, version: Version, groups: frozenset[str], public: b
 
 
 class Fabric(Struct):
-    """The parsed virtual networks, by key.
-
-    `admin_missing`: why the security admin rules were not read; None where they were, or count as not in use.
-    """
+    """The parsed virtual networks, by key."""
 
     groups: dict[str, SecurityRules] = field(default_factory=dict)
     subnets: dict[str, Subnet] = field(default_factory=dict)
@@ -187,6 +183,7 @@ class Fabric(Struct):
     tables: dict[str, RouteTable] = field(default_factory=dict)
     security_admin: SecurityAdmin = field(default_factory=SecurityAdmin)
     admin_missing: Unread | None = None
+    """Why the security admin rules were not read; None where they were, or count as not in use."""
     admin_unlisted: dict[str, Unread] | None = None
     """Why they were not read in a subscription (lower case), where it is known which ones lack the list."""
     memo: dict[object, Any] = field(default_factory=dict)

@@ -94,8 +94,7 @@ _NAMES: Final[dict[FilterKind, str]] = {
 class OpenRange(Struct, frozen=True, eq=False):
     """A range of ports that some source reaches. `protocol` "*": TCP and UDP alike. Compared by identity.
 
-    `certain` may be empty, `possible` never is. `missing`: what could not be read, where `possible` is more than
-    `certain`.
+    `certain` may be empty, `possible` never is.
     """
 
     protocol: str
@@ -105,6 +104,7 @@ class OpenRange(Struct, frozen=True, eq=False):
     certain: SourceSet
     possible: SourceSet
     missing: tuple[Unread, ...]
+    """What could not be read, where `possible` is more than `certain`."""
     steps: tuple[FilterStep, ...]
     chain: FilterChain | None = None
     """The chain that allows it."""

@@ -20,15 +20,14 @@ from scanner.reach.rules.sources import cached
 
 
 class ManagedEndpoint(NamedTuple):
-    """A private endpoint that a service keeps for one of our resources.
-
-    `name`: what messages call it. `service`: as `owners.managed_by` names it. `endpoint`: the name that the service
-    gives its private endpoint, "" where that is not known.
-    """
+    """A private endpoint that a service keeps for one of our resources."""
 
     name: str
+    """What messages call it."""
     service: str
+    """As `owners.managed_by` names it."""
     endpoint: str = ""
+    """The name that the service gives its private endpoint, "" where that is not known."""
 
 
 # Type below which resource, its service, the path of the target, and the path of the state of the connection.

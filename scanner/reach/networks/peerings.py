@@ -33,16 +33,14 @@ def is_connected(peering: Any) -> bool:
 
 
 class Link(NamedTuple):
-    """What two peered networks exchange: the subnets (keys) of each side, None for all of them.
-
-    `uncertain`: why no traffic may flow; None where it does. `proven`: both sides were read, and say that they are
-    connected.
-    """
+    """What two peered networks exchange: the subnets (keys) of each side, None for all of them."""
 
     local_subnets: frozenset[str] | None = None
     other: frozenset[str] | None = None
     uncertain: Unread | None = None
+    """Why no traffic may flow; None where it does."""
     proven: bool = True
+    """Both sides were read, and say that they are connected."""
 
 
 def links_of(index: Index) -> dict[str, dict[str, Link]]:

@@ -23,16 +23,14 @@ SKUS = ("Basic", "Standard", "StandardV2")
 
 
 class PublicAddress(Struct, frozen=True):
-    """A public IP address or prefix: `address` is "" while none is allocated; `entry` follows its SKU.
-
-    `sku_unread`: why the SKU is not known, so that it may be a Basic address.
-    """
+    """A public IP address or prefix: `address` is "" while none is allocated; `entry` follows its SKU."""
 
     id: str
     address: str
     version: Version
     entry: EntryKind
     sku_unread: Unread | None = None
+    """Why the SKU is not known, so that it may be a Basic address."""
 
     @property
     def hop(self) -> Hop:

@@ -26,11 +26,13 @@ _GATEWAYS: Final = ("gatewaysubnet", "routeserversubnet")
 
 
 class Passage(NamedTuple):
-    """Whether a packet gets on; `hop`: what decides; `missing`: why it is not known (`allows` None)."""
+    """Whether a packet gets on."""
 
     allows: bool | None
     hop: Hop | None = None
+    """What decides."""
     missing: Unread | None = None
+    """Why it is not known (`allows` None)."""
 
 
 PASSES: Final = Passage(True)

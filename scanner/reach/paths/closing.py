@@ -23,17 +23,18 @@ FIRST_DEFAULT_PRIORITY = 65000
 
 
 class Closing(NamedTuple):
-    """What must be narrowed or removed, so that a range is closed to all callers of some reach and more.
-
-    `rules`: ids of security rules. `admin`: ids (keys) of deployed security admin rules. `dnat`: rules of firewalls.
-    `steps`: why that is not sufficient, as steps; then the rest says little. `rest`: the sources that still get in.
-    """
+    """What must be narrowed or removed, so that a range is closed to all callers of some reach and more."""
 
     rules: tuple[str, ...] = ()
+    """Ids of security rules."""
     admin: tuple[str, ...] = ()
+    """Ids (keys) of deployed security admin rules."""
     dnat: tuple[DnatRule, ...] = ()
+    """Rules of firewalls."""
     steps: tuple[Message, ...] = ()
+    """Why that is not sufficient, as steps; then the rest says little."""
     rest: SourceSet = NO_SOURCES
+    """The sources that still get in."""
 
     def __or__(self, other: Closing) -> Closing:
         """Return what closes the ranges of both."""

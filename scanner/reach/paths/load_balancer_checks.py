@@ -26,17 +26,15 @@ SKUS: Final = ("Basic", "Standard", "Gateway", "Service")
 
 
 class MalformedLoadBalancer(NamedTuple):
-    """A load balancer with a malformed body, and what it may lead to. Ids are keys.
-
-    `is_global`: its members are front ends of other load balancers.
-    `members`: the IP configurations and networks that it names; None where these cannot be read.
-    """
+    """A load balancer with a malformed body, and what it may lead to. Ids are keys."""
 
     front_end: FrontEnd
     id: str
     region: str
     is_global: bool
+    """Its members are front ends of other load balancers."""
     members: frozenset[str] | None
+    """The IP configurations and networks that it names; None where these cannot be read."""
 
     def reaches(self, network: str, region: str, named: tuple[str, ...]) -> bool:
         """Return whether it may lead to a machine; `named`: the machine's key and the pools that it is in.

@@ -42,10 +42,7 @@ LOAD_BALANCERS: Final = "Microsoft.Network/loadBalancers"
 
 
 class LoadBalancerRule(NamedTuple):
-    """A rule of a load balancer on one of its front ends; `floating` None: its value is not known. Ids are keys.
-
-    `missing`: why its ports are not known, so that it may lead to any port.
-    """
+    """A rule of a load balancer on one of its front ends; `floating` None: its value is not known. Ids are keys."""
 
     balancer: str
     name: str
@@ -54,6 +51,7 @@ class LoadBalancerRule(NamedTuple):
     pools: tuple[str, ...]
     configurations: tuple[str, ...] = ()
     missing: Unread | None = None
+    """Why its ports are not known, so that it may lead to any port."""
 
     @property
     def detail(self) -> Message:

@@ -28,16 +28,14 @@ from scanner.reach.rules.source_sets import NO_SOURCES, OUTSIDE_SOURCES, SourceS
 
 
 class PortMapping(NamedTuple):
-    """The ports of a translation: `first` to `last` outside, from `backend` on behind.
-
-    `single_backend`: every port outside leads to the one port `backend`, each on another machine.
-    """
+    """The ports of a translation: `first` to `last` outside, from `backend` on behind."""
 
     protocol: str
     first: int
     last: int
     backend: int
     single_backend: bool = False
+    """Every port outside leads to the one port `backend`, each on another machine."""
 
     @property
     def label(self) -> str:
@@ -92,16 +90,14 @@ def chained(outer: PortMapping, inner: PortMapping) -> PortMapping | None:
 
 
 class DnatRule(NamedTuple):
-    """A DNAT rule: the firewall or rule collection group (id) that has it, and the names in there.
-
-    `number`: its place among all rules of the holder.
-    """
+    """A DNAT rule: the firewall or rule collection group (id) that has it, and the names in there."""
 
     holder: str
     path: str
     inner: str
     collection: str
     number: int
+    """Its place among all rules of the holder."""
     body: Any
 
     @property
@@ -114,32 +110,32 @@ class DnatRule(NamedTuple):
 
 
 class FrontEnd(Struct, frozen=True):
-    """The way of a packet from outside up to a machine.
-
-    `address`: what callers dial, "" where that is not known; `version`: its IP version.
-    `floating`: the packet keeps its destination address, `kept_address`, "" where that is not known.
-    `allowed_sources`: the sources that a firewall on the way allows; None: all of them.
-    `translated_addresses`: the addresses of which such a firewall shows one to what is behind it; None: not known.
-    `translates`: a private link service is before it, so that what is behind sees an address of that service.
-    `only_subnets`: the subnets (keys) that it leads to; None: all of the network.
-    `missing`: what was not read, so that the path may not exist; `sku_unread`: the same for the SKU of the address.
-    `dnat`: the rule of a firewall that publishes it.
-    """
+    """The way of a packet from outside up to a machine."""
 
     address: str
+    """What callers dial, "" where that is not known."""
     entry: EntryKind
     port: PortMapping = EVERY_PORT
     version: Version = 4
+    """Its IP version."""
     hops: tuple[Hop, ...] = ()
     floating: bool = False
+    """The packet keeps its destination address, `kept_address`, "" where that is not known."""
     kept_address: str = ""
     allowed_sources: SourceSet | None = None
+    """The sources that a firewall on the way allows; None: all of them."""
     translated_addresses: AddressSet | None = None
+    """The addresses of which such a firewall shows one to what is behind it; None: not known."""
     translates: bool = False
+    """A private link service is before it, so that what is behind sees an address of that service."""
     only_subnets: frozenset[str] | None = None
+    """The subnets (keys) that it leads to; None: all of the network."""
     missing: tuple[Unread, ...] = ()
+    """What was not read, so that the path may not exist."""
     sku_unread: Unread | None = None
+    """The same for the SKU of the address."""
     dnat: DnatRule | None = None
+    """The rule of a firewall that publishes it."""
 
     def without(self, missing: Unread) -> FrontEnd:
         """Return the same front end with one more thing that was not read."""
@@ -247,11 +243,12 @@ def unread_front_ends(load_balancers: Unread | None, firewalls: Unread | None) -
 
 
 class NetworkPath(Struct, frozen=True):
-    """A front end and the destination that it leads to; `nic`: the key of the network interface, "" without one."""
+    """A front end and the destination that it leads to."""
 
     front_end: FrontEnd
     destination: Destination
     nic: str = ""
+    """The key of the network interface, "" without one."""
 
     @property
     def effective_destination(self) -> Destination:

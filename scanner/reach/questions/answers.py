@@ -21,15 +21,15 @@ ReachVerdict = Literal["yes", "in part", "no", "not known"]
 
 
 class SenderAnswer(NamedTuple):
-    """The answer for one sender of a caller. `overlap`: the addresses that can connect, where it is `in part`; `more`:
-    a clause after a no.
-    """
+    """The answer for one sender of a caller."""
 
     verdict: ReachVerdict
     hops: tuple[Hop, ...] = ()
     missing: Unread | None = None
     overlap: AddressSet = NO_ADDRESSES
+    """The addresses that can connect, where it is `in part`."""
     more: str = ""
+    """A clause after a no."""
 
 
 ORDER: Final[tuple[ReachVerdict, ...]] = ("yes", "in part", "not known", "no")
@@ -72,19 +72,17 @@ _KINDS: Final = {
 
 
 class ReachAnswer(Struct, frozen=True):
-    """The answer for one endpoint: the sentence after the verdict, and the hops from the caller on.
-
-    `endpoint`: its name, or the port; "" where the answer is about a whole resource.
-    `also_published`: what else leads to the endpoint besides these hops: a gateway that publishes it, a name in DNS.
-    `next_step`: what would answer a question that is not known; "" without.
-    """
+    """The answer for one endpoint: the sentence after the verdict, and the hops from the caller on."""
 
     verdict: ReachVerdict
     sentence: str
     hops: tuple[Hop, ...]
     also_published: tuple[str, ...] = ()
+    """What else leads to the endpoint besides these hops: a gateway that publishes it, a name in DNS."""
     endpoint: str = ""
+    """Its name, or the port; "" where the answer is about a whole resource."""
     next_step: str = ""
+    """What would answer a question that is not known; "" without."""
 
 
 def next_step(missing: Unread, caller: Caller) -> str:

@@ -26,29 +26,29 @@ NICS: Final = "Microsoft.Network/networkInterfaces"
 class Sender(Struct, frozen=True):
     """Where packets of a caller come from: one IP configuration, or the addresses of a subnet without an interface.
 
-    `place.address`: its private address or the prefix of the subnet, "" where it is not known; `addresses`: the private
-    addresses that it may have. `egress`: the public addresses that it may show. `missing`: what of it was not read.
+    `place.address`: its private address or the prefix of the subnet, "" where it is not known.
     """
 
     destination: Destination
     addresses: AddressSet = NO_ADDRESSES
+    """The private addresses that it may have."""
     egress: Egress = Egress(NO_ADDRESSES)
+    """The public addresses that it may show."""
     missing: Unread | None = None
+    """What of it was not read."""
 
 
 class Caller(Struct, frozen=True):
-    """The source of a connection. Without `addresses` and `senders` it is the internet as a whole.
-
-    `addresses`: its public ones, NO_ADDRESSES where they are not known. A resource in a virtual network has `senders`;
-    `missing`: why it may have more of them. `is_area`: it is a network or a subnet, so that each of its addresses
-    counts; of any other resource one is enough.
-    """
+    """The source of a connection. Without `addresses` and `senders` it is the internet as a whole."""
 
     name: str
     addresses: AddressSet | None = None
+    """Its public ones, NO_ADDRESSES where they are not known. A resource in a virtual network has `senders`."""
     senders: tuple[Sender, ...] = ()
     missing: tuple[Unread, ...] = ()
+    """Why it may have more of them."""
     is_area: bool = False
+    """It is a network or a subnet, so that each of its addresses counts; of any other resource one is enough."""
 
     @property
     def in_network(self) -> bool:

@@ -48,15 +48,17 @@ Outbound: TypeAlias = Passage
 
 
 class PacketTarget(NamedTuple):
-    """Where a packet goes: to all of these addresses, or to one of them, where it is not known which. `inside`: to a
-    virtual network; `groups`: the application security groups there (keys). `direct`: the routes to it are those of a
-    service endpoint, or the one of a private endpoint, so that default routes do not count.
-    """
+    """Where a packet goes: to all of these addresses, or to one of them, where it is not known which."""
 
     addresses: AddressSet
     inside: bool
+    """To a virtual network."""
     groups: frozenset[str] = frozenset()
+    """The application security groups there (keys)."""
     direct: bool = False
+    """The routes to it are those of a service endpoint, or the one of a private endpoint, so that default routes do not
+    count.
+    """
 
     def decided(self, rules: tuple[SecurityRule, ...], at: int) -> tuple[str, SourceSet]:
         """Return the rules that decide on it at a port, as text, and the part of it that they allow."""
@@ -78,14 +80,12 @@ class PacketTarget(NamedTuple):
 
 
 class Governed(NamedTuple):
-    """What outbound security admin rules say: whether they pass a packet on, and whether AlwaysAllow delivers it.
-
-    `unclear`: the answer where the latter decides and is not known.
-    """
+    """What outbound security admin rules say: whether they pass a packet on, and whether AlwaysAllow delivers it."""
 
     passes: Outbound
     delivers: bool | None
     unclear: Outbound = Outbound(True)
+    """The answer where the latter decides and is not known."""
 
 
 NOT_GOVERNED: Final = Governed(Outbound(True), False)
@@ -272,14 +272,12 @@ def _mirrored_rule(rule: Any) -> Any:
 
 
 class Egress(NamedTuple):
-    """The public addresses that a sender may show to others (none: not known, for the reason `why`).
-
-    `exists`: whether it has a way to public addresses at all; None where that is not known.
-    """
+    """The public addresses that a sender may show to others (none: not known, for the reason `why`)."""
 
     addresses: AddressSet
     why: Message = NOTHING
     exists: bool | None = True
+    """Whether it has a way to public addresses at all; None where that is not known."""
 
 
 def egress(index: Index, fabric: Fabric, sender: Destination, public: str, *, pooled: bool = True) -> Egress:

@@ -49,15 +49,13 @@ class ParsedRules(NamedTuple):
 
 
 class SecurityRules(Struct, eq=False):
-    """A list of inbound rules in packed form, parsed on use. Answers are kept packed, because they are much smaller.
-
-    `packed`: the packed rules, and the priorities of the default rules that the body lacks. `unpacked`: the parsed
-    rules of a list that is kept parsed.
-    """
+    """A list of inbound rules in packed form, parsed on use. Answers are kept packed, because they are much smaller."""
 
     id: str
     packed: bytes = b""
+    """The packed rules, and the priorities of the default rules that the body lacks."""
     unpacked: ParsedRules | None = None
+    """The parsed rules of a list that is kept parsed."""
     answers: dict[tuple[bool, int, SourceSide, Version], bytes] = field(default_factory=dict)
     _known: tuple[tuple[Unread, ...], tuple[tuple[ConditionalRule, ...], tuple[ConditionalRule, ...]]] | None = None
 
@@ -246,18 +244,18 @@ class AdminRules(Struct):
 
 
 class DeployedRule(NamedTuple):
-    """A security admin rule that a network manager deployed to a network.
-
-    `rank`: the place of its manager among those of the network, 0 the highest scope; the priority counts within a rank.
-    `ordered`: False where two managers share the rank, and which of them comes first is not known.
-    `body` None: the rules of a whole configuration (`id`) could not be read. `uncertain`: why it may not apply, or "".
-    """
+    """A security admin rule that a network manager deployed to a network."""
 
     rank: int
+    """The place of its manager among those of the network, 0 the highest scope; the priority counts within a rank."""
     ordered: bool
+    """False where two managers share the rank, and which of them comes first is not known. `body` None: the rules of a
+    whole configuration (`id`) could not be read.
+    """
     id: str
     body: Any
     uncertain: Message = NOTHING
+    """Why it may not apply, or ""."""
 
 
 def admin_rules(network: str, deployed: Iterable[DeployedRule]) -> AdminRules:

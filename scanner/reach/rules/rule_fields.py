@@ -13,25 +13,21 @@ from scanner.model.json_paths import member
 
 
 class PackedRule(msgspec.Struct, array_like=True, frozen=True):
-    """An inbound rule, or one whose direction is not known. `fields`: packed `RuleFields`, because many rules have
-    the same.
-    """
+    """An inbound rule, or one whose direction is not known."""
 
     name: str
     priority: int | None
     fields: bytes
+    """Packed `RuleFields`, because many rules have the same."""
     resource: str = ""
 
 
 class RuleFields(msgspec.Struct, array_like=True, frozen=True):
-    """The fields of a rule. The texts of a field are those of both its forms, singular and plural.
-
-    `allow`, `inbound`: None where the value is not known. `broken`: bits of the fields that hold something that is no
-    text. `admin`: whether it is a security admin rule.
-    """
+    """The fields of a rule. The texts of a field are those of both its forms, singular and plural."""
 
     allow: bool | None
     inbound: bool | None
+    """`allow`, `inbound`: None where the value is not known."""
     protocol: str | None
     ports: tuple[str, ...]
     source_ports: tuple[str, ...]
@@ -40,7 +36,9 @@ class RuleFields(msgspec.Struct, array_like=True, frozen=True):
     source_groups: tuple[str, ...] = ()
     destination_groups: tuple[str, ...] = ()
     broken: int = 0
+    """Bits of the fields that hold something that is no text."""
     admin: bool = False
+    """Whether it is a security admin rule."""
 
     @property
     def packed(self) -> bytes:

@@ -69,10 +69,11 @@ class Commit(NamedTuple):
 
 
 class SecurityAdmin(Struct):
-    """The rows of network managers, by key. `tenants`: the ids of the tenants, which name their root groups."""
+    """The rows of network managers, by key."""
 
     applied: dict[str, list[AppliedConfiguration]] = field(default_factory=dict)
     tenants: frozenset[str] = frozenset()
+    """The ids of the tenants, which name their root groups."""
     _rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The bodies of rules by configuration, then by snapshot."""
     _groups_of_collection: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)

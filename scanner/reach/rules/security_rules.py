@@ -54,13 +54,14 @@ class DestinationFields(msgspec.Struct, frozen=True, gc=False):
 
 class RuleDestination(msgspec.Struct, frozen=True, gc=False):
     """The destinations that a rule names: addresses, application security groups, and tags, which cover no private
-    address. `network`: the tag VirtualNetwork.
+    address.
     """
 
     addresses: AddressSet = NO_ADDRESSES
     groups: frozenset[str] = frozenset()
     tags: bool = False
     network: bool = False
+    """The tag VirtualNetwork."""
 
     def matches(self, target: DestinationFields) -> bool | None:
         """Return whether the rule applies to a destination; None where its address is not known or is covered in
@@ -90,12 +91,13 @@ MATCHES_NO_DESTINATION: Final = RuleDestination()
 
 
 class RuleRef(NamedTuple):
-    """A reference to a rule that decided. `resource`: its own id, which only admin rules have."""
+    """A reference to a rule that decided."""
 
     name: str
     priority: int
     allows: bool
     resource: str = ""
+    """Its own id, which only admin rules have."""
 
     @property
     def text(self) -> str:

@@ -28,14 +28,15 @@ STAFF_POLICY: Final = Message("rules that Microsoft's policy M365NetIso adds to 
 
 
 class ServiceTag(Struct, frozen=True):
-    """A service tag. `name`: as Azure spells it. `why`: a clause for messages. `source`: "" for a tag that is not
-    known.
-    """
+    """A service tag."""
 
     name: str
+    """As Azure spells it."""
     reach: TagReach
     why: str
+    """A clause for messages."""
     source: str
+    """"" for a tag that is not known."""
 
     @property
     def known(self) -> bool:

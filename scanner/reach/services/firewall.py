@@ -77,15 +77,13 @@ def _closing(reading: FirewallReading, switch: PublicSwitch, around: Perimeters)
 
 
 class AllowedSubnets(Struct, frozen=True):
-    """The subnets that a resource's own rules allow, by id ("" where an entry names none), and what may be missing.
-
-    `not_used`: why such rules decide nothing; "" where they do.
-    """
+    """The subnets that a resource's own rules allow, by id ("" where an entry names none), and what may be missing."""
 
     path: str
     ids: tuple[str, ...] = ()
     missing: Unread | None = None
     not_used: Message = NOTHING
+    """Why such rules decide nothing; "" where they do."""
     causes: tuple[Cause, ...] = ()
     """The entries that allow them, in the same order."""
 

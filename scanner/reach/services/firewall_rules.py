@@ -35,17 +35,16 @@ ZERO = "0.0.0.0"  # noqa: S104
 
 
 class FirewallReading(Struct):
-    """One resource with its firewall row, and what was read of them so far.
-
-    `holder`: the resource that has the default action and the inline lists. `facts`: evidence for a closed lock.
-    """
+    """One resource with its firewall row, and what was read of them so far."""
 
     resource: Resource
     index: Index
     row: Firewall
     holder: Resource | None = None
+    """The resource that has the default action and the inline lists."""
     holder_gap: Unread | None = None
     facts: list[Evidence] = field(default_factory=list)
+    """Evidence for a closed lock."""
     entries: dict[RuleList, tuple[list[Any], Unread | None]] = field(default_factory=dict)
 
     def find_holder(self) -> None:

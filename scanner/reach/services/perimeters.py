@@ -84,16 +84,15 @@ class Perimeter(Struct, frozen=True):
 
 
 class Perimeters(Struct, frozen=True):
-    """The perimeters of a resource; `missing`: why there may be others.
-
-    `complete`: the resource itself was read, so a perimeter outside the scanned scope would be known. `read_error`: why
-    that read failed, where it was tried.
-    """
+    """The perimeters of a resource."""
 
     perimeters: tuple[Perimeter, ...] = ()
     missing: Unread | None = None
+    """Why there may be others."""
     complete: bool = False
+    """The resource itself was read, so a perimeter outside the scanned scope would be known."""
     read_error: Unread | None = None
+    """Why that read failed, where it was tried."""
 
 
 def perimeters(resource: Resource, index: Index, configurations: Read | None = None) -> Perimeters:
