@@ -57,6 +57,11 @@ class ReadError(Exception):
         """Whether the answer named a code. Errors of ARM do, pages of a gateway do not."""
         self.on_none: Callable[[ReadError], None] | None = None
 
+    @property
+    def is_refusal(self) -> bool:
+        """Return whether Azure answered that it does not show this, and will not later."""
+        return 400 <= self.status < 500 and self.status not in (408, 429)
+
     def means_none(self) -> None:
         """Note that this error is an answer: there is nothing to read. The journal of the scan keeps it."""
         if self.on_none is not None:

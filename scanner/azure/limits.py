@@ -24,9 +24,13 @@ PATIENCE = 120.0
 """The seconds without one success, beyond what Azure announced, after which a limiter that answers 429 gives up. Its
 waiting reads become gaps. So does a read of a type of which none succeeds."""
 SOON = 10.0
-"""The same for a query of Resource Graph that lists of ARM replace: they begin soon."""
+"""The same for a query of Resource Graph. Where lists of ARM replace it, they begin soon. Where nothing does, what it
+asks for is inconclusive: Resource Graph counts queries in spans of 5 seconds, so that others use it up all the time.
+"""
 ALONE: ContextVar[bool] = ContextVar("ALONE", default=False)
-"""Whether nothing else says what the queries of Resource Graph of a task say, so that they have all of the patience."""
+"""Whether nothing else says what the queries of Resource Graph of a task say. Where the pause of earlier refusals has
+ended, each of them is sent once more.
+"""
 ANNOUNCED = 300.0
 """The longest `Retry-After` that is waited for."""
 BUDGET = 600.0
@@ -300,16 +304,17 @@ class RateLimiters(Struct):
     _of: dict[LimitKey, tuple[RateLimiter, ...]] = field(default_factory=dict)
     _succeeded: dict[tuple[str, str], float] = field(default_factory=dict)
 
-    def is_replaced(self, key: LimitKey) -> bool:
-        """Return whether a request is not waited for, because it is a query that was refused for too long, or will be,
-        or that follows one without an answer, and lists of ARM replace it.
+    def is_hopeless(self, key: LimitKey, *, was_sent: bool) -> bool:
+        """Return whether a request is not sent (again), because it is a query of Resource Graph that follows one
+        without an answer, or that was refused for `SOON` seconds, or will be. `was_sent`: it is not the first time.
         """
-        if not key.graph or ALONE.get():
+        if not key.graph:
             return False
         limiter, now = self.of(key)[0], self.clock()
         if limiter.unanswered:
             return True
-        since = now if limiter.refused_since is None else limiter.refused_since
+        has_share = ALONE.get() and not was_sent and limiter.pause <= now
+        since = now if has_share or limiter.refused_since is None else limiter.refused_since
         return max(now - since, limiter.pause - now) > SOON
 
     def note_success(self, key: LimitKey) -> None:

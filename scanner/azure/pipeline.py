@@ -163,7 +163,7 @@ class Guards:
         """
         limiters = self.limiters.of(key)
         attempts = _Attempts(self.limiters, limiters, key)
-        while not self.limiters.is_replaced(key) and await self._turn(request, limiters):
+        while not self.limiters.is_hopeless(key, was_sent=attempts.was_sent) and await self._turn(request, limiters):
             ended = limiters[0].ended
             attempts.begin()
             try:
@@ -183,6 +183,8 @@ class Guards:
             finally:
                 limiters[0].ended += 1
             await self.limiters.sleep(wait)
+        if key.graph and limiters[-1].unanswered:
+            raise ReadError(urlsplit(request.url).path, 0, "Timeout", message="no answer to an earlier query")
         raise ReadError(urlsplit(request.url).path, 429, "TooManyRequests", message=f"gave up: {limiters[-1].name}")
 
     async def _send_once(
@@ -308,6 +310,11 @@ class _Attempts:
         self._is_late = True
         self._narrowest.late += 1
         return not self._narrowest.unanswered
+
+    @property
+    def was_sent(self) -> bool:
+        """Return whether a try was sent."""
+        return self._began is not None
 
     def begin(self) -> None:
         """Note when the first try was sent, and that another one begins."""

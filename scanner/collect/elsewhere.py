@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from scanner.azure.errors import ReadError
 from scanner.azure.limits import ALONE
 from scanner.collect.bodies import kusto_list
-from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, NamedResources
-from scanner.collect.queue import CollectionContext
+from scanner.collect.queue import CollectionContext, run_some
 from scanner.model.diagnostic_settings import ACCOUNTS, DECIDES, WORKSPACES
 from scanner.model.ids import name_of, type_of
-from scanner.model.index import unnamed_id
+from scanner.model.index import RESOURCE_GRAPH, unnamed_id
 from scanner.model.json_paths import get_path, is_absent, text_at
 
 MOST = 100
@@ -24,18 +24,21 @@ _COLUMNS = "project id, type, location, properties | order by id asc"
 
 
 async def read_named(context: CollectionContext, named: NamedResources) -> None:
-    """Write what Resource Graph shows of named resources. A query that fails leaves them unknown."""
+    """Write what Resource Graph shows of named resources. A query that fails leaves them unknown, and is a gap."""
     ALONE.set(True)  # they may be in subscriptions that are not read
     queries = list(_queries(named))
     context.counts.expect(WHAT, len(queries))
-    for where, asked in queries:
-        try:
-            rows = await context.reader.query_everywhere(f"resources | where {where} | {_COLUMNS}")
-        except ReadError as error:
-            context.store.skip(QUERY, f"{error.status} {error.code}; resources elsewhere were not looked up")
-        else:
-            _write(context, rows, asked)
-        context.counts.finish(WHAT)
+    await run_some(partial(_read, context, where, asked) for where, asked in queries)
+
+
+async def _read(context: CollectionContext, where: str, asked: dict[str, str]) -> None:
+    try:
+        rows = await context.reader.query_everywhere(f"resources | where {where} | {_COLUMNS}")
+    except ReadError as error:
+        context.add_failure(context.store, RESOURCE_GRAPH, error)
+    else:
+        _write(context, rows, asked)
+    context.counts.finish(WHAT)
 
 
 def _queries(named: NamedResources) -> Iterator[tuple[str, dict[str, str]]]:

@@ -14,13 +14,12 @@ from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some, side_by_side
 from scanner.collect.versions import by_version
 from scanner.model.ids import subscription_of, type_of
-from scanner.model.index import EXTENSIONS, MANAGER_TYPES
+from scanner.model.index import EXTENSIONS, MANAGER_TYPES, RESOURCE_GRAPH
 from scanner.model.index_apis import INDEX_APIS
 from scanner.model.json_paths import get_path, text_at
 from scanner.snapshot.spool import SpooledRows
 from scanner.snapshot.store import LineBuffer
 
-QUERY = "/providers/Microsoft.ResourceGraph/resources"
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})
 """Types that are always listed through ARM too, because a property that a Resource Graph row lacks must not close a
 network path."""
@@ -41,7 +40,7 @@ class IndexReader:
         subscription.
         """
         ALONE.set(True)  # no list shows them
-        for type in (each for each in self.context.plan.index_types if each.lower() in EXTENSIONS):
+        for type in self._extensions():
             complete = [each for each in views if (each.id.lower(), granting_type(type).lower()) not in self.refused]
             kql = f"networkresources | where type in~ ({kusto_list([type.lower()])}) | order by id asc"
             try:
@@ -63,6 +62,9 @@ class IndexReader:
             await self._read_managers(rows, ())
             for each in complete:
                 self.context.store.read(list_path(each.id, type), counts[each.id.lower()], "graph")
+
+    def _extensions(self) -> list[str]:
+        return [each for each in self.context.plan.index_types if each.lower() in EXTENSIONS]
 
     def types(self) -> list[str]:
         """Return the types of the index that are listed for it alone: no rule is about them."""
@@ -103,7 +105,7 @@ class IndexReader:
         try:
             return await self._read_graph(types, subscriptions)
         except ReadError as error:
-            self.context.store.skip(QUERY, f"{error.status} {error.code}; network resources were listed instead")
+            self.context.add_unanswered(error, "network resources were listed instead")
             return None
 
     async def _read_graph(self, types: Sequence[str], subscriptions: Sequence[str]) -> Mapping[tuple[str, str], int]:
@@ -163,16 +165,27 @@ class IndexReader:
     async def _read_managers(self, rows: Iterable[Json], known: Sequence[str]) -> None:
         """Read the security admin rules that rows name, of managers in subscriptions other than the `known` ones.
 
-        Where they cannot be read, the networks that they govern stay inconclusive.
+        Where they cannot be read, the networks that they govern stay inconclusive. Where Azure does not answer, that is
+        a gap of each subscription with such a network; where it refuses, the identity may not see the manager.
         """
-        wanted = {subscription_of(id) for row in rows for id in configurations_of(row)}
-        others = sorted(wanted - {"", *(each.lower() for each in known)})
+        managers: dict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            for id in configurations_of(row):
+                managers[subscription_of(id)].add(subscription_of(str(row.get("id"))))
+        others = sorted(managers.keys() - {"", *(each.lower() for each in known)})
         if not others:
             return
         try:
             spooled_rows = await self._rows_of_graph(MANAGER_TYPES, others)
         except ReadError as error:
-            self.context.store.skip(QUERY, f"{error.status} {error.code}; security admin rules of {', '.join(others)}")
+            self.context.store.skip(
+                RESOURCE_GRAPH, f"{error.status} {error.code}; security admin rules of {', '.join(others)}"
+            )
+            if error.is_refusal:
+                return
+            for governed in sorted({each for other in others for each in managers[other]}):
+                for type in self._extensions():
+                    self.context.add_failure(self.context.store, list_path(governed, type), error)
             return
         for row in spooled_rows:
             self.context.store.resource(graph_body(row), None, "graph")
@@ -232,7 +245,7 @@ def _distinct(rows: Iterable[Json], ids: set[str]) -> Iterator[Json]:
     for row in rows:
         id = row.get("id")
         if not isinstance(id, str):
-            raise ReadError(QUERY, 200, "BadJson", message="a row has no id")
+            raise ReadError(RESOURCE_GRAPH, 200, "BadJson", message="a row has no id")
         if id.lower() not in ids:
             ids.add(id.lower())
             yield row

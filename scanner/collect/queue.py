@@ -19,6 +19,7 @@ from scanner.collect.plan import Json, Plan, Progress
 from scanner.collect.shared import SharedAnswers
 from scanner.collect.versions import VersionedPages, VersionedReader
 from scanner.model.ids import subscription_of
+from scanner.model.index import EXTENSIONS, RESOURCE_GRAPH
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
@@ -428,6 +429,14 @@ class CollectionContext:
         writer.gap(url, status, code, action, resources)
         self.counts.failed += 1
         self.progress.gap(url, status, code, action)
+
+    def add_unanswered(self, error: ReadError, instead: str) -> None:
+        """Write why Resource Graph did not answer a query, and what was done instead. It is a gap where the query was
+        for types that no list shows too.
+        """
+        self.store.skip(RESOURCE_GRAPH, f"{error.status} {error.code}; {instead}")
+        if any(each.lower() in EXTENSIONS for each in self.plan.index_types):
+            self.add_failure(self.store, RESOURCE_GRAPH, error)
 
     def flush(self, buffer: LineBuffer) -> None:
         """Write the lines of a finished bundle to the store."""

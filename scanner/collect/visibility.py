@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError, read_action
 from scanner.collect.bodies import is_group_name, kusto_list, letters_of, list_path, texts
-from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, nested
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some, side_by_side
 from scanner.collect.resource_groups import is_listed_by_group
@@ -111,7 +110,7 @@ class VisibilityReader:
         try:
             return await self.context.reader.query(kql, subscriptions, batch)
         except ReadError as error:
-            self.context.store.skip(QUERY, f"{error.status} {error.code}; everything was listed instead")
+            self.context.add_unanswered(error, "everything was listed instead")
             return None
 
     def _names(self) -> list[str]:

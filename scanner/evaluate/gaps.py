@@ -45,7 +45,7 @@ class GapLedger:
         self._gaps: dict[str, Gap] = {}
         self._rules: defaultdict[str, set[str]] = defaultdict(set)
         self._outside: set[str] = set()
-        """The URLs of gaps outside of what is evaluated: each counts where it leaves something unresolved."""
+        """The URLs of gaps that count where they leave something unresolved: those outside of what is evaluated."""
         self._accepted: dict[str, WaiverRow | None] = {}
         self._unresolved: set[str] = set()
 
@@ -56,6 +56,11 @@ class GapLedger:
                 self._gaps[gap.url] = gap
                 if selection is not None and not selection.covers(gap.url):
                     self._outside.add(gap.url)
+
+    def add_if_needed(self, gap: Gap) -> None:
+        """Add a gap that counts only where a result depends on it."""
+        self._gaps[gap.url] = gap
+        self._outside.add(gap.url)
 
     def fork(self, waivers: Waivers) -> "GapLedger":
         """Return a ledger for a part of the evaluation. It knows the gaps so far."""

@@ -29,6 +29,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         wide_ipv6=policy.wide_ipv6,
         live=snapshot.header.live,
         named=snapshot.named,
+        unanswered=None if snapshot.unanswered is None else unread_of(snapshot.unanswered),
         taken=snapshot.header.taken,
     )
     for bundle in snapshot.index:
@@ -114,9 +115,15 @@ def _missing_types(snapshot: Snapshot, index: Index) -> None:
         above = type.lower().rsplit("/", 1)[0]
         known = type.lower() in index.missing or above in index.missing
         if not known and not any(url.endswith(ending) for url in snapshot.reads):
-            index.missing[type.lower()] = Unread(type, Message("not collected"))
+            index.missing[type.lower()] = _not_collected(snapshot, type)
         if above in index.missing:
             _inherit(index, type.lower(), above)
+
+
+def _not_collected(snapshot: Snapshot, type: str) -> Unread:
+    """Return why no list of a type was read."""
+    gap = snapshot.unanswered if type.lower() in EXTENSIONS else None
+    return Unread(type, Message("not collected")) if gap is None else Unread(type, gap.why(), gap.url)
 
 
 def _unread_subscriptions(snapshot: Snapshot, index: Index, type: str) -> None:

@@ -163,6 +163,8 @@ class Evaluation(BundleEvaluation):
         """Return the rows of the subscriptions whose types were not listed, or not in whole."""
         ledgers = self._ledgers
         ledgers.gaps.add(self.snapshot.gaps, self.selection)
+        if self.snapshot.unanswered is not None:
+            ledgers.gaps.add_if_needed(self.snapshot.unanswered)
         for type, api in self.snapshot.older_lists:
             ledgers.types.add_older(type, api)
         ledgers.types.add_gaps(gap for gap in self.snapshot.gaps if self.selection.covers(gap.url))

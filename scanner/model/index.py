@@ -67,6 +67,9 @@ INDEX_TYPES = (
 )
 """The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""
 
+RESOURCE_GRAPH = "/providers/Microsoft.ResourceGraph/resources"
+"""The path of the queries of Resource Graph: the URL of the gap where it does not answer what nothing else says."""
+
 EXTENSIONS = frozenset({"microsoft.network/effectivesecurityadminrules"})
 """Types that only Resource Graph lists, below other resources. No role grants them by their own name: an identity
 that reads virtual networks sees them.
@@ -216,6 +219,8 @@ class Index(Struct):
     """The subscriptions (lower case) with partial visibility: their lists may be incomplete."""
     named: Mapping[str, Resource | None] = field(default_factory=dict)
     """What Resource Graph shows of resources outside of what was read, by id in lower case; None: no row."""
+    unanswered: Unread | None = None
+    """Why Resource Graph did not say what nothing else says; None where it did."""
     residency: Residency = field(default_factory=Residency)
     """Which places are allowed, and what is known of regions and resource groups."""
     keys: KeyRegister = field(default_factory=KeyRegister)
@@ -267,7 +272,16 @@ class Index(Struct):
         missing = self._why_unlisted(top, resource_id)
         if missing is None or shown is not None:
             return missing is not None
-        raise Unread(resource_id, NO_ROW) if top in self.named and not missing.gap else missing
+        raise missing if missing.gap else self._why_not_named(top, resource_id) or missing
+
+    def _why_not_named(self, id: str, what: str) -> Unread | None:
+        """Return why Resource Graph shows no resource of an id (lower case); None where that is not known.
+
+        `what`: what is unread then.
+        """
+        if id in self.named:
+            return Unread(what, NO_ROW)
+        return None if self.unanswered is None else Unread(what, self.unanswered.why, self.unanswered.gap)
 
     def _why_unlisted(self, top: str, resource_id: str) -> Unread | None:
         """Return why no complete list says whether a top-level resource exists; None where one does."""
@@ -283,9 +297,10 @@ class Index(Struct):
             missing = self.whole(type, subscription_of(top))
         return None if missing is None else missing.again()
 
-    def why_not_located(self, resource_id: str) -> Message:
+    def why_not_located(self, resource_id: str) -> Unread:
         """Return why the region of another resource is not known."""
-        return NO_ROW if root_of(resource_id) in self.named else self.residency.why_unknown(resource_id)
+        named = self._why_not_named(root_of(resource_id), resource_id)
+        return named or Unread(resource_id, self.residency.why_unknown(resource_id))
 
     def exists_by_name(self, type: str, name: str, subscription: str = "") -> bool:
         """Return whether a resource of a type has a name that is unique in Azure. Raises Unread where it is not known.
@@ -300,8 +315,7 @@ class Index(Struct):
             missing = self._why_unlisted(top, name)
         if missing is None:
             return False
-        asked = unnamed_id(type, name) in self.named
-        raise Unread(name, NO_ROW) if asked and not missing.gap else missing
+        raise missing if missing.gap else self._why_not_named(unnamed_id(type, name), name) or missing
 
     def find(self, resource_id: str) -> Resource:
         """Return the resource of that id. Raises Unread where no listing covers it, as in a subscription that is not

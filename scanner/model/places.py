@@ -368,7 +368,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
         if type_of(value).lower() in PARTNERS:
             return Place("", seen, Unread(value, PARTNER_STORES))
         region = index.residency.region_of(value)
-        missing = None if region else Unread(value, index.why_not_located(value))
+        missing = None if region else index.why_not_located(value)
         return Place(
             region,
             Evidence(path, Message("{value}, in {region}", value=value, region=region) if region else value),

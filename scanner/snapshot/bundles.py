@@ -17,7 +17,7 @@ from scanner.errors import InputError
 from scanner.model.diagnostic_settings import closed
 from scanner.model.host_names import MARKS, host_names
 from scanner.model.ids import group_of, is_below, resource_type_of, root_of, segments, subscription_of, type_of
-from scanner.model.index import is_indexed
+from scanner.model.index import RESOURCE_GRAPH, is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.located import Located
 from scanner.model.message import Message
@@ -58,6 +58,8 @@ class Snapshot:
     older_lists: list[tuple[str, str]] = field(default_factory=list)
     """The type and the api-version of each list at an older api-version than the pinned one."""
     gaps: list[Gap] = field(default_factory=list)
+    unanswered: Gap | None = None
+    """The query of Resource Graph that failed first, of those of which nothing else says what they ask for."""
     skips: dict[str, str] = field(default_factory=dict)
     """Why a bulk read was not made."""
     history_gaps: list[Gap] = field(default_factory=list)
@@ -382,6 +384,8 @@ def _add_bulk_read(snapshot: Snapshot, line: SnapshotLine) -> None:
             snapshot.listed_by_arm.add(url)
         if line.read.by == "older":
             snapshot.older_lists.append((type_of(line.read.url), line.read.api))
+    elif line.gap is not None and line.gap.url == RESOURCE_GRAPH:
+        snapshot.unanswered = snapshot.unanswered or _gap(line.gap)
     elif line.gap is not None:
         snapshot.gaps.append(_gap(line.gap))
     elif line.skip is not None:

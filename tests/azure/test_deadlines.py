@@ -5,13 +5,15 @@ import time
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from scanner.azure import pipeline
+from scanner.azure import pipeline, transport
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.azure.errors import ReadError
-from scanner.azure.limits import BUDGET, DEADLINE, PATIENCE, SOON, LimitKey, RateLimiters
-from scanner.collect.collector import Scope, collect
-from scanner.collect.index_types import QUERY
+from scanner.azure.limits import ALONE, BUDGET, DEADLINE, PATIENCE, SOON, LimitKey, RateLimiters
+from scanner.collect.collector import Plan, Scope, collect
+from scanner.collect.plan import Joined, NamedResources
+from scanner.model.index import RESOURCE_GRAPH
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
 from scanner.snapshot.format import Header
@@ -25,7 +27,7 @@ GRAPH = "*/providers/Microsoft.ResourceGraph/resources"
 STORAGE = f"/subscriptions/{S1}/providers/Microsoft.Storage/storageAccounts"
 
 
-def timed(running: Sandbox, **way: Any) -> tuple[Result, float]:
+def timed(running: Sandbox, plan: Plan = PLAN, **way: Any) -> tuple[Result, float]:
     """A collection, and the seconds that it took by a clock that only waiting moves."""
     clock = Clock()
     progress, store = RecordedProgress(), Store(Header(taken="2026-11-25T00:00:00Z"))
@@ -36,7 +38,7 @@ def timed(running: Sandbox, **way: Any) -> tuple[Result, float]:
                 options = ConnectionOptions(arm_endpoint=running.url, auth="environment", **way)
                 async with connect(options, on_wait=progress.wait) as reader:
                     reader._arm.limiters.clock, reader._arm.limiters.sleep = clock, clock.sleep
-                    await collect(reader, Scope(), PLAN, store, progress)
+                    await collect(reader, Scope(), plan, store, progress)
 
     asyncio.run(main())
     return Result(list(store.lines()), progress), clock.now - 1000
@@ -66,14 +68,71 @@ def test_one_announced_wait_of_300_seconds_is_waited_for() -> None:
 @pytest.mark.parametrize(("after", "most"), [(1, SOON + 2), (5, SOON + 5), (60, 1)])
 def test_resource_graph_that_is_throttled_for_ever_is_left_for_lists_soon(after: int, most: float) -> None:
     result, took = timed(box(faults=[Fault("throttle", GRAPH, retry_after=after)]))
-    assert not result.gaps
+    assert set(result.gaps) == {RESOURCE_GRAPH}, "no list shows security admin rules"
     assert result.reads[VAULTS] == 1
     assert took <= most
 
 
+NAMED = NamedResources(ids=tuple(f"{STORAGE}/x{number}".lower() for number in range(250)), accounts=("y",))
+ELSEWHERE = replace(PLAN, joined=lambda: Joined(named=NAMED))
+"""A plan that asks for resources elsewhere, in four queries."""
+
+
+@pytest.mark.parametrize(("after", "most"), [(1, SOON + 3), (5, SOON + 5), (60, 1)])
+def test_queries_that_nothing_replaces_have_a_share_of_the_patience(after: int, most: float) -> None:
+    """They had all of it: 120 seconds more."""
+    result, took = timed(box(faults=[Fault("throttle", GRAPH, retry_after=after)]), ELSEWHERE)
+    assert (result.gaps[RESOURCE_GRAPH]["status"], result.gaps[RESOURCE_GRAPH]["code"]) == (429, "TooManyRequests")
+    assert took <= most
+    assert b'"named"' not in b"".join(result.lines), "what was not answered is no answer that there is none"
+
+
+def test_queries_that_nothing_replaces_are_sent_once_more_after_the_pause_of_earlier_refusals() -> None:
+    clock = Clock()
+    made, key = limits(clock), LimitKey("", "", graph=True)
+    limiter = made.of(key)[0]
+    token = ALONE.set(True)
+    try:
+        limiter.refused(clock.now, 5, made.patience)
+        assert not made.is_hopeless(key, was_sent=False), "it was refused once"
+        clock.now += SOON + 1
+        assert not made.is_hopeless(key, was_sent=False)
+        assert made.is_hopeless(key, was_sent=True)
+        limiter.refused(clock.now, 5, made.patience)
+        assert made.is_hopeless(key, was_sent=False), "it was refused just now"
+    finally:
+        ALONE.reset(token)
+
+
+def test_queries_after_one_without_an_answer_are_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them hung for 20 seconds, one after the other."""
+    monkeypatch.setattr(transport, "LATE_SECONDS", 0.3)
+    monkeypatch.setattr(transport, "READ_SECONDS", 1.5)
+    running = box(faults=[Fault("slow", GRAPH, seconds=30)])
+    result, _ = timed(running, ELSEWHERE)
+    assert (result.gaps[RESOURCE_GRAPH]["status"], result.gaps[RESOURCE_GRAPH]["code"]) == (0, "Timeout")
+    assert sum(running.faults.hits.values()) == 2, "the first query, and its second request"
+    assert result.reads[VAULTS] == 1
+
+
+def test_queries_for_resources_elsewhere_are_sent_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the four is answered. One by one, the others were not sent after the first."""
+    whole = box()
+    result, _ = timed(whole, ELSEWHERE)
+    assert not result.gaps
+    assert sum(b'"named"' in line for line in result.lines) == 251
+    before = sum("ResourceGraph" in each.path for each in whole.requests) - 4
+    monkeypatch.setattr(transport, "LATE_SECONDS", 0.3)
+    monkeypatch.setattr(transport, "READ_SECONDS", 1.5)
+    running = box(faults=[Fault("slow", GRAPH, times=before), Fault("slow", GRAPH, seconds=30)])
+    result, _ = timed(running, ELSEWHERE)
+    assert set(result.gaps) == {RESOURCE_GRAPH}
+    assert sum(running.faults.hits.values()) >= before + 4
+
+
 def test_resource_graph_that_is_throttled_for_a_moment_is_waited_for() -> None:
     result, took = timed(box(faults=[Fault("throttle", GRAPH, retry_after=4, times=2)]))
-    assert QUERY not in result.skips
+    assert RESOURCE_GRAPH not in result.skips
     assert took >= 4
 
 

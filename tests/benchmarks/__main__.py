@@ -448,7 +448,9 @@ def withheld(document: Figures) -> str:
 {table([head, *rows])}
 
 One run each, six side by side: one subscription of everyday resources, 60 ms per request. Each request that a
-fault matches gets the same answer. A type without any success is given up 120 s after what Azure announced
+fault matches gets the same answer. The machine had other work, so that the first row shows what a start takes.
+A type without any success is given up 120 s after what Azure announced, Resource Graph after 10 s of refusals or one
+query without an answer, a service after 60 s, and after 20 s more where few reads are left
 ([interrupted scans and deadlines](../interrupted.md))."""
 
 

@@ -1,10 +1,15 @@
-"""Wall time of `twolocks scan` where Azure withholds answers: python -m tests.benchmarks.faults
+"""Wall time of `twolocks scan` where Azure withholds answers.
 
-Each fault hits one subscription of everyday resources (estate A), with and without a deadline of 30 seconds. Six scans
-run side by side, because they wait for most of their time. Prints JSON.
+    python -m tests.benchmarks.faults                      each fault, with and without a deadline of 30 seconds
+    python -m tests.benchmarks.faults compare DIR [TEXT]   each fault whose name has the text, without a deadline: by
+                                                           the scanner of another working copy (`before`), and by this
+
+Each fault hits one subscription of everyday resources (estate A). Six scans run side by side, because they wait for
+most of their time. Prints JSON.
 """
 
 import json
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +21,7 @@ from scanner.sandbox.estate import Estate
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import running, sandbox
 from tests.benchmarks.estates import ESTATES, LATENCY, estate, scan
+from tests.fleet.broker import ROOT
 
 LIST = "*/providers/Microsoft.KeyVault/vaults"
 GRAPH = "*/providers/Microsoft.ResourceGraph/resources"
@@ -39,20 +45,46 @@ FAULTS = {
 """What happens to each matching request."""
 
 
-def measure(served: Estate, fault: Fault | None, *words: str) -> dict[str, Any]:
-    """Return wall and CPU seconds, the exit code, the failed reads by code, and the resources that they count."""
+def measure(served: Estate, fault: Fault | None, *words: str, code: Path = ROOT) -> dict[str, Any]:
+    """Return wall and CPU seconds, the exit code, the failed reads by code, and the resources that they count.
+
+    `code`: the working copy whose scanner scans.
+    """
     with (
         tempfile.TemporaryDirectory() as folder,
         running(sandbox(served, latency=LATENCY, faults=[fault] if fault else [])) as box,
     ):
-        figures = scan({"url": box.url, "environment": box.environment()}, Path(folder), *words)
+        environment = {**box.environment(), "PYTHONPATH": str(code)}
+        figures = scan({"url": box.url, "environment": environment}, Path(folder), *words)
         document = msgspec.json.decode(Path(folder, "findings.json").read_bytes())
     gaps = document["gaps"]
     codes = sorted({each["code"] for each in gaps})
-    return {**figures, "gaps": len(gaps), "codes": codes, "counted": sum(each.get("resources", 0) for each in gaps)}
+    inconclusive = sum(each["status"] == "unknown" for each in document["findings"])
+    return {
+        **figures,
+        "gaps": len(gaps),
+        "codes": codes,
+        "counted": sum(each.get("resources", 0) for each in gaps),
+        "inconclusive": inconclusive,
+    }
 
 
-def main() -> None:
+def compare(before: Path, text: str) -> dict[str, dict[str, Any]]:
+    """Return the figures of the faults whose names have a text, by the scanner of another working copy and by this."""
+    served, codes = estate(*ESTATES["A"]), {"before": before, "after": ROOT}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = {
+            name: {each: pool.submit(measure, served, fault, code=codes[each]) for each in codes}
+            for name, fault in FAULTS.items()
+            if text in name
+        }
+        return {name: {each: run.result() for each, run in made.items()} for name, made in runs.items()}
+
+
+def main(words: list[str]) -> None:
+    if words[:1] == ["compare"]:
+        print(json.dumps(compare(Path(words[1]).absolute(), "".join(words[2:3]))))
+        return
     served = estate(*ESTATES["A"])
     with ThreadPoolExecutor(AT_ONCE) as pool:
         ways: dict[str, tuple[str, ...]] = {"whole": (), "deadline": ("--deadline", DEADLINE)}
@@ -65,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -14,6 +14,7 @@ from scanner.collect.collector import Plan, Scope, collect
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
+from scanner.model.index import RESOURCE_GRAPH
 from scanner.model.resource_type import ResourceType
 from scanner.rulebook import loader
 from scanner.rulebook.kept import kept_paths
@@ -156,7 +157,7 @@ def test_without_resource_graph_everything_is_listed(refused: bool) -> None:
     assert set(listed.resources) == set(whole.resources)
     unlisted = ("/providers/Microsoft.Web/sites/slots", "/providers/Microsoft.Network/effectiveSecurityAdminRules")
     assert {url for url in whole.reads if not url.endswith(unlisted)} <= set(listed.reads)
-    assert not listed.gaps
+    assert set(listed.gaps) == ({RESOURCE_GRAPH} if refused else set()), "no list shows security admin rules"
     assert set(listed.by.values()) == {"list", "get"}
     assert repeated(running) == []
 
@@ -750,6 +751,15 @@ def test_the_rules_of_a_network_manager_are_read_wherever_it_is(manager: str) ->
         result = scanned(box(estate), scope)
         assert {each["id"] for each in estate} <= set(result.resources)
         assert not result.gaps
+
+
+def test_a_network_manager_whose_query_is_not_answered_is_a_gap_of_what_it_governs() -> None:
+    """The queries of the types, and of the two tables of the index, come before the two on the manager."""
+    throttled = Fault("throttle", RESOURCE_GRAPH, retry_after=301)
+    running = box(governed(S2), faults=[Fault("slow", RESOURCE_GRAPH, seconds=0, times=3), throttled])
+    result = scanned(running, Scope(subscriptions=(S1,)))
+    url = f"{LISTS}/Microsoft.Network/effectiveSecurityAdminRules"
+    assert [(each, gap["status"]) for each, gap in result.gaps.items()] == [(url, 429)]
 
 
 def test_a_network_manager_that_is_not_visible_is_no_failed_read() -> None:

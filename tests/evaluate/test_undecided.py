@@ -8,7 +8,7 @@ import pytest
 
 from scanner.document.schema import WaiverRow
 from scanner.evaluate.policy import Intended, NoWaivers, Policy
-from scanner.model.index import INDEX_TYPES
+from scanner.model.index import INDEX_TYPES, RESOURCE_GRAPH
 from scanner.model.resource import Gap
 from scanner.rulebook import loader
 from scanner.snapshot.format import Header
@@ -306,3 +306,17 @@ def test_admin_rules_that_were_read_in_another_subscription_alone_may_open_a_por
     made = networks()
     made.scope(other, "test", "tenant", "full")
     assert VM not in dict(status(machine(made, RUNS, OWN_NIC), rule))
+
+
+def test_admin_rules_that_resource_graph_did_not_answer_may_open_a_port_and_its_gap_says_why() -> None:
+    rule, type = "machine-management-port-exposed", "Microsoft.Network/effectiveSecurityAdminRules"
+    made = networks(type)
+    made.gap(RESOURCE_GRAPH, 0, "Timeout")
+    document = machine(made, RUNS, OWN_NIC)
+    (row,) = (each for each in document["findings"] if each["rule"] == rule)
+    assert (row["status"], row["gaps"]) == ("unknown", [RESOURCE_GRAPH])
+    assert [each["url"] for each in document["gaps"]] == [RESOURCE_GRAPH]
+    assert "Microsoft.ResourceGraph/resources" not in {each["type"] for each in document["coverage"]["types"]}
+    made = networks()
+    made.gap(RESOURCE_GRAPH, 0, "Timeout")
+    assert machine(made, RUNS, OWN_NIC)["gaps"] == [], "no verdict needs it"

@@ -127,7 +127,7 @@ def _rules(rules: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], An
     merged: Json = {}
     for id, rule in rules.items():
         if names.new(id) in names.merged:
-            merged[names.new(id)] = {name: rule[name] for name in _OF_MERGED}
+            merged[names.new(id)] = {name: rule.get(name) for name in _OF_MERGED}
         else:
             yield "rule", (names.new(id),), rule
     yield from (("rule", (id,), rule) for id, rule in merged.items())

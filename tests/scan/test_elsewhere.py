@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scanner.model.index import RESOURCE_GRAPH
 from scanner.sandbox.faults import Fault, FaultPlan
 from scanner.sandbox.served_estate import RoleGrant
 from scanner.sandbox.server import Sandbox, running
@@ -146,6 +147,28 @@ def test_a_refused_query_leaves_it_inconclusive(tmp_path: Path) -> None:
     ) as served:
         ended, document = scan(served, tmp_path, *ALONE)
     assert (ended.code, [status for status, _ in verdicts(document)]) == (3, ["unknown"])
+
+
+def test_a_query_that_azure_does_not_answer_leaves_it_inconclusive_and_the_gap_says_why(tmp_path: Path) -> None:
+    """It was a skip, so that nothing said why."""
+    throttled = Fault("throttle", RESOURCE_GRAPH, retry_after=60)
+    with running(box([*vault(), workspace()], faults=[throttled])) as served:
+        ended, document = scan(served, tmp_path, *ALONE)
+    ((status, message),) = verdicts(document)
+    assert (ended.code, status) == (3, "unknown")
+    assert "429 TooManyRequests" in message
+    gaps = [(each["url"], each["status"], each["rules"]) for each in document["gaps"]]
+    assert gaps == [(RESOURCE_GRAPH, 429, [RULE])]
+    assert "Microsoft.ResourceGraph/resources" in ended.err
+
+
+def test_a_query_that_azure_does_not_answer_is_no_gap_where_no_verdict_needs_it(tmp_path: Path) -> None:
+    throttled = Fault("throttle", RESOURCE_GRAPH, retry_after=60)
+    made = vault()[:1]
+    with running(box(made, faults=[throttled])) as served:
+        ended, document = scan(served, tmp_path, *ALONE, only="keyvault-soft-delete-disabled")
+    assert [each["url"] for each in document["gaps"]] == []
+    assert (ended.code, document["findings"]) == (0, []), ended.err
 
 
 def test_without_resource_graph_nothing_is_asked(tmp_path: Path) -> None:
