@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from babel.messages.pofile import read_po
@@ -17,10 +18,12 @@ SOFT_HYPHEN = "\u00ad"
 TEXTS = (WORDS, RULES, MESSAGES)
 
 
-def banned() -> Iterator[tuple[re.Pattern[str], str, list[str]]]:
-    """Yield each pattern, what to write, and the catalogues."""
-    for row in tomllib.loads((Path(__file__).parent / "banned_nb.toml").read_text("utf-8"))["banned"]:
-        yield re.compile(rf"\b(?:{row['pattern']})\b"), row["use"], row.get("files", list(TEXTS))
+@cache
+def banned(name: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return each pattern for the catalogue `name`, with what to write."""
+    rows = tomllib.loads((Path(__file__).parent / "banned_nb.toml").read_text("utf-8"))["banned"]
+    of_this = [row for row in rows if name in row.get("files", TEXTS)]
+    return tuple((re.compile(rf"\b(?:{row['pattern']})\b"), row["use"]) for row in of_this)
 
 
 def translations(name: str) -> Iterator[str]:
@@ -32,8 +35,7 @@ def translations(name: str) -> Iterator[str]:
 
 def hits(text: str, name: str) -> list[tuple[str, str]]:
     lower = CODE.sub(" ", text.replace(SOFT_HYPHEN, "")).lower()
-    patterns = [(pattern, use) for pattern, use, files in banned() if name in files]
-    return [(match.group(), use) for pattern, use in patterns for match in pattern.finditer(lower)]
+    return [(match.group(), use) for pattern, use in banned(name) for match in pattern.finditer(lower)]
 
 
 def test_no_banned_word_is_in_a_translation() -> None:
