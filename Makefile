@@ -125,7 +125,7 @@ oldest: $(DEV)  ## What differs by version of Python, on the oldest one that is 
 	$(BIN)/python -m uv pip install --quiet --python .venv-oldest --require-hashes -r requirements.lock -r requirements-dev.lock
 	$(BIN)/python -m uv pip install --quiet --python .venv-oldest --no-deps --no-build-isolation --editable .
 	.venv-oldest/bin/python -m scanner demo --quiet --dir .venv-oldest/demo --fail-on never || [ $$? -eq 3 ]
-	.venv-oldest/bin/python -m pytest -q -p tests.forks --forks 2 tests/snapshot tests/document tests/history tests/config/test_settings.py tests/test_platforms.py
+	.venv-oldest/bin/python -m pytest -q -p tests.forks --forks 2 tests/store tests/snapshot tests/document tests/history tests/config/test_settings.py tests/test_platforms.py
 
 FORCE:
 

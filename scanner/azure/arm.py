@@ -33,7 +33,7 @@ from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
 from scanner.model.ids import subscription_of, type_of
 from scanner.reach.paths.effective_rules import ACTIONS
-from scanner.snapshot.spool import Spool, SpooledRows
+from scanner.store.spool import Spool, SpooledRows
 
 Json = dict[str, Any]
 AGENT = "twolocks"

@@ -22,7 +22,7 @@ from scanner.azure.transport import HttpSession, tls_context
 from scanner.config.limits import Limits
 from scanner.config.settings import Settings
 from scanner.snapshot.journal import Journal
-from scanner.snapshot.spool import Spool
+from scanner.store.spool import Spool
 
 __all__ = ["AzureReader", "ConnectionOptions", "connect"]
 

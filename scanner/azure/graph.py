@@ -7,7 +7,7 @@ from scanner.azure.answers import ListMeter
 from scanner.azure.arm import ArmClient, Json
 from scanner.azure.errors import ReadError
 from scanner.azure.pipeline import GRAPH
-from scanner.snapshot.spool import SpooledRows
+from scanner.store.spool import SpooledRows
 
 TOP = 1000
 """The rows of a page: the most that Resource Graph takes."""

@@ -28,8 +28,8 @@ from scanner.azure.errors import ReadError, Unanswered, parse_error, retry_after
 from scanner.azure.limits import SILENT, LimitKey, RateLimiter, RateLimiters, is_over
 from scanner.azure.second_requests import OnLate, Response, SecondRequests
 from scanner.azure.transport import FIRST_REQUESTS, MAX_REQUESTS, READ_SECONDS, WAIT_SECONDS
-from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
+from scanner.store.temporary import AtomicFile
 from scanner.text.masks import masked
 
 Request = PipelineRequest[HttpRequest]

@@ -10,7 +10,7 @@ from scanner.azure import subscriptions as subscription_lists
 from scanner.azure.arm import ArmClient, Json
 from scanner.azure.credentials import SignedInAccount
 from scanner.azure.subscriptions import Listing, Subscription
-from scanner.snapshot.spool import Spool, SpooledRows
+from scanner.store.spool import Spool, SpooledRows
 
 
 class Identity(Struct, frozen=True):

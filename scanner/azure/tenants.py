@@ -20,7 +20,7 @@ from scanner.azure.subscriptions import Listing, Subscription, is_subscription_i
 from scanner.errors import AccessError, InputError, nearest
 from scanner.model.ids import subscription_of
 from scanner.model.message import Message, Number
-from scanner.snapshot.spool import SpooledRows
+from scanner.store.spool import SpooledRows
 
 HIDDEN: Final = "NotVisibleInHomeTenant"
 """The code of a subscription that another tenant shows, and its home tenant does not show to its own login."""

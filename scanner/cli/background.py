@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from scanner.document.locks import has_flock
 from scanner.errors import InputError
+from scanner.store.locks import has_flock
 
 try:
     import fcntl

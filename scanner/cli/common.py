@@ -10,9 +10,9 @@ import msgspec
 
 from scanner.config.command import Command
 from scanner.config.settings import Settings, resolve
-from scanner.document import temporary
 from scanner.errors import InputError
 from scanner.model.message import message_text
+from scanner.store import temporary
 from scanner.terminal.lines import Line, error_lines, prepare
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop

@@ -8,11 +8,11 @@ from scanner.cli.show import is_shown
 from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import LEAST, read_findings
 from scanner.document.schema import FindingRow
-from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
 from scanner.fix.script import script
 from scanner.output.targets import refuse_inputs
 from scanner.report.views.summary import ordered_findings
+from scanner.store.temporary import AtomicFile
 from scanner.terminal.text import many
 
 

@@ -12,7 +12,6 @@ import msgspec
 
 from scanner.cli.common import print_json, write_line
 from scanner.config.settings import Settings
-from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
 from scanner.history import queries as questions
 from scanner.history.items import Change, Item, ScanRecord
@@ -21,6 +20,7 @@ from scanner.model.ids import path_of
 from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
 from scanner.output.targets import refuse_inputs
+from scanner.store.temporary import AtomicFile
 from scanner.terminal.streams import json_output
 from scanner.terminal.tables import table
 from scanner.terminal.text import many

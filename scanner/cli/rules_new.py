@@ -8,13 +8,13 @@ from typing import Any
 from scanner.cli.common import allow_python, write_line
 from scanner.config.settings import DEFAULT, Settings
 from scanner.content import content
-from scanner.document.locks import edit_lock
 from scanner.errors import InputError
 from scanner.model.rule import CATEGORIES
 from scanner.model.severity import SEVERITIES
 from scanner.rulebook import loader, new_rule
 from scanner.rulebook.loader import RuleSet
 from scanner.rulebook.new_rule import Files, RuleTarget
+from scanner.store.locks import edit_lock
 
 EXAMPLES = {
     "type": "Microsoft.Storage/storageAccounts",

@@ -19,7 +19,7 @@ from scanner.model.kept import KeptPaths
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread
-from scanner.snapshot.spool import Block, Spool, SpooledRows
+from scanner.store.spool import Block, Spool, SpooledRows
 
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader

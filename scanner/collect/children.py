@@ -30,8 +30,8 @@ from scanner.model.ids import name_of, type_of
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import After, Read, ResourceType
 from scanner.snapshot.format import DELETED, NOT_ASKED, SnapshotLine
-from scanner.snapshot.spool import Block
 from scanner.snapshot.store import LineBuffer
+from scanner.store.spool import Block
 
 _MISSING = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
 

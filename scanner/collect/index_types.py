@@ -17,8 +17,8 @@ from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import EXTENSIONS, MANAGER_TYPES, RESOURCE_GRAPH
 from scanner.model.index_apis import INDEX_APIS
 from scanner.model.json_paths import get_path, text_at
-from scanner.snapshot.spool import SpooledRows
 from scanner.snapshot.store import LineBuffer
+from scanner.store.spool import SpooledRows
 
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})
 """Types that are always listed through ARM too, because a property that a Resource Graph row lacks must not close a

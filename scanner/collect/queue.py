@@ -22,8 +22,8 @@ from scanner.model.ids import subscription_of
 from scanner.model.index import EXTENSIONS, RESOURCE_GRAPH
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.snapshot.spool import SpooledRows
 from scanner.snapshot.store import LineBuffer, LineWriter
+from scanner.store.spool import SpooledRows
 
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader

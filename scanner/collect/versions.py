@@ -17,7 +17,7 @@ from scanner.azure.served_versions import older_version
 from scanner.collect.plan import Json
 from scanner.model.ids import type_of
 from scanner.model.resource import By
-from scanner.snapshot.spool import SpooledRows
+from scanner.store.spool import SpooledRows
 
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader

@@ -14,7 +14,7 @@ from scanner.collect.roles import learn_roles
 from scanner.collect.versions import VersionedPages
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.resource_type import ResourceType
-from scanner.snapshot.spool import SpooledRows
+from scanner.store.spool import SpooledRows
 
 if TYPE_CHECKING:
     from scanner.azure.subscriptions import Subscription

@@ -15,13 +15,13 @@ from scanner.config import toml, waiver_reader
 from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import NewEntry, Proposal, propose, read_findings
 from scanner.config.waivers import WaiverFile, literal, utc_today
-from scanner.document.locks import edit_lock
 from scanner.document.schema import finding_fingerprint
-from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError, UserError
 from scanner.model.ids import is_subscription, type_of
 from scanner.model.rule import Rule
 from scanner.rulebook.loader import RuleSet, match_whole
+from scanner.store.locks import edit_lock
+from scanner.store.temporary import AtomicFile
 from scanner.terminal.lines import Line
 
 FILE = "waivers.toml"

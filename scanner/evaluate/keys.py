@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
 from scanner.document.message_data import with_texts
 from scanner.document.schema import FindingRow
-from scanner.document.sorted_rows import SortedRows
 from scanner.document.value_messages import is_value
 from scanner.model.dates import date_of, seconds_of
 from scanner.model.ids import type_of
@@ -27,6 +26,7 @@ from scanner.model.rule import Rule
 from scanner.model.unread import Unread
 from scanner.model.verdict import Evidence, Fail, Verdict
 from scanner.rulebook.loader import RuleSet
+from scanner.store.sorted_rows import SortedRows, sort_key
 
 RISKS: Final = {
     "key-disabled": "disabled",
@@ -146,7 +146,7 @@ class KeysFragment(msgspec.Struct, array_like=True):
     """
 
     groups: list[KeyGroup]
-    rows: list[tuple[int, str, bytes]]
+    rows: list[tuple[int, bytes, bytes]]
 
 
 class KeyLedger:
@@ -192,8 +192,8 @@ class KeyLedger:
             group = self._group(each)
             group.elsewhere = group.elsewhere or each.elsewhere
             numbers.append(group.number)
-        for number, sort_key, row in fragment.rows:
-            self._rows.add(number if number == _RISKS else numbers[number], sort_key, row)
+        for number, key, row in fragment.rows:
+            self._rows.add(key, row, number if number == _RISKS else numbers[number])
 
     def _group(self, result: KeyGroup) -> KeyGroup:
         """Return the group of a key; one like `result`, where it is new."""
@@ -209,7 +209,9 @@ class KeyLedger:
             if each.elsewhere and group.elsewhere is None:
                 elsewhere = KeyRiskRow("elsewhere", "info", each.elsewhere, each.row.rule)
                 group.elsewhere = with_texts(elsewhere, self.templates)
-            self._rows.add(group.number, each.row.resource.lower(), _encode(with_texts(each.row, self.templates)))
+            self._rows.add(
+                sort_key(each.row.resource.lower()), _encode(with_texts(each.row, self.templates)), group.number
+            )
 
     def note(self, finding: FindingRow) -> None:
         """Note what a finding on a vault, or on a key of it, says of keys."""
@@ -221,7 +223,7 @@ class KeyLedger:
             severity = finding.severity if finding.status in ("fail", "waived") and finding.severity else "unknown"
             text = Message("{title}.", title=finding.title) if is_value(finding) else finding.message
             row = with_texts(KeyRiskRow(risk, severity, text, finding.rule), self.templates)
-            self._rows.add(_RISKS, finding.resource.lower(), _encode(row))
+            self._rows.add(sort_key(finding.resource.lower()), _encode(row), _RISKS)
 
     def rows(self) -> Iterator[tuple[KeyRow, Iterator[bytes]]]:
         """Yield a row for each key, without its stores, and these, encoded: first the keys of the customer, then the
@@ -276,7 +278,7 @@ class KeyLedger:
 
     def _locate(self, id: str) -> list[KeyRiskRow]:
         """Return what rules found on a vault or a key."""
-        return [_decode_risk(row) for row in self._rows.at(_RISKS, id.lower())]
+        return [_decode_risk(row) for row in self._rows.at(_RISKS, sort_key(id.lower()))]
 
     def _state(self, vault: Resource, item: Resource | None) -> tuple[str, str]:
         """Return the state of a key, and why it is unknown."""

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from scanner.cycle_collector import existing_objects_not_walked
-from scanner.document.temporary import temporary_folder
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
@@ -19,6 +18,7 @@ from scanner.fleet.messages import RunPlan
 from scanner.fleet.shard import why
 from scanner.fleet.shard_store import ShardStore
 from scanner.rulebook.loader import RuleSet
+from scanner.store.temporary import temporary_folder
 
 MOST_STARTS: Final = 3
 """The attempts to evaluate one range, after which the scan evaluates it: each ended as if the worker was killed, or

@@ -29,7 +29,6 @@ import zstandard
 from msgspec import Struct
 
 from scanner.azure.limits import DEADLINE
-from scanner.document import locks
 from scanner.document.schema import ScopeRow
 from scanner.errors import InputError
 from scanner.fleet.messages import VERSION, GivenUp, RunPlan, ShardInput
@@ -37,6 +36,7 @@ from scanner.output.storage import Storage, UploadError, is_blob
 from scanner.snapshot.files import lines_of_shard
 from scanner.snapshot.format import SnapshotLine
 from scanner.snapshot.store import Store
+from scanner.store import locks
 from scanner.text.packed import UnpackedTooLarge, unpacked
 
 T = TypeVar("T")

@@ -28,7 +28,7 @@ from scanner.fleet.shard_store import ShardStore
 from scanner.model.message import message_text
 from scanner.snapshot.batches import Batches
 from scanner.snapshot.needed import needed_lines
-from scanner.snapshot.spool import Block, Spool
+from scanner.store.spool import Block, Spool
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop

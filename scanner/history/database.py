@@ -16,11 +16,11 @@ from sqlalchemy import URL, Connection, Engine, column, create_engine, event, in
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
-from scanner.document.temporary import mode_of_new
 from scanner.errors import HistoryError
 from scanner.history.errors import LOCKED, history_error
 from scanner.history.tables import APPLICATION_ID, MARK, REVISION, VERSION_TABLE, marker, metadata, version
 from scanner.history.token_hosts import check_hosts
+from scanner.store.temporary import mode_of_new
 from scanner.text.urls import BadUrl, check_url, has_password, masked_url
 
 LOCK_SECONDS = 30

@@ -16,10 +16,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from scanner.config.settings import Settings
-from scanner.document.temporary import AtomicFile, temporary_folder
 from scanner.errors import InputError, UserError
 from scanner.output.formats import media_type
 from scanner.output.log_analytics import is_log_stream, parse_log_stream
+from scanner.store.temporary import AtomicFile, temporary_folder
 from scanner.text.urls import masked_url
 
 if TYPE_CHECKING:

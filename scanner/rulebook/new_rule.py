@@ -10,13 +10,13 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError, nearest
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
 from scanner.rulebook.loader import RuleSet, forget, load
 from scanner.rulebook.pinned_paths import path_below
 from scanner.rulebook.row_files import line_of_rule, types_of
+from scanner.store.temporary import AtomicFile
 
 WIDTH = 120
 STUB = '''

@@ -13,7 +13,6 @@ from typing import Any, Self
 import msgspec
 from aiohttp import web
 
-from scanner.document.temporary import temporary_folder
 from scanner.sandbox import certificates, errors, logins
 from scanner.sandbox.arm import SandboxArm
 from scanner.sandbox.effective_rules import SandboxEffectiveRules
@@ -27,6 +26,7 @@ from scanner.sandbox.graph import PAYLOAD, SandboxGraph
 from scanner.sandbox.paths import parse_path
 from scanner.sandbox.served_estate import TENANT, Json, ServedEstate
 from scanner.sandbox.throttle import Throttle, ThrottleLimits
+from scanner.store.temporary import temporary_folder
 
 GZIP_FROM = 1024
 BODY_LIMIT = 4 * 1024 * 1024

@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from scanner.config.settings import Settings
 from scanner.config.settings_location import cache_folder
-from scanner.document import locks
 from scanner.errors import InputError
 from scanner.model.ids import subscription_of
 from scanner.rulebook.loader import RuleSet
@@ -26,6 +25,7 @@ from scanner.snapshot.answer_shape import AnswerShape
 from scanner.snapshot.format import Header
 from scanner.snapshot.journal import Journal
 from scanner.snapshot.journal_lines import LONGEST, BadLine, JournalHeader, parsed
+from scanner.store import locks
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 from scanner.terminal.text import many, odd

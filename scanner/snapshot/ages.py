@@ -15,10 +15,10 @@ from typing import IO, Any, NamedTuple
 import msgspec
 from msgspec import Struct, field
 
-from scanner.document import locks
-from scanner.document.temporary import AtomicFile
 from scanner.model.resource import By
 from scanner.snapshot.journal_lines import encoder, packed
+from scanner.store import locks
+from scanner.store.temporary import AtomicFile
 
 VERSION = 1
 LONGEST = 1 << 20

@@ -16,7 +16,6 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import Struct, field
 
-from scanner.document import locks
 from scanner.errors import InputError
 from scanner.model.ids import is_bundle_list, root_of, segments
 from scanner.snapshot.answer_shape import AnswerShape, etags_of, following
@@ -33,6 +32,7 @@ from scanner.snapshot.journal_lines import (
     parsed,
     read_lines,
 )
+from scanner.store import locks
 from scanner.text.masks import masked
 
 SYNC_SECONDS = 1.0

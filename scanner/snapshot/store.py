@@ -12,7 +12,6 @@ import msgspec
 import zstandard
 
 from scanner.document.schema import ScopeRow
-from scanner.document.temporary import AtomicFile, close_with, read_at
 from scanner.model.ids import list_of, resource_type_of, subscription_of, type_of
 from scanner.model.index import ORDER, is_indexed
 from scanner.model.kept import KeptPaths
@@ -37,7 +36,8 @@ from scanner.snapshot.format import (
     url_of,
 )
 from scanner.snapshot.lines import LINE_MB, LINE_VALUES, fits
-from scanner.snapshot.spool import Block, Spool
+from scanner.store.spool import Block, Spool
+from scanner.store.temporary import AtomicFile, close_with, read_at
 from scanner.text.masks import has_secret, masked
 
 _RUN_BYTES = 8 << 20

@@ -7,11 +7,11 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from scanner.document.temporary import file_of, read_at
 from scanner.model.ids import list_of, name_of, normalized_id
 from scanner.model.kept import KeptPaths
 from scanner.model.message import message_text
 from scanner.model.resource import Bundle, By, Gap, Resource
+from scanner.store.temporary import file_of, read_at
 
 IN_MEMORY = 128
 """How many of the stored bundles are kept after they were read."""

@@ -20,8 +20,8 @@ from scanner.model.resource import Bundle, Resource
 from scanner.reach.rules.nsg import security_rules_of
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
-from scanner.snapshot.spool import Spool
 from scanner.snapshot.store import Store
+from scanner.store.spool import Spool
 from tests.fuzz.choices import Choices
 from tests.reach.bodies import ABOVE, labels, nsg, one_group, rule
 from tests.rules import examples

@@ -32,7 +32,7 @@ _UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 _WRITER = """
 import os, sys, time
 from pathlib import Path
-from scanner.document.temporary import AtomicFile
+from scanner.store.temporary import AtomicFile
 path, mark, size, count = Path(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3]), int(sys.argv[4])
 print(os.getpid(), flush=True)
 sys.stdin.readline()

@@ -1,6 +1,7 @@
 """JUnit: what a CI system counts, and that hostile names are only text."""
 
 import io
+from functools import partial
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -8,6 +9,7 @@ import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
 
 from scanner.report.code_scanning.junit import READ, write_junit
+from scanner.store.sorted_rows import SortedRows
 from tests.report import sample
 
 
@@ -61,7 +63,7 @@ def test_tests_that_are_sorted_in_a_file_give_the_same_bytes(
 ) -> None:
     document = {**document, "findings": [*document["findings"], *document["findings"][::-1]]}
     expected = written(document)
-    monkeypatch.setattr("scanner.report.code_scanning.junit._IN_MEMORY", 1000)
+    monkeypatch.setattr("scanner.report.code_scanning.junit.SortedRows", partial(SortedRows, 10))
     assert written(document) == expected
 
 

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.document.sorted_runs import SortedRuns
 from scanner.report.html import data_block, index_tables, resource_table, stored_columns
 from scanner.report.html.index_tables import HashedNumbers, StoredTexts
 from scanner.report.html.rendering import write_html
-from scanner.report.html.stored_columns import BlockStore, ByteColumn, LongText, NumberColumn, TextColumn
+from scanner.report.html.stored_columns import ByteColumn, LongText, NumberColumn, TextColumn
 from scanner.report.views import summary
+from scanner.store import spool as spools
+from scanner.store.sorted_rows import SortedRows
+from scanner.store.spool import Spool
 from tests.report import sample
 
 ANY = st.text(st.sampled_from("\0a\u00e9\u20ac\ud800\udc00\U0001f600"), max_size=5)
@@ -22,14 +24,15 @@ ANY = st.text(st.sampled_from("\0a\u00e9\u20ac\ud800\udc00\U0001f600"), max_size
 
 
 @pytest.fixture(params=[0, 200, 1 << 20], ids=["file", "both", "memory"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> BlockStore:
-    """A store of blocks of 64 bytes, so many of which are in memory."""
+def spool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Spool:
+    """A spool of blocks of 64 bytes, so many of which are in memory."""
     monkeypatch.setattr(stored_columns, "BLOCK", 64)
-    return BlockStore(request.param)
+    monkeypatch.setattr(spools, "SMALL", 0)
+    return Spool(request.param)
 
 
-def test_bytes_are_read_from_any_place(store: BlockStore) -> None:
-    column, data = ByteColumn(store), bytes(range(256)) * 2
+def test_bytes_are_read_from_any_place(spool: Spool) -> None:
+    column, data = ByteColumn(spool), bytes(range(256)) * 2
     for start in range(0, len(data), 50):
         column.append(data[start : start + 50])
     assert b"".join(column.pieces()) == data
@@ -39,8 +42,8 @@ def test_bytes_are_read_from_any_place(store: BlockStore) -> None:
         assert b"".join(column.pieces(start, end - start)) == data[start:end]
 
 
-def test_numbers_come_back(store: BlockStore) -> None:
-    column, numbers = NumberColumn(store), [7, -5, 1 << 30, *range(90)]
+def test_numbers_come_back(spool: Spool) -> None:
+    column, numbers = NumberColumn(spool), [7, -5, 1 << 30, *range(90)]
     for chunk in (numbers[:3], [], numbers[3:]):
         column.extend(chunk)
     assert list(column) == numbers
@@ -52,7 +55,7 @@ def test_numbers_come_back(store: BlockStore) -> None:
 @settings(max_examples=50, deadline=None)
 @given(texts=st.lists(ANY, max_size=40), first=st.integers(0, 40))
 def test_texts_come_back(texts: list[str], first: int) -> None:
-    column, long = TextColumn(BlockStore(0), is_read=True), LongText(BlockStore(0))
+    column, long = TextColumn(Spool(0), is_read=True), LongText(Spool(0))
     for text in texts[:first]:
         column.append(text)
     first_texts = column.so_far()
@@ -71,9 +74,9 @@ def test_texts_come_back(texts: list[str], first: int) -> None:
         assert b"".join(first_texts.pieces()).decode() == "".join(texts[:first])
 
 
-def test_texts_are_numbered_as_they_come(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_are_numbered_as_they_come(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_tables, "_RECENT", 500)
-    table, texts = StoredTexts(store), ["", *(f"text {number}" for number in range(3000))]
+    table, texts = StoredTexts(spool), ["", *(f"text {number}" for number in range(3000))]
     assert [table[text] for text in texts] == list(range(len(texts)))
     assert [table[text] for text in reversed(texts)] == list(reversed(range(len(texts))))
     assert len(table.column) == len(texts)
@@ -92,9 +95,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nearly nothing of a report is in memory."""
     monkeypatch.setattr(stored_columns, "BLOCK", 64)
     monkeypatch.setattr(stored_columns, "_AT_ONCE", 3)
-    monkeypatch.setattr(data_block, "BlockStore", partial(BlockStore, 0))
-    monkeypatch.setattr(data_block, "SortedRuns", partial(SortedRuns, 100))
-    monkeypatch.setattr(summary, "SortedRuns", partial(SortedRuns, 1000))
+    monkeypatch.setattr(spools, "SMALL", 0)
+    monkeypatch.setattr(data_block, "COLUMNS", 0)
+    monkeypatch.setattr(data_block, "SortedRows", partial(SortedRows, 10))
+    monkeypatch.setattr(summary, "SortedRows", partial(SortedRows, 10))
     monkeypatch.setattr(resource_table, "_IDS", 0)
     monkeypatch.setattr(resource_table, "_RECENT", 2)
     monkeypatch.setattr(index_tables, "_RECENT", 500)

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from scanner.config.settings_location import cache_folder
-from scanner.document import locks
 from scanner.sandbox.faults import Fault, FaultPlan
 from scanner.sandbox.server import Sandbox, running
 from scanner.scan.resuming import MOST, may_pass
 from scanner.snapshot.answer_shape import AnswerShape
 from scanner.snapshot.journal import Journal
 from scanner.snapshot.journal_lines import JournalHeader, parsed
+from scanner.store import locks
 from tests import processes
 from tests.azure.requests import ESTATE, SITE, SUBSCRIPTIONS
 from tests.scan.kills import Killing, reads

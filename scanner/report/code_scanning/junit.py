@@ -16,7 +16,6 @@ from xml.sax.saxutils import escape, quoteattr
 from msgspec import Struct, field
 
 from scanner.document.schema import Document, FindingRow, GapRow, RuleRow, ScanRow, WaiverRow
-from scanner.document.sorted_runs import SortedRuns
 from scanner.document.states import STATES
 from scanner.document.value_messages import with_title
 from scanner.model.ids import subscription_of
@@ -25,16 +24,13 @@ from scanner.report.language.text import field_lines, shortened
 from scanner.report.language.words import Words
 from scanner.report.views.gaps import answer, waiver_of
 from scanner.report.views.headline import limited
+from scanner.store.sorted_rows import SortedRows, sort_key
 
 ELSEWHERE = "outside a subscription"
 READ = "everything-was-read"
 EXCLUDED = "excluded"
 LIMITED = "limited"
 _LONGEST = 2_000
-_IN_MEMORY = 8 << 20
-"""The bytes of tests that are sorted in memory."""
-_LENGTH = 4
-"""The bytes that say how long the lines of a test are."""
 
 
 class _Test(Struct, frozen=True):
@@ -75,9 +71,8 @@ class _Suites:
     def __init__(self, document: Document) -> None:
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._rules = document.rules
-        self._tests = SortedRuns(_IN_MEMORY)
+        self._tests = SortedRows()
         fixes = PlainFixes(document)
-        self._added = 0
         for finding in document.findings:
             self._add(subscription_of(finding.resource), _finding_test(finding, fixes))
         for resource, rules in document.passed.items():
@@ -94,23 +89,11 @@ class _Suites:
     def _add(self, subscription: str, test: _Test) -> None:
         self.counts[subscription][test.outcome] += 1
         lines = ("\n".join(_test_case(test, self._rules)) + "\n").encode()
-        # Two tests of one place stay in their order.
-        sort_key = _sort_key(subscription, test.resource.lower(), test.rule, f"{self._added:015}")
-        self._added += 1
-        self._tests.add(sort_key + lines + len(lines).to_bytes(_LENGTH))
+        self._tests.add(sort_key(subscription, test.resource.lower(), test.rule), lines)
 
     def in_order(self) -> Iterator[bytes]:
         """Yield all tests, by subscription, resource and rule."""
-        return map(_lines_of, self._tests.in_order())
-
-
-def _sort_key(*texts: str) -> bytes:
-    """Return bytes that sort as the texts do, one after the other, whatever characters are in them."""
-    return "".join(each.replace("\0", "\0\1") + "\0\0" for each in texts).encode()
-
-
-def _lines_of(test: bytes) -> bytes:
-    return test[-_LENGTH - int.from_bytes(test[-_LENGTH:]) : -_LENGTH]
+        return (lines for _, lines in self._tests.in_order())
 
 
 def _states(document: Document) -> dict[str, Counter[str]]:

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow
-from scanner.document.sorted_runs import SortedRuns
 from scanner.fix.script import END, Order, header, piece_of
 from scanner.model.message import message_text
 from scanner.model.severity import SEVERITIES
@@ -26,12 +25,14 @@ from scanner.report.html.first_page import ENDPOINTS, LARGE, FirstPage, RowCount
 from scanner.report.html.index_tables import IndexTable, StoredTexts
 from scanner.report.html.packing import Columns, Differences
 from scanner.report.html.resource_table import ResourceTable
-from scanner.report.html.stored_columns import BlockStore, LongText, NumberColumn
+from scanner.report.html.stored_columns import COLUMNS, LongText, NumberColumn
 from scanner.report.language.naming import PORTALS
 from scanner.report.language.words import Words, parse_time
 from scanner.report.views.due import SOON_DAYS
 from scanner.report.views.frameworks import framework_block
 from scanner.report.views.summary import STATUSES, rating
+from scanner.store.sorted_rows import SortedRows
+from scanner.store.spool import Spool
 
 _WAIVER_DAYS = 90
 _OF_TEMPLATES = {
@@ -71,9 +72,9 @@ class DataBlock:
         english: Sequence[FindingRow] | None = None,
     ) -> None:
         self.document = document
-        self._store = BlockStore()
-        self.resources = ResourceTable(document, self._store)
-        self.strings = StoredTexts(self._store)
+        self._spool = Spool(COLUMNS)
+        self.resources = ResourceTable(document, self._spool)
+        self.strings = StoredTexts(self._spool)
         self.gap_sets = IndexTable(())
         self.rules = IndexTable()
         self.gaps = [
@@ -115,8 +116,8 @@ class DataBlock:
 
         `indexes` gives the values of a row in the order of the names.
         """
-        columns = [NumberColumn(self._store) for _ in names]
-        fingerprints = LongText(self._store)
+        columns = [NumberColumn(self._spool) for _ in names]
+        fingerprints = LongText(self._spool)
         every = iter(rows)
         while batch := list(islice(every, _BATCH)):
             for column, values in zip(columns, zip(*map(indexes, batch), strict=True), strict=True):
@@ -323,11 +324,11 @@ def _column(values: NumberColumn) -> NumberColumn | int:
 
 def _sorted_ids(*mappings: Mapping[str, Any]) -> Iterator[str]:
     """Yield the keys of mappings in their order, each once."""
-    keys, last = SortedRuns(), b""
+    keys, last = SortedRows(), b""
     for mapping in mappings:
         for id in mapping:
             keys.add(id.encode("utf-8", "surrogatepass"))
-    for number, key in enumerate(keys.in_order()):
+    for number, (key, _) in enumerate(keys.in_order()):
         if key != last or not number:
             yield key.decode("utf-8", "surrogatepass")
         last = key

@@ -3,7 +3,8 @@
 from array import array
 from typing import Any
 
-from scanner.report.html.stored_columns import BlockStore, TextColumn
+from scanner.report.html.stored_columns import TextColumn
+from scanner.store.spool import Spool
 
 _BITS = 32
 """Of a hash, and of a number, in a slot."""
@@ -79,9 +80,9 @@ class StoredTexts(dict[str, int]):
     As a mapping it has those that came last; all are in `column`.
     """
 
-    def __init__(self, store: BlockStore) -> None:
+    def __init__(self, spool: Spool) -> None:
         super().__init__()
-        self.column = TextColumn(store, is_read=True)
+        self.column = TextColumn(spool, is_read=True)
         self._numbers = HashedNumbers()
         self._size = 0
         self.__missing__("")

@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from scanner.model.message import Message, message_text
-from scanner.report.html.stored_columns import BlockStore, ByteColumn, FirstTexts, LongText, NumberColumn
+from scanner.report.html.stored_columns import COLUMNS, ByteColumn, FirstTexts, LongText, NumberColumn
+from scanner.store.spool import Spool
 
 Columns = dict[str, Any]
 Numbers: TypeAlias = "NumberColumn | array[int]"
@@ -46,7 +47,7 @@ class Packer:
         self._block = block
         self._columns: list[Callable[[], Iterator[bytes]]] = []
         self._size = 0
-        self._short = ByteColumn(BlockStore())
+        self._short = ByteColumn(Spool(COLUMNS))
         """The columns that were in memory."""
         self._encoder = msgspec.json.Encoder(order="sorted", enc_hook=self._store)
 

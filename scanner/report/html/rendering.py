@@ -21,7 +21,6 @@ from markupsafe import Markup
 from scanner.content import content
 from scanner.cycle_collector import without_cycle_collector
 from scanner.document.schema import Document
-from scanner.document.temporary import AtomicFile
 from scanner.report.html.concepts import marked
 from scanner.report.html.data_block import DataBlock
 from scanner.report.html.packing import Packer
@@ -30,6 +29,7 @@ from scanner.report.language.localized import localized
 from scanner.report.language.text import escaped, with_code
 from scanner.report.language.words import Words
 from scanner.report.views.cards import rating_word
+from scanner.store.temporary import AtomicFile
 
 _STYLES = (
     "tokens.css", "page.css", "first.css", "matrix.css", "cards.css", "table.css", "changes.css", "map.css",

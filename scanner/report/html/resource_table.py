@@ -10,12 +10,13 @@ from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.model.type_names import type_name
 from scanner.report.html.index_tables import HashedNumbers, IndexTable, StoredTexts, TextTable
 from scanner.report.html.packing import Columns
-from scanner.report.html.stored_columns import BlockStore, TextColumn
+from scanner.report.html.stored_columns import TextColumn
 from scanner.report.language.messages import exactly
 from scanner.report.language.naming import path_name, product_names
 from scanner.report.language.words import Words
 from scanner.report.views.gaps import scope_names
 from scanner.report.views.owners import ResourceOwners
+from scanner.store.spool import Spool
 
 MARK = "\x01"
 _PLAIN = re.compile(r"[\w ./()+:;,=@~%*!?-]{3,}", re.ASCII)
@@ -32,7 +33,7 @@ class ResourceTable:
     Ids are found by their hashes; the marks of the resources that were used last are kept.
     """
 
-    def __init__(self, document: Document, store: BlockStore) -> None:
+    def __init__(self, document: Document, spool: Spool) -> None:
         self._find = without_case(document.resources)
         self._numbers = HashedNumbers()
         """The indexes of resources by their ids in lower case."""
@@ -47,10 +48,10 @@ class ResourceTable:
         self._marks: dict[int, list[tuple[str, str]]] = {}
         """For a resource, pairs of a text and the mark that stands for it, the longest text first."""
         self.subscriptions, self.groups = TextTable(), TextTable()
-        self.prefixes = StoredTexts(store)
+        self.prefixes = StoredTexts(spool)
         self.types, self.regions, self.owners = (IndexTable("") for _ in range(3))
-        self._ids = TextColumn(BlockStore(_IDS), is_read=True)
-        self.last, self.name, self.path = (TextColumn(store) for _ in range(3))
+        self._ids = TextColumn(Spool(_IDS), is_read=True)
+        self.last, self.name, self.path = (TextColumn(spool) for _ in range(3))
         self.columns = {name: array("i") for name in ("prefix", "sub", "group", "type", "region", "parent", "owner")}
 
     def __len__(self) -> int:

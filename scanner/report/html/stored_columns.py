@@ -3,57 +3,23 @@
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, islice
-from typing import IO
 
-from scanner.document.temporary import file_of, read_at
+from scanner.store.spool import Block, Spool
 
 BLOCK = 1 << 16
-"""The bytes of a block. A column has less than one in memory, beside those that its store keeps there."""
-_IN_MEMORY = 8 << 20
+"""The bytes of a block. A column has less than one in memory, beside those that its spool keeps there."""
+COLUMNS = 8 << 20
+"""The bytes of columns that one spool keeps in memory."""
 _AT_ONCE = 512
 """How many texts are encoded at once."""
-
-
-class BlockStore:
-    """Keeps blocks of bytes. `in_memory`: how many bytes of them are in memory, before others are in a file."""
-
-    def __init__(self, in_memory: int = _IN_MEMORY) -> None:
-        self._room = in_memory
-        self._file: IO[bytes] | None = None
-        self._end = 0
-        self._is_flushed = True
-
-    def put(self, block: bytes) -> bytes | int:
-        """Keep a block. Return it, or where it is in the file."""
-        if len(block) <= self._room:
-            self._room -= len(block)
-            return block
-        if self._file is None:
-            self._file = file_of(self)
-        # Where there is no pread, reading has moved the place.
-        self._file.seek(self._end)
-        self._file.write(block)
-        self._is_flushed = False
-        self._end += len(block)
-        return self._end - len(block)
-
-    def get(self, offset: bytes | int, start: int, size: int) -> bytes:
-        """Return bytes of a block. `offset`: what `put` returned for it."""
-        if isinstance(offset, bytes):
-            return offset[start : start + size]
-        assert self._file is not None
-        if not self._is_flushed:
-            self._file.flush()
-            self._is_flushed = True
-        return read_at(self._file, offset + start, size)
 
 
 class ByteColumn:
     """Bytes that are appended."""
 
-    def __init__(self, store: BlockStore) -> None:
-        self._store = store
-        self._blocks: list[bytes | int] = []
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._blocks: list[Block] = []
         self._rest = bytearray()
 
     def __len__(self) -> int:
@@ -63,15 +29,14 @@ class ByteColumn:
         """Append bytes."""
         self._rest += data
         while len(self._rest) >= BLOCK:
-            self._blocks.append(self._store.put(bytes(self._rest[:BLOCK])))
+            self._blocks.append(self._spool.put(bytes(self._rest[:BLOCK])))
             del self._rest[:BLOCK]
 
     def read(self, start: int, end: int) -> bytes:
         """Return the bytes from one place to another."""
         number, first, size = start // BLOCK, start % BLOCK, end - start
         if number < len(self._blocks) and first + size <= BLOCK:
-            block = self._blocks[number]
-            return block[first : first + size] if isinstance(block, bytes) else self._store.get(block, first, size)
+            return self._blocks[number].read(first, size)
         return b"".join(self.pieces(start, size))
 
     def pieces(self, start: int = 0, size: int | None = None) -> Iterator[bytes]:
@@ -81,7 +46,7 @@ class ByteColumn:
             number, first = divmod(start, BLOCK)
             length = min(BLOCK - first, end - start)
             if number < len(self._blocks):
-                yield self._store.get(self._blocks[number], first, length)
+                yield self._blocks[number].read(first, length)
             else:
                 yield bytes(self._rest[first : first + length])
             start += length
@@ -90,8 +55,8 @@ class ByteColumn:
 class NumberColumn(Sequence[int]):
     """Whole numbers of 32 bits, counted from 0. `least`, `greatest`: of all; 0 where there is none."""
 
-    def __init__(self, store: BlockStore) -> None:
-        self._bytes = ByteColumn(store)
+    def __init__(self, spool: Spool) -> None:
+        self._bytes = ByteColumn(spool)
         self.least = self.greatest = 0
 
     def __len__(self) -> int:
@@ -130,9 +95,9 @@ class TextColumn:
     `starts`: where each text begins in the bytes, where texts are read one by one.
     """
 
-    def __init__(self, store: BlockStore, *, is_read: bool = False) -> None:
-        self.bytes = ByteColumn(store)
-        self.lengths = NumberColumn(store)
+    def __init__(self, spool: Spool, *, is_read: bool = False) -> None:
+        self.bytes = ByteColumn(spool)
+        self.lengths = NumberColumn(spool)
         self._waiting: list[str] = []
         self._stored = 0
         self._starts = array("q", [0]) if is_read else None
@@ -207,8 +172,8 @@ class FirstTexts:
 class LongText:
     """One text that is written in pieces. `units`: its length in code units of UTF-16."""
 
-    def __init__(self, store: BlockStore) -> None:
-        self.bytes = ByteColumn(store)
+    def __init__(self, spool: Spool) -> None:
+        self.bytes = ByteColumn(spool)
         self.units = 0
         self.is_odd = False
 

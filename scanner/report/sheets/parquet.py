@@ -17,9 +17,9 @@ import zstandard
 from msgspec import Struct
 
 from scanner.document.schema import Document
-from scanner.document.temporary import temporary_folder
 from scanner.model.message import message_text
 from scanner.report.sheets.parquet_rows import COLUMNS, rows
+from scanner.store.temporary import temporary_folder
 
 MEMORY_MB = 256
 """What DuckDB may take. Beyond it, it writes to the temporary folder."""

@@ -18,7 +18,6 @@ from xlsxwriter.worksheet import Worksheet
 from scanner.document.framework_rows import FrameworkRow
 from scanner.document.schema import Document
 from scanner.document.states import STATES
-from scanner.document.temporary import temporary_folder
 from scanner.document.tenants import tenant_labels
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.fix_groups import SEVERE
@@ -42,6 +41,7 @@ from scanner.report.views.management import Management, summarize_with_managemen
 from scanner.report.views.places import eea_sentence, groups
 from scanner.report.views.responsibility import whose_word
 from scanner.report.views.summary import ordered_exposures, ordered_findings
+from scanner.store.temporary import temporary_folder
 from scanner.text.invisible import plain
 
 LONGEST = 32_000

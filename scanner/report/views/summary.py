@@ -7,9 +7,9 @@ from typing import Generic, TypeVar, overload
 from msgspec import Struct
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
-from scanner.document.sorted_runs import SortedRuns
 from scanner.evaluate.counts import CHECKS, Counts, count, may_be_worse
 from scanner.model.severity import severity_rank
+from scanner.store.sorted_rows import SortedRows, sort_key
 
 STATUSES = CHECKS
 """fail, unknown, error, waived, pass and not-applicable."""
@@ -18,8 +18,6 @@ COLUMNS = ("internet", "azure", "wide", "selected", "private", "none", "unknown"
 RATINGS = ("critical", "high", "unknown", "medium", "low", "info", "waived", "intended", "closed")
 """The order of endpoints: one that was not assessed ranks below a proven high and above a proven medium."""
 
-_NUMBER = 4
-"""The bytes of the number of a row in its sort key."""
 _Row = TypeVar("_Row")
 _ROW_QUERY = {
     "anonymous": "kind:data,admin auth:anonymous",
@@ -147,22 +145,18 @@ def _passing(rows: Iterable[_Row], notes: Collection[Callable[[_Row], object]]) 
 class SortKeys(Generic[_Row]):
     """The sort keys of rows, noted while something else goes through them. Those of many rows are in a file."""
 
-    def __init__(self, key: Callable[[_Row], str]) -> None:
+    def __init__(self, key: Callable[[_Row], bytes]) -> None:
         self._key = key
-        self._keys = SortedRuns()
-        self._count = 0
+        self._keys = SortedRows()
 
     def add(self, row: _Row) -> None:
         """Note the key of the next row."""
-        # UTF-8 sorts as Python sorts texts. The number keeps rows with the same key in their order.
-        key = self._key(row).encode("utf-8", "surrogatepass")
-        self._keys.add(key + self._count.to_bytes(_NUMBER, "big"))
-        self._count += 1
+        self._keys.add(self._key(row))
 
     def order(self, rows: Sequence[_Row]) -> "Ordered[_Row]":
         """Return the rows, all of which were noted, by their keys. The keys are forgotten."""
-        keys, self._keys, self._count = self._keys, SortedRuns(), 0
-        return Ordered(rows, array("i", (int.from_bytes(key[-_NUMBER:], "big") for key in keys.in_order())))
+        keys, self._keys = self._keys, SortedRows()
+        return Ordered(rows, array("i", keys.order()))
 
 
 class Ordered(Sequence[_Row]):
@@ -195,31 +189,22 @@ class Ordered(Sequence[_Row]):
 def exposure_keys() -> SortKeys[ExposureRow]:
     """Return the keys that order endpoints by RATINGS, then by resource id, endpoint and address."""
     return SortKeys(
-        lambda each: chr(_order(each)) + _joined(each.resource.lower(), each.endpoint, each.address),
+        lambda each: bytes((_order(each),)) + sort_key(each.resource.lower(), each.endpoint, each.address),
     )
 
 
 def finding_keys() -> SortKeys[FindingRow]:
     """Return the keys that order findings by status, severity, rule, resource id and endpoints."""
-    status = {name: chr(at) for at, name in enumerate(STATUSES)}
+    status = {name: at for at, name in enumerate(STATUSES)}
     return SortKeys(
         lambda each: (
-            status.get(each.status, chr(1))
-            + chr(severity_rank(each.severity))
-            + _joined(each.rule, each.resource.lower())
+            bytes((status.get(each.status, 1), severity_rank(each.severity)))
+            + sort_key(each.rule, each.resource.lower())
             # What begins a further endpoint is greater than the end of the list.
-            + "".join(["\1" + _joined(endpoint) for endpoint in each.endpoints])
-            + "\0"
+            + b"".join([b"\1" + sort_key(endpoint) for endpoint in each.endpoints])
+            + b"\0"
         )
     )
-
-
-def _joined(*texts: str) -> str:
-    """Return a text that sorts as the texts one after the other do."""
-    joined = "\0\0".join((*texts, ""))
-    if joined.count("\0") == 2 * len(texts):
-        return joined
-    return "".join([text.replace("\0", "\0\1") + "\0\0" for text in texts])
 
 
 def ordered_exposures(exposures: Sequence[ExposureRow]) -> Sequence[ExposureRow]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.document.temporary import AtomicFile, mode_of_new
+from scanner.store.temporary import AtomicFile, mode_of_new
 
 
 def mode(path: Path) -> int:

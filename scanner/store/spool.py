@@ -1,11 +1,11 @@
-"""Keeps what a collection has read and not written yet: in memory up to a budget, beyond it in a temporary file."""
+"""Keeps bytes in memory up to a budget, beyond it in a temporary file: what was read, and columns of a report."""
 
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 import msgspec
 
-from scanner.document.temporary import file_of
+from scanner.store.temporary import file_of, read_at
 
 MEMORY = 32 << 20
 """The bytes that one spool keeps in memory."""
@@ -36,9 +36,12 @@ class Block:
         """Return whether the bytes are in memory."""
         return self._bytes is not None
 
-    def read(self) -> bytes:
-        """Return the bytes."""
-        return self._bytes if self._bytes is not None else self._spool.from_file(self._start, self._size)
+    def read(self, start: int = 0, size: int | None = None) -> bytes:
+        """Return the bytes, or `size` of them from `start` on."""
+        size = self._size if size is None else size
+        if self._bytes is not None:
+            return self._bytes if size == self._size else self._bytes[start : start + size]
+        return self._spool.from_file(self._start + start, size)
 
     def __del__(self) -> None:
         self._spool.release(self._size, in_memory=self.in_memory)
@@ -52,6 +55,7 @@ class Spool:
         self._held = 0
         self._filed = 0
         self._file: IO[bytes] | None = None
+        self._is_flushed = True
 
     def put(self, data: bytes) -> Block:
         """Keep bytes."""
@@ -64,6 +68,7 @@ class Spool:
         start = self._file.seek(0, 2)
         self._file.write(data)
         self._filed += size
+        self._is_flushed = False
         return Block(self, None, start, size)
 
     @property
@@ -74,8 +79,10 @@ class Spool:
     def from_file(self, start: int, size: int) -> bytes:
         """Return bytes of the file."""
         assert self._file is not None
-        self._file.seek(start)
-        return self._file.read(size)
+        if not self._is_flushed:
+            self._file.flush()
+            self._is_flushed = True
+        return read_at(self._file, start, size)
 
     def release(self, size: int, *, in_memory: bool) -> None:
         """Forget bytes. A file in which nothing is left is emptied."""

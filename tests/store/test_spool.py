@@ -8,9 +8,9 @@ import pytest
 
 from scanner.model.resource import Bundle
 from scanner.snapshot.format import SnapshotLine
-from scanner.snapshot.spool import Spool, SpooledRows
 from scanner.snapshot.store import LineBuffer
 from scanner.snapshot.stored import BundleFile
+from scanner.store.spool import Spool, SpooledRows
 
 
 @pytest.mark.usefixtures("new_objects_only")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scanner.document import locks, temporary
-from scanner.document.temporary import BOOT, DAY, FOLDER, AtomicFile, temporary_folder
+from scanner.store import locks, temporary
+from scanner.store.temporary import BOOT, DAY, FOLDER, AtomicFile, temporary_folder
 from tests.output.races import kills, races
 
 OTHER_BOOT = "0" * 8

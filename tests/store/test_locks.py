@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scanner.document import locks, temporary
-from scanner.document.temporary import BOOT, FOLDER, AtomicFile, temporary_folder
+from scanner.store import locks, temporary
+from scanner.store.temporary import BOOT, FOLDER, AtomicFile, temporary_folder
 
 
 @pytest.fixture(autouse=True)

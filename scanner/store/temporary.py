@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from scanner.document import locks
+from scanner.store import locks
 
 DAY = 86_400
 """Seconds."""
