@@ -2,7 +2,8 @@
 
 Each process runs the tests of one file after another, in the order of the collection, and asks for the next file when
 it begins the last test of one. So fixtures of a module are made once, and those of the session once a process. Files
-with the same `TOGETHER` run in one process, because they use something that takes long to make.
+with the same `TOGETHER` run in one process, because they use something that takes long to make. Files with `FIRST` come
+first, because they take long: at the end the other processes would wait for them.
 """
 
 import os
@@ -47,11 +48,15 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 def _by_file(items: Items) -> Iterator[Items]:
     files: dict[str, Items] = {}
+    first: set[str] = set()
     for item in items:
         file = item.nodeid.partition("::")[0]
         module = item.getparent(pytest.Module)
-        files.setdefault(getattr(module and module.obj, "TOGETHER", file), []).append(item)
-    yield from files.values()
+        together = getattr(module and module.obj, "TOGETHER", file)
+        files.setdefault(together, []).append(item)
+        if hasattr(module and module.obj, "FIRST"):
+            first.add(together)
+    yield from (files[name] for name in sorted(files, key=lambda name: name not in first))
 
 
 @dataclass

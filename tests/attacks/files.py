@@ -159,7 +159,7 @@ def old_scan(lab: Lab) -> Outcome:
 
 
 @attack(
-    2, "findings that others on the machine can read", "document/test_modes.py::test_a_new_file_is_for_its_owner_alone"
+    2, "findings that others on the machine can read", "store/test_modes.py::test_a_new_file_is_for_its_owner_alone"
 )
 def readable_by_all(lab: Lab) -> Outcome:
     folder = lab.folder("modes")
@@ -171,7 +171,7 @@ def readable_by_all(lab: Lab) -> Outcome:
 
 
 @attack(2, "link under the temporary name of an output",
-        "document/test_temporary.py::test_a_link_under_the_temporary_name_is_not_followed")  # fmt: skip
+        "store/test_temporary.py::test_a_link_under_the_temporary_name_is_not_followed")  # fmt: skip
 def link_under_temporary_name(lab: Lab) -> Outcome:
     """The names are those of the next processes; in a container the number is 1 each time."""
     folder = lab.folder("links")
