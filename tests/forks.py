@@ -2,8 +2,9 @@
 
 Each process runs the tests of one file after another, in the order of the collection, and asks for the next file when
 it begins the last test of one. So fixtures of a module are made once, and those of the session once a process. Files
-with the same `TOGETHER` run in one process, because they use something that takes long to make. Files with `FIRST` come
-first, because they take long: at the end the other processes would wait for them.
+with the same `TOGETHER` run in one process, because they use something that takes long to make. Files with
+`RUN_FIRST` come first, because they take long: at the end the other processes would wait for them. Files with
+`MOSTLY_WAITS` run in one more process, because they use little of a processor.
 """
 
 import os
@@ -40,7 +41,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     factory: pytest.TempPathFactory = session.config._tmp_path_factory  # type: ignore[attr-defined]
     session.config.stash[SHARED] = factory.getbasetemp()
-    _Processes(session, deque(_by_file(session.items))).run(option.forks)
+    _Processes(session).run(option.forks)
     if session.shouldfail:
         raise session.Failed(session.shouldfail)
     return True
@@ -50,21 +51,26 @@ def _by_file(items: Items) -> Iterator[Items]:
     files: dict[str, Items] = {}
     first: set[str] = set()
     for item in items:
-        file = item.nodeid.partition("::")[0]
-        module = item.getparent(pytest.Module)
-        together = getattr(module and module.obj, "TOGETHER", file)
+        together = _of_module(item, "TOGETHER") or item.nodeid.partition("::")[0]
         files.setdefault(together, []).append(item)
-        if hasattr(module and module.obj, "FIRST"):
+        if _of_module(item, "RUN_FIRST"):
             first.add(together)
     yield from (files[name] for name in sorted(files, key=lambda name: name not in first))
 
 
+def _of_module(item: pytest.Item, name: str) -> Any:
+    """Return the value of a name of the module of a test; None without one."""
+    module = item.getparent(pytest.Module)
+    return getattr(module and module.obj, name, None)
+
+
 @dataclass
 class _Process:
-    """A process that runs tests, what it was given, and how many of these have ended."""
+    """A process that runs tests, the files that it takes these from, what it was given, and how many have ended."""
 
     pid: int
     pipe: Connection
+    files: deque[Items]
     given: Items = field(default_factory=list)
     ended: int = 0
 
@@ -72,17 +78,20 @@ class _Process:
 class _Processes:
     """The processes, and what none of them has begun."""
 
-    def __init__(self, session: pytest.Session, files: deque[Items]) -> None:
-        self.session, self.files, self.config = session, files, session.config
+    def __init__(self, session: pytest.Session) -> None:
+        self.session, self.config = session, session.config
         self.positions = {id(item): position for position, item in enumerate(session.items)}
         self.running: dict[Connection, _Process] = {}
         self.count = 0
 
     def run(self, count: int) -> None:
         """Run all tests, or those up to the failure at which pytest stops."""
+        waiting = deque(_by_file([each for each in self.session.items if _of_module(each, "MOSTLY_WAITS")]))
+        files = deque(_by_file([each for each in self.session.items if not _of_module(each, "MOSTLY_WAITS")]))
         try:
-            for _ in range(min(count, len(self.files))):
-                self._begin()
+            for some, most in ((waiting, 1), (files, count)):
+                for _ in range(min(most, len(some))):
+                    self._begin(some)
             while self.running and not self.session.shouldfail:
                 for pipe in wait(list(self.running)):
                     self._hear(self.running[pipe])  # type: ignore[index]
@@ -91,7 +100,7 @@ class _Processes:
                 os.kill(each.pid, 9)
                 os.waitpid(each.pid, 0)
 
-    def _begin(self) -> None:
+    def _begin(self, files: deque[Items]) -> None:
         here, there = Pipe()
         name = f"process{self.count}"
         self.count += 1
@@ -99,7 +108,7 @@ class _Processes:
         sys.stderr.flush()
         if pid := os.fork():
             there.close()
-            self.running[here] = _Process(pid, here)
+            self.running[here] = _Process(pid, here, files)
             return
         code = 1
         try:
@@ -119,7 +128,7 @@ class _Processes:
         if stated is None:
             self._end(process)
         elif stated == "next":
-            following = self.files.popleft() if self.files else []
+            following = process.files.popleft() if process.files else []
             process.given += following
             process.pipe.send([self.positions[id(each)] for each in following])
         elif stated == "ended":
@@ -139,9 +148,9 @@ class _Processes:
         nodeid, location = left[0].nodeid, left[0].location
         report = pytest.TestReport(nodeid, location, {}, "failed", why, "call")
         self.config.hook.pytest_runtest_logreport(report=report)
-        self.files.extendleft(reversed(list(_by_file(left[1:]))))
-        if self.files:
-            self._begin()
+        process.files.extendleft(reversed(list(_by_file(left[1:]))))
+        if process.files:
+            self._begin(process.files)
 
 
 class _Child:

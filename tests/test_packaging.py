@@ -18,7 +18,7 @@ from tests.sampled import is_all, only_all
 from tests.terminals import account, snapshot
 
 ROOT = Path(__file__).parent.parent
-FIRST = True
+RUN_FIRST = True
 
 
 @pytest.fixture(scope="module")

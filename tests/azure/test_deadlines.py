@@ -21,6 +21,7 @@ from scanner.snapshot.store import Store
 from tests.azure.requests import PLAN, S1, S2, RecordedProgress, Result, box, environment, scanned
 from tests.azure.test_limits import Clock, limits
 
+MOSTLY_WAITS = True
 VAULTS = f"/subscriptions/{S2}/providers/Microsoft.KeyVault/vaults"
 KEY = LimitKey("s", "microsoft.sql", type="microsoft.sql/servers")
 GRAPH = "*/providers/Microsoft.ResourceGraph/resources"

@@ -35,6 +35,7 @@ from tests.azure.requests import (
     scanned,
 )
 
+MOSTLY_WAITS = True
 LIST = f"/subscriptions/{S1}/providers/Microsoft.Storage/storageAccounts"
 API = "2025-06-01"
 ROW = {"id": ESTATE[0]["id"], "name": "st0"}

@@ -14,6 +14,7 @@ from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
 from tests.azure.requests import S1, Json, account, box, quickly, reading
 
+MOSTLY_WAITS = True
 T = TypeVar("T")
 API = "2025-06-01"
 LIST = f"/subscriptions/{S1}/providers/Microsoft.Storage/storageAccounts"

@@ -10,6 +10,7 @@ from scanner.sandbox.faults import Fault
 from tests.estate.parts import of_types, one_of_each_type
 from tests.estate.test_expected import Scanned
 
+MOSTLY_WAITS = True
 LISTS = "/subscriptions/*/providers"
 CONTAINERS = "*/blobservices/default/containers"
 Verdicts = dict[tuple[str, str], str]

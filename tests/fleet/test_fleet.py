@@ -19,6 +19,8 @@ from tests.fleet.lab import RULES, S3, Lab, meanwhile
 from tests.output.azurite import azurite
 from tests.terminals import twolocks
 
+MOSTLY_WAITS = True
+
 
 def test_workers_find_what_one_process_finds(lab: Lab) -> None:
     """Each shard is in the queue twice, as after a broker that delivered it again, with messages of a stranger.

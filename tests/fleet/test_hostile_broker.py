@@ -25,6 +25,7 @@ from tests.fleet.broker import wait_until
 from tests.fleet.lab import Lab, meanwhile
 from tests.terminals import twolocks
 
+MOSTLY_WAITS = True
 ENVELOPE = {"body": "W10=", "content-type": "application/json", "content-encoding": "utf-8", "properties": {}}
 NONE_OF_OURS = [
     b"",
