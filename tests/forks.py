@@ -76,7 +76,7 @@ class _Process:
 
 
 class _Processes:
-    """The processes, and what none of them has begun."""
+    """The processes that run."""
 
     def __init__(self, session: pytest.Session) -> None:
         self.session, self.config = session, session.config
