@@ -34,6 +34,7 @@ def test_a_second_pass_does_not_disturb_the_first(monkeypatch: pytest.MonkeyPatc
     spilled.close()
 
 
+@pytest.mark.usefixtures("new_objects_only")
 def test_lines_that_are_read_hold_their_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store of which only the lines were kept was collected, and its files were closed while they were read."""
     expected = list(store(20).lines())
